@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* clock.c: see clock.h. */
+#include "base/clock.h"
+
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+
+static int64_t read_ms(clockid_t id)
+{
+    struct timespec at;
+    check(clock_gettime(id, &at) == 0);
+    return (int64_t)at.tv_sec * SECOND_MS + at.tv_nsec / 1000000;
+}
+
+struct now clock_now(void)
+{
+    return (struct now){ .mono_ms = read_ms(CLOCK_MONOTONIC), .wall_ms = read_ms(CLOCK_REALTIME) };
+}
+
+static struct tm broken_down(int64_t wall_ms)
+{
+    time_t seconds = (time_t)(wall_ms / SECOND_MS);
+    struct tm tm = { 0 };
+    check(gmtime_r(&seconds, &tm) != NULL);
+    return tm;
+}
+
+void clock_add_iso(struct buf *out, int64_t wall_ms)
+{
+    struct tm tm = broken_down(wall_ms);
+    buf_add_format(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+                   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % SECOND_MS));
+}
+
+void clock_add_rfc5322(struct buf *out, int64_t wall_ms)
+{
+    static const char day[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+    static const char month[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    struct tm tm = broken_down(wall_ms);
+    buf_add_format(out, "%s, %d %s %04d %02d:%02d:%02d +0000", day[tm.tm_wday], tm.tm_mday,
+                   month[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+/* endpoint.c: see endpoint.h. */
+#include "base/endpoint.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/cursor.h"
+
+bool endpoint_same_address(struct endpoint a, struct endpoint b)
+{
+    return a.family == b.family && memcmp(a.address, b.address, sizeof a.address) == 0;
+}
+
+bool endpoint_equals(struct endpoint a, struct endpoint b)
+{
+    return endpoint_same_address(a, b) && a.port == b.port;
+}
+
+bool endpoint_is_loopback(struct endpoint endpoint)
+{
+    static const uint8_t six[16] = { [15] = 1 };
+    if (endpoint.family == ENDPOINT_IP4)
+        return endpoint.address[0] == 127;
+    return endpoint.family == ENDPOINT_IP6 && memcmp(endpoint.address, six, sizeof six) == 0;
+}
+
+bool endpoint_from_ip(struct str text, uint16_t port, struct endpoint *out_endpoint)
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+    char zero_ended[INET6_ADDRSTRLEN];
+    struct endpoint endpoint = { .port = port };
+
+    if (text.len == 0 || text.len >= sizeof zero_ended || memchr(text.ptr, 0, text.len) != NULL)
+        return false;
+    memcpy(zero_ended, text.ptr, text.len);
+    zero_ended[text.len] = '\0';
+    if (inet_pton(AF_INET, zero_ended, endpoint.address) == 1) {
+        endpoint.family = ENDPOINT_IP4;
+    } else if (inet_pton(AF_INET6, zero_ended, endpoint.address) == 1) {
+        endpoint.family = ENDPOINT_IP6;
+        if (memcmp(endpoint.address, mapped, sizeof mapped) == 0) {
+            memmove(endpoint.address, endpoint.address + 12, 4);
+            memset(endpoint.address + 4, 0, 12);
+            endpoint.family = ENDPOINT_IP4;
+        }
+    } else {
+        return false;
+    }
+    *out_endpoint = endpoint;
+    return true;
+}
+
+static bool port_from(struct str text, uint16_t *out_port)
+{
+    uint64_t port;
+    if (!str_to_u64(text, UINT16_MAX, &port) || port == 0)
+        return false;
+    *out_port = (uint16_t)port;
+    return true;
+}
+
+bool endpoint_from_text(struct str text, uint16_t default_port, struct endpoint *out_endpoint)
+{
+    uint16_t port = default_port;
+    struct str ip = text;
+
+    if (text.len > 0 && text.ptr[0] == '[') {
+        ptrdiff_t close = str_find(text, ']');
+        if (close < 0)
+            return false;
+        ip = str_first(str_skip(text, 1), (size_t)close - 1);
+        struct str rest = str_skip(text, (size_t)close + 1);
+        if (rest.len > 0 && (rest.ptr[0] != ':' || !port_from(str_skip(rest, 1), &port)))
+            return false;
+    } else if (str_find(text, ':') >= 0 && str_find(text, ':') == str_find_last(text, ':')) {
+        ptrdiff_t colon = str_find(text, ':');
+        ip = str_first(text, (size_t)colon);
+        if (!port_from(str_skip(text, (size_t)colon + 1), &port))
+            return false;
+    }
+    return endpoint_from_ip(ip, port, out_endpoint);
+}
+
+void endpoint_add_ip(struct buf *out, struct endpoint endpoint)
+{
+    char text[INET6_ADDRSTRLEN] = "none";
+    if (endpoint.family != ENDPOINT_NONE)
+        check(inet_ntop(endpoint.family == ENDPOINT_IP4 ? AF_INET : AF_INET6, endpoint.address, text,
+                        sizeof text) != NULL);
+    buf_add(out, str_from(text));
+}
+
+void endpoint_add_text(struct buf *out, struct endpoint endpoint)
+{
+    bool six = endpoint.family == ENDPOINT_IP6;
+    if (six)
+        buf_add_byte(out, '[');
+    endpoint_add_ip(out, endpoint);
+    buf_add_format(out, "%s:%u", six ? "]" : "", (unsigned)endpoint.port);
+}
+
+struct endpoint endpoint_network(struct endpoint endpoint)
+{
+    size_t keep = endpoint.family == ENDPOINT_IP4 ? 3 : 8;
+    memset(endpoint.address + keep, 0, sizeof endpoint.address - keep);
+    endpoint.port = 0;
+    return endpoint;
+}
+
+void endpoint_encode(struct buf *out, struct endpoint endpoint)
+{
+    buf_add_u8(out, endpoint.family);
+    buf_add_bytes(out, endpoint.address, sizeof endpoint.address);
+    buf_add_u16(out, endpoint.port);
+}
+
+struct endpoint endpoint_decode(struct cursor *cursor)
+{
+    struct endpoint endpoint = { .family = cursor_u8(cursor) };
+    struct str address = cursor_bytes(cursor, sizeof endpoint.address);
+    if (address.len == sizeof endpoint.address)
+        memcpy(endpoint.address, address.ptr, sizeof endpoint.address);
+    endpoint.port = cursor_u16(cursor);
+    if (endpoint.family != ENDPOINT_NONE && endpoint.family != ENDPOINT_IP4 &&
+        endpoint.family != ENDPOINT_IP6)
+        cursor->failed = true;
+    return cursor_ok(cursor) ? endpoint : (struct endpoint){ 0 };
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* settings.h: what can be set per protected domain, in one table.
+ *
+ * The table (settings.c) names each setting once: its name in `domain add --set`,
+ * in `defaults { }` of the configuration, in JSON and in the directory; its unit,
+ * bounds and default. A domain_settings holds only what was set; the effective
+ * value is the domain's, else the node's default, else the table's.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+enum setting {
+    SETTING_HOLD,             /* hold: holding time, ms; 1 h … 90 d, 5 d (SPEC H2) */
+    SETTING_RESCUE,           /* rescue: kept after expiry or refusal, ms; 1 d … 365 d, 30 d (H3) */
+    SETTING_SESSIONS,         /* sessions: at once to the primary, at most; 1 … 100, 20 (P4) */
+    SETTING_SESSIONS_START,   /* sessions-start: slow start begins with; 1 … 20, 2 */
+    SETTING_MESSAGES_PER_MINUTE, /* messages-per-minute; 0 … 1,000,000, 0 is no limit */
+    SETTING_BYTES_PER_SECOND, /* bytes-per-second; 0 … 10 GB, 0 is no limit */
+    SETTING_PROBE_INTERVAL,   /* probe-interval: while it does not answer, ms; 1 s … 1 h, 5 s (P1) */
+    SETTING_PROBE_INTERVAL_UP, /* probe-interval-up: while up and quiet; 10 s … 1 d, 5 min */
+    SETTING_CONNECT_TIMEOUT,  /* connect-timeout, ms; 1 s … 60 s, 4 s */
+    SETTING_PROBES_DOWN,      /* probes-down: bad ones until down; 1 … 10, 3 (P3) */
+    SETTING_PROBES_UP,        /* probes-up: good ones until up; 1 … 10, 1 */
+    SETTING_RETRY_FIRST,      /* retry-first: a message that was deferred waits, ms; 30 s … 1 d, 5 min */
+    SETTING_RETRY_MAX,        /* retry-max; 1 min … 1 d, 1 h */
+    SETTING_COUNT
+};
+
+struct domain_settings {
+    int64_t value[SETTING_COUNT];
+    bool is_set[SETTING_COUNT];
+};
+
+enum setting_unit { UNIT_NUMBER, UNIT_DURATION, UNIT_BYTES };
+
+struct setting_rule {
+    const char *name;
+    enum setting_unit unit; /* durations are kept in ms */
+    int64_t min, max, fallback;
+    const char *help; /* one line */
+};
+
+const struct setting_rule *setting_rule(enum setting setting);
+bool setting_from_name(struct str name, enum setting *out_setting);
+/* "5d", "90s", "1h30m", "20", "10MB"; false if malformed or out of bounds. The reason, for people
+ * ("hold must be between 1h and 90d"), is added to *why. */
+bool setting_parse(enum setting setting, struct str text, int64_t *out_value, struct buf *why);
+void setting_add_text(struct buf *out, enum setting setting, int64_t value); /* "5d" */
+/* The domain's value, else the node's default, else the table's. Either may be NULL. */
+int64_t setting_value(const struct domain_settings *domain, const struct domain_settings *defaults,
+                      enum setting setting);
+
+/* Durations elsewhere ("--hold 5d", "--until 2h"): s m h d w, combined from large to small. */
+bool duration_parse(struct str text, int64_t *out_ms);
+void duration_add_text(struct buf *out, int64_t ms);

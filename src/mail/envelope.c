@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/* envelope.c: see envelope.h. */
+#include "mail/envelope.h"
+
+#include <string.h>
+
+enum { ENVELOPE_VERSION = 1 };
+
+void envelope_encode(struct buf *out, const struct envelope *envelope)
+{
+    buf_add_u8(out, ENVELOPE_VERSION);
+    buf_add_bytes(out, envelope->id.bytes, MESSAGE_ID_SIZE);
+    buf_add_u64(out, (uint64_t)envelope->received_ms);
+    buf_add_u8(out, (uint8_t)envelope->body_type);
+    buf_add_u8(out, envelope->flags);
+    endpoint_encode(out, envelope->client);
+    buf_add_counted(out, envelope->helo);
+    buf_add_counted(out, envelope->client_name);
+    buf_add_counted(out, envelope->protocol);
+    buf_add_counted(out, envelope->sender);
+    buf_add_counted(out, envelope->envelope_id);
+    buf_add_u8(out, envelope->ret);
+    buf_add_u32(out, envelope->recipient_count);
+    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
+        buf_add_counted(out, envelope->recipient[i].address);
+        buf_add_counted(out, envelope->recipient[i].original);
+        buf_add_u8(out, envelope->recipient[i].notify);
+    }
+}
+
+static void decode_recipients(struct cursor *cursor, struct arena *arena, struct envelope *envelope)
+{
+    envelope->recipient_count = cursor_u32(cursor);
+    if (envelope->recipient_count > ENVELOPE_RECIPIENTS_MAX)
+        cursor->failed = true;
+    if (!cursor_ok(cursor))
+        return;
+    envelope->recipient = arena_new(arena, envelope->recipient_count * sizeof(struct recipient));
+    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
+        envelope->recipient[i].address = cursor_counted(cursor);
+        envelope->recipient[i].original = cursor_counted(cursor);
+        envelope->recipient[i].notify = cursor_u8(cursor);
+    }
+}
+
+bool envelope_decode(struct cursor *cursor, struct arena *arena, struct envelope *out_envelope)
+{
+    struct envelope envelope = { 0 };
+
+    if (cursor_u8(cursor) != ENVELOPE_VERSION)
+        return false;
+    struct str id = cursor_bytes(cursor, MESSAGE_ID_SIZE);
+    if (id.len == MESSAGE_ID_SIZE)
+        memcpy(envelope.id.bytes, id.ptr, MESSAGE_ID_SIZE);
+    envelope.received_ms = (int64_t)cursor_u64(cursor);
+    uint8_t body_type = cursor_u8(cursor);
+    envelope.flags = cursor_u8(cursor);
+    envelope.client = endpoint_decode(cursor);
+    envelope.helo = cursor_counted(cursor);
+    envelope.client_name = cursor_counted(cursor);
+    envelope.protocol = cursor_counted(cursor);
+    envelope.sender = cursor_counted(cursor);
+    envelope.envelope_id = cursor_counted(cursor);
+    envelope.ret = cursor_u8(cursor);
+    decode_recipients(cursor, arena, &envelope);
+    if (!cursor_ok(cursor) || body_type > BODY_BINARYMIME)
+        return false;
+    envelope.body_type = (enum body_type)body_type;
+    *out_envelope = envelope;
+    return true;
+}
+
+struct str recipient_domain(const struct recipient *recipient)
+{
+    ptrdiff_t at = str_find_last(recipient->address, '@');
+    return at < 0 ? STR_NONE : str_skip(recipient->address, (size_t)at + 1);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/* envelope.h: what SMTP says about a message beside its content.
+ *
+ * Made by the receiver when the content is complete, kept with the body in the
+ * store, read again for delivery. Strings are borrowed from an arena or a buffer
+ * that lives at least as long as the envelope.
+ *
+ * Encoded form, version 1 (little-endian, "counted" = u32 length + bytes):
+ *   u8 version; 16 bytes id; u64 received_ms; u8 body_type; u8 flags;
+ *   19 bytes client endpoint; counted helo, client_name, protocol, sender,
+ *   envelope_id; u8 ret; u32 recipients; for each: counted address, counted
+ *   original (ORCPT), u8 notify.
+ * A reader refuses versions it does not know; new fields come at the end.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "base/endpoint.h"
+#include "mail/message_id.h"
+
+enum body_type { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
+
+enum envelope_flag {
+    ENVELOPE_SMTPUTF8 = 1, /* RFC 6531 */
+    ENVELOPE_REQUIRETLS = 2, /* RFC 8689 */
+};
+
+enum notify { NOTIFY_DEFAULT = 0, NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+
+struct recipient {
+    struct str address;  /* local@domain, domain in normal form */
+    struct str original; /* ORCPT in xtext as it came, or empty */
+    uint8_t notify;      /* enum notify bits */
+};
+
+enum { ENVELOPE_RECIPIENTS_MAX = 1000 };
+
+struct envelope {
+    struct message_id id;
+    int64_t received_ms; /* Unix time at the end of the content */
+    enum body_type body_type;
+    uint8_t flags; /* enum envelope_flag */
+    struct endpoint client;
+    struct str helo;        /* as sent */
+    struct str client_name; /* confirmed reverse name, or empty */
+    struct str protocol;    /* SMTP, ESMTP, ESMTPS … (RFC 3848) */
+    struct str sender;      /* MAIL FROM without brackets; empty for <> */
+    struct str envelope_id; /* ENVID in xtext as it came, or empty */
+    uint8_t ret;            /* 0 unsaid, 1 FULL, 2 HDRS */
+    struct recipient *recipient;
+    uint32_t recipient_count;
+};
+
+void envelope_encode(struct buf *out, const struct envelope *envelope);
+/* The recipients' array comes from `arena`, the strings point into the cursor's bytes. False for an
+ * unknown version, a cut record or more than ENVELOPE_RECIPIENTS_MAX recipients. */
+bool envelope_decode(struct cursor *cursor, struct arena *arena, struct envelope *out_envelope);
+/* The domain of a recipient: what is behind the last @. */
+struct str recipient_domain(const struct recipient *recipient);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/* session.h: one SMTP conversation in which we are the server (RFC 5321).
+ *
+ * A state machine over bytes. It opens no socket and reads no clock: its host (the
+ * receiver role, a test, a fuzzer) feeds bytes and answers and carries out what
+ * the session asks for through struct receive_host.
+ *
+ * Rules for the host
+ *   - Calls into the session never nest: a host function must not call back.
+ *   - Answers (receive_recipient_answer …) may come in any order and any later turn.
+ *   - receive_feed() takes all bytes while the session wants input; when it says no
+ *     (receive_wants_input() false) the host stops reading the socket: that is the
+ *     back-pressure towards a peer who pipelines without end or sends faster than
+ *     the store takes.
+ *   - After close() the host frees the session at the end of its turn.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/random.h"
+#include "mail/envelope.h"
+#include "mail/verdict.h"
+
+struct receive_session;
+
+struct receive_settings { /* shared by all sessions, outlives them */
+    struct str hostname;
+    uint64_t message_size_max;
+    uint32_t recipients_max;
+    uint32_t errors_max;
+    int64_t command_timeout_ms;
+    int64_t data_timeout_ms;
+    int64_t session_timeout_ms;
+    uint64_t data_rate_min; /* octets/s */
+    bool bare_newline_reject;
+    bool chunking;
+};
+
+struct receive_host {
+    /* Bytes for the peer. Replies of one turn may come in several calls. */
+    void (*send)(void *context, struct str bytes);
+    /* May this recipient be served? Answer with receive_recipient_answer(). The strings live
+     * during the call. */
+    void (*ask_recipient)(void *context, uint64_t ticket, struct str sender,
+                          const struct recipient *recipient);
+    /* Content begins (our Received field comes first), goes on, … */
+    void (*content_open)(void *context, struct message_id id);
+    void (*content_write)(void *context, struct str bytes);
+    /* … and ends: store it durably, then answer with receive_content_answer(). */
+    void (*content_commit)(void *context, const struct envelope *envelope);
+    void (*content_abort)(void *context); /* or is given up */
+    /* Flush what was sent and close the connection. Nothing follows. */
+    void (*close)(void *context);
+};
+
+/* Sends the banner. `refusal` (FATE_ACCEPT for none): the banner's place is taken by this reply,
+ * and the connection closed after it (too many sessions, 421). */
+struct receive_session *receive_new(const struct receive_settings *settings,
+                                    const struct receive_host *host, void *context,
+                                    struct endpoint client, struct random *random, struct now now,
+                                    const struct verdict *refusal);
+void receive_free(struct receive_session *session);
+
+void receive_feed(struct receive_session *session, struct str bytes, struct now now);
+/* The peer has closed its sending side. */
+void receive_end(struct receive_session *session, struct now now);
+bool receive_wants_input(const struct receive_session *session);
+
+void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
+                              const struct verdict *verdict, struct now now);
+void receive_content_answer(struct receive_session *session, const struct verdict *verdict,
+                            struct now now);
+/* The store has taken (or dropped) so many octets of the content: more may come. The session sends
+ * at most RECEIVE_WINDOW octets ahead of this. */
+void receive_content_taken(struct receive_session *session, uint64_t octets, struct now now);
+enum { RECEIVE_WINDOW = 256 * 1024 };
+/* The client's confirmed reverse name, once known; empty if there is none. Until it is known (or
+ * 5 s after the start) content does not begin. */
+void receive_client_name(struct receive_session *session, struct str name, struct now now);
+/* New mail is refused with this at MAIL FROM from now on (disk full …); FATE_ACCEPT ends it. */
+void receive_set_refusal(struct receive_session *session, const struct verdict *refusal,
+                         struct now now);
+/* The server goes down: 421 4.3.2 at the next command boundary; a commit that is under way is
+ * still answered. */
+void receive_shutdown(struct receive_session *session, struct now now);
+
+/* When receive_tick() is due, on the monotonic clock. */
+int64_t receive_deadline(const struct receive_session *session);
+void receive_tick(struct receive_session *session, struct now now);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+/* schedule.h: who is tried when, and how hard (SPEC P1–P4, P9, P11).
+ *
+ * What is scheduled is the route: a protected domain's way to its primary. A
+ * million messages for a dead primary cost no attempts, no timers and no disk: one
+ * probe decides for all. The scheduler knows routes, targets (one address and
+ * port, shared by all routes that lead there) and sessions; messages it sees only
+ * as entries that the store lists, a few ahead of need.
+ *
+ * It is a pure state machine: its host (the keeper, a test, the simulator) calls
+ * it with events and the time, and carries out what it asks for through struct
+ * schedule_host. Host functions must not call back into the scheduler; what they
+ * start is answered by a schedule_…() call in this or any later turn.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "config/settings.h"
+#include "mail/verdict.h"
+#include "route/route.h"
+#include "store/store.h"
+
+struct schedule;
+
+enum route_state { ROUTE_STATE_UP, ROUTE_STATE_SHAKY, ROUTE_STATE_DOWN, ROUTE_STATE_PAUSED };
+const char *route_state_name(enum route_state state); /* up shaky down paused */
+
+typedef uint64_t session_number; /* never reused while the keeper runs; never 0 */
+
+/* How a session ended or failed to begin; decides what it means for the target. */
+enum session_end {
+    SESSION_END_QUIT,      /* as asked for */
+    SESSION_END_CONNECT,   /* no connection: refused, unreachable, timed out */
+    SESSION_END_GREETING,  /* banner or EHLO refused, or a 421 later */
+    SESSION_END_LOST,      /* reset, end of stream, timeout in the middle */
+    SESSION_END_INTERNAL,  /* our own doing: the deliverer died */
+};
+
+struct session_plan {
+    session_number number;
+    struct str domain; /* of the route that opens it */
+    struct str host;
+    struct endpoint endpoint;
+    bool is_probe; /* short timeouts */
+    int64_t connect_timeout_ms;
+};
+
+struct schedule_host {
+    /* Find out where the domain's mail goes; answer with schedule_resolved(). */
+    void (*resolve)(void *context, struct str domain);
+    /* Open a session; answer with schedule_session_ready() or schedule_session_ended(). */
+    void (*open_session)(void *context, const struct session_plan *plan);
+    void (*end_session)(void *context, session_number session); /* QUIT */
+    /* Hand this entry to the session: its pending recipients, DELIVER_RECIPIENTS_MAX at most;
+     * answer with schedule_delivered(). */
+    void (*dispatch)(void *context, session_number session, const struct entry *entry);
+    /* Next entries of the domain; answer with schedule_listed(), passing `ticket` back. */
+    void (*list)(void *context, const struct store_query *query, uint64_t ticket);
+    /* The entry has been held for its holding time (ENTRY_HELD) or kept for its rescue time
+     * (ENTRY_RESCUED): settle it as rescued or discarded. Answer with schedule_settled(). */
+    void (*expire)(void *context, const struct entry *entry);
+    /* A route changed its state. */
+    void (*state_changed)(void *context, struct str domain, enum route_state from,
+                          enum route_state to, const struct verdict *reason);
+    /* All that was held when the primary came back has been handed over. */
+    void (*drained)(void *context, struct str domain, uint64_t delivered, int64_t took_ms);
+};
+
+struct schedule_settings {
+    int64_t probes_per_second; /* budget of the node */
+    const struct domain_settings *defaults; /* of the node; outlives the scheduler */
+};
+
+struct schedule *schedule_new(const struct schedule_settings *settings,
+                              const struct schedule_host *host, void *context,
+                              struct random *random, struct now now);
+void schedule_free(struct schedule *schedule);
+void schedule_set_settings(struct schedule *schedule, const struct schedule_settings *settings,
+                           struct now now);
+
+/* ---- routes ---- */
+
+/* Adds a route or changes its settings and primaries (which are then resolved anew). */
+void schedule_put_route(struct schedule *schedule, struct str domain,
+                        const struct domain_settings *settings, int64_t paused_until_ms,
+                        struct now now);
+/* Sessions are ended; mail of the domain stays in the store. */
+void schedule_remove_route(struct schedule *schedule, struct str domain, struct now now);
+/* The plan is copied. NULL: none, for the reason given; mail is held and it is asked again. */
+void schedule_resolved(struct schedule *schedule, struct str domain, const struct route_plan *plan,
+                       const struct verdict *reason, struct now now);
+/* paused_until_ms as in the directory: 0 resumes and probes at once. */
+void schedule_pause(struct schedule *schedule, struct str domain, int64_t paused_until_ms,
+                    struct now now);
+/* Probe now, try deferred messages now (ETRN, `queue flush`, a sign of life). Empty: all. */
+void schedule_wake(struct schedule *schedule, struct str domain, struct now now);
+
+/* ---- mail ---- */
+
+/* The store took a message in or released one: this entry waits now. */
+void schedule_arrived(struct schedule *schedule, const struct entry *entry, struct now now);
+/* The operator settled or released it by hand, or an expiry is done. */
+void schedule_settled(struct schedule *schedule, struct str domain, struct message_id id,
+                      struct now now);
+void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
+                     const struct store_listing *listing, struct now now);
+
+/* ---- sessions ---- */
+
+void schedule_session_ready(struct schedule *schedule, session_number session, unsigned window,
+                            struct now now);
+/* What became of a dispatched entry. `left`: recipients still pending (more than one transaction
+ * could carry, or deferred); `deferred`: of those, tried and told 4yz; `verdict`: of the first
+ * that was deferred, for display. The host has recorded the settlement before. */
+void schedule_delivered(struct schedule *schedule, session_number session, struct message_id id,
+                        uint32_t left, uint32_t deferred, const struct verdict *verdict,
+                        struct now now);
+/* Entries dispatched to it that were not answered count as not tried. */
+void schedule_session_ended(struct schedule *schedule, session_number session,
+                            enum session_end how, const struct verdict *verdict, struct now now);
+
+/* ---- time, and looking in ---- */
+
+int64_t schedule_deadline(const struct schedule *schedule);
+void schedule_tick(struct schedule *schedule, struct now now);
+
+struct route_target_status {
+    struct str host;
+    struct endpoint endpoint;
+    uint16_t preference;
+    bool answers;            /* at the last try */
+    int64_t last_tried_ms;   /* Unix time; 0: never */
+    struct verdict verdict;  /* of the last try */
+};
+
+struct route_status {
+    enum route_state state;
+    int64_t state_since_ms; /* Unix time */
+    struct verdict reason;  /* why it is not up, or the last answer */
+    uint32_t sessions;      /* open */
+    uint32_t sessions_allowed; /* by slow start and feedback, now */
+    uint32_t in_flight;     /* entries handed to sessions */
+    uint64_t deferred;      /* entries that wait for a later try of their own */
+    uint64_t delivered;     /* messages since the start */
+    uint64_t attempts;
+    int64_t next_probe_ms;  /* Unix time; 0: none is due */
+    bool plan_known;
+    bool plan_is_old; /* last-known-good, DNS does not answer */
+    uint32_t target_count;
+    struct route_target_status target[ROUTE_TARGETS_MAX];
+};
+bool schedule_status(const struct schedule *schedule, struct str domain, struct now now,
+                     struct route_status *out_status);
+/* For `queue show`: when a deferred entry is tried next (Unix time; 0: as soon as the route
+ * allows), how often it was tried, and the last answer. False if nothing is known of it. */
+bool schedule_entry_status(const struct schedule *schedule, struct str domain,
+                           struct message_id id, struct now now, int64_t *out_next_ms,
+                           uint32_t *out_attempts, struct verdict *out_last);

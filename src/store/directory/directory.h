@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+/* directory.h: what the node knows beside the mail itself.
+ *
+ * Domains with their settings, last-known-good routes, and small facts by name.
+ * Small and relational: SQLite on one node, the same tables in PostgreSQL in a
+ * cluster, in SQL that both understand.
+ *
+ * Everything is in memory for reading, so that no RCPT waits for a disk; a change
+ * is made in memory at once and told durable by done(). done() never comes from
+ * inside the call that asked. Strings handed out live until the next change of
+ * that record or directory_close().
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/worker.h"
+#include "config/settings.h"
+
+struct directory;
+
+typedef void directory_done(void *context, int error); /* 0 or a negative errno */
+
+enum { DIRECTORY_PRIMARIES_MAX = 8 };
+
+struct domain_record {
+    struct str name; /* normal form */
+    struct str primary[DIRECTORY_PRIMARIES_MAX]; /* "host", "host:port", "192.0.2.1:25", in order;
+                                                  * none: from MX */
+    uint32_t primary_count;
+    struct domain_settings settings; /* what was set; see config/settings.h for defaults */
+    int64_t added_ms;
+    int64_t paused_until_ms; /* Unix time; 0: not paused; NEVER_MS: until resumed */
+};
+
+/* A route as it was last seen good, for when DNS is dead (SPEC Z7). */
+struct known_route {
+    struct str domain;
+    int64_t seen_ms; /* Unix time of the last good answer */
+    struct str plan; /* encoded by route/ */
+};
+
+/* Opens or creates the file; blocks; before the role serves anybody. A file that is damaged is set
+ * aside under another name, logged, and a new one begun: mail goes on (FACTS 4.20). */
+int directory_open(const char *path, struct worker *worker, struct directory **out_directory);
+void directory_close(struct directory *directory); /* blocks until everything is durable */
+
+const struct domain_record *directory_find_domain(const struct directory *directory,
+                                                  struct str name);
+/* Calls with *cursor = 0, 1, …, sorted by name; NULL at the end. */
+const struct domain_record *directory_next_domain(const struct directory *directory,
+                                                  size_t *cursor);
+/* Adds or replaces; copies what it is given. */
+void directory_put_domain(struct directory *directory, const struct domain_record *record,
+                          directory_done *done, void *context);
+void directory_remove_domain(struct directory *directory, struct str name, directory_done *done,
+                             void *context);
+
+const struct known_route *directory_find_route(const struct directory *directory,
+                                               struct str domain);
+void directory_put_route(struct directory *directory, const struct known_route *route,
+                         directory_done *done, void *context);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* log_store.h: the embedded driver, a segment log on this machine. See ARCHITECTURE.md. */
+#pragma once
+
+#include "base/worker.h"
+#include "store/log/disk.h"
+#include "store/store.h"
+
+struct log_store_settings {
+    uint64_t segment_size;    /* bytes, a multiple of 4096; 64 MiB */
+    uint64_t large_body_size; /* content above this gets a file of its own; 8 MiB */
+    uint64_t free_bytes_min;  /* leave this much of the disk free; 0: no limit */
+};
+
+/* Recovers what is there (blocking; before the role serves anybody). The worker runs syncs and
+ * cold reads; it and the disk stay the caller's and must outlive the store. 0 or a negative errno;
+ * what was found damaged is logged and kept aside, never dropped silently. */
+int log_store_open(const struct log_store_settings *settings, struct disk *disk,
+                   struct worker *worker, struct now now, struct store **out_store);
