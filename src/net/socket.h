@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* socket.h: endpoints become descriptors here, and nowhere else.
+ *
+ * Every descriptor is non-blocking and closed on exec. Errors are negative errno.
+ */
+#pragma once
+
+#include "base/endpoint.h"
+
+enum { SOCKET_BACKLOG = 4096 };
+
+int socket_listen(struct endpoint at); /* bound, listening; SO_REUSEADDR, IPV6_V6ONLY */
+int socket_listen_unix(const char *path, unsigned mode); /* removes a stale socket first */
+/* -EAGAIN when nobody waits; -ECONNABORTED and the like: try again. */
+int socket_accept(int listener, struct endpoint *out_peer);
+/* Begins to connect; writable when done, then socket_error(). */
+int socket_connect(struct endpoint to);
+int socket_error(int fd); /* SO_ERROR as 0 or negative errno */
+int socket_pair(int type, int out_fd[2]); /* AF_UNIX */

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+/* stream.c: see stream.h. */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+
+enum {
+    READ_SIZE = 64 * 1024,
+    /* A peer that always has more to say must not keep the others waiting. */
+    READS_PER_TURN_MAX = 4,
+};
+
+struct stream {
+    struct stream_set *set;
+    struct link dirty;
+    struct watch *watch;
+    struct evbuffer *output;
+    const struct stream_host *host;
+    void *context;
+    int fd;
+    bool wants_input;
+    bool wants_output; /* the kernel's buffer was full */
+    bool ended;        /* end() has been called */
+    bool closing;
+    bool announce_drained;
+};
+
+void stream_set_init(struct stream_set *set)
+{
+    list_init(&set->dirty);
+}
+
+static void update_watch(struct stream *stream)
+{
+    unsigned what = 0;
+    if (stream->wants_input && !stream->ended)
+        what |= WATCH_READ;
+    if (stream->wants_output)
+        what |= WATCH_WRITE;
+    watch_set(stream->watch, what);
+}
+
+static void mark_dirty(struct stream *stream)
+{
+    if (!link_is_listed(&stream->dirty))
+        list_append(&stream->set->dirty, &stream->dirty);
+}
+
+static void end(struct stream *stream, int error)
+{
+    if (stream->ended)
+        return;
+    stream->ended = true;
+    stream->wants_output = stream->wants_output && error == 0;
+    update_watch(stream);
+    stream->host->end(stream->context, error);
+}
+
+static void read_some(struct stream *stream)
+{
+    static char buffer[READ_SIZE]; /* one thread, one loop; see the head of stream.h */
+
+    for (int i = 0; i < READS_PER_TURN_MAX && stream->wants_input && !stream->ended; i++) {
+        ssize_t got = recv(stream->fd, buffer, sizeof buffer, 0);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (got <= 0) {
+            end(stream, got < 0 ? -errno : 0);
+            return;
+        }
+        stream->host->input(stream->context, str_of(buffer, (size_t)got));
+        if (got < READ_SIZE)
+            return;
+    }
+}
+
+static void on_ready(void *context, unsigned what)
+{
+    struct stream *stream = context;
+    if (what & WATCH_WRITE)
+        mark_dirty(stream);
+    if (what & WATCH_READ)
+        read_some(stream);
+}
+
+struct stream *stream_new(struct loop *loop, struct stream_set *set, int fd,
+                          const struct stream_host *host, void *context)
+{
+    struct stream *stream = memory_new(sizeof *stream);
+    stream->set = set;
+    stream->fd = fd;
+    stream->host = host;
+    stream->context = context;
+    stream->wants_input = true;
+    stream->output = evbuffer_new();
+    check(stream->output != NULL);
+    stream->watch = watch_new(loop, fd, on_ready, stream);
+    update_watch(stream);
+    return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+    if (stream == NULL)
+        return;
+    list_remove(&stream->dirty);
+    watch_free(stream->watch);
+    evbuffer_free(stream->output);
+    (void)close(stream->fd);
+    memory_free(stream);
+}
+
+void stream_output(struct stream *stream, struct str bytes)
+{
+    if (bytes.len == 0)
+        return;
+    check(evbuffer_add(stream->output, bytes.ptr, bytes.len) == 0);
+    stream->announce_drained = true;
+    mark_dirty(stream);
+}
+
+size_t stream_pending(const struct stream *stream)
+{
+    return evbuffer_get_length(stream->output);
+}
+
+void stream_want_input(struct stream *stream, bool want)
+{
+    stream->wants_input = want;
+    update_watch(stream);
+}
+
+void stream_close_after_flush(struct stream *stream)
+{
+    stream->closing = true;
+    stream_want_input(stream, false);
+    mark_dirty(stream);
+}
+
+/* Closing with unread input would make the kernel send a reset, which may take our last reply
+ * back from the peer's buffer; so what is there is read and dropped, to a bound. */
+static void finish(struct stream *stream)
+{
+    char rest[4096];
+    void (*closed)(void *) = stream->host->closed;
+    void *context = stream->context;
+
+    (void)shutdown(stream->fd, SHUT_WR);
+    for (int i = 0; i < 16 && recv(stream->fd, rest, sizeof rest, MSG_DONTWAIT) > 0; i++)
+        continue;
+    stream_free(stream);
+    if (closed != NULL)
+        closed(context);
+}
+
+static void flush(struct stream *stream)
+{
+    int error = 0;
+
+    while (evbuffer_get_length(stream->output) > 0 && error == 0) {
+        if (evbuffer_write(stream->output, stream->fd) < 0)
+            error = -errno;
+    }
+    bool broken = error != 0 && error != -EAGAIN && error != -EINTR;
+    stream->wants_output = error == -EAGAIN || error == -EINTR;
+    if (broken) {
+        (void)evbuffer_drain(stream->output, evbuffer_get_length(stream->output));
+        stream->announce_drained = false;
+    }
+    update_watch(stream);
+    if (stream->closing && !stream->wants_output) {
+        finish(stream);
+        return;
+    }
+    if (broken) {
+        end(stream, error);
+        return;
+    }
+    if (!stream->wants_output && stream->announce_drained) {
+        stream->announce_drained = false;
+        if (stream->host->drained != NULL)
+            stream->host->drained(stream->context);
+    }
+}
+
+/* Flushing may make new output (drained() asks for more content): it goes round again, but not
+ * for ever. */
+void stream_set_flush(struct stream_set *set)
+{
+    for (int round = 0; round < 16 && !list_is_empty(&set->dirty); round++) {
+        struct link batch;
+        list_init(&batch);
+        batch.next = set->dirty.next;
+        batch.prev = set->dirty.prev;
+        batch.next->prev = &batch;
+        batch.prev->next = &batch;
+        list_init(&set->dirty);
+        while (!list_is_empty(&batch)) {
+            struct link *link = list_first(&batch);
+            list_remove(link);
+            flush(container_of(link, struct stream, dirty));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* stream.h: a connected socket as a stream of bytes both ways.
+ *
+ * Input is handed over as it comes, from a buffer that all streams of a loop
+ * share: whoever wants to keep it copies it. Output is gathered during the turn
+ * and written at stream_flush(), which the role calls at the turn's end for every
+ * stream that asked (stream_output() tells the role through `dirty`). No function of
+ * the host is called from inside a call of the host into the stream.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "base/str.h"
+#include "net/loop.h"
+
+struct stream;
+
+/* Which streams have something to flush; belongs to the role's loop. */
+struct stream_set {
+    struct link dirty;
+};
+void stream_set_init(struct stream_set *set);
+void stream_set_flush(struct stream_set *set); /* at the end of each turn */
+
+struct stream_host {
+    void (*input)(void *context, struct str bytes);
+    /* The peer closed its side (error 0), or the connection broke (negative errno). Called once;
+     * after an error nothing can be sent. */
+    void (*end)(void *context, int error);
+    /* All output has been handed to the kernel; called after a stream_flush() that emptied it. May
+     * be NULL. */
+    void (*drained)(void *context);
+    /* The stream was closed by stream_close_after_flush() and is gone now. May be NULL. */
+    void (*closed)(void *context);
+};
+
+/* Takes over the descriptor. Reading begins at once. */
+struct stream *stream_new(struct loop *loop, struct stream_set *set, int fd,
+                          const struct stream_host *host, void *context);
+void stream_free(struct stream *stream); /* closes at once; NULL is fine; not inside host calls */
+void stream_output(struct stream *stream, struct str bytes);
+size_t stream_pending(const struct stream *stream); /* octets not yet taken by the kernel */
+void stream_want_input(struct stream *stream, bool want);
+/* Sends what is pending, closes, calls closed(); gives up after `deadline` checks by the host. */
+void stream_close_after_flush(struct stream *stream);
