@@ -17,11 +17,11 @@ struct link {
 #define container_of(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
-#define list_each(link, list) for (struct link *link = (list)->next; link != (list); link = link->next)
-/* `link` may be removed from the list inside the loop. */
-#define list_each_safe(link, list)                                                                 \
-    for (struct link *link = (list)->next, *link##_next = link->next; link != (list);              \
-         link = link##_next, link##_next = link->next)
+#define list_each(at, list) for (struct link *at = (list)->next; at != (list); at = at->next)
+/* `at` may be removed from the list inside the loop. */
+#define list_each_safe(at, list)                                                                   \
+    for (struct link *at = (list)->next, *at##_next = at->next; at != (list);                      \
+         at = at##_next, at##_next = at->next)
 
 static inline void list_init(struct link *list)
 {

@@ -159,7 +159,8 @@ static void finish(struct stream *stream)
         closed(context);
 }
 
-static void flush(struct stream *stream)
+/* True if it called the host. */
+static bool flush(struct stream *stream)
 {
     int error = 0;
 
@@ -176,23 +177,25 @@ static void flush(struct stream *stream)
     update_watch(stream);
     if (stream->closing && !stream->wants_output) {
         finish(stream);
-        return;
+        return true;
     }
     if (broken) {
         end(stream, error);
-        return;
+        return true;
     }
-    if (!stream->wants_output && stream->announce_drained) {
-        stream->announce_drained = false;
-        if (stream->host->drained != NULL)
-            stream->host->drained(stream->context);
-    }
+    if (stream->wants_output || !stream->announce_drained || stream->host->drained == NULL)
+        return false;
+    stream->announce_drained = false;
+    stream->host->drained(stream->context);
+    return true;
 }
 
 /* Flushing may make new output (drained() asks for more content): it goes round again, but not
  * for ever. */
-void stream_set_flush(struct stream_set *set)
+bool stream_set_flush(struct stream_set *set)
 {
+    bool called = false;
+
     for (int round = 0; round < 16 && !list_is_empty(&set->dirty); round++) {
         struct link batch;
         list_init(&batch);
@@ -204,7 +207,8 @@ void stream_set_flush(struct stream_set *set)
         while (!list_is_empty(&batch)) {
             struct link *link = list_first(&batch);
             list_remove(link);
-            flush(container_of(link, struct stream, dirty));
+            called = flush(container_of(link, struct stream, dirty)) || called;
         }
     }
+    return called;
 }

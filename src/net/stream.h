@@ -20,7 +20,8 @@ struct stream_set {
     struct link dirty;
 };
 void stream_set_init(struct stream_set *set);
-void stream_set_flush(struct stream_set *set); /* at the end of each turn */
+/* At the end of each turn. True if a host was called: then there may be more to do at once. */
+bool stream_set_flush(struct stream_set *set);
 
 struct stream_host {
     void (*input)(void *context, struct str bytes);
@@ -41,5 +42,6 @@ void stream_free(struct stream *stream); /* closes at once; NULL is fine; not in
 void stream_output(struct stream *stream, struct str bytes);
 size_t stream_pending(const struct stream *stream); /* octets not yet taken by the kernel */
 void stream_want_input(struct stream *stream, bool want);
-/* Sends what is pending, closes, calls closed(); gives up after `deadline` checks by the host. */
+/* Sends what is pending, closes, calls closed(). No input() or end() comes any more. A peer that does
+ * not read can hold this up for ever: the host frees the stream when it has waited enough. */
 void stream_close_after_flush(struct stream *stream);

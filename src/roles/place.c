@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: ISC */
+/* place.c: see place.h. */
+#include "roles/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef HAVE_LIBSYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "base/log.h"
+#include "net/socket.h"
+
+enum { PATH_MAX_HERE = 4096 };
+
+static bool complain(const char *format, const char *what, const char *why)
+{
+    struct buf text = { 0 };
+    buf_add_format(&text, "holdfast: %s: %s: %s\n", format, what, why);
+    (void)fwrite(text.ptr, 1, text.len, stderr);
+    buf_fini(&text);
+    return false;
+}
+
+static bool path_of(struct str folder, const char *below, char *room)
+{
+    int len = snprintf(room, PATH_MAX_HERE, "%.*s%s", STR_FMT(folder), below);
+    return len > 0 && len < PATH_MAX_HERE;
+}
+
+/* Parents as well, so that the first start needs no preparation. */
+static int make_folder(char *path, mode_t mode)
+{
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int failed = mkdir(path, 0755) < 0 && errno != EEXIST;
+        *slash = '/';
+        if (failed)
+            return -errno;
+    }
+    return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static bool own_folder(struct str data, const char *below, const struct passwd *owner, mode_t mode)
+{
+    char path[PATH_MAX_HERE];
+
+    if (!path_of(data, below, path))
+        return complain("the data folder's path is too long", "data", "shorten it");
+    int error = make_folder(path, mode);
+    if (error != 0)
+        return complain("cannot make folder", path, strerror(-error));
+    if (chmod(path, mode) < 0 || (owner != NULL && chown(path, owner->pw_uid, owner->pw_gid) < 0))
+        return complain("cannot own folder", path, strerror(errno));
+    return true;
+}
+
+/* Held until the process ends; the kernel lets go of it whatever happens. */
+static bool take_lock(struct str data)
+{
+    char path[PATH_MAX_HERE];
+
+    if (!path_of(data, "/lock", path))
+        return false;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return complain("cannot open", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return complain("another holdfast uses this data folder", path,
+                        "stop it first, or give this one a folder of its own");
+    return true;
+}
+
+bool place_prepare(const struct config *config)
+{
+    const struct passwd *owner = NULL;
+    char user[64];
+
+    if (geteuid() == 0) {
+        if (config->user.len >= sizeof user)
+            return complain("the user's name is too long", "user", "shorten it");
+        memcpy(user, config->user.ptr, config->user.len);
+        user[config->user.len] = '\0';
+        owner = getpwnam(user);
+        if (owner == NULL)
+            return complain("no such user", user,
+                            "create it (adduser --system --group holdfast) or set another `user`");
+        if (owner->pw_uid == 0)
+            return complain("the roles must not run as root", user, "set another `user`");
+    }
+    return own_folder(config->data, "", owner, 0750) && take_lock(config->data) &&
+           own_folder(config->data, "/spool", owner, 0700) &&
+           own_folder(config->data, "/empty", NULL, 0555);
+}
+
+static bool listen_smtp(const struct config *config, struct listeners *listeners)
+{
+    for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
+        struct buf text = { 0 };
+        int fd = socket_listen(config->listen_smtp.item[i]);
+        endpoint_add_text(&text, config->listen_smtp.item[i]);
+        buf_add_byte(&text, '\0');
+        if (fd >= 0) {
+            log_info("listening", LOG_TEXT("service", "smtp"), LOG_TEXT("address", text.ptr));
+            listeners->smtp[listeners->smtp_count++] = fd;
+        } else {
+            (void)complain("cannot listen", text.ptr, strerror(-fd));
+        }
+        buf_fini(&text);
+        if (fd < 0)
+            return false;
+    }
+    return true;
+}
+
+bool place_listen(const struct config *config, struct listeners *out_listeners)
+{
+    char path[PATH_MAX_HERE];
+
+    *out_listeners = (struct listeners){ .control = -1 };
+    if (!path_of(config->control, "", path))
+        return complain("the control socket's path is too long", "control", "shorten it");
+    out_listeners->control = socket_listen_unix(path, 0660);
+    if (out_listeners->control < 0) {
+        int error = -out_listeners->control;
+        out_listeners->control = -1;
+        return complain("cannot listen", path, strerror(error));
+    }
+    return listen_smtp(config, out_listeners);
+}
+
+void place_close(struct listeners *listeners)
+{
+    for (unsigned i = 0; i < listeners->smtp_count; i++)
+        (void)close(listeners->smtp[i]);
+    if (listeners->control >= 0)
+        (void)close(listeners->control);
+    *listeners = (struct listeners){ .control = -1 };
+}
+
+static void add_address(struct config *config, struct endpoint address)
+{
+    struct config_endpoints *ours = &config->addresses;
+
+    address.port = 0;
+    for (uint32_t i = 0; i < ours->count; i++)
+        if (endpoint_same_address(ours->item[i], address))
+            return;
+    if (ours->count == CONFIG_LIST_MAX) {
+        log_warn("too_many_addresses", LOG_INT("limit", CONFIG_LIST_MAX));
+        return;
+    }
+    ours->item[ours->count++] = address;
+}
+
+static void add_all_of_machine(struct config *config)
+{
+    struct ifaddrs *all;
+    char text[INET6_ADDRSTRLEN];
+
+    if (getifaddrs(&all) < 0)
+        return;
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        struct endpoint address;
+        const void *raw = NULL;
+        int family = one->ifa_addr != NULL ? one->ifa_addr->sa_family : AF_UNSPEC;
+        if (family == AF_INET)
+            raw = &((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr;
+        else if (family == AF_INET6)
+            raw = &((const struct sockaddr_in6 *)(const void *)one->ifa_addr)->sin6_addr;
+        if (raw != NULL && inet_ntop(family, raw, text, sizeof text) != NULL &&
+            endpoint_from_ip(str_from(text), 0, &address))
+            add_address(config, address);
+    }
+    freeifaddrs(all);
+}
+
+static bool is_any(struct endpoint endpoint)
+{
+    static const uint8_t zero[16];
+    return memcmp(endpoint.address, zero, sizeof zero) == 0;
+}
+
+void place_add_addresses(struct config *config)
+{
+    bool all = false;
+    for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
+        if (is_any(config->listen_smtp.item[i]))
+            all = true;
+        else
+            add_address(config, config->listen_smtp.item[i]);
+    }
+    if (all)
+        add_all_of_machine(config);
+}
+
+void place_notify(const char *state)
+{
+#ifdef HAVE_LIBSYSTEMD
+    (void)sd_notify(0, state);
+#else
+    (void)state;
+#endif
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* place.h: what the supervisor arranges on the machine before the roles start:
+ * folders, listeners, our own addresses, and the service manager.
+ */
+#pragma once
+
+#include "config/config.h"
+
+struct listeners {
+    int smtp[CONFIG_LIST_MAX];
+    unsigned smtp_count;
+    int control; /* -1: none */
+};
+
+/* The folders, owned by the roles' user; the lock that only one supervisor can hold. False with the
+ * reason and what to do on standard error. */
+bool place_prepare(const struct config *config);
+bool place_listen(const struct config *config, struct listeners *out_listeners);
+void place_close(struct listeners *listeners);
+/* A listener on all addresses means every address of this machine: they are added to what is us
+ * (SPEC P6), as are the listeners' own. */
+void place_add_addresses(struct config *config);
+/* To systemd where it started us; silently nothing elsewhere. */
+void place_notify(const char *state);

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: ISC */
+/* receiver.c: takes connections in and joins each to its SMTP session.
+ *
+ * Limits: sessions in all and per client network; above them a client gets 421 and
+ * is let go. Every session has a deadline at every moment, kept in a heap.
+ */
+#include "roles/receiver.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "net/socket.h"
+
+enum {
+    ACCEPTS_PER_TURN_MAX = 64, /* the sessions that are there come first */
+    ACCEPT_AGAIN_MS = 100,     /* after descriptors ran out */
+};
+
+uint64_t receiver_ticket(struct receiver *receiver)
+{
+    return ++receiver->last_ticket;
+}
+
+struct str receiver_ticket_key(const uint64_t *ticket)
+{
+    return str_of(ticket, sizeof *ticket);
+}
+
+void receiver_touch(struct connection *connection)
+{
+    if (!link_is_listed(&connection->touched))
+        list_append(&connection->receiver->touched, &connection->touched);
+}
+
+void receiver_bury_channel(struct receiver *receiver, struct channel *channel)
+{
+    check(receiver->dead_count < sizeof receiver->dead_channel / sizeof receiver->dead_channel[0]);
+    receiver->dead_channel[receiver->dead_count++] = channel;
+}
+
+/* ---- one client ---- */
+
+static void on_input(void *context, struct str bytes)
+{
+    struct connection *connection = context;
+    if (connection->is_over)
+        return;
+    receive_feed(connection->session, bytes, loop_now(connection->receiver->process->loop));
+    receiver_touch(connection);
+}
+
+static void on_end(void *context, int error)
+{
+    struct connection *connection = context;
+    if (error != 0)
+        connection->is_over = connection->is_closed = true;
+    else
+        connection->has_ended = true;
+    receiver_touch(connection);
+}
+
+static void on_closed(void *context)
+{
+    struct connection *connection = context;
+    connection->stream = NULL;
+    connection->is_closed = true;
+    receiver_touch(connection);
+}
+
+static const struct stream_host stream_hooks = { .input = on_input,
+                                                 .end = on_end,
+                                                 .closed = on_closed };
+
+static struct str network_key(const struct endpoint *network, struct buf *room)
+{
+    buf_reset(room);
+    endpoint_encode(room, *network);
+    return buf_str(room);
+}
+
+static struct network *enter_network(struct receiver *receiver, struct endpoint client)
+{
+    struct endpoint endpoint = endpoint_network(client);
+    struct buf room = { 0 };
+    struct str key = network_key(&endpoint, &room);
+    struct network *network = map_find(&receiver->networks, key);
+
+    if (network == NULL) {
+        network = memory_new(sizeof *network);
+        network->endpoint = endpoint;
+        (void)map_put(&receiver->networks, key, network);
+    }
+    buf_fini(&room);
+    network->sessions++;
+    return network;
+}
+
+static void leave_network(struct receiver *receiver, struct network *network)
+{
+    struct buf room = { 0 };
+
+    if (--network->sessions > 0)
+        return;
+    (void)map_remove(&receiver->networks, network_key(&network->endpoint, &room));
+    buf_fini(&room);
+    memory_free(network);
+}
+
+static struct verdict welcome(const struct receiver *receiver, const struct network *network)
+{
+    const struct config *config = receiver->process->config;
+
+    if (receiver->process->is_stopping)
+        return verdict_make(421, 3, 2, STR("Going down, please come back later"));
+    if (receiver->session_count > config->smtp_sessions)
+        return verdict_make(421, 4, 5, STR("Too many sessions here, please come back later"));
+    if (network->sessions > config->smtp_sessions_per_client)
+        return verdict_make(421, 7, 0, STR("Too many sessions from your network"));
+    return verdict_accept();
+}
+
+static void log_connection(const char *event, const struct connection *connection)
+{
+    struct buf client = { 0 };
+    endpoint_add_text(&client, connection->client);
+    log_debug(event, LOG_STR("client", buf_str(&client)));
+    buf_fini(&client);
+}
+
+static void connection_open(struct receiver *receiver, int fd, struct endpoint client)
+{
+    struct connection *connection = memory_new(sizeof *connection);
+    struct verdict refusal;
+
+    connection->receiver = receiver;
+    connection->client = client;
+    connection->network = enter_network(receiver, client);
+    receiver->session_count++;
+    list_init(&connection->asks);
+    list_append(&receiver->connections, &connection->link);
+    connection->stream = stream_new(receiver->process->loop, &receiver->process->streams, fd,
+                                    &stream_hooks, connection);
+    refusal = welcome(receiver, connection->network);
+    struct now now = loop_now(receiver->process->loop);
+    connection->session =
+        receive_new(&receiver->settings, &receiver_session_host, connection, client,
+                    &receiver->process->random, now, &refusal);
+    if (receiver->refusal.fate != FATE_ACCEPT)
+        receive_set_refusal(connection->session, &receiver->refusal, now);
+    log_connection("connected", connection);
+    if (refusal.fate == FATE_ACCEPT)
+        receiver_name_ask(connection);
+    receiver_touch(connection);
+}
+
+static void connection_free(struct connection *connection)
+{
+    struct receiver *receiver = connection->receiver;
+
+    log_connection("disconnected", connection);
+    receive_free(connection->session); /* may abort content: the tickets are still known */
+    receiver_forget_tickets(connection);
+    receiver_name_forget(connection);
+    stream_free(connection->stream);
+    heap_remove(&receiver->deadlines, &connection->deadline);
+    list_remove(&connection->touched);
+    list_remove(&connection->link);
+    leave_network(receiver, connection->network);
+    receiver->session_count--;
+    memory_free(connection);
+}
+
+/* At the turn's end: what could not be told inside the session's own calls, then its wishes. */
+static void look_after(struct connection *connection, struct now now)
+{
+    if (!connection->is_over)
+        receiver_content_settle(connection, now);
+    if (connection->has_ended && !connection->is_over) {
+        connection->has_ended = false;
+        receive_end(connection->session, now);
+    }
+    if (connection->is_closed) {
+        connection_free(connection);
+        return;
+    }
+    if (connection->is_over)
+        return; /* its deadline stands already */
+    stream_want_input(connection->stream, receive_wants_input(connection->session));
+    heap_put(&connection->receiver->deadlines, &connection->deadline,
+             receive_deadline(connection->session));
+}
+
+/* ---- accepting ---- */
+
+static void watch_listeners(struct receiver *receiver, bool on)
+{
+    for (unsigned i = 0; i < receiver->listener_count; i++)
+        watch_set(receiver->listener[i], on ? WATCH_READ : 0);
+}
+
+static void accept_later(struct receiver *receiver, int error)
+{
+    log_error("accept_failed", LOG_TEXT("error", strerror(-error)));
+    receiver->accept_again_ms = loop_now(receiver->process->loop).mono_ms + ACCEPT_AGAIN_MS;
+    watch_listeners(receiver, false);
+}
+
+static void accept_some(struct receiver *receiver, int listener)
+{
+    for (int i = 0; i < ACCEPTS_PER_TURN_MAX; i++) {
+        struct endpoint client;
+        int fd = socket_accept(listener, &client);
+        if (fd >= 0) {
+            connection_open(receiver, fd, client);
+        } else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+            accept_later(receiver, fd);
+            return;
+        } else if (fd == -EAGAIN) {
+            return;
+        } /* else: the client was gone before we looked */
+    }
+}
+
+static void on_listener(void *context, unsigned what)
+{
+    struct receiver *receiver = context;
+    (void)what;
+    for (unsigned i = 0; i < receiver->listener_count; i++)
+        accept_some(receiver, receiver->listener_fd[i]);
+}
+
+/* ---- the role ---- */
+
+static void set_settings(struct receiver *receiver)
+{
+    const struct config *config = receiver->process->config;
+
+    receiver->settings = (struct receive_settings){
+        .hostname = config->hostname,
+        .message_size_max = (uint64_t)config->smtp_message_size,
+        .recipients_max = config->smtp_recipients,
+        .errors_max = config->smtp_errors,
+        .command_timeout_ms = config->smtp_command_timeout,
+        .data_timeout_ms = config->smtp_data_timeout,
+        .session_timeout_ms = config->smtp_session_timeout,
+        .data_rate_min = (uint64_t)config->smtp_data_rate_min,
+        .bare_newline_reject = config->smtp_bare_newline_reject,
+        .chunking = config->smtp_chunking,
+    };
+}
+
+static void *create(struct role_process *process)
+{
+    struct receiver *receiver = memory_new(sizeof *receiver);
+    receiver->process = process;
+    receiver->refusal = verdict_accept();
+    list_init(&receiver->connections);
+    list_init(&receiver->touched);
+    map_init(&receiver->asks);
+    map_init(&receiver->contents);
+    map_init(&receiver->lookups);
+    map_init(&receiver->networks);
+    set_settings(receiver);
+    return receiver;
+}
+
+static void free_dead_channels(struct receiver *receiver)
+{
+    while (receiver->dead_count > 0)
+        channel_free(receiver->dead_channel[--receiver->dead_count]);
+}
+
+static void destroy(void *state)
+{
+    struct receiver *receiver = state;
+
+    list_each_safe(link, &receiver->connections)
+        connection_free(container_of(link, struct connection, link));
+    for (unsigned i = 0; i < receiver->listener_count; i++) {
+        watch_free(receiver->listener[i]);
+        (void)close(receiver->listener_fd[i]);
+    }
+    free_dead_channels(receiver);
+    channel_free(receiver->keeper);
+    channel_free(receiver->resolver);
+    map_fini(&receiver->asks);
+    map_fini(&receiver->contents);
+    map_fini(&receiver->lookups);
+    map_fini(&receiver->networks);
+    heap_fini(&receiver->deadlines);
+    memory_free(receiver);
+}
+
+static void take_listener(void *state, enum listener_kind kind, int fd)
+{
+    struct receiver *receiver = state;
+
+    check(kind == LISTENER_SMTP && receiver->listener_count < CONFIG_LIST_MAX);
+    unsigned i = receiver->listener_count++;
+    receiver->listener_fd[i] = fd;
+    receiver->listener[i] = watch_new(receiver->process->loop, fd, on_listener, receiver);
+}
+
+static void take_peer(void *state, enum role role, unsigned index, int fd)
+{
+    struct receiver *receiver = state;
+
+    if (role == ROLE_KEEPER)
+        receiver_keeper_came(receiver, index, fd);
+    else
+        receiver_resolver_came(receiver, index, fd);
+}
+
+/* As many descriptors as the machine's administrator lets us have. */
+static int prepare(void *state)
+{
+    struct rlimit limit;
+
+    (void)state;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return 0;
+}
+
+static int start(void *state)
+{
+    watch_listeners(state, true);
+    return 0;
+}
+
+/* The sessions keep pointing at the settings, whose hostname lives in the new configuration. */
+static void reload(void *state)
+{
+    set_settings(state);
+}
+
+static void stop(void *state)
+{
+    struct receiver *receiver = state;
+    struct now now = loop_now(receiver->process->loop);
+
+    watch_listeners(receiver, false);
+    list_each(link, &receiver->connections) {
+        struct connection *connection = container_of(link, struct connection, link);
+        if (!connection->is_over)
+            receive_shutdown(connection->session, now);
+        receiver_touch(connection);
+    }
+}
+
+static void tick(struct receiver *receiver, struct now now)
+{
+    struct heap_node *node;
+
+    while ((node = heap_take_due(&receiver->deadlines, now.mono_ms)) != NULL) {
+        struct connection *connection = container_of(node, struct connection, deadline);
+        if (connection->is_over)
+            connection->is_closed = true; /* it has not read our last words in time */
+        else
+            receive_tick(connection->session, now);
+        receiver_touch(connection);
+    }
+    if (receiver->accept_again_ms != 0 && now.mono_ms >= receiver->accept_again_ms &&
+        !receiver->process->is_stopping) {
+        receiver->accept_again_ms = 0;
+        watch_listeners(receiver, true);
+    }
+}
+
+static void flush_channel(struct channel *channel)
+{
+    if (channel != NULL)
+        channel_flush(channel);
+}
+
+static int64_t turn(void *state, struct now now)
+{
+    struct receiver *receiver = state;
+
+    tick(receiver, now);
+    while (!list_is_empty(&receiver->touched)) {
+        struct link *link = list_first(&receiver->touched);
+        list_remove(link);
+        look_after(container_of(link, struct connection, touched), now);
+    }
+    flush_channel(receiver->keeper);
+    flush_channel(receiver->resolver);
+    free_dead_channels(receiver);
+    if (receiver->process->is_stopping && list_is_empty(&receiver->connections))
+        role_finished(receiver->process);
+    struct heap_node *first = heap_first(&receiver->deadlines);
+    int64_t deadline = first != NULL ? first->key : NEVER_MS;
+    if (receiver->accept_again_ms != 0 && receiver->accept_again_ms < deadline)
+        deadline = receiver->accept_again_ms;
+    return deadline;
+}
+
+const struct role_hooks receiver_hooks = {
+    .create = create,
+    .destroy = destroy,
+    .listener = take_listener,
+    .peer = take_peer,
+    .prepare = prepare,
+    .start = start,
+    .reload = reload,
+    .stop = stop,
+    .turn = turn,
+};

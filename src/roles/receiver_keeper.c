@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: ISC */
+/* receiver_keeper.c: what the receiver says to the keeper, and hears from it. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "roles/receiver.h"
+
+enum {
+    CONTENT_PIECE_MAX = 64 * 1024,
+    LAST_WORDS_MS = 30 * SECOND_MS, /* for a peer that does not read */
+};
+
+static struct verdict lost_verdict(void)
+{
+    return verdict_make(451, 3, 0, STR("Interrupted before it was stored, please send it again"));
+}
+
+/* ---- what the session asks for ---- */
+
+static void on_send(void *context, struct str bytes)
+{
+    struct connection *connection = context;
+    stream_output(connection->stream, bytes);
+}
+
+static void send_ask(const struct ask *ask)
+{
+    struct channel *keeper = ask->connection->receiver->keeper;
+    struct buf client = { 0 };
+
+    if (keeper == NULL)
+        return; /* the next one will be asked */
+    endpoint_encode(&client, ask->connection->client);
+    channel_send(keeper, recipient_ask, .ticket = ask->ticket, .client = buf_str(&client),
+                 .sender = buf_str(&ask->sender), .recipient = buf_str(&ask->recipient));
+    buf_fini(&client);
+}
+
+static void on_ask_recipient(void *context, uint64_t session_ticket, struct str sender,
+                             const struct recipient *recipient)
+{
+    struct connection *connection = context;
+    struct ask *ask = memory_new(sizeof *ask);
+
+    ask->connection = connection;
+    ask->session_ticket = session_ticket;
+    ask->ticket = receiver_ticket(connection->receiver);
+    buf_add(&ask->sender, sender);
+    buf_add(&ask->recipient, recipient->address);
+    list_append(&connection->asks, &ask->link);
+    (void)map_put(&connection->receiver->asks, receiver_ticket_key(&ask->ticket), ask);
+    send_ask(ask);
+}
+
+static void ask_free(struct ask *ask)
+{
+    (void)map_remove(&ask->connection->receiver->asks, receiver_ticket_key(&ask->ticket));
+    list_remove(&ask->link);
+    buf_fini(&ask->sender);
+    buf_fini(&ask->recipient);
+    memory_free(ask);
+}
+
+static void on_content_open(void *context, struct message_id id)
+{
+    struct connection *connection = context;
+    struct receiver *receiver = connection->receiver;
+
+    check(connection->content == CONTENT_NONE);
+    connection->content_id = id;
+    connection->lost_octets = 0;
+    if (receiver->keeper == NULL) {
+        connection->content = CONTENT_LOST;
+        return;
+    }
+    connection->content = CONTENT_OPEN;
+    connection->content_ticket = receiver_ticket(receiver);
+    (void)map_put(&receiver->contents, receiver_ticket_key(&connection->content_ticket), connection);
+    channel_send(receiver->keeper, content_open, .ticket = connection->content_ticket, .id = id);
+}
+
+static void on_content_write(void *context, struct str bytes)
+{
+    struct connection *connection = context;
+
+    if (connection->content == CONTENT_LOST) {
+        connection->lost_octets += bytes.len;
+        receiver_touch(connection);
+        return;
+    }
+    while (bytes.len > 0) {
+        struct str piece = str_first(bytes, CONTENT_PIECE_MAX);
+        channel_send(connection->receiver->keeper, content_data,
+                     .ticket = connection->content_ticket, .bytes = piece);
+        bytes = str_skip(bytes, piece.len);
+    }
+}
+
+static void forget_content(struct connection *connection)
+{
+    (void)map_remove(&connection->receiver->contents,
+                     receiver_ticket_key(&connection->content_ticket));
+    connection->content = CONTENT_NONE;
+}
+
+static void on_content_commit(void *context, const struct envelope *envelope)
+{
+    struct connection *connection = context;
+    struct buf bytes = { 0 };
+
+    if (connection->content == CONTENT_LOST) {
+        connection->lost_verdict = true;
+        receiver_touch(connection);
+        return;
+    }
+    connection->content = CONTENT_COMMITTED;
+    envelope_encode(&bytes, envelope);
+    channel_send(connection->receiver->keeper, content_commit,
+                 .ticket = connection->content_ticket, .envelope = buf_str(&bytes));
+    buf_fini(&bytes);
+}
+
+static void on_content_abort(void *context)
+{
+    struct connection *connection = context;
+
+    if (connection->content == CONTENT_OPEN)
+        channel_send(connection->receiver->keeper, content_abort,
+                     .ticket = connection->content_ticket);
+    forget_content(connection);
+}
+
+static void on_close(void *context)
+{
+    struct connection *connection = context;
+
+    if (connection->is_over)
+        return;
+    connection->is_over = true;
+    stream_close_after_flush(connection->stream);
+    heap_put(&connection->receiver->deadlines, &connection->deadline,
+             loop_now(connection->receiver->process->loop).mono_ms + LAST_WORDS_MS);
+}
+
+const struct receive_host receiver_session_host = {
+    .send = on_send,
+    .ask_recipient = on_ask_recipient,
+    .content_open = on_content_open,
+    .content_write = on_content_write,
+    .content_commit = on_content_commit,
+    .content_abort = on_content_abort,
+    .close = on_close,
+};
+
+void receiver_content_settle(struct connection *connection, struct now now)
+{
+    if (connection->lost_octets > 0) {
+        uint64_t octets = connection->lost_octets;
+        connection->lost_octets = 0;
+        receive_content_taken(connection->session, octets, now);
+    }
+    if (connection->lost_verdict) {
+        struct verdict verdict = lost_verdict();
+        connection->lost_verdict = false;
+        forget_content(connection);
+        receive_content_answer(connection->session, &verdict, now);
+    }
+}
+
+void receiver_forget_tickets(struct connection *connection)
+{
+    list_each_safe(link, &connection->asks)
+        ask_free(container_of(link, struct ask, link));
+    if (connection->content == CONTENT_OPEN)
+        on_content_abort(connection);
+    forget_content(connection);
+}
+
+/* ---- what the keeper says ---- */
+
+static bool take_recipient_answer(struct receiver *receiver, struct cursor payload, struct now now)
+{
+    struct message_recipient_answer message;
+
+    if (!message_get_recipient_answer(payload, &message))
+        return false;
+    struct cursor cursor = cursor_over(message.verdict);
+    struct verdict verdict = verdict_decode(&cursor);
+    struct ask *ask = map_find(&receiver->asks, receiver_ticket_key(&message.ticket));
+    if (!cursor_done(&cursor))
+        return false;
+    if (ask == NULL)
+        return true; /* the client is gone */
+    struct connection *connection = ask->connection;
+    uint64_t session_ticket = ask->session_ticket;
+    ask_free(ask);
+    if (connection->is_over)
+        return true;
+    receive_recipient_answer(connection->session, session_ticket, &verdict, now);
+    receiver_touch(connection);
+    return true;
+}
+
+static bool take_content_taken(struct receiver *receiver, struct cursor payload, struct now now)
+{
+    struct message_content_taken message;
+
+    if (!message_get_content_taken(payload, &message))
+        return false;
+    struct connection *connection =
+        map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
+    if (connection == NULL || connection->is_over || connection->content != CONTENT_OPEN)
+        return true;
+    receive_content_taken(connection->session, message.octets, now);
+    receiver_touch(connection);
+    return true;
+}
+
+static bool take_content_answer(struct receiver *receiver, struct cursor payload, struct now now)
+{
+    struct message_content_answer message;
+
+    if (!message_get_content_answer(payload, &message))
+        return false;
+    struct cursor cursor = cursor_over(message.verdict);
+    struct verdict verdict = verdict_decode(&cursor);
+    if (!cursor_done(&cursor))
+        return false;
+    struct connection *connection =
+        map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
+    if (connection == NULL)
+        return true;
+    forget_content(connection);
+    if (connection->is_over)
+        return true;
+    receive_content_answer(connection->session, &verdict, now);
+    receiver_touch(connection);
+    return true;
+}
+
+static bool take_health(struct receiver *receiver, struct cursor payload, struct now now)
+{
+    struct message_health message;
+
+    if (!message_get_health(payload, &message))
+        return false;
+    struct cursor cursor = cursor_over(message.verdict);
+    receiver->refusal = verdict_decode(&cursor);
+    if (!cursor_done(&cursor))
+        return false;
+    list_each(link, &receiver->connections) {
+        struct connection *connection = container_of(link, struct connection, link);
+        if (!connection->is_over)
+            receive_set_refusal(connection->session, &receiver->refusal, now);
+        receiver_touch(connection);
+    }
+    return true;
+}
+
+static bool on_message(void *context, struct channel *channel, enum message_type type,
+                       struct cursor payload)
+{
+    struct receiver *receiver = context;
+    struct now now = loop_now(receiver->process->loop);
+
+    (void)channel;
+    switch (type) {
+    case MESSAGE_recipient_answer:
+        return take_recipient_answer(receiver, payload, now);
+    case MESSAGE_content_taken:
+        return take_content_taken(receiver, payload, now);
+    case MESSAGE_content_answer:
+        return take_content_answer(receiver, payload, now);
+    case MESSAGE_health:
+        return take_health(receiver, payload, now);
+    default:
+        return false;
+    }
+}
+
+/* ---- it goes, and comes again ---- */
+
+static void on_broken(void *context, struct channel *channel, const char *why)
+{
+    struct receiver *receiver = context;
+
+    log_warn("keeper_lost", LOG_TEXT("why", why));
+    receiver->keeper = NULL;
+    receiver_bury_channel(receiver, channel);
+    list_each(link, &receiver->connections) {
+        struct connection *connection = container_of(link, struct connection, link);
+        if (connection->content != CONTENT_OPEN)
+            continue;
+        forget_content(connection);
+        connection->content = CONTENT_LOST;
+        /* Whatever credit the session waits for, it may have: nothing is kept any more. */
+        connection->lost_octets = RECEIVE_WINDOW;
+        receiver_touch(connection);
+    }
+}
+
+static const struct channel_host keeper_hooks_here = { .message = on_message, .broken = on_broken };
+
+static void ask_again(struct receiver *receiver)
+{
+    list_each(link, &receiver->connections) {
+        struct connection *connection = container_of(link, struct connection, link);
+        list_each(ask, &connection->asks)
+            send_ask(container_of(ask, struct ask, link));
+        if (connection->content == CONTENT_COMMITTED)
+            channel_send(receiver->keeper, doubt_ask, .ticket = connection->content_ticket,
+                         .id = connection->content_id);
+    }
+}
+
+void receiver_keeper_came(struct receiver *receiver, unsigned index, int fd)
+{
+    if (receiver->keeper != NULL) /* the old one's end was not noticed yet */
+        on_broken(receiver, receiver->keeper, "a new one came");
+    receiver->keeper = channel_new(ROLE_RECEIVER, ROLE_KEEPER, index, &keeper_hooks_here, receiver);
+    channel_attach(receiver->keeper, receiver->process->loop, fd);
+    ask_again(receiver);
+}

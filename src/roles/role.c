@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/* role.c: see role.h. */
+#include "roles/role.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "roles/sandbox.h"
+
+static const struct role_hooks *const hooks_of[ROLE_COUNT] = {
+    [ROLE_RECEIVER] = &receiver_hooks,
+    [ROLE_DELIVERER] = &deliverer_hooks,
+    [ROLE_RESOLVER] = &resolver_hooks,
+    [ROLE_KEEPER] = &keeper_hooks,
+};
+
+static void leave(struct role_process *process, const char *event, int error)
+{
+    log_error(event, LOG_TEXT("error", strerror(-error)));
+    process->is_stopping = true;
+    loop_stop(process->loop);
+}
+
+void role_finished(struct role_process *process)
+{
+    loop_stop(process->loop);
+}
+
+static void set_config(struct role_process *process, struct str bytes)
+{
+    struct cursor cursor = cursor_over(bytes);
+    struct config *next;
+
+    check(config_decode(&cursor, &next));
+    if (process->config != NULL)
+        config_free(process->config);
+    process->config = next;
+    log_set_level(next->log_level);
+}
+
+static void configure(struct role_process *process, struct cursor payload)
+{
+    struct message_configure message;
+    check(message_get_configure(payload, &message));
+    set_config(process, message.config);
+    check(process->state == NULL);
+    process->state = process->hooks->create(process);
+}
+
+static void run(struct role_process *process)
+{
+    int error = process->hooks->prepare != NULL ? process->hooks->prepare(process->state) : 0;
+    if (error == 0)
+        error = sandbox_enter(process->role, process->config);
+    if (error == 0)
+        error = process->hooks->start(process->state);
+    if (error != 0) {
+        leave(process, "role_start_failed", error);
+        return;
+    }
+    process->is_running = true;
+    error = leash_send(&process->leash, -1, ready, .index = process->index);
+    if (error != 0)
+        leave(process, "leash_broken", error);
+}
+
+static void take_listener(struct role_process *process, const struct leash_packet *packet)
+{
+    struct message_listener message;
+    check(message_get_listener(packet->payload, &message) && packet->descriptor >= 0);
+    process->hooks->listener(process->state, (enum listener_kind)message.kind, packet->descriptor);
+}
+
+static void take_peer(struct role_process *process, const struct leash_packet *packet)
+{
+    struct message_peer message;
+    check(message_get_peer(packet->payload, &message) && packet->descriptor >= 0);
+    process->hooks->peer(process->state, (enum role)message.role, (unsigned)message.index,
+                         packet->descriptor);
+}
+
+static void take_reload(struct role_process *process, struct cursor payload)
+{
+    struct message_reload message;
+    check(message_get_reload(payload, &message));
+    set_config(process, message.config);
+    process->hooks->reload(process->state);
+}
+
+static void take_stop(struct role_process *process, struct cursor payload)
+{
+    struct message_stop message;
+    check(message_get_stop(payload, &message));
+    if (process->is_stopping)
+        return;
+    process->is_stopping = true;
+    process->stop_deadline_ms = clock_now().mono_ms + (int64_t)message.grace_ms;
+    if (process->state != NULL)
+        process->hooks->stop(process->state);
+    else
+        role_finished(process);
+}
+
+static void take_roster(struct role_process *process, struct cursor payload)
+{
+    struct message_roster message;
+    check(message_get_roster(payload, &message));
+    if (process->hooks->roster != NULL)
+        process->hooks->roster(process->state, message.roles);
+}
+
+static void take_packet(struct role_process *process, const struct leash_packet *packet)
+{
+    switch (packet->type) {
+    case MESSAGE_configure:
+        configure(process, packet->payload);
+        break;
+    case MESSAGE_listener:
+        take_listener(process, packet);
+        break;
+    case MESSAGE_peer:
+        take_peer(process, packet);
+        break;
+    case MESSAGE_run:
+        run(process);
+        break;
+    case MESSAGE_reload:
+        take_reload(process, packet->payload);
+        break;
+    case MESSAGE_stop:
+        take_stop(process, packet->payload);
+        break;
+    case MESSAGE_roster:
+        take_roster(process, packet->payload);
+        break;
+    default:
+        break; /* message_is_allowed() has let nothing else pass */
+    }
+}
+
+static void on_leash(void *context, unsigned what)
+{
+    struct role_process *process = context;
+    struct leash_packet packet;
+    int got;
+
+    (void)what;
+    while ((got = leash_receive(&process->leash, ROLE_SUPERVISOR, process->role, &packet)) == 1)
+        take_packet(process, &packet);
+    if (got == 0) /* the supervisor is gone: nobody would start us again */
+        loop_stop(process->loop);
+    else if (got != -EAGAIN)
+        leave(process, "leash_broken", got);
+}
+
+static int64_t turn(void *context, struct now now)
+{
+    struct role_process *process = context;
+    int64_t deadline = NEVER_MS;
+
+    if (process->is_running) {
+        deadline = process->hooks->turn(process->state, now);
+        if (stream_set_flush(&process->streams))
+            deadline = now.mono_ms; /* the hosts that were called may want to go on */
+    }
+    if (process->is_stopping && now.mono_ms >= process->stop_deadline_ms)
+        loop_stop(process->loop);
+    if (process->is_stopping && process->stop_deadline_ms < deadline)
+        deadline = process->stop_deadline_ms;
+    return deadline;
+}
+
+static void ignore_signals(void)
+{
+    /* The terminal's Ctrl-C reaches all processes; only the supervisor decides what it means. */
+    static const int ignored[] = { SIGPIPE, SIGINT, SIGHUP, SIGTERM };
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        check(signal(ignored[i], SIG_IGN) != SIG_ERR);
+}
+
+int role_run(enum role role, unsigned index)
+{
+    static char name[32];
+    struct role_process process = { .role = role, .index = index, .leash = { .fd = LEASH_FD } };
+
+    (void)snprintf(name, sizeof name, "%s-%u", role_name(role), index);
+    log_init(name, LOG_INFO);
+    ignore_signals();
+    process.hooks = hooks_of[role];
+    random_from_kernel(&process.random);
+    stream_set_init(&process.streams);
+    process.loop = loop_new();
+    process.leash_watch = watch_new(process.loop, LEASH_FD, on_leash, &process);
+    watch_set(process.leash_watch, WATCH_READ);
+    loop_run(process.loop, turn, &process);
+    bool was_running = process.is_running;
+    if (process.state != NULL)
+        process.hooks->destroy(process.state);
+    watch_free(process.leash_watch);
+    leash_fini(&process.leash);
+    if (process.config != NULL)
+        config_free(process.config);
+    loop_free(process.loop);
+    return was_running ? 0 : 1;
+}

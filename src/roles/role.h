@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/* role.h: what all roles but the supervisor have in common.
+ *
+ * A role starts on a leash: it is given its configuration, listeners and channels,
+ * then the word to run. It prepares (the last chance to open anything outside),
+ * confines itself (sandbox.h), starts, and says that it is ready. From then on its
+ * loop turns until it is told to stop or the supervisor is gone.
+ */
+#pragma once
+
+#include "base/random.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "roles/channel.h"
+#include "roles/leash.h"
+
+struct role_process {
+    enum role role;
+    unsigned index;
+    struct loop *loop;
+    struct stream_set streams; /* flushed at the end of each turn */
+    struct random random;
+    struct config *config; /* replaced at a reload */
+    bool is_running;       /* confined and started */
+    bool is_stopping;
+    int64_t stop_deadline_ms; /* monotonic; leave then, finished or not */
+
+    struct leash leash;
+    struct watch *leash_watch;
+    const struct role_hooks *hooks;
+    void *state; /* the role's own */
+};
+
+struct role_hooks {
+    void *(*create)(struct role_process *process); /* configured, nothing else yet */
+    void (*destroy)(void *state);
+    /* Takes over the descriptor. */
+    void (*listener)(void *state, enum listener_kind kind, int fd);
+    void (*peer)(void *state, enum role role, unsigned index, int fd);
+    /* Before confinement: 0 or a negative errno, which ends the role. May be NULL. */
+    int (*prepare)(void *state);
+    int (*start)(void *state);   /* confined */
+    void (*reload)(void *state); /* process->config is new */
+    /* Finish what must be finished, then role_finished(). */
+    void (*stop)(void *state);
+    void (*roster)(void *state, struct str roles); /* keeper alone; may be NULL */
+    int64_t (*turn)(void *state, struct now now);  /* as loop_turn */
+};
+
+extern const struct role_hooks receiver_hooks;
+extern const struct role_hooks deliverer_hooks;
+extern const struct role_hooks resolver_hooks;
+extern const struct role_hooks keeper_hooks;
+
+/* Runs the role until it ends; the process's exit status. */
+int role_run(enum role role, unsigned index);
+void role_finished(struct role_process *process);

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: ISC */
+/* handover.c: see handover.h.
+ *
+ * A parcel is one message given to one session: opening -> out -> gone. A report
+ * is one set of answers on its way to the store: it settles what was accepted,
+ * then what was refused, then counts what is left, then tells the scheduler.
+ */
+#include "spool/handover.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/memory.h"
+
+enum { SETTLE_AGAIN_MS = 1000 };
+
+struct handover {
+    struct store *store;
+    const struct handover_host *host;
+    void *context;
+    struct map parcels; /* by session and id */
+    struct link all;    /* struct parcel.link */
+    struct link failed; /* struct report.link: to be settled again */
+    struct now now;
+};
+
+struct parcel {
+    struct link link;
+    struct handover *handover; /* NULL once the session is gone: free it when the store answers */
+    uint64_t session;
+    struct message_id id;
+    struct buf domain;
+    struct store_reader *reader;
+    struct arena arena;
+    struct envelope envelope;
+    uint32_t *recipient;
+    uint64_t size;
+    unsigned reading; /* store calls that have not answered */
+};
+
+struct parcel_key {
+    char bytes[8 + MESSAGE_ID_SIZE];
+};
+
+static struct str key_of(uint64_t session, struct message_id id, struct parcel_key *room)
+{
+    memcpy(room->bytes, &session, 8);
+    memcpy(room->bytes + 8, id.bytes, MESSAGE_ID_SIZE);
+    return str_of(room->bytes, sizeof room->bytes);
+}
+
+static struct parcel *find(const struct handover *handover, uint64_t session, struct message_id id)
+{
+    struct parcel_key room;
+    return map_find(&handover->parcels, key_of(session, id, &room));
+}
+
+struct handover *handover_new(struct store *store, const struct handover_host *host, void *context)
+{
+    struct handover *handover = memory_new(sizeof *handover);
+    handover->store = store;
+    handover->host = host;
+    handover->context = context;
+    map_init(&handover->parcels);
+    list_init(&handover->all);
+    list_init(&handover->failed);
+    return handover;
+}
+
+static void parcel_free(struct parcel *parcel)
+{
+    if (parcel->reader != NULL)
+        store_reader_close(parcel->reader);
+    buf_fini(&parcel->domain);
+    arena_fini(&parcel->arena);
+    memory_free(parcel);
+}
+
+/* Out of sight at once; the memory goes when the store owes no more answers. */
+static void parcel_drop(struct parcel *parcel)
+{
+    struct parcel_key room;
+    (void)map_remove(&parcel->handover->parcels, key_of(parcel->session, parcel->id, &room));
+    list_remove(&parcel->link);
+    parcel->handover = NULL;
+    if (parcel->reading == 0)
+        parcel_free(parcel);
+}
+
+static void tell_nothing_left(struct parcel *parcel)
+{
+    struct handover *handover = parcel->handover;
+    struct handover_result result = { .session = parcel->session, .id = parcel->id };
+    struct buf domain = parcel->domain;
+
+    parcel->domain = (struct buf){ 0 };
+    parcel_drop(parcel);
+    result.domain = buf_str(&domain);
+    handover->host->settled(handover->context, &result);
+    buf_fini(&domain);
+}
+
+/* Could not be read: it counts as deferred, so that the others go on. */
+static void tell_unreadable(struct parcel *parcel, int error)
+{
+    struct handover *handover = parcel->handover;
+    struct handover_result result = {
+        .session = parcel->session,
+        .id = parcel->id,
+        .left = 1,
+        .deferred = 1,
+        .verdict = verdict_make(451, 3, 0, STR("The stored message cannot be read")),
+    };
+    struct buf domain = parcel->domain;
+
+    log_error("message_unreadable", LOG_ID(parcel->id), LOG_TEXT("error", strerror(-error)));
+    parcel->domain = (struct buf){ 0 };
+    parcel_drop(parcel);
+    result.domain = buf_str(&domain);
+    handover->host->settled(handover->context, &result);
+    buf_fini(&domain);
+}
+
+static void on_first_read(void *context, int error, struct str bytes)
+{
+    struct parcel *parcel = context;
+
+    parcel->reading--;
+    if (parcel->handover == NULL) {
+        if (parcel->reading == 0)
+            parcel_free(parcel);
+        return;
+    }
+    if (error != 0) {
+        tell_unreadable(parcel, error);
+        return;
+    }
+    struct handover_message message = {
+        .domain = buf_str(&parcel->domain),
+        .envelope = &parcel->envelope,
+        .recipient = parcel->recipient,
+        .size = parcel->size,
+        .content = bytes,
+    };
+    parcel->handover->host->deliver(parcel->handover->context, parcel->session, &message);
+}
+
+/* The domain's recipients that still wait, at most HANDOVER_RECIPIENTS_MAX. */
+static void choose_recipients(struct parcel *parcel, const struct stored_message *message)
+{
+    const struct envelope *stored = &message->envelope;
+    struct envelope *chosen = &parcel->envelope;
+    uint32_t count = 0;
+
+    *chosen = *stored;
+    chosen->recipient =
+        arena_new(&parcel->arena, HANDOVER_RECIPIENTS_MAX * sizeof *chosen->recipient);
+    parcel->recipient =
+        arena_new(&parcel->arena, HANDOVER_RECIPIENTS_MAX * sizeof *parcel->recipient);
+    for (uint32_t i = 0; i < stored->recipient_count && count < HANDOVER_RECIPIENTS_MAX; i++) {
+        if (message->recipient_state[i] != RECIPIENT_PENDING ||
+            !str_equals(recipient_domain(&stored->recipient[i]), buf_str(&parcel->domain)))
+            continue;
+        chosen->recipient[count] = stored->recipient[i];
+        parcel->recipient[count++] = i;
+    }
+    chosen->recipient_count = count;
+}
+
+static void on_opened(void *context, int error, struct store_reader *reader,
+                      const struct stored_message *message)
+{
+    struct parcel *parcel = context;
+
+    parcel->reading--;
+    if (error == 0)
+        parcel->reader = reader;
+    if (parcel->handover == NULL) {
+        parcel_free(parcel);
+        return;
+    }
+    if (error == 0)
+        choose_recipients(parcel, message);
+    if (error == -ENOENT || (error == 0 && parcel->envelope.recipient_count == 0)) {
+        tell_nothing_left(parcel);
+        return;
+    }
+    if (error != 0) {
+        tell_unreadable(parcel, error);
+        return;
+    }
+    parcel->size = message->size;
+    parcel->reading++;
+    size_t first = message->size < HANDOVER_FIRST_MAX ? (size_t)message->size : HANDOVER_FIRST_MAX;
+    store_read(reader, 0, first, on_first_read, parcel);
+}
+
+void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry)
+{
+    struct parcel_key room;
+    struct parcel *parcel = memory_new(sizeof *parcel);
+
+    parcel->handover = handover;
+    parcel->session = session;
+    parcel->id = entry->id;
+    buf_add(&parcel->domain, entry->domain);
+    list_append(&handover->all, &parcel->link);
+    check(map_put(&handover->parcels, key_of(session, entry->id, &room), parcel) == NULL);
+    parcel->reading++;
+    store_open(handover->store, entry->id, entry->domain, on_opened, parcel);
+}
+
+static void on_piece(void *context, int error, struct str bytes)
+{
+    struct parcel *parcel = context;
+
+    parcel->reading--;
+    if (parcel->handover == NULL) {
+        if (parcel->reading == 0)
+            parcel_free(parcel);
+        return;
+    }
+    struct handover *handover = parcel->handover;
+    if (error != 0) {
+        log_error("message_unreadable", LOG_ID(parcel->id), LOG_TEXT("error", strerror(-error)));
+        handover->host->content_failed(handover->context, parcel->session, parcel->id);
+        return;
+    }
+    handover->host->content(handover->context, parcel->session, parcel->id, bytes);
+}
+
+bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
+                   uint64_t offset, size_t octets)
+{
+    struct parcel *parcel = find(handover, session, id);
+
+    if (parcel == NULL || parcel->reader == NULL || offset > parcel->size)
+        return false;
+    if (octets > HANDOVER_PIECE_MAX)
+        octets = HANDOVER_PIECE_MAX;
+    parcel->reading++;
+    store_read(parcel->reader, offset, octets, on_piece, parcel);
+    return true;
+}
+
+/* ---- answers ---- */
+
+struct report {
+    struct link link; /* in `failed` while it waits to be repeated */
+    struct handover *handover;
+    struct handover_result result;
+    struct buf domain;
+    uint32_t count;
+    uint32_t *recipient;
+    struct verdict *verdict;
+    enum outcome outcome; /* which step: delivered, rescued, then 0 */
+    int64_t again_ms;
+};
+
+static void report_free(struct report *report)
+{
+    list_remove(&report->link);
+    buf_fini(&report->domain);
+    memory_free(report->recipient);
+    memory_free(report->verdict);
+    memory_free(report);
+}
+
+static void report_step(struct report *report);
+
+static void on_settled(void *context, int error)
+{
+    struct report *report = context;
+
+    if (error == -ECANCELED) {
+        report_free(report);
+        return;
+    }
+    if (error != 0) {
+        log_error("settle_failed", LOG_ID(report->result.id), LOG_TEXT("error", strerror(-error)));
+        report->again_ms = report->handover->now.mono_ms + SETTLE_AGAIN_MS;
+        list_append(&report->handover->failed, &report->link);
+        return;
+    }
+    report->outcome = report->outcome == OUTCOME_DELIVERED ? OUTCOME_RESCUED : 0;
+    report_step(report);
+}
+
+static void on_counted(void *context, int error, struct store_reader *reader,
+                       const struct stored_message *message)
+{
+    struct report *report = context;
+    struct handover *handover = report->handover;
+
+    if (error == -ECANCELED) {
+        report_free(report);
+        return;
+    }
+    for (uint32_t i = 0; error == 0 && i < message->envelope.recipient_count; i++)
+        if (message->recipient_state[i] == RECIPIENT_PENDING &&
+            str_equals(recipient_domain(&message->envelope.recipient[i]), report->result.domain))
+            report->result.left++;
+    if (error == 0)
+        store_reader_close(reader);
+    handover->host->settled(handover->context, &report->result);
+    report_free(report);
+}
+
+static uint32_t count_fate(const struct report *report, enum fate fate)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < report->count; i++)
+        count += report->verdict[i].fate == fate;
+    return count;
+}
+
+/* All went well and all that there was went out: no need to look what is left. */
+static bool is_simple(const struct report *report)
+{
+    return count_fate(report, FATE_ACCEPT) == report->count &&
+           report->count < HANDOVER_RECIPIENTS_MAX;
+}
+
+/* Settles the recipients that met `fate`; false if there are none. */
+static bool settle_fate(struct report *report, enum fate fate)
+{
+    uint32_t *chosen = memory_new(report->count * sizeof *chosen);
+    struct settlement settlement = {
+        .id = report->result.id,
+        .domain = report->result.domain,
+        .outcome = report->outcome,
+        .at_ms = report->handover->now.wall_ms,
+        .recipient = chosen,
+    };
+
+    for (uint32_t i = 0; i < report->count; i++) {
+        if (report->verdict[i].fate != fate)
+            continue;
+        if (settlement.count == 0)
+            settlement.reason = report->verdict[i];
+        chosen[settlement.count++] = report->recipient[i];
+    }
+    if (settlement.count > 0)
+        store_settle(report->handover->store, &settlement, on_settled, report);
+    memory_free(chosen);
+    return settlement.count > 0;
+}
+
+static void report_step(struct report *report)
+{
+    if (report->outcome == OUTCOME_DELIVERED) {
+        if (settle_fate(report, FATE_ACCEPT))
+            return;
+        report->outcome = OUTCOME_RESCUED;
+    }
+    if (report->outcome == OUTCOME_RESCUED) {
+        if (settle_fate(report, FATE_REJECT))
+            return;
+        report->outcome = 0;
+    }
+    if (is_simple(report)) {
+        report->handover->host->settled(report->handover->context, &report->result);
+        report_free(report);
+        return;
+    }
+    store_open(report->handover->store, report->result.id, report->result.domain, on_counted,
+               report);
+}
+
+void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
+                     struct str domain, const uint32_t *recipient, const struct verdict *verdict,
+                     uint32_t count, struct now now)
+{
+    struct parcel *parcel = find(handover, session, id);
+    struct report *report = memory_new(sizeof *report);
+
+    handover->now = now;
+    report->handover = handover;
+    report->outcome = OUTCOME_DELIVERED;
+    buf_add(&report->domain, domain);
+    report->result = (struct handover_result){ .session = session, .id = id };
+    report->result.domain = buf_str(&report->domain);
+    report->count = count;
+    report->recipient = memory_copy(recipient, count * sizeof *recipient);
+    report->verdict = memory_copy(verdict, count * sizeof *verdict);
+    for (uint32_t i = count; i-- > 0;) {
+        if (verdict[i].fate != FATE_DEFER)
+            continue;
+        report->result.deferred++;
+        report->result.verdict = verdict[i];
+    }
+    if (parcel != NULL)
+        parcel_drop(parcel);
+    report_step(report);
+}
+
+void handover_session_gone(struct handover *handover, uint64_t session,
+                           void (*each)(void *context, struct message_id id), void *context)
+{
+    list_each_safe(link, &handover->all) {
+        struct parcel *parcel = container_of(link, struct parcel, link);
+        if (parcel->session != session)
+            continue;
+        if (each != NULL)
+            each(context, parcel->id);
+        parcel_drop(parcel);
+    }
+}
+
+void handover_turn(struct handover *handover, struct now now)
+{
+    handover->now = now;
+    list_each_safe(link, &handover->failed) {
+        struct report *report = container_of(link, struct report, link);
+        if (report->again_ms > now.mono_ms)
+            continue;
+        list_remove(link);
+        report_step(report);
+    }
+}
+
+int64_t handover_deadline(const struct handover *handover)
+{
+    const struct link *first = list_first(&handover->failed);
+    return first == NULL ? NEVER_MS : container_of(first, struct report, link)->again_ms;
+}
+
+void handover_free(struct handover *handover)
+{
+    if (handover == NULL)
+        return;
+    list_each_safe(link, &handover->all)
+        parcel_drop(container_of(link, struct parcel, link));
+    list_each_safe(link, &handover->failed)
+        report_free(container_of(link, struct report, link));
+    map_fini(&handover->parcels);
+    memory_free(handover);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/* handover.h: from a stored message to a session, and back to a settlement.
+ *
+ * The scheduler says which entry goes to which session. The handover opens the
+ * message, picks the recipients that still wait, hands out envelope and content,
+ * and turns the session's answers into settlements. Only when these are durable
+ * is the scheduler told; a settlement that fails is repeated until it is, and
+ * meanwhile the message is not tried again (SPEC H1: nothing twice).
+ */
+#pragma once
+
+#include "store/store.h"
+
+struct handover;
+
+enum {
+    HANDOVER_FIRST_MAX = 64 * 1024, /* octets of content that travel with the envelope */
+    HANDOVER_PIECE_MAX = 64 * 1024,
+    HANDOVER_RECIPIENTS_MAX = 100,
+};
+
+struct handover_message { /* valid during the call */
+    struct str domain;
+    const struct envelope *envelope;  /* with the chosen recipients alone */
+    const uint32_t *recipient;        /* their indices in the stored envelope */
+    uint64_t size;
+    struct str content;               /* its first octets */
+};
+
+struct handover_result {
+    uint64_t session;
+    struct message_id id;
+    struct str domain;
+    uint32_t left;     /* recipients of the domain that still wait */
+    uint32_t deferred; /* of those: tried and told 4yz */
+    struct verdict verdict; /* of the first that was deferred */
+};
+
+struct handover_host {
+    void (*deliver)(void *context, uint64_t session, const struct handover_message *message);
+    void (*content)(void *context, uint64_t session, struct message_id id, struct str bytes);
+    /* The content cannot be read; the session must give the message up. */
+    void (*content_failed)(void *context, uint64_t session, struct message_id id);
+    /* The answers are settled (or there was nothing to hand over: left 0). */
+    void (*settled)(void *context, const struct handover_result *result);
+};
+
+struct handover *handover_new(struct store *store, const struct handover_host *host,
+                              void *context);
+void handover_free(struct handover *handover); /* after store_close() has answered everything */
+
+void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry);
+/* False where the session was never given that message. */
+bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
+                   uint64_t offset, size_t octets);
+/* One verdict per recipient index. Also for messages that an earlier keeper handed out. */
+void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
+                     struct str domain, const uint32_t *recipient, const struct verdict *verdict,
+                     uint32_t count, struct now now);
+/* The session is gone: what it was given and did not answer is closed. Calls each() for every such
+ * message: it may have been delivered, nobody knows. */
+void handover_session_gone(struct handover *handover, uint64_t session,
+                           void (*each)(void *context, struct message_id id), void *context);
+/* Repeats settlements that failed; once per turn. */
+void handover_turn(struct handover *handover, struct now now);
+int64_t handover_deadline(const struct handover *handover);
