@@ -104,10 +104,16 @@ static void tell_nothing_left(struct parcel *parcel)
     buf_fini(&domain);
 }
 
-/* Could not be read: it counts as deferred, so that the others go on. */
+/* Could not be read: it counts as deferred, so that the others go on. (-ECANCELED: the store closes,
+ * nobody wants to know.) */
 static void tell_unreadable(struct parcel *parcel, int error)
 {
     struct handover *handover = parcel->handover;
+
+    if (error == -ECANCELED) {
+        parcel_drop(parcel);
+        return;
+    }
     struct handover_result result = {
         .session = parcel->session,
         .id = parcel->id,
@@ -225,6 +231,8 @@ static void on_piece(void *context, int error, struct str bytes)
         return;
     }
     struct handover *handover = parcel->handover;
+    if (error == -ECANCELED)
+        return;
     if (error != 0) {
         log_error("message_unreadable", LOG_ID(parcel->id), LOG_TEXT("error", strerror(-error)));
         handover->host->content_failed(handover->context, parcel->session, parcel->id);

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
 
@@ -187,10 +188,34 @@ static struct verdict verdict_of(int error, struct message_id id)
     }
 }
 
+enum { LOGGED_RECIPIENTS_MAX = 10 };
+
+static void log_stored(const struct upload *upload, int error)
+{
+    const struct envelope *envelope = &upload->envelope;
+    struct buf client = { 0 };
+    struct buf to = { 0 };
+
+    endpoint_add_ip(&client, envelope->client);
+    for (uint32_t i = 0; i < envelope->recipient_count && i < LOGGED_RECIPIENTS_MAX; i++) {
+        buf_add(&to, i > 0 ? STR(",") : STR(""));
+        buf_add(&to, envelope->recipient[i].address);
+    }
+    log_event(error == 0 ? LOG_INFO : LOG_ERROR, error == 0 ? "accepted" : "not_stored",
+              LOG_ID(upload->id), LOG_STR("client", buf_str(&client)),
+              LOG_STR("helo", envelope->helo), LOG_STR("from", envelope->sender),
+              LOG_STR("to", buf_str(&to)), LOG_INT("recipients", envelope->recipient_count),
+              LOG_INT("size", upload->size), LOG_INT("error", -error));
+    buf_fini(&client);
+    buf_fini(&to);
+}
+
 static void on_stored(void *context, int error)
 {
     struct upload *upload = context;
     struct intake *intake = upload->intake;
+
+    log_stored(upload, error);
 
     if (intake != NULL) {
         struct verdict verdict = verdict_of(error, upload->id);

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: ISC */
+/* keeper.c: the role that owns what must last; see keeper.h. */
+#include "roles/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+enum {
+    SEGMENT_SIZE = 64 * 1024 * 1024,
+    LARGE_BODY_SIZE = 8 * 1024 * 1024,
+};
+
+struct now keeper_now(const struct keeper *keeper)
+{
+    return loop_now(keeper->process->loop);
+}
+
+/* ---- peers ---- */
+
+struct keeper_peer *keeper_peer_of(struct keeper *keeper, const struct channel *channel)
+{
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        if (keeper->peer[i].channel == channel)
+            return &keeper->peer[i];
+    return NULL;
+}
+
+struct keeper_peer *keeper_some_deliverer(struct keeper *keeper)
+{
+    struct keeper_peer *best = NULL;
+    uint64_t start = keeper->last_ticket++;
+
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX && best == NULL; i++) {
+        struct keeper_peer *peer = &keeper->peer[(start + i) % KEEPER_PEERS_MAX];
+        if (peer->channel != NULL && channel_peer(peer->channel) == ROLE_DELIVERER)
+            best = peer;
+    }
+    return best;
+}
+
+struct channel *keeper_resolver(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        if (keeper->peer[i].channel != NULL &&
+            channel_peer(keeper->peer[i].channel) == ROLE_RESOLVER)
+            return keeper->peer[i].channel;
+    return NULL;
+}
+
+static bool on_message(void *context, struct channel *channel, enum message_type type,
+                       struct cursor payload)
+{
+    struct keeper *keeper = context;
+    struct keeper_peer *peer = keeper_peer_of(keeper, channel);
+
+    switch (channel_peer(channel)) {
+    case ROLE_RECEIVER:
+        return keeper_receiver_message(keeper, peer, type, payload);
+    case ROLE_DELIVERER:
+        return keeper_deliverer_message(keeper, peer, type, payload);
+    case ROLE_RESOLVER:
+        return keeper_resolver_message(keeper, type, payload);
+    case ROLE_SUPERVISOR:
+    case ROLE_KEEPER:
+    case ROLE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void on_broken(void *context, struct channel *channel, const char *why)
+{
+    struct keeper *keeper = context;
+    struct keeper_peer *peer = keeper_peer_of(keeper, channel);
+    struct keeper_peer gone = *peer;
+
+    log_warn("peer_lost", LOG_TEXT("role", role_name(channel_peer(channel))),
+             LOG_INT("index", channel_peer_index(channel)), LOG_TEXT("why", why));
+    *peer = (struct keeper_peer){ 0 };
+    check(keeper->dead_count < KEEPER_PEERS_MAX);
+    keeper->dead[keeper->dead_count++] = channel;
+    if (keeper->intake == NULL)
+        return; /* not started yet */
+    if (channel_peer(channel) == ROLE_RECEIVER)
+        intake_drop_source(keeper->intake, gone.source);
+    else if (channel_peer(channel) == ROLE_DELIVERER)
+        keeper_deliverer_gone(keeper, &gone);
+}
+
+static const struct channel_host peer_host = { .message = on_message, .broken = on_broken };
+
+/* Messages that arrive before the start wait in the socket: it is watched from then on. */
+static void take_peer(void *state, enum role role, unsigned index, int fd)
+{
+    struct keeper *keeper = state;
+
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
+        struct channel *old = keeper->peer[i].channel;
+        if (old != NULL && channel_peer(old) == role && channel_peer_index(old) == index)
+            on_broken(keeper, old, "a new one came");
+    }
+    struct keeper_peer *peer = keeper_peer_of(keeper, NULL);
+    check(peer != NULL); /* the supervisor starts fewer roles than that */
+    peer->source = ++keeper->last_source;
+    peer->channel = channel_new(ROLE_KEEPER, role, index, &peer_host, keeper);
+    channel_attach(peer->channel, keeper->process->loop, fd);
+    if (role == ROLE_RECEIVER && keeper->store != NULL)
+        keeper_tell_health(keeper, peer);
+    if (role == ROLE_RESOLVER)
+        keeper_resolver_came(keeper);
+}
+
+/* ---- start ---- */
+
+static void *create(struct role_process *process)
+{
+    struct keeper *keeper = memory_new(sizeof *keeper);
+
+    keeper->process = process;
+    keeper->spool_directory = -1;
+    map_init(&keeper->sessions);
+    map_init(&keeper->unfinished);
+    map_init(&keeper->lookups);
+    map_init(&keeper->lookups_by_ticket);
+    list_init(&keeper->lookups_due);
+    list_init(&keeper->openings);
+    list_init(&keeper->errands);
+    return keeper;
+}
+
+static void take_listener(void *state, enum listener_kind kind, int fd)
+{
+    check(kind == LISTENER_CONTROL);
+    keeper_control_listen(state, fd);
+}
+
+/* The data folder becomes the working folder, which is also the root folder once we are confined as
+ * another user. */
+static int prepare(void *state)
+{
+    struct keeper *keeper = state;
+    struct str data = keeper->process->config->data;
+    char path[4096];
+
+    if (data.len >= sizeof path)
+        return -ENAMETOOLONG;
+    memcpy(path, data.ptr, data.len);
+    path[data.len] = '\0';
+    return chdir(path) < 0 ? -errno : 0;
+}
+
+static void on_store_worker(void *context, unsigned what)
+{
+    struct keeper *keeper = context;
+    (void)what;
+    (void)worker_collect(keeper->store_worker);
+}
+
+static void on_directory_worker(void *context, unsigned what)
+{
+    struct keeper *keeper = context;
+    (void)what;
+    (void)worker_collect(keeper->directory_worker);
+}
+
+static int open_store(struct keeper *keeper)
+{
+    struct log_store_settings settings = {
+        .segment_size = SEGMENT_SIZE,
+        .large_body_size = LARGE_BODY_SIZE,
+        .free_bytes_min = (uint64_t)keeper->process->config->store_free_min,
+    };
+
+    keeper->spool_directory = open("spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (keeper->spool_directory < 0)
+        return -errno;
+    keeper->disk = disk_posix_open(keeper->spool_directory);
+    keeper->store_worker = worker_new();
+    keeper->store_watch = watch_new(keeper->process->loop,
+                                    worker_descriptor(keeper->store_worker), on_store_worker,
+                                    keeper);
+    watch_set(keeper->store_watch, WATCH_READ);
+    return log_store_open(&settings, keeper->disk, keeper->store_worker, clock_now(),
+                          &keeper->store);
+}
+
+static int open_directory(struct keeper *keeper)
+{
+    keeper->directory_worker = worker_new();
+    keeper->directory_watch = watch_new(keeper->process->loop,
+                                        worker_descriptor(keeper->directory_worker),
+                                        on_directory_worker, keeper);
+    watch_set(keeper->directory_watch, WATCH_READ);
+    return directory_open("directory.db", keeper->directory_worker, &keeper->directory);
+}
+
+static struct schedule_settings schedule_settings_of(const struct keeper *keeper)
+{
+    return (struct schedule_settings){ .probes_per_second = keeper->process->config->probe_budget,
+                                       .defaults = &keeper->process->config->defaults };
+}
+
+void keeper_domain_changed(struct keeper *keeper, struct str domain)
+{
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+
+    if (record == NULL)
+        schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
+    else
+        schedule_put_route(keeper->schedule, record->name, &record->settings,
+                           record->paused_until_ms, keeper_now(keeper));
+}
+
+/* Mail of a domain that is listed no more still wants to go to its primary. */
+static void add_routes(struct keeper *keeper)
+{
+    const struct domain_record *record;
+    struct str domain;
+    size_t cursor = 0;
+
+    while ((record = directory_next_domain(keeper->directory, &cursor)) != NULL)
+        keeper_domain_changed(keeper, record->name);
+    cursor = 0;
+    while (store_next_domain(keeper->store, &cursor, &domain))
+        if (directory_find_domain(keeper->directory, domain) == NULL)
+            log_warn("mail_of_unlisted_domain", LOG_STR("domain", domain),
+                     LOG_TEXT("hint", "add the domain again, or see `holdfast queue list`"));
+}
+
+static int start(void *state)
+{
+    struct keeper *keeper = state;
+    const struct config *config = keeper->process->config;
+    int64_t began_ms = clock_now().mono_ms;
+    int error = open_directory(keeper);
+
+    if (error == 0)
+        error = open_store(keeper);
+    if (error != 0)
+        return error;
+    struct schedule_settings settings = schedule_settings_of(keeper);
+    struct now now = clock_now();
+    keeper->started_ms = now.mono_ms;
+    keeper->intake =
+        intake_new(keeper->store, (uint64_t)config->store_memory, &keeper_intake_host, keeper);
+    keeper->handover = handover_new(keeper->store, &keeper_handover_host, keeper);
+    keeper->schedule = schedule_new(&settings, &keeper_schedule_host, keeper,
+                                    &keeper->process->random, now);
+    keeper_routes_configure(keeper);
+    add_routes(keeper);
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        if (keeper->peer[i].channel != NULL &&
+            channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
+            keeper_tell_health(keeper, &keeper->peer[i]);
+    keeper_control_start(keeper);
+    struct store_totals totals;
+    store_totals(keeper->store, STR_NONE, &totals);
+    log_info("spool_open", LOG_INT("held", totals.held_count),
+             LOG_INT("held_bytes", totals.held_bytes), LOG_INT("rescued", totals.rescued_count),
+             LOG_INT("took_ms", clock_now().mono_ms - began_ms));
+    return 0;
+}
+
+static void reload(void *state)
+{
+    struct keeper *keeper = state;
+    struct schedule_settings settings = schedule_settings_of(keeper);
+
+    if (keeper->schedule == NULL)
+        return;
+    schedule_set_settings(keeper->schedule, &settings, keeper_now(keeper));
+    keeper_routes_configure(keeper);
+    add_routes(keeper); /* who we are may have changed, and with it every route */
+}
+
+/* ---- turns ---- */
+
+static void watch_health(struct keeper *keeper)
+{
+    struct store_health health;
+
+    store_health(keeper->store, &health);
+    if (health.condition == keeper->condition)
+        return;
+    keeper->condition = health.condition;
+    log_event(health.condition == STORE_OK ? LOG_INFO : LOG_ERROR, "store_condition",
+              LOG_TEXT("condition", health.condition == STORE_OK     ? "ok"
+                                    : health.condition == STORE_FULL ? "full"
+                                                                     : "failing"),
+              LOG_INT("free_bytes", health.free_bytes), LOG_INT("used_bytes", health.used_bytes));
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        if (keeper->peer[i].channel != NULL &&
+            channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
+            keeper_tell_health(keeper, &keeper->peer[i]);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t turn(void *state, struct now now)
+{
+    struct keeper *keeper = state;
+
+    if (schedule_deadline(keeper->schedule) <= now.mono_ms)
+        schedule_tick(keeper->schedule, now);
+    handover_turn(keeper->handover, now);
+    store_turn(keeper->store, now);
+    intake_turn(keeper->intake);
+    keeper_routes_turn(keeper, now);
+    keeper_deliverers_turn(keeper, now);
+    keeper_control_turn(keeper);
+    watch_health(keeper);
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        if (keeper->peer[i].channel != NULL)
+            channel_flush(keeper->peer[i].channel);
+    while (keeper->dead_count > 0)
+        channel_free(keeper->dead[--keeper->dead_count]);
+    int64_t deadline = store_deadline(keeper->store);
+    deadline = sooner(deadline, schedule_deadline(keeper->schedule));
+    deadline = sooner(deadline, handover_deadline(keeper->handover));
+    return sooner(deadline, keeper_deliverers_deadline(keeper));
+}
+
+/* ---- end ---- */
+
+static void stop(void *state)
+{
+    struct keeper *keeper = state;
+    keeper_control_stop(keeper);
+    role_finished(keeper->process); /* destroy() closes everything durably */
+}
+
+static void roster(void *state, struct str roles)
+{
+    struct keeper *keeper = state;
+    buf_reset(&keeper->roster);
+    buf_add(&keeper->roster, roles);
+}
+
+static void close_stores(struct keeper *keeper)
+{
+    if (keeper->store != NULL)
+        store_close(keeper->store);
+    handover_free(keeper->handover);
+    if (keeper->directory != NULL)
+        directory_close(keeper->directory);
+    watch_free(keeper->store_watch);
+    watch_free(keeper->directory_watch);
+    worker_free(keeper->store_worker);
+    worker_free(keeper->directory_worker);
+    if (keeper->disk != NULL)
+        disk_posix_close(keeper->disk);
+}
+
+static void destroy(void *state)
+{
+    struct keeper *keeper = state;
+
+    keeper_control_free(keeper);
+    intake_free(keeper->intake);
+    close_stores(keeper);
+    keeper_deliverers_fini(keeper);
+    keeper_routes_fini(keeper);
+    if (keeper->schedule != NULL)
+        schedule_free(keeper->schedule);
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        channel_free(keeper->peer[i].channel);
+    while (keeper->dead_count > 0)
+        channel_free(keeper->dead[--keeper->dead_count]);
+    map_fini(&keeper->sessions);
+    map_fini(&keeper->unfinished);
+    map_fini(&keeper->lookups);
+    map_fini(&keeper->lookups_by_ticket);
+    buf_fini(&keeper->roster);
+    memory_free(keeper);
+}
+
+const struct role_hooks keeper_hooks = {
+    .create = create,
+    .destroy = destroy,
+    .listener = take_listener,
+    .peer = take_peer,
+    .prepare = prepare,
+    .start = start,
+    .reload = reload,
+    .stop = stop,
+    .roster = roster,
+    .turn = turn,
+};

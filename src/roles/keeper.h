@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/* keeper.h: the keeper's own structures; private to keeper*.c.
+ *
+ * The keeper alone writes. It joins the stations: intake and handover (spool/), the
+ * scheduler, route decisions, relay checks and the operations of the control
+ * socket, over one store and one directory. What a station asks of another one
+ * inside a call (the scheduler must not be called from its own host functions) waits
+ * in a list until the turn's end.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "base/worker.h"
+#include "roles/role.h"
+#include "route/route.h"
+#include "schedule/schedule.h"
+#include "spool/handover.h"
+#include "spool/intake.h"
+#include "store/directory/directory.h"
+#include "store/log/log_store.h"
+
+enum {
+    KEEPER_PEERS_MAX = 32,
+    KEEPER_LISTENERS_MAX = 2 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
+};
+
+struct keeper_peer { /* one life of one channel */
+    struct channel *channel; /* NULL: nobody */
+    uint32_t source;         /* names this life; never 0 */
+    bool has_greeted;        /* a deliverer's hello has come */
+    uint64_t unfinished;     /* messages it still has to name */
+};
+
+struct keeper {
+    struct role_process *process;
+    int spool_directory;
+    struct disk *disk;
+    struct worker *store_worker;
+    struct worker *directory_worker;
+    struct watch *store_watch;
+    struct watch *directory_watch;
+    struct store *store;
+    struct directory *directory;
+    struct schedule *schedule;
+    struct intake *intake;
+    struct handover *handover;
+
+    struct keeper_peer peer[KEEPER_PEERS_MAX];
+    struct channel *dead[KEEPER_PEERS_MAX];
+    unsigned dead_count;
+    uint32_t last_source;
+    enum store_condition condition; /* as told to the receivers */
+
+    /* keeper_deliverers.c */
+    bool may_deliver; /* every deliverer has said what it has on its hands */
+    int64_t started_ms;
+    struct map sessions; /* by number: struct keeper_session */
+    struct link openings; /* struct keeper_session.link: to be opened at the turn's end */
+    struct map unfinished; /* by message id: struct unfinished */
+    struct link errands;   /* struct errand.link: calls into the scheduler, at the turn's end */
+
+    /* keeper_routes.c */
+    struct map lookups;           /* by domain: struct lookup */
+    struct map lookups_by_ticket; /* by ticket: struct lookup */
+    struct link lookups_due;      /* struct lookup.due */
+    uint64_t last_ticket;
+    struct route_self self;
+    struct str self_name[1 + CONFIG_LIST_MAX];
+    struct endpoint self_listener[KEEPER_LISTENERS_MAX];
+
+    struct keeper_control *control; /* keeper_control.c */
+    struct buf roster;              /* JSON, from the supervisor */
+};
+
+/* keeper.c */
+struct now keeper_now(const struct keeper *keeper);
+struct keeper_peer *keeper_peer_of(struct keeper *keeper, const struct channel *channel);
+/* The next living deliverer, in turn; NULL if there is none. */
+struct keeper_peer *keeper_some_deliverer(struct keeper *keeper);
+struct channel *keeper_resolver(struct keeper *keeper);
+/* Puts a domain of the directory on the scheduler's list, or takes it off. */
+void keeper_domain_changed(struct keeper *keeper, struct str domain);
+
+/* keeper_receivers.c */
+extern const struct intake_host keeper_intake_host;
+bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
+                             enum message_type type, struct cursor payload);
+void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer);
+
+/* keeper_deliverers.c */
+extern const struct schedule_host keeper_schedule_host;
+extern const struct handover_host keeper_handover_host;
+bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
+                              enum message_type type, struct cursor payload);
+void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
+void keeper_deliverers_turn(struct keeper *keeper, struct now now);
+int64_t keeper_deliverers_deadline(const struct keeper *keeper);
+void keeper_deliverers_fini(struct keeper *keeper);
+
+/* keeper_routes.c */
+void keeper_routes_configure(struct keeper *keeper);
+void keeper_route_ask(struct keeper *keeper, struct str domain); /* decides at the turn's end */
+bool keeper_resolver_message(struct keeper *keeper, enum message_type type, struct cursor payload);
+void keeper_resolver_came(struct keeper *keeper);
+void keeper_routes_turn(struct keeper *keeper, struct now now);
+void keeper_routes_fini(struct keeper *keeper);
+
+/* keeper_control.c */
+void keeper_control_listen(struct keeper *keeper, int fd);
+void keeper_control_start(struct keeper *keeper);
+void keeper_control_turn(struct keeper *keeper);
+void keeper_control_stop(struct keeper *keeper); /* no further operations */
+void keeper_control_free(struct keeper *keeper);

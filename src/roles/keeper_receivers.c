@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/* keeper_receivers.c: what receivers ask of the keeper. */
+#include "base/log.h"
+#include "roles/keeper.h"
+#include "verify/relay.h"
+
+static void answer(const struct keeper_peer *peer, uint64_t ticket, const struct verdict *verdict)
+{
+    struct buf bytes = { 0 };
+    verdict_encode(&bytes, verdict);
+    channel_send(peer->channel, content_answer, .ticket = ticket, .verdict = buf_str(&bytes));
+    buf_fini(&bytes);
+}
+
+/* ---- what the intake says ---- */
+
+static const struct keeper_peer *peer_of_source(const struct keeper *keeper, uint32_t source)
+{
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        if (keeper->peer[i].channel != NULL && keeper->peer[i].source == source)
+            return &keeper->peer[i];
+    return NULL;
+}
+
+static void on_taken(void *context, struct intake_key key, uint64_t octets)
+{
+    const struct keeper_peer *peer = peer_of_source(context, key.source);
+    if (peer != NULL)
+        channel_send(peer->channel, content_taken, .ticket = key.ticket, .octets = octets);
+}
+
+static void on_answer(void *context, struct intake_key key, const struct verdict *verdict)
+{
+    const struct keeper_peer *peer = peer_of_source(context, key.source);
+    if (peer != NULL)
+        answer(peer, key.ticket, verdict);
+}
+
+static void on_arrived(void *context, const struct entry *entry)
+{
+    struct keeper *keeper = context;
+    schedule_arrived(keeper->schedule, entry, keeper_now(keeper));
+}
+
+const struct intake_host keeper_intake_host = { .taken = on_taken,
+                                                .answer = on_answer,
+                                                .arrived = on_arrived };
+
+/* ---- what receivers say ---- */
+
+void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
+{
+    struct store_health health;
+    struct buf bytes = { 0 };
+
+    store_health(keeper->store, &health);
+    struct verdict verdict =
+        health.condition == STORE_OK ? verdict_accept() : health.verdict;
+    verdict_encode(&bytes, &verdict);
+    channel_send(peer->channel, health, .verdict = buf_str(&bytes));
+    buf_fini(&bytes);
+}
+
+static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
+                               struct cursor payload)
+{
+    struct message_recipient_ask message;
+    struct buf bytes = { 0 };
+
+    if (!message_get_recipient_ask(payload, &message))
+        return false;
+    struct cursor cursor = cursor_over(message.client);
+    struct endpoint client = endpoint_decode(&cursor);
+    if (!cursor_done(&cursor))
+        return false;
+    struct verdict verdict = relay_check(keeper->directory, message.recipient);
+    if (verdict.fate != FATE_ACCEPT) {
+        endpoint_add_ip(&bytes, client);
+        log_info("recipient_refused", LOG_STR("client", buf_str(&bytes)),
+                 LOG_STR("from", message.sender), LOG_STR("to", message.recipient),
+                 LOG_INT("code", verdict.code), LOG_STR("text", verdict_text(&verdict)));
+        buf_reset(&bytes);
+    }
+    verdict_encode(&bytes, &verdict);
+    channel_send(peer->channel, recipient_answer, .ticket = message.ticket,
+                 .verdict = buf_str(&bytes));
+    buf_fini(&bytes);
+    return true;
+}
+
+static bool take_commit(struct keeper *keeper, const struct keeper_peer *peer,
+                        struct cursor payload)
+{
+    struct message_content_commit message;
+
+    if (!message_get_content_commit(payload, &message))
+        return false;
+    return intake_commit(keeper->intake,
+                         (struct intake_key){ .source = peer->source, .ticket = message.ticket },
+                         message.envelope);
+}
+
+bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
+                             enum message_type type, struct cursor payload)
+{
+    struct message_content_open open;
+    struct message_content_data data;
+    struct message_content_abort abort_;
+    struct message_doubt_ask doubt;
+    struct intake_key key = { .source = peer->source };
+
+    switch (type) {
+    case MESSAGE_recipient_ask:
+        return take_recipient_ask(keeper, peer, payload);
+    case MESSAGE_content_open:
+        if (!message_get_content_open(payload, &open))
+            return false;
+        key.ticket = open.ticket;
+        return intake_open(keeper->intake, key, open.id);
+    case MESSAGE_content_data:
+        if (!message_get_content_data(payload, &data))
+            return false;
+        key.ticket = data.ticket;
+        return intake_write(keeper->intake, key, data.bytes);
+    case MESSAGE_content_commit:
+        return take_commit(keeper, peer, payload);
+    case MESSAGE_content_abort:
+        if (!message_get_content_abort(payload, &abort_))
+            return false;
+        key.ticket = abort_.ticket;
+        return intake_abort(keeper->intake, key);
+    case MESSAGE_doubt_ask:
+        if (!message_get_doubt_ask(payload, &doubt))
+            return false;
+        key.ticket = doubt.ticket;
+        log_info("stored_asked", LOG_ID(doubt.id));
+        intake_ask(keeper->intake, key, doubt.id);
+        return true;
+    default:
+        return false;
+    }
+}

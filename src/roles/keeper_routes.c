@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: ISC */
+/* keeper_routes.c: finds out where a domain's mail goes.
+ *
+ * A lookup is one domain's route being decided: route_decide() is called with the
+ * answers known so far until it asks for nothing more. A plan that DNS gave is
+ * remembered in the directory; when DNS does not answer, the remembered one serves
+ * for up to seven days (SPEC Z7).
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "roles/keeper.h"
+
+enum {
+    SMTP_PORT = 25,
+    QUESTIONS_MAX = 200, /* for one route; a plan has at most ROUTE_TARGETS_MAX targets */
+    KNOWN_GOOD_MS_MAX = 7 * DAY_MS,
+    REMEMBER_EVERY_MS = HOUR_MS,
+};
+
+struct lookup {
+    struct link due; /* in keeper->lookups_due: to be decided at the turn's end */
+    struct keeper *keeper;
+    struct buf domain;
+    struct dns_answers known;
+    struct dns_question question; /* while `ticket` is not 0 */
+    struct buf question_name;
+    uint64_t ticket;
+    unsigned asked;
+};
+
+static struct str ticket_key(const uint64_t *ticket)
+{
+    return str_of(ticket, sizeof *ticket);
+}
+
+static void add_listener(struct keeper *keeper, struct endpoint endpoint)
+{
+    if (keeper->self.listener_count < KEEPER_LISTENERS_MAX)
+        keeper->self_listener[keeper->self.listener_count++] = endpoint;
+}
+
+/* A listener on all addresses listens on each of ours. */
+static void add_listeners(struct keeper *keeper, const struct config *config)
+{
+    static const uint8_t any[16];
+
+    for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
+        struct endpoint listener = config->listen_smtp.item[i];
+        add_listener(keeper, listener);
+        for (uint32_t k = 0; memcmp(listener.address, any, sizeof any) == 0 &&
+                             k < config->addresses.count;
+             k++) {
+            struct endpoint address = config->addresses.item[k];
+            address.port = listener.port;
+            add_listener(keeper, address);
+        }
+    }
+}
+
+void keeper_routes_configure(struct keeper *keeper)
+{
+    const struct config *config = keeper->process->config;
+
+    keeper->self_name[0] = config->hostname;
+    for (uint32_t i = 0; i < config->names.count; i++)
+        keeper->self_name[1 + i] = config->names.item[i];
+    keeper->self = (struct route_self){
+        .name = keeper->self_name,
+        .name_count = 1 + config->names.count,
+        .address = config->addresses.item,
+        .address_count = config->addresses.count,
+        .listener = keeper->self_listener,
+    };
+    add_listeners(keeper, config);
+}
+
+static void lookup_free(struct lookup *lookup)
+{
+    struct keeper *keeper = lookup->keeper;
+
+    if (lookup->ticket != 0)
+        (void)map_remove(&keeper->lookups_by_ticket, ticket_key(&lookup->ticket));
+    (void)map_remove(&keeper->lookups, buf_str(&lookup->domain));
+    list_remove(&lookup->due);
+    dns_answers_fini(&lookup->known);
+    buf_fini(&lookup->domain);
+    buf_fini(&lookup->question_name);
+    memory_free(lookup);
+}
+
+void keeper_route_ask(struct keeper *keeper, struct str domain)
+{
+    if (map_find(&keeper->lookups, domain) != NULL)
+        return;
+    struct lookup *lookup = memory_new(sizeof *lookup);
+    lookup->keeper = keeper;
+    buf_add(&lookup->domain, domain);
+    list_append(&keeper->lookups_due, &lookup->due);
+    (void)map_put(&keeper->lookups, buf_str(&lookup->domain), lookup);
+}
+
+static void on_remembered(void *context, int error)
+{
+    (void)context;
+    if (error != 0)
+        log_warn("route_not_remembered", LOG_TEXT("error", strerror(-error)));
+}
+
+static void remember(struct keeper *keeper, struct str domain, const struct route_plan *plan,
+                     struct now now)
+{
+    const struct known_route *before = directory_find_route(keeper->directory, domain);
+    struct buf bytes = { 0 };
+
+    route_plan_encode(&bytes, plan);
+    struct known_route route = { .domain = domain, .seen_ms = now.wall_ms, .plan = buf_str(&bytes) };
+    if (before == NULL || !str_equals(before->plan, route.plan) ||
+        before->seen_ms + REMEMBER_EVERY_MS < now.wall_ms)
+        directory_put_route(keeper->directory, &route, on_remembered, NULL);
+    buf_fini(&bytes);
+}
+
+/* Is there a plan from before that may serve? */
+static bool recall(struct keeper *keeper, struct str domain, struct now now,
+                   struct route_plan *out_plan)
+{
+    const struct known_route *known = directory_find_route(keeper->directory, domain);
+
+    return known != NULL && known->seen_ms + KNOWN_GOOD_MS_MAX > now.wall_ms &&
+           route_plan_decode(known->plan, out_plan);
+}
+
+static void give_plan(struct keeper *keeper, const struct lookup *lookup,
+                      struct route_result *result, bool is_static, struct now now)
+{
+    struct str domain = buf_str(&lookup->domain);
+
+    if (!is_static)
+        remember(keeper, domain, &result->plan, now);
+    schedule_resolved(keeper->schedule, domain, &result->plan, NULL, now);
+    route_plan_fini(&result->plan);
+}
+
+static void give_none(struct keeper *keeper, const struct lookup *lookup,
+                      const struct route_result *result, struct now now)
+{
+    struct str domain = buf_str(&lookup->domain);
+    struct route_plan old;
+    bool may_recall = result->problem == ROUTE_DNS_FAILED && recall(keeper, domain, now, &old);
+
+    log_warn("no_route", LOG_STR("domain", domain),
+             LOG_TEXT("problem", route_problem_name(result->problem)),
+             LOG_STR("text", verdict_text(&result->verdict)),
+             LOG_TEXT("using", may_recall ? "last-known-good" : "nothing, mail is held"));
+    schedule_resolved(keeper->schedule, domain, may_recall ? &old : NULL, &result->verdict, now);
+    if (may_recall)
+        route_plan_fini(&old);
+}
+
+/* Without a resolver the question waits for the next one. */
+static void send_question(const struct lookup *lookup)
+{
+    struct channel *resolver = keeper_resolver(lookup->keeper);
+
+    if (resolver != NULL)
+        channel_send(resolver, dns_ask, .ticket = lookup->ticket, .name = lookup->question.name,
+                     .type = lookup->question.type);
+}
+
+static void ask(struct lookup *lookup, struct dns_question question)
+{
+    struct keeper *keeper = lookup->keeper;
+
+    buf_reset(&lookup->question_name);
+    buf_add(&lookup->question_name, question.name);
+    lookup->question = (struct dns_question){ .name = buf_str(&lookup->question_name),
+                                              .type = question.type };
+    lookup->ticket = ++keeper->last_ticket;
+    lookup->asked++;
+    (void)map_put(&keeper->lookups_by_ticket, ticket_key(&lookup->ticket), lookup);
+    send_question(lookup);
+}
+
+/* Too many questions: whoever wrote that zone does not want an answer. */
+static struct route_result too_deep(void)
+{
+    return (struct route_result){
+        .step = ROUTE_NONE,
+        .problem = ROUTE_DNS_FAILED,
+        .verdict = verdict_make(451, 4, 3, STR("The domain's DNS leads from question to question")),
+    };
+}
+
+static void decide(struct lookup *lookup, struct now now)
+{
+    struct keeper *keeper = lookup->keeper;
+    const struct domain_record *record =
+        directory_find_domain(keeper->directory, buf_str(&lookup->domain));
+    struct route_result result;
+
+    list_remove(&lookup->due);
+    if (record == NULL) { /* removed meanwhile */
+        lookup_free(lookup);
+        return;
+    }
+    struct route_request request = {
+        .domain = record->name,
+        .primary = record->primary,
+        .primary_count = record->primary_count,
+        .port = SMTP_PORT,
+        .self = &keeper->self,
+    };
+    route_decide(&request, &lookup->known, &keeper->process->random, &result);
+    if (result.step == ROUTE_ASK && lookup->asked >= QUESTIONS_MAX)
+        result = too_deep();
+    if (result.step == ROUTE_ASK) {
+        ask(lookup, result.question);
+        return;
+    }
+    if (result.step == ROUTE_PLAN)
+        give_plan(keeper, lookup, &result, record->primary_count > 0, now);
+    else
+        give_none(keeper, lookup, &result, now);
+    lookup_free(lookup);
+}
+
+void keeper_routes_turn(struct keeper *keeper, struct now now)
+{
+    struct link *due;
+    while ((due = list_first(&keeper->lookups_due)) != NULL)
+        decide(container_of(due, struct lookup, due), now);
+}
+
+static void learn(struct lookup *lookup, const struct dns_answer *answer)
+{
+    dns_answers_add(&lookup->known, lookup->question, answer);
+    (void)map_remove(&lookup->keeper->lookups_by_ticket, ticket_key(&lookup->ticket));
+    lookup->ticket = 0;
+    list_append(&lookup->keeper->lookups_due, &lookup->due);
+}
+
+bool keeper_resolver_message(struct keeper *keeper, enum message_type type, struct cursor payload)
+{
+    struct message_dns_answer message;
+    struct dns_answer answer;
+    struct arena arena = { 0 };
+
+    if (type != MESSAGE_dns_answer || !message_get_dns_answer(payload, &message))
+        return false;
+    struct lookup *lookup = map_find(&keeper->lookups_by_ticket, ticket_key(&message.ticket));
+    struct cursor cursor = cursor_over(message.answer);
+    bool decoded = dns_answer_decode(&cursor, &arena, &answer) && cursor_done(&cursor);
+    if (decoded && lookup != NULL)
+        learn(lookup, &answer);
+    arena_fini(&arena);
+    return decoded;
+}
+
+/* Whatever the one before was asked and did not answer. */
+void keeper_resolver_came(struct keeper *keeper)
+{
+    const struct lookup *lookup;
+    size_t cursor = 0;
+
+    while ((lookup = map_next(&keeper->lookups, &cursor, NULL)) != NULL)
+        if (lookup->ticket != 0)
+            send_question(lookup);
+}
+
+void keeper_routes_fini(struct keeper *keeper)
+{
+    struct lookup *lookup;
+    size_t cursor = 0;
+
+    while ((lookup = map_next(&keeper->lookups, &cursor, NULL)) != NULL) {
+        lookup_free(lookup);
+        cursor = 0;
+    }
+}

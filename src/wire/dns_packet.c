@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/* dns_packet.c: see dns_packet.h. The C library's parser does the reading. */
+#include "wire/dns_packet.h"
+
+#include <arpa/nameser.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <string.h>
+
+#include "mail/domain.h"
+
+enum { TTL_MAX_S = 24 * 3600 };
+
+/* A compressed name at `at` into the arena; "." stays ".". */
+static bool get_name(const ns_msg *message, const unsigned char *at, struct arena *arena,
+                     struct str *out_name)
+{
+    char text[NS_MAXDNAME];
+    struct buf name = { 0 };
+
+    if (ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message), at, text, sizeof text) < 0)
+        return false;
+    bool good = true;
+    if (text[0] == '\0' || strcmp(text, ".") == 0)
+        *out_name = STR(".");
+    else if ((good = domain_normalise(str_from(text), &name)))
+        *out_name = arena_str(arena, buf_str(&name));
+    buf_fini(&name);
+    return good;
+}
+
+static bool get_address(const ns_rr *rr, struct endpoint *out_address)
+{
+    bool four = ns_rr_type(*rr) == ns_t_a;
+    size_t size = four ? 4 : 16;
+
+    if (ns_rr_rdlen(*rr) != size)
+        return false;
+    out_address->family = four ? ENDPOINT_IP4 : ENDPOINT_IP6;
+    memcpy(out_address->address, ns_rr_rdata(*rr), size);
+    return true;
+}
+
+/* The strings of a TXT record, joined. */
+static bool get_text(const ns_rr *rr, struct arena *arena, struct str *out_text)
+{
+    struct str rest = str_of(ns_rr_rdata(*rr), ns_rr_rdlen(*rr));
+    struct buf text = { 0 };
+    bool good = true;
+
+    while (rest.len > 0 && good) {
+        size_t len = (unsigned char)rest.ptr[0];
+        good = len < rest.len;
+        if (good) {
+            buf_add(&text, str_first(str_skip(rest, 1), len));
+            rest = str_skip(rest, len + 1);
+        }
+    }
+    if (good)
+        *out_text = arena_str(arena, text.len > 0 ? buf_str(&text) : STR(""));
+    buf_fini(&text);
+    return good;
+}
+
+static bool get_record(const ns_msg *message, const ns_rr *rr, struct arena *arena,
+                       struct dns_record *out_record)
+{
+    const unsigned char *data = ns_rr_rdata(*rr);
+
+    switch ((int)ns_rr_type(*rr)) {
+    case ns_t_a:
+    case ns_t_aaaa:
+        return get_address(rr, &out_record->address);
+    case ns_t_ptr:
+        return get_name(message, data, arena, &out_record->name);
+    case ns_t_mx:
+        if (ns_rr_rdlen(*rr) < 3)
+            return false;
+        out_record->preference = (uint16_t)ns_get16(data);
+        return get_name(message, data + 2, arena, &out_record->name);
+    case ns_t_txt:
+        return get_text(rr, arena, &out_record->data);
+    default:
+        out_record->data = arena_str(arena, str_of(data, ns_rr_rdlen(*rr)));
+        return true;
+    }
+}
+
+static void collect(ns_msg *message, enum dns_type type, struct arena *arena,
+                    struct dns_answer *answer)
+{
+    int count = ns_msg_count(*message, ns_s_an);
+    ns_rr rr;
+
+    answer->record = arena_new(arena, DNS_RECORDS_MAX * sizeof *answer->record);
+    answer->ttl_s = TTL_MAX_S;
+    for (int i = 0; i < count && answer->record_count < DNS_RECORDS_MAX; i++) {
+        struct dns_record record = { 0 };
+        if (ns_parserr(message, ns_s_an, i, &rr) < 0)
+            return;
+        if (ns_rr_ttl(rr) < answer->ttl_s)
+            answer->ttl_s = ns_rr_ttl(rr);
+        if (ns_rr_type(rr) == ns_t_cname)
+            answer->was_alias = true;
+        else if ((int)ns_rr_type(rr) == (int)type && get_record(message, &rr, arena, &record))
+            answer->record[answer->record_count++] = record;
+    }
+}
+
+void dns_packet_parse(struct str packet, enum dns_type type, struct arena *arena,
+                      struct dns_answer *out_answer)
+{
+    ns_msg message;
+
+    *out_answer = (struct dns_answer){ .status = DNS_FAILED };
+    if (packet.len == 0 || packet.len > UINT16_MAX ||
+        ns_initparse((const unsigned char *)packet.ptr, (int)packet.len, &message) < 0)
+        return;
+    int rcode = ns_msg_getflag(message, ns_f_rcode);
+    if (rcode == ns_r_nxdomain) {
+        out_answer->status = DNS_NO_NAME;
+    } else if (rcode == ns_r_noerror) {
+        collect(&message, type, arena, out_answer);
+        out_answer->status = out_answer->record_count > 0 ? DNS_FOUND : DNS_NODATA;
+    }
+}
