@@ -108,6 +108,7 @@ void keeper_routes_fini(struct keeper *keeper);
 /* keeper_control.c */
 void keeper_control_listen(struct keeper *keeper, int fd);
 void keeper_control_start(struct keeper *keeper);
+void keeper_control_reload(struct keeper *keeper); /* process->config is new */
 void keeper_control_turn(struct keeper *keeper);
 void keeper_control_stop(struct keeper *keeper); /* no further operations */
 void keeper_control_free(struct keeper *keeper);

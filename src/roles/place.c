@@ -81,22 +81,36 @@ static bool take_lock(struct str data)
     return true;
 }
 
+/* The user that the roles become, or NULL. */
+static const struct passwd *owner_of(const struct config *config)
+{
+    char user[64];
+
+    if (config->user.len >= sizeof user)
+        return NULL;
+    memcpy(user, config->user.ptr, config->user.len);
+    user[config->user.len] = '\0';
+    return getpwnam(user);
+}
+
+static bool check_owner(const struct passwd *owner)
+{
+    if (owner == NULL)
+        return complain("the roles' user does not exist", "user",
+                        "create it (adduser --system --group holdfast) or set another `user`");
+    if (owner->pw_uid == 0)
+        return complain("the roles must not run as root", "user", "set another `user`");
+    return true;
+}
+
 bool place_prepare(const struct config *config)
 {
     const struct passwd *owner = NULL;
-    char user[64];
 
     if (geteuid() == 0) {
-        if (config->user.len >= sizeof user)
-            return complain("the user's name is too long", "user", "shorten it");
-        memcpy(user, config->user.ptr, config->user.len);
-        user[config->user.len] = '\0';
-        owner = getpwnam(user);
-        if (owner == NULL)
-            return complain("no such user", user,
-                            "create it (adduser --system --group holdfast) or set another `user`");
-        if (owner->pw_uid == 0)
-            return complain("the roles must not run as root", user, "set another `user`");
+        owner = owner_of(config);
+        if (!check_owner(owner))
+            return false;
     }
     return own_folder(config->data, "", owner, 0750) && take_lock(config->data) &&
            own_folder(config->data, "/spool", owner, 0700) &&
@@ -126,14 +140,18 @@ static bool listen_smtp(const struct config *config, struct listeners *listeners
 bool place_listen(const struct config *config, struct listeners *out_listeners)
 {
     char path[PATH_MAX_HERE];
+    int error = 0;
 
     *out_listeners = (struct listeners){ .control = -1 };
     if (!path_of(config->control, "", path))
         return complain("the control socket's path is too long", "control", "shorten it");
     out_listeners->control = socket_listen_unix(path, 0660);
-    if (out_listeners->control < 0) {
-        int error = -out_listeners->control;
-        out_listeners->control = -1;
+    /* Members of the roles' group may use it. */
+    if (out_listeners->control >= 0 && geteuid() == 0)
+        error = chown(path, 0, owner_of(config)->pw_gid) < 0 ? errno : 0;
+    if (out_listeners->control < 0)
+        error = -out_listeners->control;
+    if (error != 0) {
         return complain("cannot listen", path, strerror(error));
     }
     return listen_smtp(config, out_listeners);

@@ -16,7 +16,6 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,7 +68,7 @@ static int try_exec_self(void)
 
 static int try_fork(void)
 {
-    long pid = (long)syscall(SYS_vfork); /* no role may; threads are clone() */
+    pid_t pid = fork();
     if (pid == 0)
         _exit(0);
     return result_of(pid);
