@@ -21,9 +21,8 @@ def from_program(record):
         return 0, 0, 1
     ok = record["result"] in ("OK", "EXPECTEDFAIL")
     passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", text))
-    failed = sum(int(n) for n in re.findall(r"\[  FAILED  \] \w[^\n]*: (\d+) test", text)
-                 or re.findall(r"^\s*(\d+) FAILED TEST", text, re.M))
-    skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] \w[^\n]*: (\d+) test", text))
+    failed = sum(int(n) for n in re.findall(r"\[  FAILED  \] (\d+) test\(s\)", text))
+    skipped = sum(int(n) for n in re.findall(r"\[  SKIPPED \] (\d+) test\(s\)", text))
     if passed == 0 and failed == 0:
         return (1, 0, 0) if ok else (0, 1, 0)
     if not ok and failed == 0:
