@@ -7,7 +7,10 @@
 
 #include "base/memory.h"
 
-enum { BLOCK_SIZE_MIN = 1024 };
+enum {
+    BLOCK_SIZE_MIN = 1024,
+    BLOCK_SIZE_KEPT = 16 * 1024, /* at most, after a reset: one large transaction must not stay */
+};
 
 struct arena_block {
     struct arena_block *older;
@@ -32,6 +35,10 @@ void arena_reset(struct arena *arena)
         return;
     arena->blocks = keep->older;
     arena_fini(arena);
+    if (keep->cap > BLOCK_SIZE_KEPT) {
+        memory_free(keep);
+        return;
+    }
     keep->older = NULL;
     keep->used = 0;
     arena->blocks = keep;

@@ -16,7 +16,7 @@ struct arena {
 };
 
 void arena_fini(struct arena *arena);
-void arena_reset(struct arena *arena); /* keeps one block for reuse */
+void arena_reset(struct arena *arena);             /* keeps one block, if small, for reuse */
 void *arena_new(struct arena *arena, size_t size); /* zero-filled, aligned for any type */
 struct str arena_str(struct arena *arena, struct str text); /* a copy that lives in the arena */
 size_t arena_size(const struct arena *arena);               /* bytes held, for limits */

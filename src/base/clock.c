@@ -19,9 +19,16 @@ struct now clock_now(void)
     return (struct now){ .mono_ms = read_ms(CLOCK_MONOTONIC), .wall_ms = read_ms(CLOCK_REALTIME) };
 }
 
+/* Milliseconds within the second, also before 1970 (a machine whose clock was never set). */
+static int64_t millisecond(int64_t wall_ms)
+{
+    int64_t rest = wall_ms % SECOND_MS;
+    return rest < 0 ? rest + SECOND_MS : rest;
+}
+
 static struct tm broken_down(int64_t wall_ms)
 {
-    time_t seconds = (time_t)(wall_ms / SECOND_MS);
+    time_t seconds = (time_t)(wall_ms / SECOND_MS - (wall_ms % SECOND_MS < 0));
     struct tm tm = { 0 };
     check(gmtime_r(&seconds, &tm) != NULL);
     return tm;
@@ -31,7 +38,7 @@ void clock_add_iso(struct buf *out, int64_t wall_ms)
 {
     struct tm tm = broken_down(wall_ms);
     buf_add_format(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-                   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_ms % SECOND_MS));
+                   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)millisecond(wall_ms));
 }
 
 void clock_add_rfc5322(struct buf *out, int64_t wall_ms)

@@ -144,8 +144,10 @@ void worker_free(struct worker *worker)
         check(pthread_cond_signal(&worker->wake) == 0);
         check(pthread_mutex_unlock(&worker->lock) == 0);
         check(pthread_join(worker->thread, NULL) == 0);
+        worker->is_inline = true; /* what done() submits now runs here */
     }
-    (void)worker_collect(worker);
+    while (!worker_is_idle(worker))
+        (void)worker_collect(worker);
     if (worker->event >= 0)
         (void)close(worker->event);
     check(pthread_cond_destroy(&worker->wake) == 0);

@@ -20,14 +20,14 @@
 struct worker;
 
 struct worker_job {
-    struct link link;                      /* the worker's while submitted */
-    void (*run)(struct worker_job *job);   /* on the helper thread */
-    void (*done)(struct worker_job *job);  /* on the owner's thread; may free the job */
+    struct link link;                     /* the worker's while submitted */
+    void (*run)(struct worker_job *job);  /* on the helper thread */
+    void (*done)(struct worker_job *job); /* on the owner's thread; may free the job */
 };
 
 struct worker *worker_new(void);
 struct worker *worker_new_inline(void);
-void worker_free(struct worker *worker); /* runs what is queued, calls done(), ends the thread */
+void worker_free(struct worker *worker); /* runs what is queued, also by done(); ends the thread */
 int worker_descriptor(const struct worker *worker); /* -1 for an inline worker */
 void worker_submit(struct worker *worker, struct worker_job *job);
 /* Calls done() for every finished job; returns how many. */

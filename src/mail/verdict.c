@@ -5,11 +5,22 @@
 #include "base/check.h"
 #include "base/cursor.h"
 
+/* Only 2yz and 5yz settle a mail; anything else is no last word, and it waits. */
 static enum fate fate_of(uint16_t code)
 {
-    if (code >= 500)
+    switch (code / 100) {
+    case 2:
+        return FATE_ACCEPT;
+    case 5:
         return FATE_REJECT;
-    return code >= 400 ? FATE_DEFER : FATE_ACCEPT;
+    default:
+        return FATE_DEFER;
+    }
+}
+
+static bool is_reply_code(uint16_t code)
+{
+    return code >= 200 && code <= 599;
 }
 
 static void set_text(struct verdict *verdict, struct str text)
@@ -25,7 +36,7 @@ static void set_text(struct verdict *verdict, struct str text)
 
 struct verdict verdict_make(uint16_t code, uint8_t subject, uint8_t detail, struct str text)
 {
-    check(code >= 200 && code <= 599);
+    check(is_reply_code(code));
     struct verdict verdict = { .fate = fate_of(code), .code = code };
     verdict.enhanced[0] = (uint8_t)(code / 100);
     verdict.enhanced[1] = subject;
@@ -91,6 +102,8 @@ bool verdict_cut_enhanced(struct str *text, uint8_t out_enhanced[3])
 
 struct verdict verdict_from_reply(uint16_t code, struct str text)
 {
+    if (!is_reply_code(code))
+        code = 451; /* not of SMTP; what it says is kept for people */
     struct verdict verdict = { .fate = fate_of(code), .code = code };
     uint8_t enhanced[3];
 
@@ -114,7 +127,7 @@ struct verdict verdict_decode(struct cursor *cursor)
     uint16_t code = cursor_u16(cursor);
     struct str enhanced = cursor_bytes(cursor, 3);
     struct str text = cursor_counted(cursor);
-    if (!cursor_ok(cursor) || code < 200 || code > 599) {
+    if (!cursor_ok(cursor) || !is_reply_code(code)) {
         cursor->failed = true;
         return verdict_make(451, 3, 0, STR("Internal error"));
     }

@@ -12,7 +12,7 @@
 
 enum fate {
     FATE_ACCEPT, /* 2yz */
-    FATE_DEFER,  /* 4yz: may be tried again */
+    FATE_DEFER,  /* 4yz, and whatever is no last word (354): may be tried again */
     FATE_REJECT, /* 5yz: for good */
 };
 
@@ -32,7 +32,8 @@ struct verdict verdict_make(uint16_t code, uint8_t subject, uint8_t detail, stru
 struct verdict verdict_format(uint16_t code, uint8_t subject, uint8_t detail, const char *format,
                               ...) __attribute__((format(printf, 4, 5)));
 struct verdict verdict_accept(void); /* 250 2.0.0 OK */
-/* From a remote reply; subject and detail may come from its text ("5.1.1 no such user"). */
+/* From a remote reply; subject and detail may come from its text ("5.1.1 no such user"). Takes any
+ * code: one that SMTP does not have becomes 451. */
 struct verdict verdict_from_reply(uint16_t code, struct str text);
 /* One that has code and enhanced code as given, also with class 0. For channels and disk. */
 void verdict_encode(struct buf *out, const struct verdict *verdict);

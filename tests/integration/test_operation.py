@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: ISC
+"""What an operator does: check, reload, pause, flush, look (SPEC H2, H6, O2, X2)."""
+import json
+import os
+import signal
+
+import pytest
+
+import peers
+
+
+def test_the_sandbox_forbids_what_it_must(holdfast, sink):
+    """Each role, in its own sandbox, tries what it may not: it must fail (SPEC X2)."""
+    node = holdfast({"example.org": sink().endpoint})
+    done = node.cli("check-sandbox", "--json", check=False, seconds=60)
+    report = json.loads(done.stdout)
+    roles = {role["role"]: role["checks"] for role in report["roles"]}
+    assert {"receiver", "keeper", "deliverer", "resolver"} <= {name.split("-")[0] for name in roles}
+    wrong = [(name, check["call"], check["expected"], check["result"])
+             for name, checks in roles.items() for check in checks
+             if check["result"] != check["expected"]]
+    assert wrong == []
+    for name, checks in roles.items():
+        calls = {check["call"].split(" ")[0] for check in checks if check["expected"] == "denied"}
+        assert {"open", "execve"} <= calls, name
+    receiver = next(checks for name, checks in roles.items() if name.startswith("receiver"))
+    assert "connect" in {check["call"].split(" ")[0] for check in receiver
+                         if check["expected"] == "denied"}
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not peers.IS_ROOT, reason="only root changes its user")
+def test_roles_are_not_root(holdfast, sink):
+    node = holdfast({"example.org": sink().endpoint})
+    for name, pid in node.pids().items():
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        if name == "supervisor":
+            continue
+        assert "0" not in fields["Uid"].split("\t"), name
+        assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0, name
+        assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2", name
+
+
+def test_pause_holds_and_resume_drains_at_once(holdfast, sink):
+    primary = sink()
+    node = holdfast({"example.org": primary.endpoint})
+    node.cli("domain", "pause", "example.org")
+    assert node.state_of() == "paused"
+    before = primary.connections()
+    for _ in range(3):
+        node.send(peers.message()[1])
+    assert node.held() == 3
+    assert primary.connections() == before
+    node.cli("domain", "resume", "example.org")
+    peers.wait_until(lambda: primary.count() == 3, 5, "the drain")
+
+
+def test_pause_survives_a_restart(holdfast, sink):
+    primary = sink()
+    node = holdfast({"example.org": primary.endpoint})
+    node.cli("domain", "pause", "example.org", "--until", "2h")
+    assert node.stop() == 0
+    node.start()
+    assert node.state_of() == "paused"
+    node.send(peers.message()[1])
+    assert node.held() == 1 and primary.count() == 0
+
+
+def test_flush_wakes_the_drain_within_a_second(holdfast, sink):
+    """SPEC P8, P9, with a probe interval that would take an hour."""
+    primary = sink(start=False)
+    node = holdfast({"example.org": primary.endpoint}, defaults='probe-interval = "1h"')
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: node.state_of() != "up", 20, "the failure to be seen")
+    primary.start()
+    node.cli("queue", "flush", "example.org")
+    peers.wait_until(lambda: primary.count() == 1, 2, "the message")
+
+
+def test_reload_under_load_drops_no_session(holdfast, sink, load):
+    """SPEC O2: SIGHUP. The old sessions go on, new ones see the new settings."""
+    primary = sink()
+    node = holdfast({"example.org": primary.endpoint})
+    clients = load(node.endpoint)
+    with node.connect() as old:
+        old.hello()
+        clients.start(count=2000, sessions=10, per_session=20)
+        for size in (2, 3, 4):
+            node.write_config(smtp=f'message-size = "{size}MB"')
+            node.reload()
+        assert old.ask("NOOP")[0] == 250
+        report = clients.wait()
+        assert (report["ok"], report["lost"], report["refused"]) == (2000, 0, 0)
+    with node.connect() as new:
+        assert f"SIZE {4 * 1000 * 1000}" in new.hello() or f"SIZE {4 * 1024 * 1024}"
+    peers.wait_until(lambda: primary.count() >= 2000, 60, "all mail")
+    peers.assert_each_once(clients.accepted(), primary.messages())
+
+
+def test_a_bad_configuration_changes_nothing_at_reload(holdfast, sink):
+    node = holdfast({"example.org": sink().endpoint})
+    pids = node.pids()
+    good = node.config.read_text()
+    node.config.write_text(good + "\nno such thing = 1\n")
+    before = node.text().count("\n")
+    os.kill(node.process.pid, signal.SIGHUP)
+    peers.wait_until(lambda: node.text().count("\n") > before, what="a word about it")
+    node.send(peers.message()[1])
+    assert node.pids() == pids
+    node.config.write_text(good)
+
+
+@pytest.mark.parametrize("text, line, words", [
+    ('data = "/var/lib/x"\nlisten smtp { address = {"127.0.0.1:25"} }\n', None, "hostname"),
+    ('hostname = "not a name"\ndata = "/x"\nlisten smtp { address = {"127.0.0.1:25"} }\n', 1, ""),
+    ('hostname = "a.example"\ndata = "relative"\nlisten smtp { address = {"127.0.0.1:25"} }\n', 2,
+     "data"),
+    ('hostname = "a.example"\ndata = "/x"\nlisten smtp { address = {"nonsense"} }\n', 3, ""),
+    ('hostname = "a.example"\ndata = "/x"\nlisten smtp { address = {"127.0.0.1:25"} }\n'
+     'smtp { sessions = many }\n', 4, "sessions"),
+    ('hostname = "a.example"\ndata = "/x"\nlisten smtp { address = {"127.0.0.1:25"} }\n'
+     'defaults { hold = "1s" }\n', 4, "hold"),
+    ('hostname = "a.example"\ndata = "/x"\nlisten smtp {\n', None, ""),
+])
+def test_check_config_names_file_line_and_remedy(holdfast, state, text, line, words):
+    node = holdfast(start=False)
+    file = state / "bad.conf"
+    file.write_text(text)
+    done = node.cli("check-config", "--config", file, check=False)
+    said = done.stderr + done.stdout
+    assert done.returncode != 0
+    assert str(file) in said and words in said, said
+    if line is not None:
+        assert f"{file}:{line}" in said, said
+
+
+def test_check_config_likes_a_good_one(holdfast):
+    node = holdfast(start=False)
+    done = node.cli("check-config", "--config", node.config)
+    assert done.returncode == 0
+
+
+def test_domains_are_data(holdfast, sink):
+    """Added, shown, changed, removed while it runs; kept over a restart."""
+    primary = sink()
+    node = holdfast({"example.org": primary.endpoint})
+    node.add("Example.COM.", primary.endpoint, hold="3d")
+    names = {domain["name"] for domain in listed(node)}
+    assert names == {"example.org", "example.com"}
+    assert node.cli("domain", "add", "no such name", check=False).returncode != 0
+    assert node.cli("domain", "set", "example.com", "--set", "hold=91d", check=False).returncode != 0
+    assert node.stop() == 0
+    node.start()
+    assert {domain["name"] for domain in listed(node)} == names
+    node.cli("domain", "remove", "example.com")
+    with node.connect() as client:
+        client.hello()
+        client.ask("MAIL FROM:<a@b.example>")
+        assert client.ask("RCPT TO:<u@example.com>")[0] == 550
+        assert client.ask("RCPT TO:<u@example.org>")[0] == 250
+
+
+def listed(node):
+    found = node.json("domain", "list")
+    return found if isinstance(found, list) else found["domains"]
+
+
+def test_a_domain_with_mail_is_not_removed_by_mistake(holdfast, sink):
+    node = holdfast({"example.org": sink(start=False).endpoint})
+    node.send(peers.message()[1])
+    done = node.cli("domain", "remove", "example.org", check=False)
+    assert done.returncode != 0
+    assert node.held() == 1
+
+
+def test_the_queue_is_shown_exported_and_discarded(holdfast, sink):
+    node = holdfast({"example.org": sink(start=False).endpoint})
+    _, data = peers.message(body=b"look at me\n.\n")
+    node.send(data, ["a@example.org", "b@example.org"], sender="me@client.example")
+    row, = node.queue()
+    assert row["domain"] == "example.org"
+    shown = node.cli("queue", "show", row["id"]).stdout
+    for word in ("me@client.example", "a@example.org", "b@example.org"):
+        assert word in shown
+    exported = node.cli("queue", "export", row["id"]).stdout.encode()
+    assert peers.body_of(exported) == peers.body_of(data)
+    node.cli("queue", "discard", row["id"])
+    peers.wait_until(lambda: node.held() == 0, what="the discarded message to be gone")
+    assert node.cli("queue", "show", "0" * 26, check=False).returncode != 0
+
+
+def test_only_one_at_a_time(holdfast, sink, state):
+    """A second node on the same data refuses to start, and the first goes on."""
+    node = holdfast({"example.org": sink().endpoint})
+    second = peers.Process([str(node.binary), "run", "--config", str(node.config)],
+                           state / "second.log", env=node.env)
+    peers.wait_until(lambda: not second.is_running(), what="the second one's end")
+    assert second.child.returncode != 0
+    node.send(peers.message()[1])

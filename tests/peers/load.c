@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: ISC */
+/* load.c: many clients that keep a record of what was promised to them.
+ *
+ *     load --to IP:PORT --log FILE [options]
+ *
+ * Sends messages, each with a name of its own, until enough were answered with 250. A connection
+ * that is lost or refused is opened again; the message that was under way counts as lost (nobody
+ * promised anything) and the next one has a new name. Each fate is a line of the log:
+ *     ok ID SHA256 SIZE      250 after the content; hash and size are the body's
+ *     refused ID CODE        4yz or 5yz
+ *     lost ID                the connection went before an answer
+ * At the end one JSON object goes to the standard output.
+ *
+ *     --count N          250s to collect (100)
+ *     --size BYTES       of the body (4096); --size-max BYTES: evenly between both
+ *     --sessions N       at once (10)
+ *     --per-session N    messages in a connection (1)
+ *     --prefix WORD      names begin with it ("load")
+ *     --sender ADDRESS   (sender@client.example)
+ *     --recipient FORMAT one %lu in it becomes the message's number (user%lu@example.org)
+ *     --from IP          own address
+ *     --give-up SECONDS  without any 250 (30): then the exit status is 1
+ *     --refusals N       ends, well, after so many refusals too (0: does not count them)
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "sha256.h"
+
+enum { AGAIN_MS = 100, PIECE_SIZE = 64 * 1024 };
+
+struct plan {
+    struct endpoint to;
+    struct endpoint from;
+    const char *prefix;
+    const char *sender;
+    const char *recipient;
+    long count, sessions, per_session, refusals, give_up_s;
+    long size, size_max;
+};
+
+struct load {
+    struct plan plan;
+    struct random random;
+    int epoll;
+    FILE *log;
+    struct heap idle; /* sessions that connect again at their time */
+    unsigned long next_number;
+    long running; /* messages under way */
+    long ok, refused, lost, connections;
+    int64_t last_ok_ms;
+};
+
+enum phase { PHASE_IDLE, PHASE_BANNER, PHASE_EHLO, PHASE_ENVELOPE, PHASE_CONTENT, PHASE_END };
+
+struct session {
+    struct load *load;
+    struct heap_node again;
+    int fd;
+    enum phase phase;
+    struct buf in;
+    struct buf out;
+    size_t sent;
+    uint32_t events;
+    long messages;
+    /* the message under way */
+    bool has_message;
+    int replies;     /* of MAIL, RCPT, DATA, so far */
+    int refused_code;
+    char id[100];
+    struct buf content; /* with dots doubled and the final one */
+    char hash[SHA256_TEXT_SIZE + 1];
+    size_t size;
+};
+
+/* ---- messages ---- */
+
+static void add_line(struct buf *body, struct random *random)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz .,ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
+    uint64_t bits = 0;
+    size_t len = random_below(random, 70);
+    if (random_below(random, 8) == 0)
+        buf_add_byte(body, '.'); /* a line that SMTP must double the dot of */
+    for (size_t i = 0; i < len; i++) {
+        if (i % 10 == 0)
+            bits = random_u64(random);
+        buf_add_byte(body, letters[bits & 63]);
+        bits >>= 6;
+    }
+    buf_add(body, STR("\r\n"));
+}
+
+static void add_doubled(struct buf *out, struct str body)
+{
+    struct str line;
+    while (str_cut(&body, '\n', &line) && line.len > 0) {
+        if (line.ptr[0] == '.')
+            buf_add_byte(out, '.');
+        buf_add(out, line);
+        buf_add_byte(out, '\n');
+    }
+}
+
+static void compose(struct session *session)
+{
+    struct load *load = session->load;
+    const struct plan *plan = &load->plan;
+    struct buf body = { 0 };
+    struct sha256 sha;
+    size_t size = (size_t)plan->size;
+    if (plan->size_max > plan->size)
+        size += random_below(&load->random, (uint64_t)(plan->size_max - plan->size));
+
+    (void)snprintf(session->id, sizeof session->id, "%s-%lu", plan->prefix, load->next_number);
+    buf_reserve(&body, size + 100);
+    while (body.len < size)
+        add_line(&body, &load->random);
+    sha256_init(&sha);
+    sha256_add(&sha, buf_str(&body));
+    sha256_end(&sha, session->hash);
+    session->size = body.len;
+
+    buf_reset(&session->content);
+    buf_add_format(&session->content,
+                   "From: <%s>\r\nSubject: %s\r\nX-Load-Id: %s\r\n"
+                   "Message-Id: <%s@client.example>\r\n\r\n",
+                   plan->sender, session->id, session->id, session->id);
+    add_doubled(&session->content, buf_str(&body));
+    buf_add(&session->content, STR(".\r\n"));
+    buf_fini(&body);
+}
+
+static void add_recipient(struct buf *out, const char *format, unsigned long number)
+{
+    const char *at = strstr(format, "%lu");
+    if (at == NULL)
+        buf_add(out, str_from(format));
+    else
+        buf_add_format(out, "%.*s%lu%s", (int)(at - format), format, number, at + 3);
+}
+
+static void begin_message(struct session *session)
+{
+    struct load *load = session->load;
+    compose(session);
+    buf_add_format(&session->out, "MAIL FROM:<%s>\r\nRCPT TO:<", load->plan.sender);
+    add_recipient(&session->out, load->plan.recipient, load->next_number);
+    buf_add(&session->out, STR(">\r\nDATA\r\n"));
+    load->next_number++;
+    load->running++;
+    session->has_message = true;
+    session->replies = 0;
+    session->refused_code = 0;
+    session->phase = PHASE_ENVELOPE;
+}
+
+static void end_message(struct session *session, const char *fate)
+{
+    struct load *load = session->load;
+    if (!session->has_message)
+        return;
+    session->has_message = false;
+    load->running--;
+    if (strcmp(fate, "ok") == 0) {
+        load->ok++;
+        load->last_ok_ms = clock_now().mono_ms;
+        (void)fprintf(load->log, "ok %s %s %zu\n", session->id, session->hash, session->size);
+    } else if (strcmp(fate, "lost") == 0) {
+        load->lost++;
+        (void)fprintf(load->log, "lost %s\n", session->id);
+    } else {
+        load->refused++;
+        (void)fprintf(load->log, "refused %s %d\n", session->id, session->refused_code);
+    }
+}
+
+/* ---- connections ---- */
+
+static bool wants_more(const struct load *load)
+{
+    return load->ok + load->running < load->plan.count;
+}
+
+static void hang_up(struct session *session, int64_t pause_ms)
+{
+    end_message(session, "lost");
+    if (session->fd >= 0)
+        (void)close(session->fd);
+    session->fd = -1;
+    session->phase = PHASE_IDLE;
+    buf_reset(&session->in);
+    buf_reset(&session->out);
+    session->sent = 0;
+    heap_put(&session->load->idle, &session->again, clock_now().mono_ms + pause_ms);
+}
+
+static struct sockaddr_in socket_address(struct endpoint endpoint)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(endpoint.port) };
+    memcpy(&address.sin_addr, endpoint.address, 4);
+    return address;
+}
+
+static void dial(struct session *session)
+{
+    struct load *load = session->load;
+    struct sockaddr_in to = socket_address(load->plan.to);
+    struct sockaddr_in from = socket_address(load->plan.from);
+    int one = 1;
+
+    session->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    check(session->fd >= 0);
+    (void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (load->plan.from.family != ENDPOINT_NONE) {
+        from.sin_port = 0;
+        check(bind(session->fd, (struct sockaddr *)&from, sizeof from) == 0);
+    }
+    if (connect(session->fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
+        hang_up(session, AGAIN_MS);
+        return;
+    }
+    struct epoll_event event = { .events = EPOLLIN, .data.ptr = session };
+    check(epoll_ctl(load->epoll, EPOLL_CTL_ADD, session->fd, &event) == 0);
+    session->events = EPOLLIN;
+    session->phase = PHASE_BANNER;
+    session->messages = 0;
+    load->connections++;
+}
+
+static void go_on(struct session *session)
+{
+    const struct plan *plan = &session->load->plan;
+    if (wants_more(session->load) && session->messages < plan->per_session) {
+        session->messages++;
+        begin_message(session);
+    } else {
+        buf_add(&session->out, STR("QUIT\r\n"));
+        session->phase = PHASE_END;
+    }
+}
+
+static void refuse(struct session *session, int code)
+{
+    session->refused_code = code;
+    end_message(session, "refused");
+    if (code == 421) {
+        hang_up(session, AGAIN_MS);
+        return;
+    }
+    go_on(session);
+}
+
+static void on_envelope_reply(struct session *session, int code)
+{
+    if (code >= 400 && session->refused_code == 0)
+        session->refused_code = code;
+    if (code == 421) {
+        refuse(session, code);
+        return;
+    }
+    if (++session->replies < 3)
+        return;
+    if (code != 354) {
+        buf_add(&session->out, STR("RSET\r\n"));
+        session->replies = -1; /* one answer more: RSET's */
+        return;
+    }
+    buf_add(&session->out, buf_str(&session->content));
+    session->phase = PHASE_CONTENT;
+}
+
+static void on_reply(struct session *session, int code)
+{
+    switch (session->phase) {
+    case PHASE_BANNER:
+        if (code != 220) {
+            hang_up(session, AGAIN_MS);
+            return;
+        }
+        buf_add(&session->out, STR("EHLO client.example\r\n"));
+        session->phase = PHASE_EHLO;
+        return;
+    case PHASE_EHLO:
+        if (code != 250)
+            hang_up(session, AGAIN_MS);
+        else
+            go_on(session);
+        return;
+    case PHASE_ENVELOPE:
+        if (session->replies < 0)
+            refuse(session, session->refused_code);
+        else
+            on_envelope_reply(session, code);
+        return;
+    case PHASE_CONTENT:
+        if (code == 250) {
+            end_message(session, "ok");
+            go_on(session);
+        } else {
+            refuse(session, code);
+        }
+        return;
+    case PHASE_END:
+        hang_up(session, 0);
+        return;
+    case PHASE_IDLE:
+        return;
+    }
+}
+
+static void flush_output(struct session *session)
+{
+    while (session->fd >= 0 && session->sent < session->out.len) {
+        ssize_t sent = send(session->fd, session->out.ptr + session->sent,
+                            session->out.len - session->sent, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN)
+            break;
+        if (sent < 0) {
+            hang_up(session, AGAIN_MS);
+            return;
+        }
+        session->sent += (size_t)sent;
+    }
+    if (session->fd < 0)
+        return;
+    if (session->sent == session->out.len) {
+        buf_reset(&session->out);
+        session->sent = 0;
+    }
+    uint32_t events = EPOLLIN | (session->out.len > 0 ? EPOLLOUT : 0u);
+    if (events != session->events) {
+        struct epoll_event event = { .events = events, .data.ptr = session };
+        check(epoll_ctl(session->load->epoll, EPOLL_CTL_MOD, session->fd, &event) == 0);
+        session->events = events;
+    }
+}
+
+static void take_replies(struct session *session)
+{
+    for (;;) {
+        ptrdiff_t end = str_find(buf_str(&session->in), '\n');
+        if (end < 0)
+            return;
+        struct str line = str_first(buf_str(&session->in), (size_t)end);
+        uint64_t code = 0;
+        bool is_last = line.len < 4 || line.ptr[3] != '-';
+        (void)str_to_u64(str_first(line, 3), 599, &code);
+        buf_consume(&session->in, (size_t)end + 1);
+        if (is_last)
+            on_reply(session, (int)code);
+    }
+}
+
+static void on_readable(struct session *session)
+{
+    buf_reserve(&session->in, PIECE_SIZE);
+    ssize_t got = recv(session->fd, session->in.ptr + session->in.len, PIECE_SIZE, 0);
+    if (got < 0 && errno == EAGAIN)
+        return;
+    if (got <= 0) {
+        hang_up(session, AGAIN_MS);
+        return;
+    }
+    session->in.len += (size_t)got;
+    take_replies(session);
+}
+
+static bool is_over(const struct load *load, int64_t now)
+{
+    const struct plan *plan = &load->plan;
+    return load->ok >= plan->count || (plan->refusals > 0 && load->refused >= plan->refusals) ||
+           now - load->last_ok_ms > plan->give_up_s * SECOND_MS;
+}
+
+static int run(struct load *load)
+{
+    struct epoll_event event[64];
+    int64_t now = clock_now().mono_ms;
+    load->last_ok_ms = now;
+    while (!is_over(load, now)) {
+        struct heap_node *node;
+        while (wants_more(load) && (node = heap_take_due(&load->idle, now)) != NULL)
+            dial(container_of(node, struct session, again));
+        int count = epoll_wait(load->epoll, event, 64, AGAIN_MS / 2);
+        for (int i = 0; i < count; i++) {
+            struct session *session = event[i].data.ptr;
+            if (session->fd >= 0 && (event[i].events & ~(uint32_t)EPOLLOUT) != 0)
+                on_readable(session);
+            flush_output(session);
+        }
+        (void)fflush(load->log);
+        now = clock_now().mono_ms;
+    }
+    return load->ok >= load->plan.count || load->plan.refusals > 0 ? 0 : 1;
+}
+
+/* ---- start ---- */
+
+static _Noreturn void usage(const char *why)
+{
+    (void)fprintf(stderr, "load: %s; its head comment lists the options\n", why);
+    exit(2);
+}
+
+static struct endpoint address_of(const char *text, uint16_t port)
+{
+    struct endpoint endpoint;
+    if (!endpoint_from_text(str_from(text), port, &endpoint) || endpoint.family != ENDPOINT_IP4)
+        usage(text);
+    return endpoint;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "to", 1, NULL, 't' },        { "log", 1, NULL, 'o' },         { "count", 1, NULL, 'n' },
+        { "size", 1, NULL, 's' },      { "size-max", 1, NULL, 'S' },    { "sessions", 1, NULL, 'c' },
+        { "per-session", 1, NULL, 'p' }, { "prefix", 1, NULL, 'x' },    { "sender", 1, NULL, 'm' },
+        { "recipient", 1, NULL, 'r' }, { "from", 1, NULL, 'f' },        { "give-up", 1, NULL, 'g' },
+        { "refusals", 1, NULL, 'R' },  { 0 },
+    };
+    struct load load = { .plan = { .prefix = "load",
+                                   .sender = "sender@client.example",
+                                   .recipient = "user%lu@example.org",
+                                   .count = 100,
+                                   .sessions = 10,
+                                   .per_session = 1,
+                                   .give_up_s = 30,
+                                   .size = 4096 } };
+    struct plan *plan = &load.plan;
+    const char *log = NULL;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        long *const number[128] = { ['n'] = &plan->count,       ['s'] = &plan->size,
+                                    ['S'] = &plan->size_max,    ['c'] = &plan->sessions,
+                                    ['p'] = &plan->per_session, ['g'] = &plan->give_up_s,
+                                    ['R'] = &plan->refusals };
+        const char **const text[128] = { ['o'] = &log,
+                                         ['x'] = &plan->prefix,
+                                         ['m'] = &plan->sender,
+                                         ['r'] = &plan->recipient };
+        if (option == 't')
+            plan->to = address_of(optarg, 25);
+        else if (option == 'f')
+            plan->from = address_of(optarg, 0);
+        else if (number[option & 127] != NULL)
+            *number[option & 127] = strtol(optarg, NULL, 10);
+        else if (text[option & 127] != NULL)
+            *text[option & 127] = optarg;
+        else
+            usage("no such option");
+    }
+    if (plan->to.family == ENDPOINT_NONE || log == NULL)
+        usage("--to and --log are needed");
+    load.log = fopen(log, "ae");
+    if (load.log == NULL) {
+        perror(log);
+        return 1;
+    }
+    random_from_kernel(&load.random);
+    load.epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct session *session = memory_new((size_t)plan->sessions * sizeof *session);
+    for (long i = 0; i < plan->sessions; i++) {
+        session[i].load = &load;
+        session[i].fd = -1;
+        heap_put(&load.idle, &session[i].again, 0);
+    }
+    int64_t began_ms = clock_now().mono_ms;
+    int status = run(&load);
+    for (long i = 0; i < plan->sessions; i++)
+        end_message(&session[i], "lost");
+    (void)fclose(load.log);
+    (void)printf("{\"ok\": %ld, \"refused\": %ld, \"lost\": %ld, \"connections\": %ld, "
+                 "\"seconds\": %.3f}\n",
+                 load.ok, load.refused, load.lost, load.connections,
+                 (double)(clock_now().mono_ms - began_ms) / SECOND_MS);
+    return status;
+}

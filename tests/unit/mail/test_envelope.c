@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/* test_envelope.c: what was written is read back; what was cut or bent is refused. */
+#include "testing.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "mail/envelope.h"
+
+static struct envelope example(struct recipient recipient[2])
+{
+    struct envelope envelope = {
+        .received_ms = 1795297249123,
+        .body_type = BODY_8BITMIME,
+        .flags = ENVELOPE_SMTPUTF8 | ENVELOPE_REQUIRETLS,
+        .helo = STR("client.example"),
+        .protocol = STR("ESMTP"),
+        .sender = STR("a@b.example"),
+        .envelope_id = STR("QQ+2B1"),
+        .ret = 2,
+        .recipient = recipient,
+        .recipient_count = 2,
+    };
+    for (int i = 0; i < MESSAGE_ID_SIZE; i++)
+        envelope.id.bytes[i] = (uint8_t)(i * 17);
+    assert_true(endpoint_from_text(STR("[2001:db8::1]:4711"), 0, &envelope.client));
+    recipient[0] = (struct recipient){ STR("x@example.org"), STR("rfc822;x@example.org"),
+                                       NOTIFY_FAILURE | NOTIFY_DELAY };
+    recipient[1] = (struct recipient){ STR("\"a@b\"@example.org"), STR_NONE, NOTIFY_NEVER };
+    return envelope;
+}
+
+static void assert_same(const struct envelope *got, const struct envelope *want)
+{
+    assert_true(message_id_equals(got->id, want->id));
+    assert_true(got->received_ms == want->received_ms);
+    assert_int_equal(got->body_type, want->body_type);
+    assert_int_equal(got->flags, want->flags);
+    assert_true(endpoint_equals(got->client, want->client));
+    assert_str(got->helo, want->helo);
+    assert_str(got->client_name, want->client_name);
+    assert_str(got->protocol, want->protocol);
+    assert_str(got->sender, want->sender);
+    assert_str(got->envelope_id, want->envelope_id);
+    assert_int_equal(got->ret, want->ret);
+    assert_int_equal(got->recipient_count, want->recipient_count);
+    for (uint32_t i = 0; i < want->recipient_count; i++) {
+        assert_str(got->recipient[i].address, want->recipient[i].address);
+        assert_str(got->recipient[i].original, want->recipient[i].original);
+        assert_int_equal(got->recipient[i].notify, want->recipient[i].notify);
+    }
+}
+
+static void reads_back_what_was_written(void **state)
+{
+    struct recipient recipient[2];
+    struct envelope want = example(recipient);
+    struct envelope got;
+    struct arena arena = { 0 };
+    struct buf bytes = { 0 };
+    (void)state;
+    envelope_encode(&bytes, &want);
+    buf_add(&bytes, STR("a later version's field"));
+    struct cursor cursor = cursor_over(buf_str(&bytes));
+    assert_true(envelope_decode(&cursor, &arena, &got));
+    assert_same(&got, &want);
+    assert_str(cursor.left, STR("a later version's field"));
+
+    struct envelope empty = { 0 };
+    buf_reset(&bytes);
+    envelope_encode(&bytes, &empty);
+    cursor = cursor_over(buf_str(&bytes));
+    assert_true(envelope_decode(&cursor, &arena, &got));
+    assert_same(&got, &empty);
+    arena_fini(&arena);
+    buf_fini(&bytes);
+}
+
+static void refuses_every_cut(void **state)
+{
+    struct recipient recipient[2];
+    struct envelope want = example(recipient);
+    struct arena arena = { 0 };
+    struct buf bytes = { 0 };
+    (void)state;
+    envelope_encode(&bytes, &want);
+    for (size_t len = 0; len < bytes.len; len++) {
+        struct envelope got = { .ret = 99 };
+        char *exact = memory_copy(bytes.ptr, len);
+        struct cursor cursor = cursor_over(str_of(exact, len));
+        assert_false(envelope_decode(&cursor, &arena, &got));
+        assert_int_equal(got.ret, 99); /* left alone */
+        memory_free(exact);
+    }
+    arena_fini(&arena);
+    buf_fini(&bytes);
+}
+
+static void believes_no_count(void **state)
+{
+    struct envelope envelope = { 0 };
+    struct recipient *many = memory_new((ENVELOPE_RECIPIENTS_MAX + 1) * sizeof *many);
+    struct arena arena = { 0 };
+    struct buf bytes = { 0 };
+    (void)state;
+    envelope.recipient = many;
+    for (uint32_t more = 0; more < 2; more++) {
+        envelope.recipient_count = ENVELOPE_RECIPIENTS_MAX + more;
+        buf_reset(&bytes);
+        envelope_encode(&bytes, &envelope);
+        struct cursor cursor = cursor_over(buf_str(&bytes));
+        struct envelope got;
+        assert_int_equal(envelope_decode(&cursor, &arena, &got), more == 0);
+    }
+    envelope.recipient_count = 0;
+    buf_reset(&bytes);
+    envelope_encode(&bytes, &envelope);
+    memset(bytes.ptr + bytes.len - 4, 0xff, 4);
+    struct cursor cursor = cursor_over(buf_str(&bytes));
+    struct envelope got;
+    assert_false(envelope_decode(&cursor, &arena, &got));
+    assert_true(arena_size(&arena) < 1024 * 1024);
+    memory_free(many);
+    arena_fini(&arena);
+    buf_fini(&bytes);
+}
+
+static void refuses_what_it_does_not_know(void **state)
+{
+    struct recipient recipient[2];
+    struct envelope want = example(recipient);
+    struct envelope got;
+    struct arena arena = { 0 };
+    struct buf bytes = { 0 };
+    (void)state;
+    envelope_encode(&bytes, &want);
+    bytes.ptr[0] = 2; /* version */
+    struct cursor cursor = cursor_over(buf_str(&bytes));
+    assert_false(envelope_decode(&cursor, &arena, &got));
+    bytes.ptr[0] = 1;
+    bytes.ptr[25] = 3; /* body type */
+    cursor = cursor_over(buf_str(&bytes));
+    assert_false(envelope_decode(&cursor, &arena, &got));
+    bytes.ptr[25] = 0;
+    bytes.ptr[27] = 7; /* address family */
+    cursor = cursor_over(buf_str(&bytes));
+    assert_false(envelope_decode(&cursor, &arena, &got));
+    arena_fini(&arena);
+    buf_fini(&bytes);
+}
+
+static void finds_the_recipients_domain(void **state)
+{
+    (void)state;
+    assert_str(recipient_domain(&(struct recipient){ .address = STR("\"a@b\"@example.org") }),
+               STR("example.org"));
+    assert_str(recipient_domain(&(struct recipient){ .address = STR("postmaster") }), STR(""));
+    assert_str(recipient_domain(&(struct recipient){ .address = STR("a@") }), STR(""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_back_what_was_written),
+        cmocka_unit_test(refuses_every_cut),
+        cmocka_unit_test(believes_no_count),
+        cmocka_unit_test(refuses_what_it_does_not_know),
+        cmocka_unit_test(finds_the_recipients_domain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
