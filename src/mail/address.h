@@ -11,7 +11,7 @@
 #include "base/str.h"
 
 enum {
-    ADDRESS_LOCAL_MAX = 64,
+    ADDRESS_LOCAL_MAX = 64, /* RFC 5321 4.5.3.1.1; longer ones are let pass, VERP makes them */
     ADDRESS_SIZE_MAX = 254, /* RFC 5321 4.5.3.1.3 less the angle brackets */
 };
 

@@ -12,7 +12,14 @@
  *     (receive_wants_input() false) the host stops reading the socket: that is the
  *     back-pressure towards a peer who pipelines without end or sends faster than
  *     the store takes.
- *   - After close() the host frees the session at the end of its turn.
+ *     What is fed while it says so is kept, so feed at most 64 KiB at a time. The
+ *     host also stops reading while the peer does not take what was sent.
+ *   - The host is ready to send before it calls receive_new().
+ *   - After close() the host frees the session at the end of its turn. It may free it
+ *     at any time (connection lost): open content is aborted then, what has been
+ *     committed is not.
+ *   - A content that was committed and not answered in time is in doubt: the session
+ *     goes on with the next one, and a late answer to it is ignored.
  */
 #pragma once
 
@@ -55,7 +62,8 @@ struct receive_host {
 };
 
 /* Sends the banner. `refusal` (FATE_ACCEPT for none): the banner's place is taken by this reply,
- * and the connection closed after it (too many sessions, 421). */
+ * and the connection closed after it (too many sessions, 421; a peer who talked before the banner,
+ * 554 5.5.0). close() comes from within then. */
 struct receive_session *receive_new(const struct receive_settings *settings,
                                     const struct receive_host *host, void *context,
                                     struct endpoint client, struct random *random, struct now now,
@@ -69,11 +77,13 @@ bool receive_wants_input(const struct receive_session *session);
 
 void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
                               const struct verdict *verdict, struct now now);
-void receive_content_answer(struct receive_session *session, const struct verdict *verdict,
-                            struct now now);
-/* The store has taken (or dropped) so many octets of the content: more may come. The session sends
- * at most RECEIVE_WINDOW octets ahead of this. */
-void receive_content_taken(struct receive_session *session, uint64_t octets, struct now now);
+/* `id` as content_open() was given it; answers about any other content are ignored. */
+void receive_content_answer(struct receive_session *session, struct message_id id,
+                            const struct verdict *verdict, struct now now);
+/* The store has taken (or dropped) so many more octets of the content: more may come. The session
+ * sends at most RECEIVE_WINDOW octets ahead of this. */
+void receive_content_taken(struct receive_session *session, struct message_id id, uint64_t octets,
+                           struct now now);
 enum { RECEIVE_WINDOW = 256 * 1024 };
 /* The client's confirmed reverse name, once known; empty if there is none. Until it is known (or
  * 5 s after the start) content does not begin. */

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+/* content.c: the octets of a message on their way to the host.
+ *
+ * They are decoded in pieces as large as they come, looked at once and written to
+ * the host once; the first piece carries our Received field in front.
+ *
+ * Content that cannot be taken is given up at once, but its octets are swallowed
+ * to their end, and only then is the refusal said: a client reads no reply before
+ * it has sent everything.
+ */
+#include "receive/session_private.h"
+
+#include "base/check.h"
+
+/* Octets the host may still be given. */
+static uint64_t room(const struct content *content)
+{
+    uint64_t ahead = content->written - content->taken + content->decoded.len;
+    return ahead < RECEIVE_WINDOW ? RECEIVE_WINDOW - ahead : 0;
+}
+
+static bool is_content(enum session_state state)
+{
+    return state == SESSION_DATA || state == SESSION_CHUNK;
+}
+
+bool content_has_room(const struct receive_session *session)
+{
+    return !is_content(session->state) || !session->content.open ||
+           room(&session->content) >= ROOM_MIN;
+}
+
+void content_abandon(struct receive_session *session)
+{
+    buf_fini(&session->content.decoded);
+    if (!session->content.open)
+        return;
+    session->content.open = false;
+    session->host->content_abort(session->context);
+}
+
+void content_refuse(struct receive_session *session, struct str line)
+{
+    content_abandon(session);
+    session->content.refused = line;
+    session->content.stalled = false;
+}
+
+static void add_received(struct receive_session *session)
+{
+    const struct transaction *transaction = &session->transaction;
+    struct trace_stamp stamp = {
+        .helo = buf_str(&session->helo),
+        .client_name = buf_str(&session->client_name),
+        .client = session->client,
+        .node = session->settings->hostname,
+        .protocol = session->extended ? STR("ESMTP") : STR("SMTP"),
+        .id = session->content.id,
+        .recipient =
+            transaction->recipient_count == 1 ? transaction->recipient[0].address : STR_NONE,
+        .wall_ms = session->now.wall_ms,
+    };
+    trace_add_received(&session->content.decoded, &stamp);
+}
+
+void content_open(struct receive_session *session, struct content_decoder decoder)
+{
+    struct content *content = &session->content;
+
+    content->open = true;
+    content->id = message_id_new(session->now.wall_ms, session->random);
+    content->decoder = decoder;
+    content->trace = trace_scanner_for(session->settings->hostname);
+    session->host->content_open(session->context, content->id);
+    add_received(session);
+}
+
+void content_watch_pace(struct receive_session *session)
+{
+    session->heard_ms = session->now.mono_ms;
+    if (session->content.timed)
+        return;
+    session->content.timed = true;
+    session->content.started_ms = session->now.mono_ms;
+}
+
+void content_write(struct receive_session *session)
+{
+    struct content *content = &session->content;
+
+    if (content->decoded.len == 0)
+        return;
+    session->host->content_write(session->context, buf_str(&content->decoded));
+    content->written += content->decoded.len;
+    buf_reset(&content->decoded);
+}
+
+/* Why the content cannot be taken, or STR_NONE. */
+static struct str find_refusal(const struct receive_session *session)
+{
+    const struct content *content = &session->content;
+
+    if (content->octets > session->settings->message_size_max)
+        return STR("552 5.3.4 Message exceeds the size limit");
+    if (trace_is_loop(&content->trace))
+        return STR("554 5.4.6 Mail loop: too many hops, or it was here before");
+    if (content->decoder.bare && session->settings->bare_newline_reject)
+        return STR("550 5.5.2 Bare CR or LF in the message; end lines with CRLF");
+    return STR_NONE;
+}
+
+void content_pass_on(struct receive_session *session, size_t start)
+{
+    struct content *content = &session->content;
+    struct str fresh = str_skip(buf_str(&content->decoded), start);
+
+    if (!content->open) {
+        buf_reset(&content->decoded);
+        return;
+    }
+    content->octets += fresh.len;
+    trace_scan(&content->trace, fresh);
+    struct str refusal = find_refusal(session);
+    if (refusal.ptr != NULL)
+        content_refuse(session, refusal);
+    else
+        content_write(session);
+}
+
+/* As much of the input as belongs to the content and fits; decoding may double it. */
+static struct str next_piece(const struct receive_session *session)
+{
+    const struct content *content = &session->content;
+    uint64_t most = PIECE_MAX;
+
+    if (!content_has_room(session))
+        return STR_NONE;
+    if (content->open && room(content) / 2 - 2 < most)
+        most = room(content) / 2 - 2;
+    if (session->state == SESSION_CHUNK && content->chunk_left < most)
+        most = content->chunk_left;
+    return str_first(session->input, (size_t)most);
+}
+
+static void stall(struct receive_session *session)
+{
+    if (session->content.stalled)
+        return;
+    session->content.stalled = true;
+    session->content.stalled_ms = session->now.mono_ms;
+}
+
+/* Decodes a piece, or only swallows it. Returns how much of it was content. */
+static size_t take_piece(struct receive_session *session, struct str piece)
+{
+    struct content *content = &session->content;
+    size_t start = content->decoded.len;
+
+    if (session->state == SESSION_CHUNK && !content->open)
+        return piece.len;
+    size_t taken = content_decode(&content->decoder, piece, &content->decoded);
+    content_pass_on(session, start);
+    return taken;
+}
+
+enum step content_step(struct receive_session *session)
+{
+    struct content *content = &session->content;
+
+    if (session->state == SESSION_CHUNK && content->chunk_left == 0) {
+        chunk_end(session);
+        return STEP_ON;
+    }
+    if (session->input.len == 0)
+        return STEP_HUNGRY;
+    struct str piece = next_piece(session);
+    if (piece.len == 0) {
+        stall(session);
+        return STEP_WAIT;
+    }
+    size_t taken = take_piece(session, piece);
+    session->input = str_skip(session->input, taken);
+    content->received += taken;
+    if (session->state == SESSION_CHUNK)
+        content->chunk_left -= taken;
+    else if (content_is_complete(&content->decoder))
+        data_end(session);
+    return STEP_ON;
+}
+
+void receive_content_taken(struct receive_session *session, struct message_id id, uint64_t octets,
+                           struct now now)
+{
+    struct content *content = &session->content;
+
+    if (!content->open || !message_id_equals(id, content->id))
+        return; /* of content that is over */
+    check(octets <= content->written - content->taken);
+    content->taken += octets;
+    session->now = now;
+    if (content->stalled && content_has_room(session)) { /* the client did not lose this time */
+        content->stalled = false;
+        content->started_ms += now.mono_ms - content->stalled_ms;
+        session->heard_ms = now.mono_ms;
+    }
+    session_run(session, STR_NONE);
+}

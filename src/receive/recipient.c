@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: ISC */
+/* recipient.c: RCPT, and the replies that wait for the host.
+ *
+ * Each RCPT becomes an entry of the queue, answered by us at once or by the host
+ * some time later. Whatever stands answered at the head of the queue is said and
+ * leaves it; only then does an accepted recipient join the transaction. So replies
+ * keep the order of the commands, and nothing depends on the order of the answers.
+ */
+#include "receive/session_private.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "mail/domain.h"
+
+static struct verdict path_refusal(enum smtp_path_fault fault)
+{
+    switch (fault) {
+    case SMTP_PATH_KEYWORD:
+        return verdict_make(501, 5, 4, STR("Syntax: RCPT TO:<address>"));
+    case SMTP_PATH_ADDRESS:
+        return verdict_make(501, 1, 3, STR("Malformed recipient address"));
+    case SMTP_PATH_PARAMETER:
+        return verdict_make(501, 5, 4, STR("Malformed RCPT parameter"));
+    case SMTP_PATH_OK:
+        break;
+    }
+    return verdict_accept();
+}
+
+/* The address as everybody behind us shall see it: local part as it came, domain in normal form. */
+static struct verdict write_address(const struct address *address, struct buf *out)
+{
+    struct buf domain = { 0 };
+    struct verdict verdict = verdict_accept();
+
+    for (size_t i = 0; i < address->local.len; i++)
+        if ((unsigned char)address->local.ptr[i] >= 0x80)
+            return verdict_make(553, 6, 7, STR("The address needs SMTPUTF8, not offered here"));
+    if (address->domain.len == 0) {
+        buf_add(out, STR("postmaster")); /* RFC 5321 4.5.1: ours, whatever domain */
+        return verdict;
+    }
+    if (address->domain.ptr[0] == '[')
+        return verdict_make(550, 1, 2, STR("No mail for address literals here"));
+    if (domain_normalise(address->domain, &domain)) {
+        buf_add(out, address->local);
+        buf_add_byte(out, '@');
+        buf_add(out, buf_str(&domain));
+    } else {
+        verdict = verdict_make(501, 1, 3, STR("Malformed recipient domain"));
+    }
+    if (out->len > ADDRESS_SIZE_MAX) /* A-labels are longer than UTF-8 */
+        verdict = verdict_make(501, 1, 3, STR("Recipient address too long"));
+    buf_fini(&domain);
+    return verdict;
+}
+
+/* What can be said without the host: a refusal, or accepted so far, the address in *out. */
+static struct verdict read_recipient(struct str argument, struct buf *out)
+{
+    struct smtp_path path;
+    enum smtp_path_fault fault =
+        smtp_path_parse(argument, STR("TO:"), ADDRESS_MAY_LACK_DOMAIN | ADDRESS_MAY_BE_UTF8, &path);
+
+    if (fault != SMTP_PATH_OK)
+        return path_refusal(fault);
+    if (path.parameter_count > 0)
+        return verdict_make(555, 5, 4, STR("RCPT parameter not offered here"));
+    return write_address(&path.address, out);
+}
+
+static struct pending_recipient *add_pending(struct receive_session *session, struct str address)
+{
+    struct pending_recipient *pending = memory_new(sizeof *pending + address.len);
+
+    pending->ticket = ++session->last_ticket;
+    pending->deadline_ms = session->now.mono_ms + RECIPIENT_WAIT_MS;
+    pending->len = address.len;
+    if (address.len > 0)
+        memcpy(pending->address, address.ptr, address.len);
+    list_append(&session->pending, &pending->link);
+    session->pending_count++;
+    return pending;
+}
+
+static void free_pending(struct receive_session *session, struct pending_recipient *pending)
+{
+    list_remove(&pending->link);
+    session->pending_count--;
+    memory_free(pending);
+}
+
+void recipients_free(struct receive_session *session)
+{
+    list_each_safe (link, &session->pending)
+        free_pending(session, container_of(link, struct pending_recipient, link));
+}
+
+static void set_answer(struct pending_recipient *pending, struct verdict verdict, bool is_error)
+{
+    pending->answered = true;
+    pending->is_error = is_error;
+    pending->verdict = verdict;
+}
+
+static bool is_full(const struct receive_session *session)
+{
+    return session->transaction.recipient_count >= session->settings->recipients_max;
+}
+
+static struct verdict too_many(void)
+{
+    return verdict_make(452, 5, 3, STR("Too many recipients; send the others in a new message"));
+}
+
+void command_rcpt(struct receive_session *session, struct str argument)
+{
+    struct buf address = { 0 };
+    struct verdict verdict = read_recipient(argument, &address);
+    struct pending_recipient *pending = add_pending(session, buf_str(&address));
+    struct recipient recipient = { .address = buf_str(&address) };
+
+    if (verdict.fate != FATE_ACCEPT)
+        set_answer(pending, verdict, true);
+    else if (transaction_has(&session->transaction, recipient.address))
+        set_answer(pending, verdict_make(250, 1, 5, STR("Recipient OK")), false);
+    else if (is_full(session))
+        set_answer(pending, too_many(), false);
+    else
+        session->host->ask_recipient(session->context, pending->ticket, session->transaction.sender,
+                                     &recipient);
+    buf_fini(&address);
+    recipients_flush(session);
+}
+
+/* Adds an accepted recipient to the transaction, unless it is there already or there is no room. */
+static void admit(struct receive_session *session, struct pending_recipient *pending)
+{
+    struct str address = str_of(pending->address, pending->len);
+
+    if (pending->verdict.fate != FATE_ACCEPT || transaction_has(&session->transaction, address))
+        return;
+    if (is_full(session))
+        pending->verdict = too_many();
+    else
+        transaction_add(&session->transaction, address);
+}
+
+void recipients_flush(struct receive_session *session)
+{
+    struct link *first = NULL;
+
+    /* reply_verdict() may close the session, which empties the queue. */
+    while ((first = list_first(&session->pending)) != NULL) {
+        struct pending_recipient *pending = container_of(first, struct pending_recipient, link);
+        if (!pending->answered)
+            return;
+        admit(session, pending);
+        struct verdict verdict = pending->verdict;
+        bool is_error = pending->is_error;
+        free_pending(session, pending);
+        reply_verdict(session, &verdict, is_error);
+    }
+}
+
+void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
+                              const struct verdict *verdict, struct now now)
+{
+    session->now = now;
+    list_each (link, &session->pending) {
+        struct pending_recipient *pending = container_of(link, struct pending_recipient, link);
+        if (pending->ticket == ticket && !pending->answered) {
+            set_answer(pending, *verdict, false);
+            break; /* none has it: the answer came too late */
+        }
+    }
+    recipients_flush(session);
+    session_run(session, STR_NONE);
+}
+
+void recipients_expire(struct receive_session *session)
+{
+    list_each (link, &session->pending) {
+        struct pending_recipient *pending = container_of(link, struct pending_recipient, link);
+        if (!pending->answered && pending->deadline_ms <= session->now.mono_ms)
+            set_answer(pending, verdict_make(451, 3, 0, STR("No answer in time; try again later")),
+                       false);
+    }
+    recipients_flush(session);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+/* sender.c: MAIL, and the life of a transaction. */
+#include "receive/session_private.h"
+
+#include <string.h>
+
+struct mail_options { /* what the parameters of MAIL say */
+    enum body_type body_type;
+};
+
+/* Each returns the refusal, or STR_NONE. */
+static struct str take_size(const struct receive_session *session, struct str value,
+                            struct mail_options *options)
+{
+    uint64_t size = 0;
+    (void)options;
+
+    if (!str_to_u64(value, UINT64_MAX, &size))
+        return STR("501 5.5.4 Bad SIZE");
+    if (size > session->settings->message_size_max)
+        return STR("552 5.3.4 Message exceeds the size limit");
+    return STR_NONE;
+}
+
+static struct str take_body(const struct receive_session *session, struct str value,
+                            struct mail_options *options)
+{
+    (void)session;
+    if (str_equals_nocase(value, STR("8BITMIME")))
+        options->body_type = BODY_8BITMIME;
+    else if (!str_equals_nocase(value, STR("7BIT")))
+        return STR("501 5.5.4 Bad BODY");
+    return STR_NONE;
+}
+
+static const struct {
+    struct str key;
+    struct str (*take)(const struct receive_session *session, struct str value,
+                       struct mail_options *options);
+} mail_parameters[] = {
+    { { "SIZE", 4 }, take_size }, /* RFC 1870 6 */
+    { { "BODY", 4 }, take_body }, /* RFC 6152 2 */
+};
+
+static struct str take_parameter(const struct receive_session *session,
+                                 const struct smtp_parameter *parameter,
+                                 struct mail_options *options)
+{
+    for (size_t i = 0; i < sizeof mail_parameters / sizeof *mail_parameters; i++)
+        if (str_equals_nocase(parameter->key, mail_parameters[i].key))
+            return mail_parameters[i].take(session, parameter->value, options);
+    return STR("555 5.5.4 MAIL parameter not offered here");
+}
+
+static struct str path_refusal(enum smtp_path_fault fault)
+{
+    switch (fault) {
+    case SMTP_PATH_OK:
+        return STR_NONE;
+    case SMTP_PATH_KEYWORD:
+        return STR("501 5.5.4 Syntax: MAIL FROM:<address>");
+    case SMTP_PATH_ADDRESS:
+        return STR("501 5.1.7 Malformed sender address");
+    case SMTP_PATH_PARAMETER:
+        return STR("501 5.5.4 Malformed MAIL parameter");
+    }
+    return STR_NONE;
+}
+
+static bool is_ascii(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Reads the argument; returns the refusal, or STR_NONE. */
+static struct str read_mail(const struct receive_session *session, struct str argument,
+                            struct smtp_path *path, struct mail_options *options)
+{
+    struct str refusal = path_refusal(
+        smtp_path_parse(argument, STR("FROM:"), ADDRESS_MAY_BE_NULL | ADDRESS_MAY_BE_UTF8, path));
+
+    if (refusal.ptr != NULL)
+        return refusal;
+    if (!is_ascii(path->address.whole))
+        return STR("553 5.6.7 The sender's address needs SMTPUTF8, which is not offered here");
+    for (size_t i = 0; i < path->parameter_count && refusal.ptr == NULL; i++)
+        refusal = take_parameter(session, &path->parameter[i], options);
+    return refusal;
+}
+
+void command_mail(struct receive_session *session, struct str argument)
+{
+    struct smtp_path path;
+    struct mail_options options = { .body_type = BODY_7BIT };
+    struct str refusal = read_mail(session, argument, &path, &options);
+
+    if (refusal.ptr != NULL) {
+        reply_error(session, refusal);
+        return;
+    }
+    if (session->refusal.fate != FATE_ACCEPT) {
+        reply_verdict(session, &session->refusal, false);
+        return;
+    }
+    session->transaction.sender = arena_str(&session->transaction.arena, path.address.whole);
+    session->transaction.body_type = options.body_type;
+    session_enter(session, SESSION_MAIL);
+    reply_say(session, STR("250 2.1.0 Sender OK"));
+}
+
+bool transaction_has(const struct transaction *transaction, struct str address)
+{
+    for (uint32_t i = 0; i < transaction->recipient_count; i++)
+        if (str_equals(transaction->recipient[i].address, address))
+            return true;
+    return false;
+}
+
+static void make_room(struct transaction *transaction)
+{
+    if (transaction->recipient_count < transaction->recipient_cap)
+        return;
+    uint32_t cap = transaction->recipient_cap > 0 ? 2 * transaction->recipient_cap : 4;
+    struct recipient *recipient = arena_new(&transaction->arena, cap * sizeof *recipient);
+    if (transaction->recipient_count > 0)
+        memcpy(recipient, transaction->recipient, transaction->recipient_count * sizeof *recipient);
+    transaction->recipient = recipient;
+    transaction->recipient_cap = cap;
+}
+
+void transaction_add(struct transaction *transaction, struct str address)
+{
+    make_room(transaction);
+    transaction->recipient[transaction->recipient_count++] =
+        (struct recipient){ .address = arena_str(&transaction->arena, address) };
+}
+
+void transaction_reset(struct receive_session *session)
+{
+    struct arena arena = session->transaction.arena;
+
+    content_abandon(session);
+    session->content = (struct content){ 0 };
+    if (arena_size(&arena) > IDLE_BUFFER_MAX)
+        arena_fini(&arena);
+    else
+        arena_reset(&arena);
+    session->transaction = (struct transaction){ .arena = arena };
+}

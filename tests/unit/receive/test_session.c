@@ -1,0 +1,752 @@
+/* SPDX-License-Identifier: ISC */
+/* test_session.c: order of answers, limits, time, and the ways a session ends. */
+#include "receive/dialogue.h"
+
+#define EHLO    "EHLO c.example\r\n"
+#define FROM    "MAIL FROM:<a@b.example>\r\n"
+#define TO      "RCPT TO:<c@d.example>\r\n"
+#define COMMIT  "open commit(ESMTP c.example <a@b.example> c@d.example) "
+#define TIMEOUT "421 4.4.2 Timeout; closing\r\n"
+
+static void begin(struct dialogue *dialogue)
+{
+    dialogue_prepare(dialogue);
+    dialogue_start(dialogue);
+    dialogue_name(dialogue);
+    expect_heard(dialogue, BANNER);
+}
+
+/* Up to 354. */
+static void begin_data(struct dialogue *dialogue)
+{
+    begin(dialogue);
+    dialogue_say(dialogue, EHLO);
+    dialogue_say(dialogue, FROM TO "DATA\r\n");
+    expect_heard(dialogue, HELLO SENDER_OK RCPT_OK GO_ON);
+}
+
+static void feed_many(struct dialogue *dialogue, const char *bytes, size_t times)
+{
+    struct buf all = { 0 };
+    for (size_t i = 0; i < times; i++)
+        buf_add(&all, str_from(bytes));
+    dialogue_feed(dialogue, buf_str(&all));
+    buf_fini(&all);
+}
+
+static void replies_keep_the_order_of_the_commands(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR(FROM TO "RCPT TO:<bad@d.example>\r\nRCPT TO:<>\r\n"
+                                         "RCPT TO:<e@d.example>\r\nNOOP\r\n"));
+    assert_int_equal(dialogue.asked_count, 3); /* all at once */
+    expect_heard(&dialogue, HELLO SENDER_OK);
+    dialogue_answer(&dialogue, 2);
+    dialogue_answer(&dialogue, 1);
+    expect_heard(&dialogue, "");
+    dialogue_answer(&dialogue, 0);
+    expect_heard(&dialogue, RCPT_OK NO_SUCH "501 5.1.3 Malformed recipient address\r\n" RCPT_OK
+                                            "250 2.0.0 OK\r\n");
+    dialogue_say(&dialogue, "DATA\r\n");
+    dialogue_say(&dialogue, ".\r\n");
+    expect_events(&dialogue, "open commit(ESMTP c.example <a@b.example> c@d.example e@d.example) ");
+    dialogue_end(&dialogue);
+}
+
+static void unknown_and_late_answers_are_ignored(void **state)
+{
+    struct dialogue dialogue;
+    struct verdict verdict = verdict_accept();
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR(FROM TO));
+    uint64_t ticket = dialogue.asked[0].ticket;
+    receive_recipient_answer(dialogue.session, ticket + 1, &verdict, dialogue.now);
+    expect_heard(&dialogue, HELLO SENDER_OK);
+    dialogue_wait(&dialogue, MINUTE_MS - 1);
+    expect_heard(&dialogue, "");
+    assert_true(receive_deadline(dialogue.session) == dialogue.now.mono_ms + 1);
+    dialogue_wait(&dialogue, 1);
+    expect_heard(&dialogue, "451 4.3.0 No answer in time; try again later\r\n");
+    receive_recipient_answer(dialogue.session, ticket, &verdict, dialogue.now);
+    dialogue_feed(&dialogue, STR("DATA\r\n"));
+    expect_heard(&dialogue, "554 5.5.1 No valid recipients\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void the_pipeline_has_an_end(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.recipients_max = 1000;
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM);
+    feed_many(&dialogue, TO, 1000);
+    assert_int_equal(dialogue.asked_count, 64);
+    assert_false(receive_wants_input(dialogue.session));
+    dialogue_settle(&dialogue);
+    assert_true(receive_wants_input(dialogue.session));
+    assert_int_equal(dialogue.wire.len, sizeof HELLO SENDER_OK - 1 + 1000 * (sizeof RCPT_OK - 1));
+    dialogue_end(&dialogue);
+}
+
+static void data_before_354_ends_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO "DATA\r\nhi\r\n.\r\n");
+    expect_heard(&dialogue,
+                 HELLO SENDER_OK RCPT_OK "503 5.5.0 Data sent before it was its turn; closing\r\n");
+    expect_events(&dialogue, "close ");
+    dialogue_end(&dialogue);
+}
+
+static void content_sent_while_354_waits_ends_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR(FROM TO "DATA\r\n"));
+    dialogue_feed(&dialogue, STR("hi\r\n"));
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue,
+                 HELLO SENDER_OK RCPT_OK "503 5.5.0 Data sent before it was its turn; closing\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void talking_out_of_turn_ends_the_session(void **state)
+{
+    static const char *const bursts[][2] = {
+        { EHLO FROM, NULL },         { "NOOP\r\n" EHLO, NULL },
+        { "HELO c\r\n" FROM, NULL }, { "HELO c\r\n", FROM TO },
+        { EHLO, FROM EHLO TO },      { "POST / HTTP/1.1\r\nHost: mx\r\n", NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bursts / sizeof *bursts; i++) {
+        struct dialogue dialogue;
+        begin(&dialogue);
+        for (size_t burst = 0; burst < 2 && bursts[i][burst] != NULL; burst++)
+            dialogue_say(&dialogue, bursts[i][burst]);
+        assert_true(dialogue.closed);
+        assert_true(
+            str_ends_nocase(buf_str(&dialogue.wire),
+                            STR("503 5.5.0 Data sent before it was its turn; closing\r\n")));
+        dialogue_end(&dialogue);
+    }
+}
+
+static void content_waits_for_the_client_name(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue_start(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO "DATA\r\n");
+    expect_heard(&dialogue, BANNER HELLO SENDER_OK RCPT_OK);
+    dialogue_name(&dialogue);
+    expect_heard(&dialogue, GO_ON);
+    dialogue_say(&dialogue, "hi\r\n.\r\n");
+    assert_non_null(memmem(dialogue.content.ptr, dialogue.content.len,
+                           "from c.example (client.example [192.0.2.7])", 43));
+    dialogue_end(&dialogue);
+}
+
+static void content_goes_on_without_a_name_after_a_while(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue_start(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO "BDAT 4 LAST\r\nhi\r\n");
+    expect_heard(&dialogue, BANNER HELLO SENDER_OK RCPT_OK);
+    assert_true(receive_deadline(dialogue.session) == dialogue.now.mono_ms + 5 * SECOND_MS);
+    dialogue_wait(&dialogue, 5 * SECOND_MS);
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, STORED);
+    assert_non_null(memmem(dialogue.content.ptr, dialogue.content.len,
+                           "from c.example (unknown [192.0.2.7])", 36));
+    dialogue_end(&dialogue);
+}
+
+static void a_small_message_is_written_at_once(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue_say(&dialogue, "Subject: x\r\n\r\nbody\r\n..\r\nend\r\n.\r\n");
+    assert_int_equal(dialogue.writes, 1);
+    assert_true(str_starts(buf_str(&dialogue.content), STR("Received: from c.example (")));
+    dialogue_end(&dialogue);
+}
+
+static void size_is_limited(void **state)
+{
+    static const struct {
+        size_t lines; /* of ten octets */
+        const char *hear, *events;
+    } cases[] = {
+        { 100, STORED, COMMIT },
+        { 101, "552 5.3.4 Message exceeds the size limit\r\n", "open abort " },
+        { 1000, "552 5.3.4 Message exceeds the size limit\r\n", "open abort " },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dialogue dialogue;
+        begin_data(&dialogue);
+        for (size_t line = 0; line < cases[i].lines; line++)
+            dialogue_say(&dialogue, "12345678\r\n");
+        expect_heard(&dialogue, "");
+        dialogue_say(&dialogue, ".\r\n");
+        expect_heard(&dialogue, cases[i].hear);
+        expect_events(&dialogue, cases[i].events);
+        dialogue_say(&dialogue, FROM);
+        expect_heard(&dialogue, SENDER_OK);
+        dialogue_end(&dialogue);
+    }
+}
+
+static void chunks_above_the_size_are_swallowed(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO "BDAT 1\r\nxBDAT 1000 LAST\r\n");
+    expect_heard(&dialogue, HELLO SENDER_OK RCPT_OK CHUNK_OK);
+    expect_events(&dialogue, "open abort ");
+    feed_many(&dialogue, "QUIT\r\n....", 100);
+    dialogue_say(&dialogue, FROM);
+    expect_heard(&dialogue, "552 5.3.4 Message exceeds the size limit\r\n" SENDER_OK);
+    dialogue_say(&dialogue, TO "BDAT 18446744073709551615\r\n");
+    dialogue_say(&dialogue, "QUIT\r\n");
+    expect_heard(&dialogue, RCPT_OK);
+    expect_events(&dialogue, "");
+    dialogue_end(&dialogue);
+}
+
+/* What bare LFs become counts, so that the announced limit is what is stored. */
+static void normalised_chunks_count_as_they_are_stored(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO "BDAT 501 LAST\r\n");
+    feed_many(&dialogue, "\n", 501);
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, HELLO SENDER_OK RCPT_OK "552 5.3.4 Message exceeds the size limit\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void chunking_can_be_switched_off(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.chunking = false;
+    dialogue_say(&dialogue, EHLO);
+    assert_null(memmem(dialogue.wire.ptr, dialogue.wire.len, "CHUNKING", 8));
+    buf_reset(&dialogue.wire);
+    dialogue_say(&dialogue, FROM TO "BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n");
+    expect_heard(&dialogue, SENDER_OK RCPT_OK "502 5.5.1 BDAT is not offered here\r\n"
+                                              "250 2.0.0 OK\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void bare_newlines_can_be_refused(void **state)
+{
+    static const char *const contents[] = { "a\nb\r\n.\r\n", "a\rb\r\n.\r\n", "\n.\n\r\n.\r\n" };
+    (void)state;
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
+        struct dialogue dialogue;
+        begin_data(&dialogue);
+        dialogue.settings.bare_newline_reject = true;
+        dialogue_say(&dialogue, contents[i]);
+        expect_heard(&dialogue, "550 5.5.2 Bare CR or LF in the message; end lines with CRLF\r\n");
+        expect_events(&dialogue, "open abort ");
+        dialogue_say(&dialogue, FROM TO "BDAT 2 LAST\r\na\rQUIT\r\n");
+        expect_heard(&dialogue, SENDER_OK RCPT_OK
+                     "550 5.5.2 Bare CR or LF in the message; end lines with CRLF\r\n" BYE);
+        dialogue_end(&dialogue);
+    }
+}
+
+static void loops_are_refused(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue_say(&dialogue, "Received: by mx.example\r\nReceived: by mx.example; x\r\n\r\n.\r\n");
+    expect_heard(&dialogue, "554 5.4.6 Mail loop: too many hops, or it was here before\r\n");
+    expect_events(&dialogue, "open abort ");
+    dialogue_end(&dialogue);
+}
+
+static void say_long_line(struct dialogue *dialogue, size_t len, size_t piece)
+{
+    struct buf line = { 0 };
+
+    buf_add(&line, STR("NOOP "));
+    while (line.len < len)
+        buf_add_byte(&line, 'x');
+    buf_add(&line, STR("\r\n"));
+    for (size_t at = 0; at < line.len; at += piece)
+        dialogue_feed(dialogue, str_first(str_skip(buf_str(&line), at), piece));
+    buf_fini(&line);
+}
+
+static void overlong_lines_are_answered_once(void **state)
+{
+    static const struct {
+        size_t len; /* of the line without its end */
+        const char *hear;
+    } cases[] = {
+        { 2046, HELLO "250 2.0.0 OK\r\n"
+                      "250 2.0.0 OK\r\n" },
+        { 2047, HELLO "500 5.5.2 Line too long\r\n"
+                      "250 2.0.0 OK\r\n" },
+        { 100000, HELLO "500 5.5.2 Line too long\r\n"
+                        "250 2.0.0 OK\r\n" },
+    };
+    static const size_t piece[] = { 1, 1000, 1000000 };
+    (void)state;
+    for (size_t i = 0; i < 3 * sizeof cases / sizeof *cases; i++) {
+        struct dialogue dialogue;
+        begin(&dialogue);
+        dialogue_say(&dialogue, EHLO);
+        say_long_line(&dialogue, cases[i / 3].len, piece[i % 3]);
+        dialogue_say(&dialogue, "NOOP\r\n");
+        expect_heard(&dialogue, cases[i / 3].hear);
+        dialogue_end(&dialogue);
+    }
+}
+
+static void nul_bytes_in_commands_are_refused(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR("NOOP\0\r\nMAIL FROM:<a\0@b.example>\r\nNOOP\r\n"));
+    expect_heard(&dialogue, HELLO "500 5.5.2 NUL byte in a command\r\n"
+                                  "500 5.5.2 NUL byte in a command\r\n250 2.0.0 OK\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void too_many_errors_end_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.errors_max = 2;
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, "FOO\r\nNOOP\r\n\r\nFOO\r\nFOO\r\n");
+    expect_heard(&dialogue, HELLO "500 5.5.1 Unknown command\r\n250 2.0.0 OK\r\n"
+                                  "500 5.5.1 Unknown command\r\n500 5.5.1 Unknown command\r\n"
+                                  "421 4.7.0 Too many errors; closing\r\n");
+    expect_events(&dialogue, "close ");
+    assert_false(receive_wants_input(dialogue.session));
+    assert_true(receive_deadline(dialogue.session) == NEVER_MS);
+    dialogue_end(&dialogue);
+}
+
+static void errors_of_queued_recipients_end_the_session_too(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.errors_max = 0;
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR(FROM TO "RCPT TO:<>\r\n" TO));
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, HELLO SENDER_OK RCPT_OK "501 5.1.3 Malformed recipient address\r\n"
+                                                    "421 4.7.0 Too many errors; closing\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void a_stored_message_forgives_errors(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.errors_max = 1;
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, "FOO\r\n");
+    dialogue_say(&dialogue, FROM TO "BDAT 0 LAST\r\nFOO\r\n");
+    assert_false(dialogue.closed);
+    dialogue_end(&dialogue);
+}
+
+static void rejected_recipients_are_no_errors(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.errors_max = 0;
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM "RCPT TO:<bad@d.example>\r\nDATA\r\n");
+    assert_false(dialogue.closed);
+    dialogue_end(&dialogue);
+}
+
+static void silence_between_commands_ends_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_wait(&dialogue, 5 * MINUTE_MS - 1);
+    dialogue_say(&dialogue, "NOOP\r\n");
+    dialogue_wait(&dialogue, 5 * MINUTE_MS - 1);
+    expect_heard(&dialogue, HELLO "250 2.0.0 OK\r\n");
+    dialogue_say(&dialogue, "NO"); /* a part of a command is none */
+    dialogue_wait(&dialogue, 1);
+    expect_heard(&dialogue, TIMEOUT);
+    expect_events(&dialogue, "close ");
+    dialogue_end(&dialogue);
+}
+
+static void commands_without_a_message_end_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    for (int minute = 0; minute < 30; minute++) {
+        assert_false(dialogue.closed);
+        dialogue_say(&dialogue, "RSET\r\n" FROM);
+        dialogue_wait(&dialogue, MINUTE_MS);
+    }
+    assert_true(dialogue.closed);
+    dialogue_end(&dialogue);
+}
+
+static void messages_keep_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    for (int minute = 0; minute < 100; minute++) {
+        dialogue_say(&dialogue, FROM TO "BDAT 0 LAST\r\n");
+        dialogue_wait(&dialogue, MINUTE_MS);
+    }
+    assert_false(dialogue.closed);
+    dialogue_end(&dialogue);
+}
+
+static void silence_within_content_ends_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.settings.data_rate_min = 0;
+    dialogue_wait(&dialogue, 3 * MINUTE_MS - 1);
+    dialogue_say(&dialogue, "x");
+    dialogue_wait(&dialogue, 3 * MINUTE_MS - 1);
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, 1);
+    expect_heard(&dialogue, TIMEOUT);
+    expect_events(&dialogue, "open abort close ");
+    dialogue_end(&dialogue);
+}
+
+static void slow_content_ends_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.settings.message_size_max = UINT64_MAX;
+    feed_many(&dialogue, "123456789\n", 690); /* pays for 69 s */
+    for (int second = 0; second < 68; second++)
+        dialogue_wait(&dialogue, SECOND_MS);
+    dialogue_say(&dialogue, "x");
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, SECOND_MS + 10);
+    expect_heard(&dialogue, "421 4.4.2 Content comes too slowly; closing\r\n");
+    expect_events(&dialogue, "open abort close ");
+    dialogue_end(&dialogue);
+}
+
+static void dribbled_chunks_end_the_session(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO);
+    for (int second = 0; second < 60; second++) {
+        assert_false(dialogue.closed);
+        dialogue_say(&dialogue, "BDAT 1\r\nx");
+        dialogue_wait(&dialogue, SECOND_MS);
+    }
+    expect_events(&dialogue, "open abort close ");
+    dialogue_end(&dialogue);
+}
+
+static void the_window_holds_back_content(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.settings.message_size_max = UINT64_MAX;
+    dialogue.mute = true;
+    size_t fed = 0;
+    while (receive_wants_input(dialogue.session)) {
+        feed_many(&dialogue, "12345678\r\n", 1000);
+        fed += 10000;
+    }
+    assert_in_range(dialogue.untaken, RECEIVE_WINDOW - 8192, RECEIVE_WINDOW);
+    assert_true(fed < RECEIVE_WINDOW + 20000);
+    dialogue.mute = false;
+    dialogue_settle(&dialogue);
+    assert_true(receive_wants_input(dialogue.session));
+    dialogue_say(&dialogue, ".\r\n");
+    expect_heard(&dialogue, STORED);
+    assert_int_equal(dialogue_body(&dialogue).len, fed);
+    dialogue_end(&dialogue);
+}
+
+static void waiting_for_the_store_is_not_the_clients_fault(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.settings.message_size_max = UINT64_MAX;
+    dialogue.settings.data_rate_min = 5000;
+    dialogue.mute = true;
+    while (receive_wants_input(dialogue.session))
+        feed_many(&dialogue, "12345678\r\n", 1000);
+    dialogue_wait(&dialogue, 5 * MINUTE_MS - 1);
+    dialogue.mute = false;
+    dialogue_settle(&dialogue);
+    dialogue_wait(&dialogue, MINUTE_MS - 1);
+    dialogue_say(&dialogue, "\r\n.\r\n");
+    expect_heard(&dialogue, STORED);
+    dialogue_end(&dialogue);
+}
+
+static void a_store_that_takes_nothing_is_given_up(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.settings.message_size_max = UINT64_MAX;
+    dialogue.mute = true;
+    while (receive_wants_input(dialogue.session))
+        feed_many(&dialogue, "12345678\r\n", 1000);
+    dialogue_wait(&dialogue, 5 * MINUTE_MS);
+    expect_events(&dialogue, "open abort ");
+    assert_true(receive_wants_input(dialogue.session)); /* the rest is swallowed */
+    feed_many(&dialogue, "12345678\r\n", 100000);
+    receive_content_taken(dialogue.session, dialogue.id, dialogue.untaken, dialogue.now);
+    dialogue_say(&dialogue, ".\r\n");
+    expect_heard(&dialogue, "451 4.3.0 The store takes no more; try again later\r\n");
+    dialogue_end(&dialogue);
+}
+
+/* The message in doubt is neither aborted nor confirmed, and its late answer is not taken for the
+ * next one's. */
+static void a_commit_without_answer_is_in_doubt(void **state)
+{
+    struct dialogue dialogue;
+    struct verdict stored = verdict_make(250, 0, 0, STR("Stored"));
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.mute = true;
+    dialogue_say(&dialogue, "hi\r\n.\r\n" FROM);
+    struct message_id first = dialogue.id;
+    dialogue_wait(&dialogue, 4 * MINUTE_MS);
+    dialogue_say(&dialogue, TO "BDAT 0 LAST\r\n"); /* does not move the deadline */
+    dialogue_wait(&dialogue, MINUTE_MS - 1);
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, 1);
+    dialogue_settle(&dialogue);
+    expect_heard(
+        &dialogue,
+        "451 4.3.0 The message could not be stored in time; try again later\r\n" SENDER_OK RCPT_OK);
+    expect_events(&dialogue, COMMIT COMMIT);
+    receive_content_answer(dialogue.session, first, &stored, dialogue.now);
+    expect_heard(&dialogue, "");
+    receive_content_answer(dialogue.session, dialogue.id, &stored, dialogue.now);
+    expect_heard(&dialogue, STORED);
+    dialogue_end(&dialogue);
+}
+
+static void the_stores_verdict_is_passed_on(void **state)
+{
+    struct dialogue dialogue;
+    struct verdict verdict = verdict_from_reply(452, STR("Disk full"));
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.mute = true;
+    dialogue_say(&dialogue, "hi\r\n.\r\n");
+    receive_content_answer(dialogue.session, dialogue.id, &verdict, dialogue.now);
+    expect_heard(&dialogue, "452 4.0.0 Disk full\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void a_half_closed_peer_gets_its_answers(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue_feed(&dialogue, STR("hi\r\n.\r\n" FROM TO "NOOP\r\nNO"));
+    receive_end(dialogue.session, dialogue.now);
+    expect_heard(&dialogue, "");
+    assert_false(dialogue.closed);
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, STORED SENDER_OK RCPT_OK "250 2.0.0 OK\r\n");
+    expect_events(&dialogue, COMMIT "close ");
+    dialogue_end(&dialogue);
+}
+
+static void a_peer_that_ends_within_content_has_sent_none(void **state)
+{
+    static const char *const contents[] = { "", "hi\r\n", "hi\r\n.", "hi\r\n.\r", "hi\r\n.\n" };
+    (void)state;
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
+        struct dialogue dialogue;
+        begin_data(&dialogue);
+        dialogue_say(&dialogue, contents[i]);
+        receive_end(dialogue.session, dialogue.now);
+        expect_heard(&dialogue, "");
+        expect_events(&dialogue, "open abort close ");
+        dialogue_end(&dialogue);
+    }
+}
+
+static void a_lost_connection_aborts_open_content_alone(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue_say(&dialogue, "hi\r\n");
+    receive_free(dialogue.session);
+    expect_events(&dialogue, "open abort ");
+    dialogue.session = NULL;
+    dialogue_end(&dialogue);
+
+    begin_data(&dialogue);
+    dialogue.mute = true;
+    dialogue_say(&dialogue, "hi\r\n.\r\n");
+    receive_free(dialogue.session);
+    expect_events(&dialogue, COMMIT);
+    dialogue.session = NULL;
+    dialogue_end(&dialogue);
+}
+
+static void shutdown_waits_for_what_is_under_way(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    receive_shutdown(dialogue.session, dialogue.now);
+    expect_heard(&dialogue, "");
+    dialogue_say(&dialogue, "hi\r\n.\r\n" FROM);
+    expect_heard(&dialogue, STORED "421 4.3.2 Shutting down; try again later\r\n");
+    expect_events(&dialogue, COMMIT "close ");
+    dialogue_end(&dialogue);
+
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR(FROM TO));
+    receive_shutdown(dialogue.session, dialogue.now);
+    assert_false(dialogue.closed);
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, HELLO SENDER_OK RCPT_OK "421 4.3.2 Shutting down; try again later\r\n");
+    dialogue_end(&dialogue);
+
+    begin(&dialogue);
+    receive_shutdown(dialogue.session, dialogue.now);
+    expect_heard(&dialogue, "421 4.3.2 Shutting down; try again later\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void new_mail_can_be_refused(void **state)
+{
+    struct dialogue dialogue;
+    struct verdict full = verdict_make(452, 3, 1, STR("Disk full"));
+    struct verdict none = verdict_accept();
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    receive_set_refusal(dialogue.session, &full, dialogue.now);
+    dialogue_say(&dialogue, FROM TO);
+    receive_set_refusal(dialogue.session, &none, dialogue.now);
+    dialogue_say(&dialogue, FROM);
+    expect_heard(&dialogue, HELLO "452 4.3.1 Disk full\r\n503 5.5.1 Say MAIL first\r\n" SENDER_OK);
+    dialogue_end(&dialogue);
+}
+
+static void a_refused_client_hears_why(void **state)
+{
+    struct dialogue dialogue;
+    struct verdict busy = verdict_make(421, 7, 0, STR("Too many sessions"));
+    struct endpoint client = { 0 };
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue.session = receive_new(&dialogue.settings, &fake_host, &dialogue, client,
+                                   &dialogue.random, dialogue.now, &busy);
+    dialogue_say(&dialogue, EHLO);
+    receive_end(dialogue.session, dialogue.now);
+    receive_shutdown(dialogue.session, dialogue.now);
+    expect_heard(&dialogue, "421 4.7.0 Too many sessions\r\n");
+    expect_events(&dialogue, "close ");
+    dialogue_end(&dialogue);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replies_keep_the_order_of_the_commands),
+        cmocka_unit_test(unknown_and_late_answers_are_ignored),
+        cmocka_unit_test(the_pipeline_has_an_end),
+        cmocka_unit_test(data_before_354_ends_the_session),
+        cmocka_unit_test(content_sent_while_354_waits_ends_the_session),
+        cmocka_unit_test(talking_out_of_turn_ends_the_session),
+        cmocka_unit_test(content_waits_for_the_client_name),
+        cmocka_unit_test(content_goes_on_without_a_name_after_a_while),
+        cmocka_unit_test(a_small_message_is_written_at_once),
+        cmocka_unit_test(size_is_limited),
+        cmocka_unit_test(chunks_above_the_size_are_swallowed),
+        cmocka_unit_test(normalised_chunks_count_as_they_are_stored),
+        cmocka_unit_test(chunking_can_be_switched_off),
+        cmocka_unit_test(bare_newlines_can_be_refused),
+        cmocka_unit_test(loops_are_refused),
+        cmocka_unit_test(overlong_lines_are_answered_once),
+        cmocka_unit_test(nul_bytes_in_commands_are_refused),
+        cmocka_unit_test(too_many_errors_end_the_session),
+        cmocka_unit_test(errors_of_queued_recipients_end_the_session_too),
+        cmocka_unit_test(a_stored_message_forgives_errors),
+        cmocka_unit_test(rejected_recipients_are_no_errors),
+        cmocka_unit_test(silence_between_commands_ends_the_session),
+        cmocka_unit_test(commands_without_a_message_end_the_session),
+        cmocka_unit_test(messages_keep_the_session),
+        cmocka_unit_test(silence_within_content_ends_the_session),
+        cmocka_unit_test(slow_content_ends_the_session),
+        cmocka_unit_test(dribbled_chunks_end_the_session),
+        cmocka_unit_test(the_window_holds_back_content),
+        cmocka_unit_test(waiting_for_the_store_is_not_the_clients_fault),
+        cmocka_unit_test(a_store_that_takes_nothing_is_given_up),
+        cmocka_unit_test(a_commit_without_answer_is_in_doubt),
+        cmocka_unit_test(the_stores_verdict_is_passed_on),
+        cmocka_unit_test(a_half_closed_peer_gets_its_answers),
+        cmocka_unit_test(a_peer_that_ends_within_content_has_sent_none),
+        cmocka_unit_test(a_lost_connection_aborts_open_content_alone),
+        cmocka_unit_test(shutdown_waits_for_what_is_under_way),
+        cmocka_unit_test(new_mail_can_be_refused),
+        cmocka_unit_test(a_refused_client_hears_why),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
