@@ -16,7 +16,7 @@
 #include "deliver/client.h"
 #include "smtp_server.h"
 
-enum { SEEDS = 3000, TURNS_MAX = 200000, REQUESTS_MAX = 16 };
+enum { SEEDS = 2000, TURNS_MAX = 200000, REQUESTS_MAX = 16 };
 
 struct outcome {
     bool is_given, is_settled, in_doubt, is_lost;
@@ -43,6 +43,7 @@ struct world {
     uint32_t requests;
     unsigned lost_content; /* percent of requests that fail */
     uint64_t fed;          /* octets of replies that reached the client */
+    bool is_patient; /* mostly gives a message only when nothing is under way */
     bool is_ready, is_closed;
     enum deliver_close how;
     struct now now;
@@ -181,6 +182,8 @@ static void give_message(struct world *world)
     struct mail *mail = &world->mail[index];
 
     if (!world->is_ready || world->under_way == world->window || index == world->mails)
+        return;
+    if (world->is_patient && world->under_way > 0 && chance(world, 10) > 0)
         return;
     world->next++;
     for (uint32_t i = 0; i < mail->recipients; i++) {
@@ -329,6 +332,7 @@ static void live_through(uint64_t seed)
 
     random_from_seed(&world.random, seed);
     make_mails(&world);
+    world.is_patient = chance(&world, 3) == 0;
     world.lost_content = chance(&world, 4) == 0 ? 20 : 0;
     world.server = (struct server){ .habits = make_habits(&world), .random = &world.random };
     world.server.mail = world.mail;
