@@ -6,7 +6,7 @@
  * messages may be under way at once; each recipient of each is settled by its own
  * reply (SPEC P10):
  *
- *   CHUNKING and PIPELINING   RSET MAIL RCPT… BDAT LAST+content of up to 8 messages
+ *   CHUNKING and PIPELINING   RSET MAIL RCPT… BDAT+content of up to 8 messages
  *   PIPELINING alone          MAIL RCPT… DATA together; the next message's MAIL RCPT…
  *                             DATA travel with this one's content and final dot
  *   neither                   one command at a time
@@ -14,65 +14,63 @@
  * Between pipelined BDAT messages stands RSET: were all recipients of one message
  * refused, some servers keep its MAIL FROM, and the next message would go out
  * under the wrong sender.
+ *
+ * Rules for the host
+ *   - Calls into the client never nest: a host function must not call back.
+ *   - It buffers what it is given to send. When the socket has taken all of it, it
+ *     calls deliver_drained(), every time; only then is more of a large content asked for.
+ *   - It answers each want_content() with all the octets that were asked for, in as
+ *     many calls as it likes, or with deliver_content_failed().
+ *   - After closed() it frees the client at the end of its turn.
+ *
+ * What is promised to the host
+ *   1  every message of deliver_message() gets one result, before closed()
+ *   2  closed() comes once, and nothing after it
+ *   3  a recipient is reported as accepted only if the server took the whole content for it
+ *   4  a recipient that was not tried is reported as 452 4.5.3: it goes back to the scheduler
+ *      without harm to anyone's score (the server's own 452 4.5.3 means the same)
  */
 #pragma once
 
 #include "base/clock.h"
 #include "mail/envelope.h"
 #include "mail/verdict.h"
+#include "wire/smtp_greeting.h"
 
 struct deliver_client;
-
-enum smtp_extension {
-    EXTENSION_PIPELINING = 1 << 0,
-    EXTENSION_CHUNKING = 1 << 1,
-    EXTENSION_8BITMIME = 1 << 2,
-    EXTENSION_SIZE = 1 << 3,
-    EXTENSION_STARTTLS = 1 << 4,
-    EXTENSION_SMTPUTF8 = 1 << 5,
-    EXTENSION_DSN = 1 << 6,
-    EXTENSION_ENHANCEDSTATUSCODES = 1 << 7,
-    EXTENSION_REQUIRETLS = 1 << 8,
-    EXTENSION_XCLIENT = 1 << 9,
-    EXTENSION_BINARYMIME = 1 << 10,
-    EXTENSION_LIMITS = 1 << 11,
-};
-
-struct deliver_greeting { /* what the server said of itself */
-    unsigned extensions;
-    uint64_t size_max;       /* 0: unsaid or unlimited */
-    uint32_t recipients_max; /* per transaction, RFC 9422 RCPTMAX; 0: unsaid */
-    uint32_t messages_max;   /* per connection, RFC 9422 MAILMAX; 0: unsaid */
-    struct str name;         /* from its EHLO reply; lives during the call */
-};
 
 enum { DELIVER_WINDOW_MESSAGES = 8, DELIVER_RECIPIENTS_MAX = 100 };
 
 enum deliver_close {
-    DELIVER_CLOSED_QUIT,      /* as asked for */
-    DELIVER_CLOSED_REFUSED,   /* the banner, EHLO or a 421 said no */
-    DELIVER_CLOSED_LOST,      /* reset or end of stream */
-    DELIVER_CLOSED_TIMEOUT,   /* nothing came in time */
-    DELIVER_CLOSED_PROTOCOL,  /* what came was no SMTP, or out of step */
+    DELIVER_CLOSED_QUIT,     /* as asked for */
+    DELIVER_CLOSED_REFUSED,  /* the banner, EHLO or a 421 said no */
+    DELIVER_CLOSED_LOST,     /* reset or end of stream */
+    DELIVER_CLOSED_TIMEOUT,  /* nothing came in time */
+    DELIVER_CLOSED_PROTOCOL, /* what came was no SMTP, or out of step */
+    DELIVER_CLOSED_INTERNAL, /* content could not be had, and there was no other way out of DATA */
 };
 
 struct deliver_host {
     void (*send)(void *context, struct str bytes);
-    /* The server is ready for mail; `window` messages may be under way at once. */
-    void (*ready)(void *context, const struct deliver_greeting *greeting, unsigned window);
+    /* The server is ready for mail; `window` messages may be under way at once. Not called if
+     * deliver_quit() came before. The greeting's name lives during the call. */
+    void (*ready)(void *context, const struct smtp_greeting *greeting, unsigned window);
     /* The message's fate is known: one verdict per recipient of deliver_message(), in its order.
-     * `in_doubt`: the content was sent whole and no answer came: it may have been taken. */
+     * `in_doubt`: the content was sent whole and no answer came: it may have been taken by those
+     * who are deferred here. */
     void (*result)(void *context, struct message_id id, const struct verdict *verdict,
                    uint32_t count, bool in_doubt);
-    /* Content of the message is wanted from `offset` on; feed it with deliver_content(). */
+    /* `size` octets of the message's content are wanted from `offset` on; feed them with
+     * deliver_content(). */
     void (*want_content)(void *context, struct message_id id, uint64_t offset, size_t size);
     /* The conversation is over; nothing follows. Messages under way got their result before, those
-     * not begun as FATE_DEFER with in_doubt false. */
+     * not begun as FATE_DEFER with in_doubt false. The verdict is the server's last word, or ours
+     * on what went wrong. */
     void (*closed)(void *context, enum deliver_close how, const struct verdict *verdict);
 };
 
-struct deliver_settings { /* outlives the client */
-    struct str hostname; /* for EHLO */
+struct deliver_settings {        /* outlives the client */
+    struct str hostname;         /* for EHLO */
     int64_t greeting_timeout_ms; /* banner and EHLO; 5 min, probes 10 s */
     int64_t command_timeout_ms;  /* MAIL, RCPT; 5 min */
     int64_t data_timeout_ms;     /* DATA; 2 min */
@@ -93,8 +91,7 @@ struct delivery { /* one message for some of its recipients; copied */
 };
 
 struct deliver_client *deliver_new(const struct deliver_settings *settings,
-                                   const struct deliver_host *host, void *context,
-                                   struct now now);
+                                   const struct deliver_host *host, void *context, struct now now);
 void deliver_free(struct deliver_client *client);
 
 void deliver_feed(struct deliver_client *client, struct str bytes, struct now now);
@@ -102,14 +99,19 @@ void deliver_end(struct deliver_client *client, struct now now); /* the peer clo
 /* The socket took everything that was sent up to now (resets the block timeout, asks for more). */
 void deliver_drained(struct deliver_client *client, struct now now);
 
+/* After ready(), at most `window` at once. What the server is known to refuse is not sent: the
+ * result comes during the call (552 too large, 553 needs SMTPUTF8 …; 452 4.5.3 not tried, when the
+ * connection takes no more). */
 void deliver_message(struct deliver_client *client, const struct delivery *delivery,
-                     struct now now); /* after ready(), at most `window` at once */
-void deliver_content(struct deliver_client *client, struct message_id id, struct str bytes,
                      struct now now);
+/* Octets of the content from `offset` on. What is here already, or belongs to a message that has
+ * been settled, is skipped, so an answer that comes late or twice does no harm. */
+void deliver_content(struct deliver_client *client, struct message_id id, uint64_t offset,
+                     struct str bytes, struct now now);
 /* The content cannot be had (store error): the message is given up without harm to the peer, which
- * may mean closing the connection in the middle. Its result is FATE_DEFER. */
+ * may mean closing the connection in the middle of DATA. Its result is FATE_DEFER. */
 void deliver_content_failed(struct deliver_client *client, struct message_id id, struct now now);
-/* QUIT when what is under way is done. */
+/* QUIT when what is under way is done; messages that come after this are not tried. */
 void deliver_quit(struct deliver_client *client, struct now now);
 bool deliver_is_idle(const struct deliver_client *client); /* ready, nothing under way */
 

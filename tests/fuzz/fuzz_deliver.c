@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: ISC */
+/* fuzz_deliver.c: a whole conversation with a server that says anything.
+ *
+ * The input is a list of actions, an octet each, some with octets behind them:
+ *
+ *     'm' N   message N of a table is handed in, if there is room
+ *     'c' N   N octets of the oldest content that is wanted, 'C' all of it
+ *     'x'     that content cannot be had
+ *     'd' 'q' 'e'   drained, quit, the peer closes
+ *     't'     ten seconds go by
+ *     other   is said by the server, up to and with the next LF
+ *
+ * Checked is what client.h promises the host.
+ */
+#include <string.h>
+
+#include "base/check.h"
+#include "deliver/client.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MESSAGES = 16, WANTED_MAX = 64 };
+
+struct wanted {
+    struct message_id id;
+    uint64_t offset;
+    size_t size;
+};
+
+struct host {
+    struct deliver_client *client;
+    struct now now;
+    unsigned window, under_way;
+    uint32_t recipients[MESSAGES]; /* of the messages under way; 0: it is not */
+    bool is_whole[MESSAGES];       /* all of its content was handed over */
+    struct wanted wanted[WANTED_MAX];
+    size_t wanted_count;
+    bool is_ready, is_closed;
+};
+
+/* Message n: n % 4 + 1 recipients, content of a size that goes from none to several pieces. */
+static const uint32_t sizes[] = { 0, 1, 7, 300, 5000, 70000, 200000, 64 * 1024 };
+static char content[200000];
+
+static void host_send(void *context, struct str bytes)
+{
+    struct host *host = context;
+    check(!host->is_closed && bytes.len > 0);
+}
+
+static void host_ready(void *context, const struct smtp_greeting *greeting, unsigned window)
+{
+    struct host *host = context;
+    check(!host->is_closed && !host->is_ready);
+    check(window >= 1 && window <= DELIVER_WINDOW_MESSAGES);
+    check(greeting->messages_max == 0 || window <= greeting->messages_max);
+    host->is_ready = true;
+    host->window = window;
+}
+
+static void host_result(void *context, struct message_id id, const struct verdict *verdict,
+                        uint32_t count, bool in_doubt)
+{
+    struct host *host = context;
+    size_t index = id.bytes[0];
+    check(!host->is_closed && count > 0 && host->recipients[index] == count);
+    check(!in_doubt || host->is_whole[index]);
+    for (uint32_t i = 0; i < count; i++) {
+        check(verdict[i].code >= 200 && verdict[i].code <= 599 && verdict[i].code / 100 != 3);
+        check(verdict[i].fate != FATE_ACCEPT || (host->is_whole[index] && !in_doubt));
+    }
+    host->recipients[index] = 0;
+    host->under_way--;
+}
+
+static void host_want_content(void *context, struct message_id id, uint64_t offset, size_t size)
+{
+    struct host *host = context;
+    check(!host->is_closed && host->recipients[id.bytes[0]] > 0 && size > 0);
+    check(offset + size <= sizes[id.bytes[0] % 8]);
+    check(host->wanted_count < WANTED_MAX);
+    host->wanted[host->wanted_count++] = (struct wanted){ id, offset, size };
+}
+
+static void host_closed(void *context, enum deliver_close how, const struct verdict *verdict)
+{
+    struct host *host = context;
+    (void)how;
+    check(!host->is_closed && verdict->code >= 200);
+    check(host->under_way == 0);
+    host->is_closed = true;
+}
+
+static const struct deliver_host functions = { host_send, host_ready, host_result,
+                                               host_want_content, host_closed };
+static const struct deliver_settings settings = {
+    .hostname = { "me.example", 10 },
+    .greeting_timeout_ms = 25 * SECOND_MS,
+    .command_timeout_ms = 25 * SECOND_MS,
+    .data_timeout_ms = 25 * SECOND_MS,
+    .block_timeout_ms = 25 * SECOND_MS,
+    .final_timeout_ms = 25 * SECOND_MS,
+};
+
+static void give_message(struct host *host, uint8_t number)
+{
+    size_t index = number % MESSAGES;
+    struct recipient recipient[4];
+
+    if (!host->is_ready || host->is_closed || host->under_way == host->window ||
+        host->recipients[index] > 0)
+        return;
+    for (size_t i = 0; i < 4; i++)
+        recipient[i] = (struct recipient){ .address = STR("x@d") };
+    struct delivery delivery = {
+        .id = { { (uint8_t)index } },
+        .sender = STR("a@s"),
+        .recipient = recipient,
+        .recipient_count = (uint32_t)(index % 4 + 1),
+        .size = sizes[index % 8],
+        .flags = number & 16 ? ENVELOPE_SMTPUTF8 : 0,
+        .body_type = number & 32 ? BODY_BINARYMIME : BODY_8BITMIME,
+    };
+    host->recipients[index] = delivery.recipient_count;
+    host->is_whole[index] = delivery.size == 0;
+    host->under_way++;
+    deliver_message(host->client, &delivery, host->now);
+}
+
+static void forget_wanted(struct host *host)
+{
+    host->wanted_count--;
+    memmove(host->wanted, host->wanted + 1, host->wanted_count * sizeof host->wanted[0]);
+}
+
+static void give_content(struct host *host, size_t most)
+{
+    if (host->wanted_count == 0)
+        return;
+    struct wanted wanted = host->wanted[0];
+    size_t size = most < wanted.size ? most : wanted.size;
+    host->wanted[0].offset += size;
+    host->wanted[0].size -= size;
+    if (host->wanted[0].size == 0)
+        forget_wanted(host);
+    if (wanted.offset + size == sizes[wanted.id.bytes[0] % 8])
+        host->is_whole[wanted.id.bytes[0]] = true;
+    deliver_content(host->client, wanted.id, wanted.offset, str_of(content + wanted.offset, size),
+                    host->now);
+}
+
+static void lose_content(struct host *host)
+{
+    if (host->wanted_count == 0)
+        return;
+    struct wanted wanted = host->wanted[0];
+    forget_wanted(host);
+    deliver_content_failed(host->client, wanted.id, host->now);
+}
+
+/* Returns how many octets behind the action were used. */
+static size_t act(struct host *host, char action, struct str left)
+{
+    uint8_t number = left.len > 0 ? (uint8_t)left.ptr[0] : 0;
+
+    switch (action) {
+    case 'm':
+        give_message(host, number);
+        return 1;
+    case 'c':
+        give_content(host, number);
+        return 1;
+    case 'C':
+        give_content(host, SIZE_MAX);
+        return 0;
+    case 'x':
+        lose_content(host);
+        return 0;
+    case 'd':
+        deliver_drained(host->client, host->now);
+        return 0;
+    case 'q':
+        deliver_quit(host->client, host->now);
+        return 0;
+    case 'e':
+        deliver_end(host->client, host->now);
+        return 0;
+    case 't':
+        host->now.mono_ms += 10 * SECOND_MS;
+        deliver_tick(host->client, host->now);
+        return 0;
+    default:
+        break;
+    }
+    ptrdiff_t lf = str_find(left, '\n');
+    size_t len = lf < 0 ? left.len : (size_t)lf + 1;
+    deliver_feed(host->client, str_of(&action, 1), host->now);
+    deliver_feed(host->client, str_first(left, len), host->now);
+    return len;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct host host = { .now = { .mono_ms = 1 } };
+    struct str left = str_of(data, size);
+
+    for (size_t i = 0; content[0] == '\0' && i < sizeof content; i++)
+        content[i] = "A line that is of no interest\r\n.\r\n"[i % 34];
+    host.client = deliver_new(&settings, &functions, &host, host.now);
+    while (left.len > 0) {
+        char action = left.ptr[0];
+        left = str_skip(left, 1);
+        left = str_skip(left, act(&host, action, left));
+    }
+    deliver_end(host.client, host.now);
+    check(host.is_closed);
+    deliver_free(host.client);
+    return 0;
+}
