@@ -28,7 +28,8 @@ void buf_add_bytes(struct buf *buf, const void *bytes, size_t len);
 void buf_add_byte(struct buf *buf, char byte);
 void buf_add_format(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void buf_add_vformat(struct buf *buf, const char *format, va_list arguments);
+void buf_add_vformat(struct buf *buf, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 void buf_add_u8(struct buf *buf, uint8_t n);
 void buf_add_u16(struct buf *buf, uint16_t n);
