@@ -29,7 +29,8 @@ struct str parse_first_word(struct str section);
 void parse_add_section(struct buf *out, cfg_t *cfg);
 
 /* libconfuse's own complaints, in our words. */
-void complain(cfg_t *cfg, const char *format, va_list arguments);
+void complain(cfg_t *cfg, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 /* `listen` with a title that is not known. */
 void complain_of_title(struct parse *parse, cfg_t *cfg);
 /* The file ends where it must not. */

@@ -79,7 +79,8 @@ bool domain_normalise(struct str name, struct buf *out)
         return false;
     for (size_t i = 0; i < out->len; i++)
         out->ptr[i] = ascii_lower(out->ptr[i]);
-    return domain_is_valid(buf_str(out));
+    /* "x.." has lost one dot already; a second one is not the root's. */
+    return domain_is_valid(buf_str(out)) && out->ptr[out->len - 1] != '.';
 }
 
 bool domain_equals(struct str a, struct str b)

@@ -234,6 +234,8 @@ static void needs_a_full_host_name(void **state)
               "your MX record points to\n" },
         { "hostname = localhost", "test.conf:1: hostname cannot be \"localhost\"; write a full "
                                   "host name such as mx2.example.net instead\n" },
+        { "hostname = x.example..", "test.conf:1: hostname cannot be \"x.example..\"; write a full "
+                                    "host name such as mx2.example.net instead\n" },
         { "hostname = 192.0.2.1", "test.conf:1: hostname cannot be \"192.0.2.1\"; write a full "
                                   "host name such as mx2.example.net instead\n" },
     };
