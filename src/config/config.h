@@ -7,11 +7,15 @@
  *     names    = {"backup.example.net"}          # other names MX records may call us by
  *     addresses = {"192.0.2.7"}                  # addresses we are reached at from outside (NAT)
  *     listen smtp { address = {"0.0.0.0:25", "[::]:25"} }
- *     dns   { servers = {"127.0.0.1:53"}  trust_anchor = "/usr/share/dns/root.key" }
+ *     dns   { servers = {"127.0.0.1:53"}  trust-anchor = "/usr/share/dns/root.key" }
  *     store { driver = "log" }
  *     smtp  { message-size = "50MB"  sessions = 1000 … }
+ *     schedule { probe-budget = 200 }
  *     defaults { hold = "5d"  … }
  *     log   { level = "info" }
+ *
+ * Items have hyphens in their names; underscores are understood too. The table of
+ * items is in schema.c; what is left out gets the table's fallback.
  *
  * Only the supervisor reads the file. It hands each role the parts it may know,
  * encoded (config_encode), when the role starts and again at a reload. A struct
@@ -41,34 +45,34 @@ struct config_endpoints {
 struct config {
     struct arena arena;
 
-    struct str hostname; /* our name in banner, EHLO, Received; normal form */
-    struct str data;     /* absolute path of the data folder */
-    struct str user;     /* runs the roles when started as root; "holdfast" */
+    struct str hostname;               /* our name in banner, EHLO, Received; normal form */
+    struct str data;                   /* absolute path of the data folder */
+    struct str user;                   /* runs the roles when started as root; "holdfast" */
     struct config_strings names;       /* other names of ours, normal form (SPEC P6) */
     struct config_endpoints addresses; /* other addresses of ours; port 0 */
-    struct str control;  /* path of the control socket; default DATA/control.sock */
-    uint32_t receivers;  /* role processes; 0: as many as processors, at most 8 */
-    uint32_t deliverers; /* role processes; 1 */
+    struct str control;                /* path of the control socket; default DATA/control.sock */
+    uint32_t receivers;                /* role processes; 0: as many as processors, at most 8 */
+    uint32_t deliverers;               /* role processes; 1 */
 
     struct config_endpoints listen_smtp;
 
     struct config_endpoints dns_servers; /* empty: the system's resolv.conf */
     struct str dns_trust_anchor;         /* path; empty: no validation */
 
-    struct str store_driver;    /* "log" */
-    int64_t store_free_min;     /* bytes of the disk to leave free; 256 MB */
-    int64_t store_memory;       /* bytes of content not yet durable; 256 MB */
+    struct str store_driver; /* "log" */
+    int64_t store_free_min;  /* bytes of the disk to leave free; 256 MB */
+    int64_t store_memory;    /* bytes of content not yet durable; 256 MB */
 
-    int64_t smtp_message_size;  /* bytes, announced as SIZE; 50 MB */
-    uint32_t smtp_recipients;   /* per transaction; 100 … ENVELOPE_RECIPIENTS_MAX, 1000 */
-    uint32_t smtp_sessions;     /* at once, all receivers together; 2000 */
+    int64_t smtp_message_size;         /* bytes, announced as SIZE; 50 MB */
+    uint32_t smtp_recipients;          /* per transaction; 100 … ENVELOPE_RECIPIENTS_MAX, 1000 */
+    uint32_t smtp_sessions;            /* at once, all receivers together; 2000 */
     uint32_t smtp_sessions_per_client; /* at once per client network, of those; 50 */
-    uint32_t smtp_errors;       /* bad commands before we hang up; 20 */
-    int64_t smtp_command_timeout; /* ms of silence between commands; 5 min */
-    int64_t smtp_data_timeout;    /* ms of silence within content; 3 min */
-    int64_t smtp_session_timeout; /* ms for a whole transaction's commands, slow senders; 30 min */
-    int64_t smtp_data_rate_min;   /* octets a second below which content is cut off, after a grace
-                                   * of a minute; 100 */
+    uint32_t smtp_errors;              /* bad commands before we hang up; 20 */
+    int64_t smtp_command_timeout;      /* ms of silence between commands; 5 min */
+    int64_t smtp_data_timeout;         /* ms of silence within content; 3 min */
+    int64_t smtp_session_timeout;  /* ms for a whole transaction's commands, slow senders; 30 min */
+    int64_t smtp_data_rate_min;    /* octets a second below which content is cut off, after a grace
+                                    * of a minute; 100 */
     bool smtp_bare_newline_reject; /* false: normalise (SPEC R7) */
     bool smtp_chunking;            /* announce CHUNKING; true */
 
@@ -90,6 +94,9 @@ void config_problems_fini(struct config_problems *problems);
 /* Reads and checks the file. 0, or -EINVAL with problems->errors > 0, or the errno of opening it
  * (described in problems too). Warnings do not fail. */
 int config_load(const char *path, struct config **out_config, struct config_problems *problems);
+/* The same for a text in memory, which `name` names in messages; looks at no file. */
+int config_load_text(struct str name, struct str text, struct config **out_config,
+                     struct config_problems *problems);
 void config_free(struct config *config);
 /* The effective configuration in the file's own syntax, every value spelled out. */
 void config_dump(const struct config *config, struct buf *out);

@@ -7,7 +7,8 @@
  *
  * Everything is in memory for reading, so that no RCPT waits for a disk; a change
  * is made in memory at once and told durable by done(). done() never comes from
- * inside the call that asked. Strings handed out live until the next change of
+ * inside the call that asked. A change that could not be written (done() with an
+ * error) stays in effect until the next start. Strings handed out live until the next change of
  * that record or directory_close().
  */
 #pragma once
@@ -40,9 +41,12 @@ struct known_route {
 };
 
 /* Opens or creates the file; blocks; before the role serves anybody. A file that is damaged is set
- * aside under another name, logged, and a new one begun: mail goes on (FACTS 4.20). */
+ * aside under another name, logged, and a new one begun with what could still be read: mail goes on
+ * (FACTS 4.20). -EPROTO: written by a later version; left alone. */
 int directory_open(const char *path, struct worker *worker, struct directory **out_directory);
-void directory_close(struct directory *directory); /* blocks until everything is durable */
+/* Blocks until everything is durable; collects from the worker meanwhile, so that other jobs' done()
+ * may be called too. */
+void directory_close(struct directory *directory);
 
 const struct domain_record *directory_find_domain(const struct directory *directory,
                                                   struct str name);

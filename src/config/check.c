@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+/* check.c: what one value alone cannot tell. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "config/schema.h"
+
+struct checking {
+    struct str name;
+    struct config *config;
+    const struct config_lines *lines;
+    struct config_problems *problems;
+};
+
+static int line_of(const struct checking *checking, size_t offset)
+{
+    for (size_t i = 0; i < config_item_count(); i++)
+        if (config_item_at(i).offset == offset)
+            return checking->lines->line[i];
+    return 0;
+}
+
+#define LINE(checking, member) line_of((checking), offsetof(struct config, member))
+
+/* Given, even if wrongly, needs no second complaint. */
+static void check_hostname(struct checking *checking)
+{
+    if (checking->config->hostname.len == 0 && LINE(checking, hostname) == 0)
+        config_error(checking->problems, checking->name, 0,
+                     "hostname is missing; write hostname = \"mx2.example.net\" with the name "
+                     "your MX record points to");
+}
+
+static void check_control(struct checking *checking)
+{
+    struct config *config = checking->config;
+    struct buf path = { 0 };
+
+    if (config->control.len == 0) {
+        buf_add_format(&path, "%.*s/control.sock", STR_FMT(config->data));
+        config->control = arena_str(&config->arena, buf_str(&path));
+    }
+    if (config->control.len > 107) /* sizeof sun_path less the final zero; unix(7) */
+        config_error(checking->problems, checking->name,
+                     LINE(checking, control) > 0 ? LINE(checking, control) : LINE(checking, data),
+                     "the control socket's path is longer than 107 octets; write control = "
+                     "\"/run/holdfast/control.sock\" instead");
+    buf_fini(&path);
+}
+
+static void check_listeners(struct checking *checking)
+{
+    const struct config_endpoints *list = &checking->config->listen_smtp;
+
+    if (list->count == 0)
+        config_error(checking->problems, checking->name, LINE(checking, listen_smtp),
+                     "listen smtp has no address; write address = {\"0.0.0.0:25\"} instead");
+}
+
+static void check_sessions(struct checking *checking)
+{
+    const struct config *config = checking->config;
+
+    if (config->smtp_sessions_per_client > config->smtp_sessions)
+        config_error(checking->problems, checking->name,
+                     LINE(checking, smtp_sessions_per_client) > 0
+                         ? LINE(checking, smtp_sessions_per_client)
+                         : LINE(checking, smtp_sessions),
+                     "sessions-per-client is above sessions; write at most %u instead",
+                     config->smtp_sessions);
+}
+
+/* One message must fit, else it could never be taken. */
+static void check_memory(struct checking *checking)
+{
+    const struct config *config = checking->config;
+
+    if (config->store_memory < config->smtp_message_size)
+        config_error(checking->problems, checking->name,
+                     LINE(checking, store_memory) > 0 ? LINE(checking, store_memory)
+                                                      : LINE(checking, smtp_message_size),
+                     "store memory is below smtp message-size; write at least the same instead");
+}
+
+static void check_retry(struct checking *checking)
+{
+    const struct domain_settings *defaults = &checking->config->defaults;
+
+    if (setting_value(NULL, defaults, SETTING_RETRY_FIRST) >
+        setting_value(NULL, defaults, SETTING_RETRY_MAX))
+        config_error(checking->problems, checking->name, 0,
+                     "defaults: retry-first is above retry-max; write a smaller one instead");
+    if (setting_value(NULL, defaults, SETTING_SESSIONS_START) >
+        setting_value(NULL, defaults, SETTING_SESSIONS))
+        config_error(checking->problems, checking->name, 0,
+                     "defaults: sessions-start is above sessions; write a smaller one instead");
+}
+
+void config_check(struct str name, struct config *config, const struct config_lines *lines,
+                  struct config_problems *problems)
+{
+    static void (*const checks[])(struct checking *) = {
+        check_hostname, check_control, check_listeners, check_sessions, check_memory, check_retry,
+    };
+    struct checking checking = { name, config, lines, problems };
+
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        checks[i](&checking);
+}
+
+void config_check_files(struct str name, const struct config *config,
+                        struct config_problems *problems)
+{
+    struct buf path = { 0 };
+
+    buf_add(&path, config->dns_trust_anchor);
+    buf_add_byte(&path, '\0');
+    if (path.len > 1 && access(path.ptr, R_OK) != 0)
+        config_warning(problems, name, 0,
+                       "dns trust-anchor %.*s cannot be read, DNS answers would not be validated; "
+                       "install the package dns-root-data or write \"\" instead",
+                       STR_FMT(config->dns_trust_anchor));
+    buf_fini(&path);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+/* schema.c: the table of items; see schema.h. */
+#include "config/schema.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "mail/envelope.h"
+
+#define AT(member) offsetof(struct config, member)
+#define SECONDS(n) ((int64_t)(n)*SECOND_MS)
+#define MEGABYTE   1000000LL
+#define TERABYTE   1000000000000LL
+#define RESTART    .takes_restart = true
+
+/* clang-format off */
+static const struct config_item items[] = {
+    { "", "hostname", CONFIG_DOMAIN, AT(hostname), .fallback = NULL,
+      .help = "our name in banner, EHLO and Received" },
+    { "", "data", CONFIG_PATH, AT(data), 1, .fallback = "/var/lib/holdfast", RESTART,
+      .help = "folder of spool and directory" },
+    { "", "user", CONFIG_WORD, AT(user), .fallback = "holdfast", RESTART,
+      .help = "runs the roles when started as root" },
+    { "", "names", CONFIG_DOMAINS, AT(names), .fallback = "",
+      .help = "other names MX records may call us by" },
+    { "", "addresses", CONFIG_ADDRESSES, AT(addresses), .fallback = "",
+      .help = "addresses we are reached at from outside (NAT)" },
+    { "", "control", CONFIG_PATH, AT(control), .fallback = NULL, RESTART,
+      .help = "socket for the command line; control.sock in the data folder" },
+    { "", "receivers", CONFIG_COUNT, AT(receivers), 0, 64, "0", RESTART,
+      .help = "processes that take mail in; 0 is one per processor, at most 8" },
+    { "", "deliverers", CONFIG_COUNT, AT(deliverers), 1, 16, "1", RESTART,
+      .help = "processes that hand mail over" },
+
+    { "listen smtp", "address", CONFIG_ENDPOINTS, AT(listen_smtp), RESTART,
+      .fallback = "0.0.0.0:25 [::]:25", .help = "addresses and ports to take mail at" },
+
+    { "dns", "servers", CONFIG_ENDPOINTS, AT(dns_servers), .fallback = "", .port = 53,
+      .help = "resolvers to ask; none: those of /etc/resolv.conf" },
+    { "dns", "trust-anchor", CONFIG_PATH, AT(dns_trust_anchor), 0,
+      .fallback = "/usr/share/dns/root.key",
+      .help = "file with the root's key; empty: no validation" },
+
+    { "store", "driver", CONFIG_DRIVER, AT(store_driver), .fallback = "log", RESTART,
+      .help = "what keeps the mail: log" },
+    { "store", "free-min", CONFIG_BYTES, AT(store_free_min), 0, 10 * TERABYTE, "256MB",
+      .help = "room to leave on the disk" },
+    { "store", "memory", CONFIG_BYTES, AT(store_memory), 16 * MEGABYTE, TERABYTE, "256MB",
+      .help = "content on its way to the disk, at most" },
+
+    { "smtp", "message-size", CONFIG_BYTES, AT(smtp_message_size), 64000, 2000 * MEGABYTE, "50MB",
+      .help = "largest message, announced as SIZE" },
+    { "smtp", "recipients", CONFIG_COUNT, AT(smtp_recipients), 100, ENVELOPE_RECIPIENTS_MAX, "1000",
+      .help = "recipients of one message" },
+    { "smtp", "sessions", CONFIG_COUNT, AT(smtp_sessions), 1, 100000, "2000",
+      .help = "sessions at once" },
+    { "smtp", "sessions-per-client", CONFIG_COUNT, AT(smtp_sessions_per_client), 1, 100000, "50",
+      .help = "of those, from one network (/24, /64)" },
+    { "smtp", "errors", CONFIG_COUNT, AT(smtp_errors), 1, 1000, "20",
+      .help = "bad commands before we hang up" },
+    { "smtp", "command-timeout", CONFIG_DURATION, AT(smtp_command_timeout),
+      SECONDS(1), SECONDS(3600), "5m", .help = "silence between commands" },
+    { "smtp", "data-timeout", CONFIG_DURATION, AT(smtp_data_timeout),
+      SECONDS(1), SECONDS(3600), "3m", .help = "silence within content" },
+    { "smtp", "session-timeout", CONFIG_DURATION, AT(smtp_session_timeout),
+      SECONDS(10), SECONDS(86400), "30m", .help = "time for all commands of a transaction" },
+    { "smtp", "data-rate-min", CONFIG_BYTES, AT(smtp_data_rate_min), 0, MEGABYTE, "100",
+      .help = "octets a second below which content is cut off" },
+    { "smtp", "bare-newline-reject", CONFIG_BOOL, AT(smtp_bare_newline_reject),
+      .fallback = "no", .help = "refuse content with line ends other than CRLF" },
+    { "smtp", "chunking", CONFIG_BOOL, AT(smtp_chunking), .fallback = "yes",
+      .help = "announce CHUNKING" },
+
+    { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
+      .help = "probes of primaries a second, all together" },
+
+    { "log", "level", CONFIG_LEVEL, AT(log_level), .fallback = "info",
+      .help = "least that is logged: debug, info, warn, error" },
+};
+/* clang-format on */
+
+enum { ITEMS = sizeof items / sizeof *items };
+_Static_assert(ITEMS + SETTING_COUNT <= CONFIG_ITEMS_MAX, "CONFIG_ITEMS_MAX is too small");
+
+size_t config_item_count(void)
+{
+    return ITEMS + SETTING_COUNT;
+}
+
+struct config_item config_item_at(size_t index)
+{
+    check(index < config_item_count());
+    if (index < ITEMS)
+        return items[index];
+
+    enum setting setting = (enum setting)(index - ITEMS);
+    const struct setting_rule *rule = setting_rule(setting);
+    return (struct config_item){
+        .section = "defaults",
+        .name = rule->name,
+        .type = CONFIG_SETTING,
+        .offset = AT(defaults),
+        .min = rule->min,
+        .max = rule->max,
+        .fallback = "",
+        .help = rule->help,
+        .setting = setting,
+    };
+}
+
+void *config_place(struct config *config, const struct config_item *item)
+{
+    return (char *)config + item->offset;
+}
+
+const void *config_place_of(const struct config *config, const struct config_item *item)
+{
+    return (const char *)config + item->offset;
+}

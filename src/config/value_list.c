@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/* value_list.c: lists of names and of addresses; see value.h. */
+#include "config/value.h"
+
+/* ---- names ---- */
+
+static bool parse_domains(struct place place, struct str text, struct buf *why)
+{
+    struct config_strings *list = place.at;
+
+    if (list->count == CONFIG_LIST_MAX) {
+        buf_add_format(why, "at most %d of them", CONFIG_LIST_MAX);
+        return false;
+    }
+    place.at = &list->item[list->count];
+    if (!value_domain.parse(place, text, why))
+        return false;
+    list->count++;
+    return true;
+}
+
+static void dump_domains(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_strings *list = at;
+
+    buf_add_byte(out, '{');
+    for (uint32_t i = 0; i < list->count; i++) {
+        buf_add(out, i > 0 ? STR(", ") : STR(""));
+        value_domain.dump(item, &list->item[i], out);
+    }
+    buf_add_byte(out, '}');
+}
+
+static void encode_domains(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_strings *list = at;
+    (void)item;
+    buf_add_u8(out, (uint8_t)list->count);
+    for (uint32_t i = 0; i < list->count; i++)
+        buf_add_counted(out, list->item[i]);
+}
+
+static bool decode_domains(struct place place, struct cursor *cursor)
+{
+    struct config_strings *list = place.at;
+    uint8_t count = cursor_u8(cursor);
+
+    if (count > CONFIG_LIST_MAX)
+        return false;
+    for (uint8_t i = 0; i < count; i++)
+        list->item[i] = arena_str(&place.config->arena, cursor_counted(cursor));
+    list->count = count;
+    return cursor_ok(cursor);
+}
+
+/* ---- addresses ---- */
+
+static bool parse_endpoint(const struct config_item *item, struct str text,
+                           struct endpoint *out_endpoint, struct buf *why)
+{
+    if (item->type == CONFIG_ADDRESSES) {
+        if (endpoint_from_ip(text, 0, out_endpoint))
+            return true;
+        buf_add(why, STR("an address such as 192.0.2.7 or 2001:db8::7"));
+        return false;
+    }
+    if (!endpoint_from_text(text, item->port, out_endpoint))
+        buf_add(why, STR("an address with a port such as 192.0.2.7:25 or [2001:db8::7]:25"));
+    else if (out_endpoint->port == 0)
+        buf_add(why, STR("the port behind the address, such as 192.0.2.7:25 or [2001:db8::7]:25"));
+    else
+        return true;
+    return false;
+}
+
+static bool parse_endpoints(struct place place, struct str text, struct buf *why)
+{
+    struct config_endpoints *list = place.at;
+    struct endpoint endpoint;
+
+    if (list->count == CONFIG_LIST_MAX) {
+        buf_add_format(why, "at most %d of them", CONFIG_LIST_MAX);
+        return false;
+    }
+    if (!parse_endpoint(place.item, text, &endpoint, why))
+        return false;
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (endpoint_equals(list->item[i], endpoint)) {
+            buf_add(why, STR("each address only once"));
+            return false;
+        }
+    }
+    list->item[list->count++] = endpoint;
+    return true;
+}
+
+static void dump_endpoints(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_endpoints *list = at;
+
+    buf_add_byte(out, '{');
+    for (uint32_t i = 0; i < list->count; i++) {
+        buf_add(out, i > 0 ? STR(", \"") : STR("\""));
+        if (item->type == CONFIG_ADDRESSES)
+            endpoint_add_ip(out, list->item[i]);
+        else
+            endpoint_add_text(out, list->item[i]);
+        buf_add_byte(out, '"');
+    }
+    buf_add_byte(out, '}');
+}
+
+static void encode_endpoints(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_endpoints *list = at;
+    (void)item;
+    buf_add_u8(out, (uint8_t)list->count);
+    for (uint32_t i = 0; i < list->count; i++)
+        endpoint_encode(out, list->item[i]);
+}
+
+static bool decode_endpoints(struct place place, struct cursor *cursor)
+{
+    struct config_endpoints *list = place.at;
+    uint8_t count = cursor_u8(cursor);
+
+    if (count > CONFIG_LIST_MAX)
+        return false;
+    for (uint8_t i = 0; i < count; i++)
+        list->item[i] = endpoint_decode(cursor);
+    list->count = count;
+    return cursor_ok(cursor);
+}
+
+/* ---- the types ---- */
+
+const struct value_type value_domains = { true, parse_domains, dump_domains, encode_domains,
+                                          decode_domains };
+const struct value_type value_endpoints = { true, parse_endpoints, dump_endpoints, encode_endpoints,
+                                            decode_endpoints };

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/* database.h: the directory's tables; private to store/directory/.
+ *
+ * Blocking calls, made by the owner before anybody is served and by the helper
+ * thread afterwards, never by both at once.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "store/directory/directory.h"
+
+struct database;
+
+/* Besides the usual errno values */
+enum {
+    DATABASE_DAMAGED = -74, /* -EBADMSG: not a database, or what is in it contradicts itself */
+    DATABASE_TOO_NEW = -71, /* -EPROTO: written by a later version of this program */
+};
+
+enum change_kind { CHANGE_PUT_DOMAIN, CHANGE_REMOVE_DOMAIN, CHANGE_PUT_ROUTE };
+
+/* One change that is to become durable; owns what it says. */
+struct change {
+    struct link link;
+    struct arena arena;
+    enum change_kind kind;
+    struct domain_record domain; /* of a removal, the name alone */
+    struct known_route route;
+    directory_done *done;
+    void *context;
+};
+
+struct change *change_new(enum change_kind kind, directory_done *done, void *context);
+void change_free(struct change *change); /* takes it off its list */
+void change_copy_domain(struct arena *arena, const struct domain_record *from,
+                        struct domain_record *out);
+void change_copy_route(struct arena *arena, const struct known_route *from,
+                       struct known_route *out);
+
+/* Opens or creates, brings the tables to this version. With `check_all`, every page is looked at.
+ */
+int database_open(const char *path, bool check_all, struct database **out_database);
+void database_close(struct database *database); /* NULL is fine */
+
+struct database_reader {
+    void (*domain)(void *context, const struct domain_record *record); /* valid during the call */
+    void (*route)(void *context, const struct known_route *route);
+    void *context;
+};
+/* All that is there; on an error, what came before it has been handed over. */
+int database_read(struct database *database, const struct database_reader *reader);
+/* All changes of the list in their order, in one transaction: every one is durable, or none. */
+int database_write(struct database *database, const struct link *changes);
+/* Gives the file another name, logged. It must be closed. */
+int database_set_aside(const char *path);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/* tables.c: rows of the directory's tables to records and back; the tables are drawn in sqlite.c.
+ */
+#include "store/directory/sqlite.h"
+
+/* ---- reading ---- */
+
+static int read_primaries(struct database *database, struct arena *arena,
+                          struct domain_record *record)
+{
+    sqlite3_stmt *statement;
+    const struct value domain = TEXT(record->name);
+    int error = sqlite_prepare(
+        database, "SELECT host FROM domain_primary WHERE domain = $1 ORDER BY position", &domain, 1,
+        &statement);
+    int rc = SQLITE_DONE;
+
+    if (error < 0)
+        return error;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+        if (record->primary_count < DIRECTORY_PRIMARIES_MAX)
+            record->primary[record->primary_count++] =
+                arena_str(arena, sqlite_column(statement, 0));
+    (void)sqlite3_finalize(statement);
+    return sqlite_error(rc);
+}
+
+/* A value out of bounds would make a later parse fail; the default serves instead. */
+static void take_setting(struct domain_settings *settings, struct str name, int64_t value)
+{
+    enum setting setting;
+
+    if (!setting_from_name(name, &setting))
+        return;
+    const struct setting_rule *rule = setting_rule(setting);
+    if (value < rule->min || value > rule->max)
+        return;
+    settings->value[setting] = value;
+    settings->is_set[setting] = true;
+}
+
+static int read_settings(struct database *database, struct domain_record *record)
+{
+    sqlite3_stmt *statement;
+    const struct value domain = TEXT(record->name);
+    int error = sqlite_prepare(database, "SELECT name, value FROM domain_setting WHERE domain = $1",
+                               &domain, 1, &statement);
+    int rc = SQLITE_DONE;
+
+    if (error < 0)
+        return error;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+        take_setting(&record->settings, sqlite_column(statement, 0),
+                     sqlite3_column_int64(statement, 1));
+    (void)sqlite3_finalize(statement);
+    return sqlite_error(rc);
+}
+
+/* What is damaged beside the name costs its settings, not the domain. */
+static int read_domain(struct database *database, sqlite3_stmt *row,
+                       const struct database_reader *reader)
+{
+    struct arena arena = { 0 };
+    struct domain_record record = {
+        .name = arena_str(&arena, sqlite_column(row, 0)),
+        .added_ms = sqlite3_column_int64(row, 1),
+        .paused_until_ms = sqlite3_column_int64(row, 2),
+    };
+    int error = read_primaries(database, &arena, &record);
+    int second = read_settings(database, &record);
+
+    reader->domain(reader->context, &record);
+    arena_fini(&arena);
+    return error < 0 ? error : second;
+}
+
+static int read_domains(struct database *database, const struct database_reader *reader)
+{
+    sqlite3_stmt *statement;
+    int error =
+        sqlite_prepare(database, "SELECT name, added_ms, paused_until_ms FROM domain ORDER BY name",
+                       NULL, 0, &statement);
+    int rc = SQLITE_DONE;
+
+    if (error < 0)
+        return error;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        int failed = read_domain(database, statement, reader);
+        error = error < 0 ? error : failed;
+    }
+    (void)sqlite3_finalize(statement);
+    return error < 0 ? error : sqlite_error(rc);
+}
+
+static int read_routes(struct database *database, const struct database_reader *reader)
+{
+    sqlite3_stmt *statement;
+    int error = sqlite_prepare(database, "SELECT domain, seen_ms, plan FROM known_route", NULL, 0,
+                               &statement);
+    int rc = SQLITE_DONE;
+
+    if (error < 0)
+        return error;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct known_route route = {
+            .domain = sqlite_column(statement, 0),
+            .seen_ms = sqlite3_column_int64(statement, 1),
+            .plan = sqlite_column(statement, 2),
+        };
+        reader->route(reader->context, &route);
+    }
+    (void)sqlite3_finalize(statement);
+    return sqlite_error(rc);
+}
+
+int database_read(struct database *database, const struct database_reader *reader)
+{
+    int error = read_domains(database, reader);
+    int second = read_routes(database, reader);
+    return error < 0 ? error : second;
+}
+
+/* ---- writing ---- */
+
+static int remove_details(struct database *database, struct str name)
+{
+    int error = EXECUTE(database, "DELETE FROM domain_primary WHERE domain = $1", TEXT(name));
+    return error < 0
+               ? error
+               : EXECUTE(database, "DELETE FROM domain_setting WHERE domain = $1", TEXT(name));
+}
+
+static int put_details(struct database *database, const struct domain_record *record)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; error == 0 && i < record->primary_count; i++)
+        error = EXECUTE(database,
+                        "INSERT INTO domain_primary (domain, position, host) VALUES ($1, $2, $3)",
+                        TEXT(record->name), NUMBER(i), TEXT(record->primary[i]));
+    for (int i = 0; error == 0 && i < SETTING_COUNT; i++)
+        if (record->settings.is_set[i])
+            error = EXECUTE(database,
+                            "INSERT INTO domain_setting (domain, name, value) VALUES ($1, $2, $3)",
+                            TEXT(record->name), TEXT(str_from(setting_rule((enum setting)i)->name)),
+                            NUMBER(record->settings.value[i]));
+    return error;
+}
+
+static int put_domain(struct database *database, const struct change *change)
+{
+    const struct domain_record *record = &change->domain;
+    int error =
+        EXECUTE(database,
+                "INSERT INTO domain (name, added_ms, paused_until_ms) VALUES ($1, $2, $3)"
+                " ON CONFLICT (name) DO UPDATE SET added_ms = excluded.added_ms,"
+                " paused_until_ms = excluded.paused_until_ms",
+                TEXT(record->name), NUMBER(record->added_ms), NUMBER(record->paused_until_ms));
+
+    if (error == 0)
+        error = remove_details(database, record->name);
+    return error == 0 ? put_details(database, record) : error;
+}
+
+static int remove_domain(struct database *database, const struct change *change)
+{
+    struct str name = change->domain.name;
+    int error = remove_details(database, name);
+
+    if (error == 0)
+        error = EXECUTE(database, "DELETE FROM known_route WHERE domain = $1", TEXT(name));
+    return error == 0 ? EXECUTE(database, "DELETE FROM domain WHERE name = $1", TEXT(name)) : error;
+}
+
+static int put_route(struct database *database, const struct change *change)
+{
+    const struct known_route *route = &change->route;
+    return EXECUTE(database,
+                   "INSERT INTO known_route (domain, seen_ms, plan) VALUES ($1, $2, $3)"
+                   " ON CONFLICT (domain) DO UPDATE SET seen_ms = excluded.seen_ms,"
+                   " plan = excluded.plan",
+                   TEXT(route->domain), NUMBER(route->seen_ms), BYTES(route->plan));
+}
+
+int database_write(struct database *database, const struct link *changes)
+{
+    static int (*const apply[])(struct database *, const struct change *) = {
+        [CHANGE_PUT_DOMAIN] = put_domain,
+        [CHANGE_REMOVE_DOMAIN] = remove_domain,
+        [CHANGE_PUT_ROUTE] = put_route,
+    };
+    int error = sqlite_run(database, "BEGIN IMMEDIATE");
+
+    for (const struct link *link = changes->next; error == 0 && link != changes;
+         link = link->next) {
+        const struct change *change = container_of(link, struct change, link);
+        error = apply[change->kind](database, change);
+    }
+    if (error == 0)
+        error = sqlite_run(database, "COMMIT");
+    if (error < 0)
+        (void)sqlite_run(database, "ROLLBACK");
+    return error;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+/* test_settings.c: units, bounds and inheritance of the settings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "config/unit.h"
+
+static void assert_text(struct buf *buf, const char *expected)
+{
+    buf_add_byte(buf, '\0');
+    assert_string_equal(buf->ptr, expected);
+    buf_fini(buf);
+}
+
+static void reads_and_writes_units(void **state)
+{
+    static const struct {
+        enum setting_unit unit;
+        const char *text;
+        int64_t value; /* -1: refused */
+        const char *written;
+    } cases[] = {
+        { UNIT_DURATION, "90s", 90 * SECOND_MS, "1m30s" },
+        { UNIT_DURATION, "1h30m", 90 * MINUTE_MS, "1h30m" },
+        { UNIT_DURATION, "5D", 5LL * DAY_MS, "5d" },
+        { UNIT_DURATION, "1w1s", 7LL * DAY_MS + SECOND_MS, "7d1s" },
+        { UNIT_DURATION, "0s", 0, "0s" },
+        { UNIT_DURATION, "", -1, NULL },
+        { UNIT_DURATION, "5", -1, NULL },
+        { UNIT_DURATION, "d", -1, NULL },
+        { UNIT_DURATION, "30m1h", -1, NULL },
+        { UNIT_DURATION, "1h1h", -1, NULL },
+        { UNIT_DURATION, "1h 30m", -1, NULL },
+        { UNIT_DURATION, "-1h", -1, NULL },
+        { UNIT_DURATION, "5y", -1, NULL },
+        { UNIT_DURATION, "99999999999999999999s", -1, NULL },
+        { UNIT_DURATION, "9223372036854775807w", -1, NULL },
+        { UNIT_BYTES, "0", 0, "0" },
+        { UNIT_BYTES, "1234", 1234, "1234" },
+        { UNIT_BYTES, "50MB", 50000000, "50MB" },
+        { UNIT_BYTES, "50 mb", 50000000, "50MB" },
+        { UNIT_BYTES, "10M", 10000000, "10MB" },
+        { UNIT_BYTES, "64KiB", 65536, "64KiB" },
+        { UNIT_BYTES, "2gib", 2LL << 30, "2GiB" },
+        { UNIT_BYTES, "1500kB", 1500000, "1500kB" },
+        { UNIT_BYTES, "MB", -1, NULL },
+        { UNIT_BYTES, "1.5MB", -1, NULL },
+        { UNIT_BYTES, "9999999999TB", -1, NULL },
+        { UNIT_NUMBER, "20", 20, "20" },
+        { UNIT_NUMBER, "20x", -1, NULL },
+        { UNIT_NUMBER, "", -1, NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf written = { 0 };
+        int64_t value = -1;
+        bool ok = unit_parse(cases[i].unit, str_from(cases[i].text), &value);
+        assert_int_equal(ok, cases[i].value >= 0);
+        assert_int_equal(value, cases[i].value);
+        if (!ok)
+            continue;
+        unit_add_text(&written, cases[i].unit, value);
+        assert_text(&written, cases[i].written);
+    }
+}
+
+static void says_what_is_allowed(void **state)
+{
+    static const struct {
+        const char *name, *text, *why; /* why NULL: accepted */
+    } cases[] = {
+        { "hold", "1h", NULL },
+        { "hold", "90d", NULL },
+        { "hold", "59m", "hold must be between 1h and 90d" },
+        { "hold", "91d", "hold must be between 1h and 90d" },
+        { "hold", "soon", "hold must be a duration such as 90s, 1h30m or 5d" },
+        { "sessions", "0", "sessions must be between 1 and 100" },
+        { "sessions", "many", "sessions must be a whole number such as 20" },
+        { "bytes-per-second", "11GB", "bytes-per-second must be between 0 and 10GB" },
+        { "connect-timeout", "1m", NULL },
+        { "connect-timeout", "61s", "connect-timeout must be between 1s and 1m" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf why = { 0 };
+        enum setting setting;
+        int64_t value;
+        assert_true(setting_from_name(str_from(cases[i].name), &setting));
+        bool ok = setting_parse(setting, str_from(cases[i].text), &value, &why);
+        assert_int_equal(ok, cases[i].why == NULL);
+        assert_text(&why, ok ? "" : cases[i].why);
+    }
+}
+
+static void every_default_is_within_its_bounds_and_reads_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_rule *rule = setting_rule((enum setting)i);
+        struct buf text = { 0 };
+        struct buf why = { 0 };
+        enum setting found = SETTING_COUNT;
+        int64_t value = -1;
+
+        assert_true(setting_from_name(str_from(rule->name), &found));
+        assert_int_equal(found, i);
+        setting_add_text(&text, found, rule->fallback);
+        assert_true(setting_parse(found, buf_str(&text), &value, &why));
+        assert_int_equal(value, rule->fallback);
+        assert_non_null(rule->help);
+        buf_fini(&text);
+    }
+}
+
+static void domain_goes_before_node_before_table(void **state)
+{
+    struct domain_settings domain = { 0 };
+    struct domain_settings node = { 0 };
+    (void)state;
+    assert_int_equal(setting_value(NULL, NULL, SETTING_HOLD), 5LL * DAY_MS);
+    assert_int_equal(setting_value(&domain, &node, SETTING_HOLD), 5LL * DAY_MS);
+    node.is_set[SETTING_HOLD] = true;
+    node.value[SETTING_HOLD] = 2LL * DAY_MS;
+    assert_int_equal(setting_value(&domain, &node, SETTING_HOLD), 2LL * DAY_MS);
+    domain.is_set[SETTING_HOLD] = true;
+    domain.value[SETTING_HOLD] = DAY_MS;
+    assert_int_equal(setting_value(&domain, &node, SETTING_HOLD), DAY_MS);
+}
+
+static void knows_no_other_name(void **state)
+{
+    enum setting setting;
+    (void)state;
+    assert_false(setting_from_name(STR("holds"), &setting));
+    assert_false(setting_from_name(STR(""), &setting));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_and_writes_units),
+        cmocka_unit_test(says_what_is_allowed),
+        cmocka_unit_test(every_default_is_within_its_bounds_and_reads_back),
+        cmocka_unit_test(domain_goes_before_node_before_table),
+        cmocka_unit_test(knows_no_other_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: ISC */
+/* test_directory.c: what is told durable is there after a crash; a damaged file stops nobody.
+ *
+ * A crash is a child process that ends without closing anything. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/directory/directory.h"
+
+struct fixture {
+    char folder[64];
+    char path[96];
+    struct worker *worker;
+    struct directory *directory;
+};
+
+static void ignore_line(void *context, struct str line)
+{
+    (void)context;
+    (void)line;
+}
+
+static void remove_folder(const char *path)
+{
+    char name[512];
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        (void)snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        (void)unlink(name);
+    }
+    (void)closedir(folder);
+    (void)rmdir(path);
+}
+
+static void open_directory(struct fixture *fixture)
+{
+    fixture->worker = worker_new_inline();
+    assert_int_equal(directory_open(fixture->path, fixture->worker, &fixture->directory), 0);
+}
+
+static void close_directory(struct fixture *fixture)
+{
+    directory_close(fixture->directory);
+    worker_free(fixture->worker);
+    fixture->directory = NULL;
+    fixture->worker = NULL;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+
+    log_set_sink(ignore_line, NULL);
+    strcpy(fixture->folder, "/tmp/holdfast-directory-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    (void)snprintf(fixture->path, sizeof fixture->path, "%s/directory.db", fixture->folder);
+    open_directory(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    if (fixture->directory != NULL)
+        close_directory(fixture);
+    remove_folder(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+static void count_done(void *context, int error)
+{
+    int *count = context;
+    assert_int_equal(error, 0);
+    ++*count;
+}
+
+static struct domain_record example(void)
+{
+    struct domain_record record = {
+        .name = STR("example.org"),
+        .primary = { STR("127.0.0.1:2526"), STR("mail.example.org") },
+        .primary_count = 2,
+        .added_ms = 1234567890123,
+        .paused_until_ms = NEVER_MS,
+    };
+    record.settings.value[SETTING_HOLD] = 2LL * DAY_MS;
+    record.settings.is_set[SETTING_HOLD] = true;
+    return record;
+}
+
+static void put_example(struct fixture *fixture)
+{
+    struct domain_record record = example();
+    int done = 0;
+
+    directory_put_domain(fixture->directory, &record, count_done, &done);
+    assert_int_equal(done, 0);
+    (void)worker_collect(fixture->worker);
+    assert_int_equal(done, 1);
+}
+
+static void assert_example(const struct directory *directory)
+{
+    const struct domain_record *found = directory_find_domain(directory, STR("example.org"));
+
+    assert_non_null(found);
+    assert_int_equal(found->primary_count, 2);
+    assert_true(str_equals(found->primary[1], STR("mail.example.org")));
+    assert_int_equal(found->added_ms, 1234567890123);
+    assert_true(found->paused_until_ms == NEVER_MS);
+    assert_true(found->settings.is_set[SETTING_HOLD]);
+    assert_false(found->settings.is_set[SETTING_RESCUE]);
+    assert_int_equal(found->settings.value[SETTING_HOLD], 2LL * DAY_MS);
+}
+
+static void a_domain_is_found_at_once_and_after_reopening(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put_example(fixture);
+    assert_example(fixture->directory);
+    close_directory(fixture);
+    open_directory(fixture);
+    assert_example(fixture->directory);
+    assert_null(directory_find_domain(fixture->directory, STR("example.com")));
+}
+
+static void a_record_can_be_changed_in_place(void **state)
+{
+    struct fixture *fixture = *state;
+    int done = 0;
+
+    put_example(fixture);
+    struct domain_record record = *directory_find_domain(fixture->directory, STR("example.org"));
+    record.primary_count = 1;
+    record.settings = (struct domain_settings){ 0 };
+    record.paused_until_ms = 0;
+    directory_put_domain(fixture->directory, &record, count_done, &done);
+    close_directory(fixture);
+    assert_int_equal(done, 1);
+    open_directory(fixture);
+    const struct domain_record *found =
+        directory_find_domain(fixture->directory, STR("example.org"));
+    assert_int_equal(found->primary_count, 1);
+    assert_false(found->settings.is_set[SETTING_HOLD]);
+    assert_true(found->paused_until_ms == 0);
+}
+
+static void domains_come_sorted_by_name(void **state)
+{
+    static const char *const names[] = { "m.org", "a.org", "z.org", "b.org", "aa.org" };
+    static const char *const sorted[] = { "a.org", "aa.org", "b.org", "m.org", "z.org" };
+    struct fixture *fixture = *state;
+    int done = 0;
+
+    for (int i = 0; i < 5; i++) {
+        struct domain_record record = { .name = str_from(names[i]) };
+        directory_put_domain(fixture->directory, &record, count_done, &done);
+    }
+    close_directory(fixture);
+    assert_int_equal(done, 5);
+    open_directory(fixture);
+    size_t cursor = 0;
+    for (int i = 0; i < 5; i++) {
+        const struct domain_record *record = directory_next_domain(fixture->directory, &cursor);
+        assert_true(str_equals(record->name, str_from(sorted[i])));
+    }
+    assert_null(directory_next_domain(fixture->directory, &cursor));
+}
+
+static void a_removed_domain_stays_removed_with_its_route(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct known_route route = { STR("example.org"), 42, STR("plan") };
+    int done = 0;
+
+    put_example(fixture);
+    directory_put_route(fixture->directory, &route, count_done, &done);
+    directory_remove_domain(fixture->directory, STR("example.org"), count_done, &done);
+    directory_remove_domain(fixture->directory, STR("never.there"), count_done, &done);
+    assert_null(directory_find_domain(fixture->directory, STR("example.org")));
+    assert_null(directory_find_route(fixture->directory, STR("example.org")));
+    close_directory(fixture);
+    assert_int_equal(done, 3);
+    open_directory(fixture);
+    assert_null(directory_find_domain(fixture->directory, STR("example.org")));
+    assert_null(directory_find_route(fixture->directory, STR("example.org")));
+}
+
+static void a_route_may_hold_any_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char plan[] = "\0\xff\n'; DROP TABLE domain; --";
+    struct known_route route = { STR("example.org"), 42, str_of(plan, sizeof plan) };
+
+    directory_put_route(fixture->directory, &route, NULL, NULL);
+    route.seen_ms = 43;
+    directory_put_route(fixture->directory, &route, NULL, NULL);
+    close_directory(fixture);
+    open_directory(fixture);
+    const struct known_route *found = directory_find_route(fixture->directory, STR("example.org"));
+    assert_non_null(found);
+    assert_int_equal(found->seen_ms, 43);
+    assert_true(str_equals(found->plan, route.plan));
+}
+
+/* ---- crash ---- */
+
+static void exit_at_once(void *context, int error)
+{
+    (void)context;
+    _exit(error == 0 ? 0 : 1);
+}
+
+static void what_was_told_durable_survives_a_crash(void **state)
+{
+    struct fixture *fixture = *state;
+    int status = 0;
+
+    close_directory(fixture);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct domain_record record = example();
+        open_directory(fixture);
+        directory_put_domain(fixture->directory, &record, exit_at_once, NULL);
+        (void)worker_collect(fixture->worker);
+        _exit(2);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    open_directory(fixture);
+    assert_example(fixture->directory);
+}
+
+/* ---- damage ---- */
+
+static int count_damaged(const struct fixture *fixture)
+{
+    DIR *folder = opendir(fixture->folder);
+    struct dirent *entry;
+    int count = 0;
+
+    while ((entry = readdir(folder)) != NULL)
+        count += strstr(entry->d_name, ".damaged-") != NULL;
+    (void)closedir(folder);
+    return count;
+}
+
+static void a_file_that_is_no_database_is_set_aside(void **state)
+{
+    struct fixture *fixture = *state;
+
+    close_directory(fixture);
+    int fd = open(fixture->path, O_WRONLY | O_TRUNC);
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(write(fd, "this is no database", 19), 19);
+    (void)close(fd);
+    open_directory(fixture);
+    assert_null(directory_find_domain(fixture->directory, STR("example.org")));
+    assert_int_equal(count_damaged(fixture), 1);
+    put_example(fixture);
+    close_directory(fixture);
+    open_directory(fixture);
+    assert_example(fixture->directory);
+    assert_int_equal(count_damaged(fixture), 1);
+}
+
+static void execute_sql(const char *path, const char *sql)
+{
+    sqlite3 *handle = NULL;
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(handle);
+}
+
+/* The page of the routes' table is overwritten; the domains' pages are whole. */
+static void domains_of_a_damaged_file_are_saved(void **state)
+{
+    struct fixture *fixture = *state;
+    struct known_route route = { STR("example.org"), 42, STR("plan") };
+    sqlite3 *handle = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    put_example(fixture);
+    directory_put_route(fixture->directory, &route, NULL, NULL);
+    close_directory(fixture);
+    execute_sql(fixture->path, "PRAGMA journal_mode = DELETE");
+    assert_int_equal(sqlite3_open(fixture->path, &handle), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle,
+                                        "SELECT rootpage FROM sqlite_schema WHERE type = 'table'"
+                                        " AND name = 'known_route'",
+                                        -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    off_t page = sqlite3_column_int(statement, 0);
+    (void)sqlite3_finalize(statement);
+    (void)sqlite3_close(handle);
+
+    char garbage[4096];
+    memset(garbage, 0xa5, sizeof garbage);
+    int fd = open(fixture->path, O_WRONLY);
+    assert_int_equal(pwrite(fd, garbage, sizeof garbage, (page - 1) * 4096), 4096);
+    (void)close(fd);
+
+    open_directory(fixture);
+    assert_example(fixture->directory);
+    assert_true(count_damaged(fixture) >= 1);
+    close_directory(fixture);
+    open_directory(fixture);
+    assert_example(fixture->directory);
+}
+
+static void a_file_of_a_later_version_is_left_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct directory *directory = NULL;
+
+    put_example(fixture);
+    close_directory(fixture);
+    execute_sql(fixture->path, "PRAGMA user_version = 99");
+    struct worker *worker = worker_new_inline();
+    assert_int_equal(directory_open(fixture->path, worker, &directory), -EPROTO);
+    assert_null(directory);
+    assert_int_equal(count_damaged(fixture), 0);
+    worker_free(worker);
+}
+
+static void a_folder_that_is_not_there_is_an_error(void **state)
+{
+    struct directory *directory = NULL;
+    struct worker *worker = worker_new_inline();
+    (void)state;
+    assert_int_equal(directory_open("/nowhere/at/all.db", worker, &directory), -EACCES);
+    worker_free(worker);
+}
+
+static void writes_on_a_helper_thread(void **state)
+{
+    struct fixture *fixture = *state;
+    struct worker *worker = worker_new();
+    struct directory *directory = NULL;
+    int done = 0;
+
+    close_directory(fixture);
+    assert_int_equal(directory_open(fixture->path, worker, &directory), 0);
+    for (int i = 0; i < 200; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "d%03d.example", i);
+        struct domain_record record = { .name = str_from(name) };
+        directory_put_domain(directory, &record, count_done, &done);
+    }
+    directory_close(directory);
+    assert_int_equal(done, 200);
+    worker_free(worker);
+    open_directory(fixture);
+    assert_non_null(directory_find_domain(fixture->directory, STR("d199.example")));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_domain_is_found_at_once_and_after_reopening),
+        TEST(a_record_can_be_changed_in_place),
+        TEST(domains_come_sorted_by_name),
+        TEST(a_removed_domain_stays_removed_with_its_route),
+        TEST(a_route_may_hold_any_bytes),
+        TEST(what_was_told_durable_survives_a_crash),
+        TEST(a_file_that_is_no_database_is_set_aside),
+        TEST(domains_of_a_damaged_file_are_saved),
+        TEST(a_file_of_a_later_version_is_left_alone),
+        TEST(a_folder_that_is_not_there_is_an_error),
+        TEST(writes_on_a_helper_thread),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
