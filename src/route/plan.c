@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/* plan.c: the plan as a value, and its bytes in the directory.
+ *
+ *     u8 version (1)  u8 count (1 … ROUTE_TARGETS_MAX)  u32 ttl_s
+ *     count times: counted host  endpoint  u16 preference
+ *
+ * A plan of another version, or one that could not have been made here, is no
+ * plan: the DNS is asked, and mail waits.
+ */
+#include "route/plan.h"
+
+#include "base/cursor.h"
+#include "mail/domain.h"
+
+enum { PLAN_VERSION = 1, TTL_MIN_S = 60, TTL_MAX_S = 3600 };
+
+void route_plan_fini(struct route_plan *plan)
+{
+    arena_fini(&plan->arena);
+    *plan = (struct route_plan){ 0 };
+}
+
+uint32_t route_plan_ttl(uint32_t ttl_s)
+{
+    if (ttl_s < TTL_MIN_S)
+        return TTL_MIN_S;
+    return ttl_s > TTL_MAX_S ? TTL_MAX_S : ttl_s;
+}
+
+void route_plan_add(struct route_plan *plan, struct str host, struct endpoint endpoint,
+                    uint16_t preference)
+{
+    if (plan->count == ROUTE_TARGETS_MAX)
+        return;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (endpoint_equals(plan->target[i].endpoint, endpoint))
+            return;
+    plan->target[plan->count++] = (struct route_target){
+        .host = arena_str(&plan->arena, host),
+        .endpoint = endpoint,
+        .preference = preference,
+    };
+}
+
+void route_plan_encode(struct buf *out, const struct route_plan *plan)
+{
+    buf_add_u8(out, PLAN_VERSION);
+    buf_add_u8(out, (uint8_t)plan->count);
+    buf_add_u32(out, plan->ttl_s);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        buf_add_counted(out, plan->target[i].host);
+        endpoint_encode(out, plan->target[i].endpoint);
+        buf_add_u16(out, plan->target[i].preference);
+    }
+}
+
+/* A static primary given as an address has that address for its name. */
+static bool is_host(struct str name)
+{
+    struct endpoint ignored;
+    return domain_is_valid(name) || endpoint_from_ip(name, 0, &ignored);
+}
+
+static bool decode_target(struct cursor *cursor, struct route_plan *plan)
+{
+    struct str host = cursor_counted(cursor);
+    struct endpoint endpoint = endpoint_decode(cursor);
+    uint16_t preference = cursor_u16(cursor);
+
+    if (!cursor_ok(cursor) || !is_host(host))
+        return false;
+    if (endpoint.family == ENDPOINT_NONE || endpoint.port == 0)
+        return false;
+    if (plan->count > 0 && preference < plan->target[plan->count - 1].preference)
+        return false;
+    route_plan_add(plan, host, endpoint, preference);
+    return true;
+}
+
+bool route_plan_decode(struct str bytes, struct route_plan *out_plan)
+{
+    struct cursor cursor = cursor_over(bytes);
+    unsigned version = cursor_u8(&cursor);
+    unsigned count = cursor_u8(&cursor);
+    struct route_plan plan = { .ttl_s = route_plan_ttl(cursor_u32(&cursor)) };
+
+    if (version != PLAN_VERSION || count == 0 || count > ROUTE_TARGETS_MAX)
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (!decode_target(&cursor, &plan)) {
+            route_plan_fini(&plan);
+            return false;
+        }
+    }
+    if (!cursor_done(&cursor)) {
+        route_plan_fini(&plan);
+        return false;
+    }
+    *out_plan = plan;
+    return true;
+}
+
+const char *route_problem_name(enum route_problem problem)
+{
+    static const char *const name[] = {
+        [ROUTE_DNS_FAILED] = "dns-failed", [ROUTE_BEST_IS_US] = "best-is-us",
+        [ROUTE_NULL_MX] = "null-mx",       [ROUTE_NO_ADDRESS] = "no-address",
+        [ROUTE_NO_DOMAIN] = "no-domain",
+    };
+    return name[problem];
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: ISC */
+/* plan.h: how a plan is put together. */
+#pragma once
+
+#include "route/route.h"
+
+/* Adds the target unless its endpoint is in already or the plan is full; copies the name. */
+void route_plan_add(struct route_plan *plan, struct str host, struct endpoint endpoint,
+                    uint16_t preference);
+/* Into the bounds of one minute and one hour. */
+uint32_t route_plan_ttl(uint32_t ttl_s);

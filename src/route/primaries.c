@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/* primaries.c: the plan from primaries that the operator named.
+ *
+ * They are tried in the order given, so each has a preference of its own. A name
+ * that cannot be resolved is passed over as long as another one can: the operator
+ * has said that each of them may take the mail. Only our own listener is us, by
+ * address and port; a mail server beside us on the same machine is a primary.
+ */
+#include "mail/domain.h"
+#include "route/decide.h"
+#include "route/plan.h"
+#include "route/self.h"
+
+struct outcome_so_far {
+    struct route_plan plan;
+    bool saw_us;
+    struct str unknown; /* a host the DNS did not answer for */
+};
+
+static void add(struct decision *decision, struct outcome_so_far *so_far, struct str host,
+                struct endpoint endpoint, uint16_t preference)
+{
+    if (route_self_listens_at(decision->request->self, endpoint))
+        so_far->saw_us = true;
+    else
+        route_plan_add(&so_far->plan, host, endpoint, preference);
+}
+
+/* "host" or "host:port"; the name in normal form lives in the answers' arena. */
+static bool split_host(struct decision *decision, struct str text, struct str *out_host,
+                       uint16_t *out_port)
+{
+    struct buf normal = { 0 };
+    ptrdiff_t colon = str_find(text, ':');
+    uint64_t port = decision->request->port;
+
+    if (colon >= 0 &&
+        (!str_to_u64(str_skip(text, (size_t)colon + 1), UINT16_MAX, &port) || port == 0))
+        return false;
+    bool valid = domain_normalise(colon >= 0 ? str_first(text, (size_t)colon) : text, &normal);
+    if (valid) {
+        *out_host = arena_str(&decision->known->arena, buf_str(&normal));
+        *out_port = (uint16_t)port;
+    }
+    buf_fini(&normal);
+    return valid;
+}
+
+/* False if a question must be answered first. */
+static bool add_host(struct decision *decision, struct outcome_so_far *so_far, struct str text,
+                     uint16_t preference)
+{
+    struct lookup_result found;
+    struct str host;
+    uint16_t port;
+
+    if (!split_host(decision, text, &host, &port))
+        return true; /* refused when it was entered; nothing to be reached by it */
+    enum lookup lookup = decide_lookup(decision, host, &found);
+    if (lookup == LOOKUP_ASK)
+        return false;
+    if (lookup == LOOKUP_UNKNOWN)
+        so_far->unknown = host;
+    for (uint32_t i = 0; i < found.count; i++) {
+        found.address[i].port = port;
+        add(decision, so_far, host, found.address[i], preference);
+    }
+    return true;
+}
+
+static bool add_primary(struct decision *decision, struct outcome_so_far *so_far, struct str text,
+                        uint16_t preference)
+{
+    struct endpoint endpoint;
+    struct buf name = { 0 };
+
+    if (!endpoint_from_text(text, decision->request->port, &endpoint))
+        return add_host(decision, so_far, text, preference);
+    endpoint_add_ip(&name, endpoint);
+    add(decision, so_far, buf_str(&name), endpoint, preference);
+    buf_fini(&name);
+    return true;
+}
+
+void decide_from_primaries(struct decision *decision)
+{
+    struct outcome_so_far so_far = { .saw_us = false };
+
+    for (uint32_t i = 0; i < decision->request->primary_count; i++) {
+        if (!add_primary(decision, &so_far, decision->request->primary[i], (uint16_t)i)) {
+            route_plan_fini(&so_far.plan);
+            return;
+        }
+    }
+    if (so_far.plan.count > 0)
+        decide_plan(decision, &so_far.plan);
+    else if (so_far.unknown.len > 0)
+        decide_none(decision, ROUTE_DNS_FAILED, so_far.unknown);
+    else
+        decide_none(decision, so_far.saw_us ? ROUTE_BEST_IS_US : ROUTE_NO_ADDRESS, STR_NONE);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/* zone.c: see zone.h. */
+#include "zone.h"
+
+#include "base/check.h"
+
+static const char *type_name(enum dns_type type)
+{
+    return type == DNS_MX ? "MX" : type == DNS_A ? "A" : "AAAA";
+}
+
+static void add_record(struct dns_answer *answer, enum dns_type type, struct str data)
+{
+    struct dns_record *record = &answer->record[answer->record_count++];
+    struct str head;
+    uint64_t preference;
+
+    if (type != DNS_MX) {
+        check(endpoint_from_ip(data, 0, &record->address));
+        return;
+    }
+    check(str_cut(&data, ' ', &head) && str_to_u64(head, UINT16_MAX, &preference));
+    record->preference = (uint16_t)preference;
+    record->name = data;
+}
+
+void zone_answer(const char *const *zone, struct dns_question question, struct dns_answers *answers)
+{
+    struct dns_record record[DNS_RECORDS_MAX] = { 0 };
+    struct dns_answer answer = { .status = DNS_NO_NAME, .ttl_s = 600, .record = record };
+
+    for (; *zone != NULL; zone++) {
+        struct str data = str_from(*zone);
+        struct str name, type;
+        check(str_cut(&data, ' ', &name) && str_cut(&data, ' ', &type));
+        if (!str_equals(name, question.name))
+            continue;
+        if (answer.status == DNS_NO_NAME)
+            answer.status = DNS_NODATA;
+        if (!str_equals(type, str_from(type_name(question.type))))
+            continue;
+        if (str_equals(data, STR("!failed")))
+            answer.status = DNS_FAILED;
+        else if (!str_equals(data, STR("!nodata"))) {
+            answer.status = DNS_FOUND;
+            add_record(&answer, question.type, data);
+        }
+    }
+    dns_answers_add(answers, question, &answer);
+}
