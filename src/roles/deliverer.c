@@ -148,7 +148,7 @@ static void on_send(void *context, struct str bytes)
     stream_output(session->stream, bytes);
 }
 
-static void on_ready(void *context, const struct deliver_greeting *greeting, unsigned window)
+static void on_ready(void *context, const struct smtp_greeting *greeting, unsigned window)
 {
     struct session *session = context;
     struct deliverer *deliverer = session->deliverer;
@@ -201,6 +201,8 @@ static enum session_end end_of(enum deliver_close how, bool was_ready)
         return SESSION_END_QUIT;
     case DELIVER_CLOSED_REFUSED:
         return SESSION_END_GREETING;
+    case DELIVER_CLOSED_INTERNAL:
+        return SESSION_END_INTERNAL;
     case DELIVER_CLOSED_LOST:
     case DELIVER_CLOSED_TIMEOUT:
     case DELIVER_CLOSED_PROTOCOL:
@@ -243,24 +245,43 @@ static const struct deliver_host client_host = {
     .closed = on_closed_by_client,
 };
 
+/* Gives the client octets it asked for, which may make it ask for more. */
+static void feed_content(struct session *session, struct item *item, struct str bytes)
+{
+    struct message_id id = item->id;
+    uint64_t offset = item->want_offset;
+
+    bytes = str_first(bytes, item->want_size);
+    item->want_offset += bytes.len;
+    item->want_size -= bytes.len;
+    if (item->want_size > 0)
+        list_append(&session->wants, &item->want_link);
+    deliver_content(session->client, id, offset, bytes, now_of(session->deliverer));
+}
+
+static void serve_want(struct session *session, struct item *item)
+{
+    struct deliverer *deliverer = session->deliverer;
+
+    if (item->want_offset < item->content.len) {
+        feed_content(session, item,
+                     str_skip(buf_str(&item->content), (size_t)item->want_offset));
+    } else if (deliverer->keeper == NULL || session->is_orphan) {
+        deliver_content_failed(session->client, item->id, now_of(deliverer));
+    } else {
+        size_t size = item->want_size < PIECE_MAX ? item->want_size : PIECE_MAX;
+        channel_send(deliverer->keeper, want_content, .session = session->number, .id = item->id,
+                     .offset = item->want_offset, .octets = size);
+    }
+}
+
 /* After each call into the client: feed what is here, ask for what is not. */
 static void serve_wants(struct session *session)
 {
     while (!session->is_over && !list_is_empty(&session->wants)) {
         struct item *item = container_of(list_first(&session->wants), struct item, want_link);
-        struct deliverer *deliverer = session->deliverer;
         list_remove(&item->want_link);
-        if (item->want_offset < item->content.len) {
-            struct str here = str_skip(buf_str(&item->content), (size_t)item->want_offset);
-            deliver_content(session->client, item->id, str_first(here, item->want_size),
-                            now_of(deliverer));
-        } else if (deliverer->keeper == NULL || session->is_orphan) {
-            deliver_content_failed(session->client, item->id, now_of(deliverer));
-        } else {
-            size_t size = item->want_size < PIECE_MAX ? item->want_size : PIECE_MAX;
-            channel_send(deliverer->keeper, want_content, .session = session->number,
-                         .id = item->id, .offset = item->want_offset, .octets = size);
-        }
+        serve_want(session, item);
     }
     if (!session->is_over)
         heap_put(&session->deliverer->deadlines, &session->deadline,
@@ -473,8 +494,9 @@ static bool take_content(struct deliverer *deliverer, struct cursor payload)
     if (!message_get_deliver_content(payload, &message))
         return false;
     struct session *session = find_session(deliverer, message.session);
-    if (session != NULL && find_item(session, message.id) != NULL) {
-        deliver_content(session->client, message.id, message.bytes, now_of(deliverer));
+    struct item *item = session != NULL ? find_item(session, message.id) : NULL;
+    if (item != NULL) {
+        feed_content(session, item, message.bytes);
         serve_wants(session);
     }
     return true;

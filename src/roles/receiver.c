@@ -19,6 +19,7 @@
 enum {
     ACCEPTS_PER_TURN_MAX = 64, /* the sessions that are there come first */
     ACCEPT_AGAIN_MS = 100,     /* after descriptors ran out */
+    OUTPUT_PENDING_MAX = 64 * 1024, /* replies to a peer who does not read them */
 };
 
 uint64_t receiver_ticket(struct receiver *receiver)
@@ -64,6 +65,11 @@ static void on_end(void *context, int error)
     receiver_touch(connection);
 }
 
+static void on_drained(void *context)
+{
+    receiver_touch(context);
+}
+
 static void on_closed(void *context)
 {
     struct connection *connection = context;
@@ -74,6 +80,7 @@ static void on_closed(void *context)
 
 static const struct stream_host stream_hooks = { .input = on_input,
                                                  .end = on_end,
+                                                 .drained = on_drained,
                                                  .closed = on_closed };
 
 static struct str network_key(const struct endpoint *network, struct buf *room)
@@ -150,10 +157,10 @@ static void connection_open(struct receiver *receiver, int fd, struct endpoint c
     connection->session =
         receive_new(&receiver->settings, &receiver_session_host, connection, client,
                     &receiver->process->random, now, &refusal);
-    if (receiver->refusal.fate != FATE_ACCEPT)
+    if (receiver->refusal.fate != FATE_ACCEPT && !connection->is_over)
         receive_set_refusal(connection->session, &receiver->refusal, now);
     log_connection("connected", connection);
-    if (refusal.fate == FATE_ACCEPT)
+    if (!connection->is_over)
         receiver_name_ask(connection);
     receiver_touch(connection);
 }
@@ -190,7 +197,9 @@ static void look_after(struct connection *connection, struct now now)
     }
     if (connection->is_over)
         return; /* its deadline stands already */
-    stream_want_input(connection->stream, receive_wants_input(connection->session));
+    stream_want_input(connection->stream,
+                      receive_wants_input(connection->session) &&
+                          stream_pending(connection->stream) < OUTPUT_PENDING_MAX);
     heap_put(&connection->receiver->deadlines, &connection->deadline,
              receive_deadline(connection->session));
 }

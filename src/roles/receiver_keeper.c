@@ -61,11 +61,20 @@ static void ask_free(struct ask *ask)
     memory_free(ask);
 }
 
+static void forget_content(struct connection *connection)
+{
+    (void)map_remove(&connection->receiver->contents,
+                     receiver_ticket_key(&connection->content_ticket));
+    connection->content = CONTENT_NONE;
+}
+
 static void on_content_open(void *context, struct message_id id)
 {
     struct connection *connection = context;
     struct receiver *receiver = connection->receiver;
 
+    if (connection->content == CONTENT_COMMITTED)
+        forget_content(connection); /* not answered in time: the session has gone on */
     check(connection->content == CONTENT_NONE);
     connection->content_id = id;
     connection->lost_octets = 0;
@@ -94,13 +103,6 @@ static void on_content_write(void *context, struct str bytes)
                      .ticket = connection->content_ticket, .bytes = piece);
         bytes = str_skip(bytes, piece.len);
     }
-}
-
-static void forget_content(struct connection *connection)
-{
-    (void)map_remove(&connection->receiver->contents,
-                     receiver_ticket_key(&connection->content_ticket));
-    connection->content = CONTENT_NONE;
 }
 
 static void on_content_commit(void *context, const struct envelope *envelope)
@@ -157,13 +159,13 @@ void receiver_content_settle(struct connection *connection, struct now now)
     if (connection->lost_octets > 0) {
         uint64_t octets = connection->lost_octets;
         connection->lost_octets = 0;
-        receive_content_taken(connection->session, octets, now);
+        receive_content_taken(connection->session, connection->content_id, octets, now);
     }
     if (connection->lost_verdict) {
         struct verdict verdict = lost_verdict();
         connection->lost_verdict = false;
         forget_content(connection);
-        receive_content_answer(connection->session, &verdict, now);
+        receive_content_answer(connection->session, connection->content_id, &verdict, now);
     }
 }
 
@@ -211,7 +213,7 @@ static bool take_content_taken(struct receiver *receiver, struct cursor payload,
         map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
     if (connection == NULL || connection->is_over || connection->content != CONTENT_OPEN)
         return true;
-    receive_content_taken(connection->session, message.octets, now);
+    receive_content_taken(connection->session, connection->content_id, message.octets, now);
     receiver_touch(connection);
     return true;
 }
@@ -233,7 +235,7 @@ static bool take_content_answer(struct receiver *receiver, struct cursor payload
     forget_content(connection);
     if (connection->is_over)
         return true;
-    receive_content_answer(connection->session, &verdict, now);
+    receive_content_answer(connection->session, connection->content_id, &verdict, now);
     receiver_touch(connection);
     return true;
 }
