@@ -152,6 +152,11 @@ void verdict_add_line(struct buf *out, const struct verdict *verdict)
     buf_add(out, verdict_text(verdict));
 }
 
+bool verdict_is_not_tried(const struct verdict *verdict)
+{
+    return verdict->code == 452 && verdict->enhanced[1] == 5 && verdict->enhanced[2] == 3;
+}
+
 const char *fate_name(enum fate fate)
 {
     static const char *const name[] = { "accept", "defer", "reject" };

@@ -414,6 +414,8 @@ static void log_answer(const struct keeper_session *session, const struct messag
                            str_equals(verdict_text(&verdict[next]), verdict_text(&verdict[i]));
              next++)
             continue;
+        if (verdict_is_not_tried(&verdict[i]))
+            continue;
         log_info(event[verdict[i].fate], LOG_ID(message->id), LOG_STR("domain", message->domain),
                  LOG_INT("recipients", next - i), LOG_STR("via", buf_str(&via)),
                  LOG_STR("reply", buf_str(&reply)));

@@ -396,7 +396,7 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
     report->recipient = memory_copy(recipient, count * sizeof *recipient);
     report->verdict = memory_copy(verdict, count * sizeof *verdict);
     for (uint32_t i = count; i-- > 0;) {
-        if (verdict[i].fate != FATE_DEFER)
+        if (verdict[i].fate != FATE_DEFER || verdict_is_not_tried(&verdict[i]))
             continue;
         report->result.deferred++;
         report->result.verdict = verdict[i];

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: ISC */
+/* From an entry to a session and back: who is chosen, what is settled, and when the scheduler may
+ * know. */
+#include "testing.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "spool/hand_store.h"
+#include "spool/handover.h"
+
+struct heard {
+    unsigned deliveries;
+    uint32_t recipients;
+    uint32_t recipient[8];
+    size_t content;
+    unsigned pieces;
+    unsigned failed_contents;
+    unsigned settled;
+    struct handover_result result;
+    char domain[32];
+    unsigned lost;
+};
+
+static void on_deliver(void *context, uint64_t session, const struct handover_message *message)
+{
+    struct heard *heard = context;
+    assert_int_equal(session, 5);
+    heard->deliveries++;
+    heard->recipients = message->envelope->recipient_count;
+    for (uint32_t i = 0; i < heard->recipients && i < 8; i++)
+        heard->recipient[i] = message->recipient[i];
+    heard->content = message->content.len;
+}
+
+static void on_content(void *context, uint64_t session, struct message_id id, struct str bytes)
+{
+    struct heard *heard = context;
+    (void)session;
+    (void)id;
+    heard->pieces += bytes.len > 0;
+}
+
+static void on_content_failed(void *context, uint64_t session, struct message_id id)
+{
+    struct heard *heard = context;
+    (void)session;
+    (void)id;
+    heard->failed_contents++;
+}
+
+static void on_settled(void *context, const struct handover_result *result)
+{
+    struct heard *heard = context;
+    heard->settled++;
+    heard->result = *result;
+    memcpy(heard->domain, result->domain.ptr, result->domain.len);
+    heard->domain[result->domain.len] = '\0';
+}
+
+static const struct handover_host host = { .deliver = on_deliver,
+                                           .content = on_content,
+                                           .content_failed = on_content_failed,
+                                           .settled = on_settled };
+
+struct scene {
+    struct hand_store store;
+    struct heard heard;
+    struct handover *handover;
+    struct recipient recipient[4];
+    enum recipient_state state[4];
+    struct stored_message message;
+    struct entry entry;
+    struct now now;
+};
+
+/* Three recipients of one.example (the second one gone) and one of two.example. */
+static void scene_open(struct scene *scene)
+{
+    static const char *const to[] = { "a@one.example", "b@one.example", "c@two.example",
+                                      "d@one.example" };
+    *scene = (struct scene){ .now = { .mono_ms = 1000, .wall_ms = 5000 } };
+    hand_store_init(&scene->store);
+    scene->handover = handover_new(&scene->store.base, &host, &scene->heard);
+    for (int i = 0; i < 4; i++)
+        scene->recipient[i].address = str_from(to[i]);
+    scene->state[1] = RECIPIENT_GONE;
+    scene->message = (struct stored_message){ .size = 10, .recipient_state = scene->state };
+    scene->message.envelope.recipient = scene->recipient;
+    scene->message.envelope.recipient_count = 4;
+    scene->entry = (struct entry){ .id = { { 3 } }, .domain = STR("one.example"), .pending = 2 };
+}
+
+static void scene_close(struct scene *scene)
+{
+    handover_free(scene->handover);
+    assert_int_equal(scene->store.open_readers, 0);
+    assert_int_equal(scene->store.asked_count, 0);
+}
+
+static void deliver(struct scene *scene)
+{
+    handover_dispatch(scene->handover, 5, &scene->entry);
+    struct hand_asked asked = hand_store_take(&scene->store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene->store), &scene->message);
+    asked = hand_store_take(&scene->store, HAND_READ);
+    assert_int_equal(asked.size, 10);
+    asked.read_done(asked.context, 0, STR("0123456789"));
+}
+
+static void hands_out_who_still_waits(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    assert_int_equal(scene.heard.deliveries, 1);
+    assert_int_equal(scene.heard.recipients, 2);
+    assert_int_equal(scene.heard.recipient[0], 0);
+    assert_int_equal(scene.heard.recipient[1], 3);
+    assert_int_equal(scene.heard.content, 10);
+    handover_session_gone(scene.handover, 5, NULL, NULL);
+    scene_close(&scene);
+}
+
+static void answer(struct scene *scene, uint16_t first, uint16_t second)
+{
+    static const uint32_t recipient[] = { 0, 3 };
+    struct verdict verdict[] = { verdict_make(first, 1, 1, STR("one")),
+                                 verdict_make(second, 2, 2, STR("two")) };
+    handover_answer(scene->handover, 5, scene->entry.id, scene->entry.domain, recipient, verdict, 2,
+                    scene->now);
+}
+
+static void tells_the_scheduler_when_it_is_durable(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    answer(&scene, 250, 250);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_DELIVERED);
+    assert_int_equal(asked.count, 2);
+    assert_int_equal(scene.heard.settled, 0);
+    asked.done(asked.context, 0);
+    assert_int_equal(scene.heard.settled, 1);
+    assert_int_equal(scene.heard.result.session, 5);
+    assert_int_equal(scene.heard.result.left, 0);
+    assert_string_equal(scene.heard.domain, "one.example");
+    scene_close(&scene);
+}
+
+/* One taken, one refused for good: two settlements, nothing left; the refused one is rescued with
+ * the primary's words. */
+static void refused_recipients_are_rescued(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    answer(&scene, 250, 550);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_DELIVERED);
+    assert_int_equal(asked.recipient[0], 0);
+    asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_RESCUED);
+    assert_int_equal(asked.recipient[0], 3);
+    assert_int_equal(asked.reason.code, 550);
+    assert_int_equal(scene.heard.settled, 0);
+    asked.done(asked.context, 0);
+    scene.state[0] = RECIPIENT_GONE;
+    scene.state[3] = RECIPIENT_RESCUED;
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+    assert_int_equal(scene.heard.settled, 1);
+    assert_int_equal(scene.heard.result.left, 0);
+    assert_int_equal(scene.heard.result.deferred, 0);
+    scene_close(&scene);
+}
+
+static void deferred_recipients_are_left(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    answer(&scene, 451, 452);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+    assert_int_equal(scene.heard.result.left, 2);
+    assert_int_equal(scene.heard.result.deferred, 2);
+    assert_int_equal(scene.heard.result.verdict.code, 451);
+    scene_close(&scene);
+}
+
+/* SPEC H1: nothing twice. Until the settlement is durable the scheduler hears nothing, so the
+ * message is not handed out again. */
+static void repeats_a_settlement_that_failed(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    answer(&scene, 250, 250);
+    for (int i = 0; i < 3; i++) {
+        struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+        asked.done(asked.context, -EIO);
+        assert_int_equal(scene.heard.settled, 0);
+        handover_turn(scene.handover, scene.now);
+        assert_int_equal(scene.store.asked_count, 0);
+        scene.now.mono_ms = handover_deadline(scene.handover);
+        handover_turn(scene.handover, scene.now);
+    }
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    asked.done(asked.context, 0);
+    assert_int_equal(scene.heard.settled, 1);
+    assert_true(handover_deadline(scene.handover) == NEVER_MS);
+    scene_close(&scene);
+}
+
+static void what_is_gone_or_unreadable_does_not_block(void **state)
+{
+    static const struct {
+        int error;
+        uint32_t left;
+    } cases[] = { { -ENOENT, 0 }, { -EIO, 1 } };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        scene_open(&scene);
+        handover_dispatch(scene.handover, 5, &scene.entry);
+        struct hand_asked asked = hand_store_take(&scene.store, HAND_OPEN);
+        asked.opened(asked.context, cases[i].error, NULL, NULL);
+        assert_int_equal(scene.heard.deliveries, 0);
+        assert_int_equal(scene.heard.settled, 1);
+        assert_int_equal(scene.heard.result.left, cases[i].left);
+        scene_close(&scene);
+    }
+}
+
+static void on_lost(void *context, struct message_id id)
+{
+    struct heard *heard = context;
+    assert_int_equal(id.bytes[0], 3);
+    heard->lost++;
+}
+
+/* At every stage of reading: the session goes away, the store answers later. */
+static void a_session_may_go_while_the_store_reads(void **state)
+{
+    (void)state;
+    for (int stage = 0; stage < 3; stage++) {
+        struct scene scene;
+        struct hand_asked asked;
+        scene_open(&scene);
+        handover_dispatch(scene.handover, 5, &scene.entry);
+        if (stage > 0) {
+            asked = hand_store_take(&scene.store, HAND_OPEN);
+            asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+        }
+        if (stage > 1) {
+            asked = hand_store_take(&scene.store, HAND_READ);
+            asked.read_done(asked.context, 0, STR("0123456789"));
+            assert_true(handover_want(scene.handover, 5, scene.entry.id, 4, 100));
+        }
+        handover_session_gone(scene.handover, 5, on_lost, &scene.heard);
+        assert_int_equal(scene.heard.lost, 1);
+        if (stage == 0) {
+            asked = hand_store_take(&scene.store, HAND_OPEN);
+            asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+        } else {
+            asked = hand_store_take(&scene.store, HAND_READ);
+            asked.read_done(asked.context, 0, STR("456789"));
+        }
+        assert_int_equal(scene.heard.settled, 0);
+        scene_close(&scene);
+    }
+}
+
+static void gives_pieces_on_demand(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    assert_false(handover_want(scene.handover, 5, scene.entry.id, 0, 10));
+    deliver(&scene);
+    assert_false(handover_want(scene.handover, 5, scene.entry.id, 11, 10));
+    assert_true(handover_want(scene.handover, 5, scene.entry.id, 4, 1u << 30));
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_READ);
+    assert_int_equal(asked.offset, 4);
+    assert_int_equal(asked.size, HANDOVER_PIECE_MAX);
+    asked.read_done(asked.context, 0, STR("456789"));
+    assert_int_equal(scene.heard.pieces, 1);
+    assert_true(handover_want(scene.handover, 5, scene.entry.id, 4, 6));
+    asked = hand_store_take(&scene.store, HAND_READ);
+    asked.read_done(asked.context, -EIO, STR_NONE);
+    assert_int_equal(scene.heard.failed_contents, 1);
+    handover_session_gone(scene.handover, 5, NULL, NULL);
+    scene_close(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hands_out_who_still_waits),
+        cmocka_unit_test(tells_the_scheduler_when_it_is_durable),
+        cmocka_unit_test(refused_recipients_are_rescued),
+        cmocka_unit_test(deferred_recipients_are_left),
+        cmocka_unit_test(repeats_a_settlement_that_failed),
+        cmocka_unit_test(what_is_gone_or_unreadable_does_not_block),
+        cmocka_unit_test(a_session_may_go_while_the_store_reads),
+        cmocka_unit_test(gives_pieces_on_demand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
