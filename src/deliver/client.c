@@ -206,8 +206,9 @@ void deliver_end(struct deliver_client *client, struct now now)
 
 void deliver_drained(struct deliver_client *client, struct now now)
 {
+    if (client->unsent > 0)
+        client->progress_ms = now.mono_ms;
     client->unsent = 0;
-    client->progress_ms = now.mono_ms;
     client_write(client);
 }
 
