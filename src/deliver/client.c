@@ -164,8 +164,8 @@ static void take_helo(struct deliver_client *client, const struct smtp_reply *re
 
 static void take_goodbye(struct deliver_client *client, const struct smtp_reply *reply)
 {
-    client_close(client, DELIVER_CLOSED_QUIT, verdict_make(221, 0, 0, STR("Closed")));
     (void)reply;
+    client_close(client, DELIVER_CLOSED_QUIT, verdict_make(221, 0, 0, STR("Closed")));
 }
 
 static void take(struct deliver_client *client, const struct smtp_reply *reply)
