@@ -164,8 +164,8 @@ static void take_helo(struct deliver_client *client, const struct smtp_reply *re
 
 static void take_goodbye(struct deliver_client *client, const struct smtp_reply *reply)
 {
-    client_close(client, DELIVER_CLOSED_QUIT, verdict_make(221, 0, 0, STR("Closed")));
     (void)reply;
+    client_close(client, DELIVER_CLOSED_QUIT, verdict_make(221, 0, 0, STR("Closed")));
 }
 
 static void take(struct deliver_client *client, const struct smtp_reply *reply)
@@ -206,8 +206,9 @@ void deliver_end(struct deliver_client *client, struct now now)
 
 void deliver_drained(struct deliver_client *client, struct now now)
 {
+    if (client->unsent > 0)
+        client->progress_ms = now.mono_ms;
     client->unsent = 0;
-    client->progress_ms = now.mono_ms;
     client_write(client);
 }
 

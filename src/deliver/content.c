@@ -15,8 +15,6 @@
  */
 #include "deliver/conversation.h"
 
-#include "base/check.h"
-
 enum {
     PIECE_SIZE = 64 * 1024,
     UNSENT_MAX = 256 * 1024, /* asked for, here and in the host's hands */

@@ -9,8 +9,6 @@
  */
 #include "deliver/conversation.h"
 
-#include "base/check.h"
-
 static bool is_positive(const struct smtp_reply *reply)
 {
     return reply->code / 100 == 2;

@@ -43,12 +43,15 @@ static bool cut_line(struct smtp_reply_reader *reader, struct str *bytes, struct
 static bool cut_code(struct str *line, uint16_t *out_code, char *out_mark)
 {
     uint64_t code;
-    char mark = line->len > CODE_SIZE ? line->ptr[CODE_SIZE] : '\0';
+    char mark = '\0';
 
     if (line->len < CODE_SIZE || !str_to_u64(str_first(*line, CODE_SIZE), 599, &code) || code < 100)
         return false;
-    if (line->len > CODE_SIZE && mark != ' ' && mark != '-')
-        return false;
+    if (line->len > CODE_SIZE) {
+        mark = line->ptr[CODE_SIZE];
+        if (mark != ' ' && mark != '-')
+            return false;
+    }
     *line = str_skip(*line, CODE_SIZE + 1);
     *out_code = (uint16_t)code;
     *out_mark = mark;

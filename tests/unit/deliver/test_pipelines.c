@@ -43,7 +43,7 @@ struct world {
     uint32_t requests;
     unsigned lost_content; /* percent of requests that fail */
     uint64_t fed;          /* octets of replies that reached the client */
-    bool is_patient; /* mostly gives a message only when nothing is under way */
+    bool is_patient;       /* mostly gives a message only when nothing is under way */
     bool is_ready, is_closed;
     enum deliver_close how;
     struct now now;
