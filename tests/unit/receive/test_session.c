@@ -609,6 +609,16 @@ static void a_half_closed_peer_gets_its_answers(void **state)
     expect_heard(&dialogue, STORED SENDER_OK RCPT_OK "250 2.0.0 OK\r\n");
     expect_events(&dialogue, COMMIT "close ");
     dialogue_end(&dialogue);
+
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR(FROM TO));
+    receive_end(dialogue.session, dialogue.now);
+    assert_false(dialogue.closed);
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, HELLO SENDER_OK RCPT_OK);
+    assert_true(dialogue.closed);
+    dialogue_end(&dialogue);
 }
 
 static void a_peer_that_ends_within_content_has_sent_none(void **state)
