@@ -178,6 +178,21 @@ static void content_goes_on_without_a_name_after_a_while(void **state)
     dialogue_end(&dialogue);
 }
 
+/* The name's time has passed when the recipient's comes: both are over in one tick. */
+static void one_tick_does_all_that_is_due(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue_start(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO "RCPT TO:<slow@d.example>\r\nDATA\r\n");
+    dialogue_wait(&dialogue, MINUTE_MS);
+    expect_heard(&dialogue, BANNER HELLO SENDER_OK RCPT_OK
+                 "451 4.3.0 No answer in time; try again later\r\n" GO_ON);
+    dialogue_end(&dialogue);
+}
+
 static void a_small_message_is_written_at_once(void **state)
 {
     struct dialogue dialogue;
@@ -727,6 +742,7 @@ int main(void)
         cmocka_unit_test(talking_out_of_turn_ends_the_session),
         cmocka_unit_test(content_waits_for_the_client_name),
         cmocka_unit_test(content_goes_on_without_a_name_after_a_while),
+        cmocka_unit_test(one_tick_does_all_that_is_due),
         cmocka_unit_test(a_small_message_is_written_at_once),
         cmocka_unit_test(size_is_limited),
         cmocka_unit_test(chunks_above_the_size_are_swallowed),
