@@ -2,6 +2,8 @@
 /* test_session.c: order of answers, limits, time, and the ways a session ends. */
 #include "receive/dialogue.h"
 
+#include "receive/session_private.h"
+
 #define EHLO    "EHLO c.example\r\n"
 #define FROM    "MAIL FROM:<a@b.example>\r\n"
 #define TO      "RCPT TO:<c@d.example>\r\n"
@@ -93,6 +95,30 @@ static void the_pipeline_has_an_end(void **state)
     assert_true(receive_wants_input(dialogue.session));
     assert_int_equal(dialogue.wire.len, sizeof HELLO SENDER_OK - 1 + 1000 * (sizeof RCPT_OK - 1));
     dialogue_end(&dialogue);
+}
+
+/* What a peer sends without end is bounded by what the host feeds after we said stop: nothing. */
+static void memory_is_bounded_and_given_back(void **state)
+{
+    static const char *const floods[] = { "x", "NOOP\r\n", TO, "\r", "\n" };
+    (void)state;
+    for (size_t i = 0; i < sizeof floods / sizeof *floods; i++) {
+        struct dialogue dialogue;
+        begin(&dialogue);
+        dialogue.settings.errors_max = UINT32_MAX;
+        dialogue.settings.recipients_max = 1000;
+        dialogue_say(&dialogue, EHLO);
+        dialogue_feed(&dialogue, STR(FROM TO)); /* its answer holds back all others */
+        for (int feeds = 0; feeds < 1000 && receive_wants_input(dialogue.session); feeds++)
+            feed_many(&dialogue, floods[i], 500);
+        assert_true(dialogue.session->held.len <= INPUT_MAX + 500 * strlen(floods[i]));
+        assert_true(dialogue.session->pending_count <= PIPELINE_MAX);
+        dialogue_settle(&dialogue);
+        assert_true(dialogue.session->held.cap <= 2 * (INPUT_MAX + PIECE_MAX));
+        dialogue_say(&dialogue, "\r\n");
+        assert_true(dialogue.session->held.cap <= IDLE_BUFFER_MAX);
+        dialogue_end(&dialogue);
+    }
 }
 
 static void data_before_354_ends_the_session(void **state)
@@ -737,6 +763,7 @@ int main(void)
         cmocka_unit_test(replies_keep_the_order_of_the_commands),
         cmocka_unit_test(unknown_and_late_answers_are_ignored),
         cmocka_unit_test(the_pipeline_has_an_end),
+        cmocka_unit_test(memory_is_bounded_and_given_back),
         cmocka_unit_test(data_before_354_ends_the_session),
         cmocka_unit_test(content_sent_while_354_waits_ends_the_session),
         cmocka_unit_test(talking_out_of_turn_ends_the_session),
