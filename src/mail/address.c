@@ -146,10 +146,12 @@ static size_t domain_length(struct str text, unsigned flags)
 
 static bool is_domain(struct str text)
 {
+    if (text.len > 0 && text.ptr[0] == '[')
+        return is_address_literal(text);
     for (size_t i = 0; i < text.len; i++)
         if (is_high(text.ptr[i]))
             return true; /* its labels are judged when it is turned into A-labels */
-    return domain_is_valid(text) || is_address_literal(text);
+    return domain_is_valid(text);
 }
 
 /* A mailbox at the front of *text; *text is left behind it. */

@@ -115,13 +115,15 @@ int64_t receive_deadline(const struct receive_session *session)
     return next_due(session).at_ms;
 }
 
+/* What was due may leave something else overdue behind it; each act ends its own cause. */
 void receive_tick(struct receive_session *session, struct now now)
 {
     struct due due = next_due(session);
 
-    if (due.at_ms > now.mono_ms || due.act == NULL)
-        return;
-    session->now = now;
-    due.act(session);
-    session_run(session, STR_NONE);
+    while (due.at_ms <= now.mono_ms && due.act != NULL) {
+        session->now = now;
+        due.act(session);
+        session_run(session, STR_NONE);
+        due = next_due(session);
+    }
 }

@@ -155,7 +155,7 @@ static void add_name(struct buf *out, struct str name)
     for (size_t i = 0; i < name.len && i < STAMP_NAME_MAX; i++) {
         char c = name.ptr[i];
         bool plain = ascii_is_alnum(c) || (c != '\0' && strchr(".-_:[]", c) != NULL);
-        buf_add_byte(out, plain ? c : '?');
+        buf_add(out, plain ? str_of(&c, 1) : STR("?"));
     }
 }
 

@@ -2,6 +2,8 @@
 /* test_session.c: order of answers, limits, time, and the ways a session ends. */
 #include "receive/dialogue.h"
 
+#include "receive/session_private.h"
+
 #define EHLO    "EHLO c.example\r\n"
 #define FROM    "MAIL FROM:<a@b.example>\r\n"
 #define TO      "RCPT TO:<c@d.example>\r\n"
@@ -95,6 +97,30 @@ static void the_pipeline_has_an_end(void **state)
     dialogue_end(&dialogue);
 }
 
+/* What a peer sends without end is bounded by what the host feeds after we said stop: nothing. */
+static void memory_is_bounded_and_given_back(void **state)
+{
+    static const char *const floods[] = { "x", "NOOP\r\n", TO, "\r", "\n" };
+    (void)state;
+    for (size_t i = 0; i < sizeof floods / sizeof *floods; i++) {
+        struct dialogue dialogue;
+        begin(&dialogue);
+        dialogue.settings.errors_max = UINT32_MAX;
+        dialogue.settings.recipients_max = 1000;
+        dialogue_say(&dialogue, EHLO);
+        dialogue_feed(&dialogue, STR(FROM TO)); /* its answer holds back all others */
+        for (int feeds = 0; feeds < 1000 && receive_wants_input(dialogue.session); feeds++)
+            feed_many(&dialogue, floods[i], 500);
+        assert_true(dialogue.session->held.len <= INPUT_MAX + 500 * strlen(floods[i]));
+        assert_true(dialogue.session->pending_count <= PIPELINE_MAX);
+        dialogue_settle(&dialogue);
+        assert_true(dialogue.session->held.cap <= 2 * (INPUT_MAX + PIECE_MAX));
+        dialogue_say(&dialogue, "\r\n");
+        assert_true(dialogue.session->held.cap <= IDLE_BUFFER_MAX);
+        dialogue_end(&dialogue);
+    }
+}
+
 static void data_before_354_ends_the_session(void **state)
 {
     struct dialogue dialogue;
@@ -175,6 +201,21 @@ static void content_goes_on_without_a_name_after_a_while(void **state)
     expect_heard(&dialogue, STORED);
     assert_non_null(memmem(dialogue.content.ptr, dialogue.content.len,
                            "from c.example (unknown [192.0.2.7])", 36));
+    dialogue_end(&dialogue);
+}
+
+/* The name's time has passed when the recipient's comes: both are over in one tick. */
+static void one_tick_does_all_that_is_due(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue_start(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM TO "RCPT TO:<slow@d.example>\r\nDATA\r\n");
+    dialogue_wait(&dialogue, MINUTE_MS);
+    expect_heard(&dialogue, BANNER HELLO SENDER_OK RCPT_OK
+                 "451 4.3.0 No answer in time; try again later\r\n" GO_ON);
     dialogue_end(&dialogue);
 }
 
@@ -609,6 +650,16 @@ static void a_half_closed_peer_gets_its_answers(void **state)
     expect_heard(&dialogue, STORED SENDER_OK RCPT_OK "250 2.0.0 OK\r\n");
     expect_events(&dialogue, COMMIT "close ");
     dialogue_end(&dialogue);
+
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_feed(&dialogue, STR(FROM TO));
+    receive_end(dialogue.session, dialogue.now);
+    assert_false(dialogue.closed);
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, HELLO SENDER_OK RCPT_OK);
+    assert_true(dialogue.closed);
+    dialogue_end(&dialogue);
 }
 
 static void a_peer_that_ends_within_content_has_sent_none(void **state)
@@ -712,11 +763,13 @@ int main(void)
         cmocka_unit_test(replies_keep_the_order_of_the_commands),
         cmocka_unit_test(unknown_and_late_answers_are_ignored),
         cmocka_unit_test(the_pipeline_has_an_end),
+        cmocka_unit_test(memory_is_bounded_and_given_back),
         cmocka_unit_test(data_before_354_ends_the_session),
         cmocka_unit_test(content_sent_while_354_waits_ends_the_session),
         cmocka_unit_test(talking_out_of_turn_ends_the_session),
         cmocka_unit_test(content_waits_for_the_client_name),
         cmocka_unit_test(content_goes_on_without_a_name_after_a_while),
+        cmocka_unit_test(one_tick_does_all_that_is_due),
         cmocka_unit_test(a_small_message_is_written_at_once),
         cmocka_unit_test(size_is_limited),
         cmocka_unit_test(chunks_above_the_size_are_swallowed),
