@@ -82,7 +82,7 @@ struct session {
     long messages;
     /* the message under way */
     bool has_message;
-    int replies;     /* of MAIL, RCPT, DATA, so far */
+    int replies; /* of MAIL, RCPT, DATA, so far */
     int refused_code;
     char id[100];
     struct buf content; /* with dots doubled and the final one */
@@ -94,7 +94,8 @@ struct session {
 
 static void add_line(struct buf *body, struct random *random)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz .,ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyz .,ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
     uint64_t bits = 0;
     size_t len = random_below(random, 70);
     if (random_below(random, 8) == 0)
@@ -431,11 +432,13 @@ static struct endpoint address_of(const char *text, uint16_t port)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "to", 1, NULL, 't' },        { "log", 1, NULL, 'o' },         { "count", 1, NULL, 'n' },
-        { "size", 1, NULL, 's' },      { "size-max", 1, NULL, 'S' },    { "sessions", 1, NULL, 'c' },
-        { "per-session", 1, NULL, 'p' }, { "prefix", 1, NULL, 'x' },    { "sender", 1, NULL, 'm' },
-        { "recipient", 1, NULL, 'r' }, { "from", 1, NULL, 'f' },        { "give-up", 1, NULL, 'g' },
-        { "refusals", 1, NULL, 'R' },  { 0 },
+        { "to", 1, NULL, 't' },          { "log", 1, NULL, 'o' },
+        { "count", 1, NULL, 'n' },       { "size", 1, NULL, 's' },
+        { "size-max", 1, NULL, 'S' },    { "sessions", 1, NULL, 'c' },
+        { "per-session", 1, NULL, 'p' }, { "prefix", 1, NULL, 'x' },
+        { "sender", 1, NULL, 'm' },      { "recipient", 1, NULL, 'r' },
+        { "from", 1, NULL, 'f' },        { "give-up", 1, NULL, 'g' },
+        { "refusals", 1, NULL, 'R' },    { 0 },
     };
     struct load load = { .plan = { .prefix = "load",
                                    .sender = "sender@client.example",
@@ -446,18 +449,18 @@ int main(int argc, char **argv)
                                    .give_up_s = 30,
                                    .size = 4096 } };
     struct plan *plan = &load.plan;
-    const char *log = NULL;
+    const char *log = "";
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        long *const number[128] = { ['n'] = &plan->count,       ['s'] = &plan->size,
-                                    ['S'] = &plan->size_max,    ['c'] = &plan->sessions,
-                                    ['p'] = &plan->per_session, ['g'] = &plan->give_up_s,
-                                    ['R'] = &plan->refusals };
-        const char **const text[128] = { ['o'] = &log,
-                                         ['x'] = &plan->prefix,
-                                         ['m'] = &plan->sender,
-                                         ['r'] = &plan->recipient };
+        long *const number[128] = {
+            ['n'] = &plan->count,    ['s'] = &plan->size,        ['S'] = &plan->size_max,
+            ['c'] = &plan->sessions, ['p'] = &plan->per_session, ['g'] = &plan->give_up_s,
+            ['R'] = &plan->refusals
+        };
+        const char **const text[128] = {
+            ['o'] = &log, ['x'] = &plan->prefix, ['m'] = &plan->sender, ['r'] = &plan->recipient
+        };
         if (option == 't')
             plan->to = address_of(optarg, 25);
         else if (option == 'f')
@@ -469,7 +472,7 @@ int main(int argc, char **argv)
         else
             usage("no such option");
     }
-    if (plan->to.family == ENDPOINT_NONE || log == NULL)
+    if (plan->to.family == ENDPOINT_NONE || *log == '\0')
         usage("--to and --log are needed");
     load.log = fopen(log, "ae");
     if (load.log == NULL) {

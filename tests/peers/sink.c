@@ -555,7 +555,7 @@ static void watch(struct sink *sink, int fd, void *name)
 static void start(struct sink *sink, const char *address, const char *log)
 {
     sigset_t signals;
-    if (address == NULL || log == NULL)
+    if (*address == '\0' || *log == '\0')
         usage("--listen and --log are needed");
     sink->log = fopen(log, "ae");
     if (sink->log == NULL) {
@@ -577,15 +577,22 @@ static void start(struct sink *sink, const char *address, const char *log)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "listen", 1, NULL, 'l' },      { "log", 1, NULL, 'o' },   { "sessions", 1, NULL, 'n' },
-        { "say", 1, NULL, 's' },         { "times", 1, NULL, 't' }, { "match", 1, NULL, 'm' },
-        { "delay", 1, NULL, 'd' },       { "chunking", 0, NULL, 'c' }, { "without", 1, NULL, 'w' },
-        { "per-session", 1, NULL, 'p' }, { 0 },
+        { "listen", 1, NULL, 'l' },
+        { "log", 1, NULL, 'o' },
+        { "sessions", 1, NULL, 'n' },
+        { "say", 1, NULL, 's' },
+        { "times", 1, NULL, 't' },
+        { "match", 1, NULL, 'm' },
+        { "delay", 1, NULL, 'd' },
+        { "chunking", 0, NULL, 'c' },
+        { "without", 1, NULL, 'w' },
+        { "per-session", 1, NULL, 'p' },
+        { 0 },
     };
     struct sink sink = { 0 };
     struct temper *temper = &sink.temper;
-    const char *address = NULL;
-    const char *log = NULL;
+    const char *address = "";
+    const char *log = "";
     const char *value = NULL;
     int option;
 
