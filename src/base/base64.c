@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/* base64.c: see base64.h. */
+#include "base/base64.h"
+
+#include <string.h>
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_add(struct buf *out, struct str bytes)
+{
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t left = bytes.len - i;
+        uint32_t group = (uint32_t)(uint8_t)bytes.ptr[i] << 16;
+        group |= left > 1 ? (uint32_t)(uint8_t)bytes.ptr[i + 1] << 8 : 0;
+        group |= left > 2 ? (uint32_t)(uint8_t)bytes.ptr[i + 2] : 0;
+        buf_add_byte(out, digits[group >> 18]);
+        buf_add_byte(out, digits[group >> 12 & 63]);
+        buf_add_byte(out, left > 1 ? digits[group >> 6 & 63] : '=');
+        buf_add_byte(out, left > 2 ? digits[group & 63] : '=');
+    }
+}
+
+/* Four digits to three bytes; fewer where padding stands. */
+static bool add_group(struct buf *out, const char *text, size_t padding)
+{
+    uint32_t group = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        const char *digit = i < 4 - padding ? memchr(digits, text[i], 64) : digits;
+        if (digit == NULL)
+            return false;
+        group = group << 6 | (uint32_t)(digit - digits);
+    }
+    if ((group & ((1u << (8 * padding)) - 1)) != 0) /* bits that nobody sent */
+        return false;
+    for (size_t i = 0; i < 3 - padding; i++)
+        buf_add_byte(out, (char)(group >> (16 - 8 * i) & 0xff));
+    return true;
+}
+
+bool base64_decode(struct buf *out, struct str text)
+{
+    size_t before = out->len;
+
+    if (text.len % 4 != 0)
+        return false;
+    for (size_t i = 0; i < text.len; i += 4) {
+        bool is_last = i + 4 == text.len;
+        size_t padding = !is_last || text.ptr[i + 3] != '=' ? 0 : text.ptr[i + 2] == '=' ? 2 : 1;
+        if (!add_group(out, text.ptr + i, padding)) {
+            out->len = before;
+            return false;
+        }
+    }
+    return true;
+}

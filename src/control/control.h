@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/* control.h: what people may ask of the node, JSON in, JSON out.
+ *
+ *     {"op":"domain.add","name":"example.org","primary":["127.0.0.1:2526"],"set":{"hold":"5d"}}
+ *     {"ok":true,"domain":{…}}
+ *     {"ok":false,"error":{"code":"no-such-domain","text":"example.com is not protected here; …"}}
+ *
+ * The command line, and later the portal, speak these operations; control.c holds
+ * their table. Nothing here knows sockets: the keeper checks who asks, cuts the
+ * stream into lines (line.h) and gives each line a ticket of its choice.
+ *
+ * An operation answers at once or, where the store must be asked, later; either
+ * way through host->answer(), in whatever order they end. An export answers with
+ * several lines; after each but the last, it waits for control_continue(), so that
+ * no more than one piece is in memory.
+ *
+ * Times in answers are RFC 3339 in UTC, sizes are octets, settings are written as
+ * in `domain add --set`.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "config/config.h"
+#include "schedule/schedule.h"
+#include "store/directory/directory.h"
+#include "store/store.h"
+
+struct control;
+
+struct control_role {
+    const char *name; /* receiver-1; lives during the call */
+    pid_t pid;
+    int64_t started_ms; /* Unix time */
+    uint32_t restarts;
+};
+
+enum { CONTROL_ROLES_MAX = 128 };
+
+struct control_host {
+    /* One line for the ticket, without newline, valid during the call. `more`: it waits for
+     * control_continue(). May come from inside control_request() and control_continue(); must not
+     * call back, only queue the bytes. */
+    void (*answer)(void *context, uint64_t ticket, struct str line, bool more);
+    /* Record it in the store and tell the scheduler. `after` is the entry as it will be: to be
+     * scheduled if it was released, forgotten if nothing is pending. Both are valid during the
+     * call. done() not from inside the call. */
+    void (*settle)(void *context, const struct settlement *settlement, const struct entry *after,
+                   store_done *done, void *done_context);
+    /* The directory has a new, a changed or no record of the domain: put or remove the route. */
+    void (*domain_changed)(void *context, struct str domain);
+    /* paused_until_ms as in the directory: 0 resumes and probes at once. */
+    void (*domain_paused)(void *context, struct str domain, int64_t paused_until_ms);
+    /* Probe and try now; empty: every domain. */
+    void (*wake)(void *context, struct str domain);
+    /* As schedule_status() and schedule_entry_status(). */
+    bool (*route_status)(void *context, struct str domain, struct now now,
+                         struct route_status *out_status);
+    bool (*entry_status)(void *context, struct str domain, struct message_id id, struct now now,
+                         int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last);
+    /* Fills in at most CONTROL_ROLES_MAX; returns how many. */
+    size_t (*roles)(void *context, struct control_role *out_role);
+};
+
+struct control_setup {
+    const struct control_host *host;
+    void *context;
+    const struct config *config; /* outlives the control, or is replaced by control_set_config() */
+    struct directory *directory;
+    struct store *store;
+    int64_t started_ms; /* Unix time */
+};
+
+struct control *control_new(const struct control_setup *setup);
+/* Before the store and the directory are closed; what is still under way is done without an
+ * answer. */
+void control_free(struct control *control);
+void control_set_config(struct control *control, const struct config *config);
+
+/* One request. The ticket must not be in use. */
+void control_request(struct control *control, uint64_t ticket, struct str line, struct now now);
+/* The line before has been written: the next piece may come. Harmless for a ticket that waits for
+ * nothing. */
+void control_continue(struct control *control, uint64_t ticket);
+/* Nobody waits for the answer any more. What was asked for is done all the same, without an
+ * answer; an export ends. Harmless for an unknown ticket. */
+void control_cancel(struct control *control, uint64_t ticket);
+
+/* For help and tests: calls with *cursor = 0, 1, …; false at the end. */
+bool control_next_operation(size_t *cursor, const char **out_name, const char **out_help);

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+/* domain.c: adding, changing, pausing and removing protected domains.
+ *
+ * A change is in effect at once (directory.h); the answer comes when it is
+ * durable. Removing a domain never destroys mail: it is refused while mail is
+ * held, and with "force" the mail stays in the store and in `queue list`.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/endpoint.h"
+#include "base/printable.h"
+#include "base/suggest.h"
+#include "control/request.h"
+#include "mail/domain.h"
+
+/* ---- the record from the arguments ---- */
+
+/* host, host:port, 192.0.2.1:25, [2001:db8::1]:25. The text is kept as given, in normal form. */
+static bool normalise_primary(struct str text, struct buf *out)
+{
+    struct endpoint endpoint;
+    struct buf name = { 0 };
+    struct str host = text;
+    uint64_t port = 0;
+    ptrdiff_t colon = str_find_last(text, ':');
+
+    buf_reset(out);
+    if (endpoint_from_text(text, 25, &endpoint) && endpoint.port > 0) {
+        buf_add(out, text);
+        return true;
+    }
+    if (colon >= 0) {
+        host = str_first(text, (size_t)colon);
+        if (!str_to_u64(str_skip(text, (size_t)colon + 1), 65535, &port) || port == 0)
+            return false;
+    }
+    bool ok = domain_normalise(host, &name) && str_find(buf_str(&name), '.') > 0;
+    buf_add(out, buf_str(&name));
+    if (colon >= 0)
+        buf_add_format(out, ":%" PRIu64, port);
+    buf_fini(&name);
+    return ok;
+}
+
+struct edit {
+    struct arena arena;
+    struct domain_record record;
+};
+
+static bool take_primary(struct request *request, struct edit *edit, const json_t *value)
+{
+    struct buf normal = { 0 };
+    struct buf shown = { 0 };
+    struct str text = { json_string_value(value), json_string_length(value) };
+    bool ok = json_is_string(value) && normalise_primary(text, &normal);
+
+    if (ok)
+        edit->record.primary[edit->record.primary_count++] =
+            arena_str(&edit->arena, buf_str(&normal));
+    else
+        printable_add_quoted(&shown, text);
+    buf_fini(&normal);
+    if (!ok)
+        request_fail(request, "bad-primary",
+                     "%.*s is no primary; give a host name, host:port or address:port such as "
+                     "mail.example.org, 192.0.2.1:25 or [2001:db8::1]:25",
+                     STR_FMT(buf_str(&shown)));
+    buf_fini(&shown);
+    return ok;
+}
+
+/* An empty list goes back to MX records. */
+static bool take_primaries(struct request *request, struct edit *edit)
+{
+    const json_t *list = argument_value(request, "primary");
+
+    if (list == NULL)
+        return true;
+    if (json_array_size(list) > DIRECTORY_PRIMARIES_MAX) {
+        request_fail(request, "bad-primary", "a domain has at most %d primaries",
+                     DIRECTORY_PRIMARIES_MAX);
+        return false;
+    }
+    edit->record.primary_count = 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!take_primary(request, edit, json_array_get(list, i)))
+            return false;
+    return true;
+}
+
+static void fail_setting(struct request *request, struct str name)
+{
+    struct suggestion meant = { .given = name };
+    struct buf text = { 0 };
+
+    for (int i = 0; i < SETTING_COUNT; i++)
+        suggestion_offer(&meant, str_from(setting_rule((enum setting)i)->name));
+    buf_add(&text, STR("there is no setting "));
+    printable_add_quoted(&text, name);
+    if (meant.best.len > 0)
+        buf_add_format(&text, "; did you mean %.*s?", STR_FMT(meant.best));
+    else
+        buf_add(&text, STR("; `holdfast help domain` lists them"));
+    request_fail(request, "no-such-setting", "%.*s", STR_FMT(buf_str(&text)));
+    buf_fini(&text);
+}
+
+/* null and "default" take the domain's own value away. */
+static bool is_reset(const json_t *value)
+{
+    return json_is_null(value) ||
+           (json_is_string(value) && strcmp(json_string_value(value), "default") == 0);
+}
+
+static bool take_setting(struct request *request, struct domain_settings *settings,
+                         enum setting setting, const json_t *value)
+{
+    struct buf text = { 0 };
+    struct buf why = { 0 };
+
+    settings->is_set[setting] = false;
+    settings->value[setting] = 0;
+    if (is_reset(value))
+        return true;
+    if (json_is_integer(value))
+        buf_add_format(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_string(value))
+        buf_add(&text, str_of(json_string_value(value), json_string_length(value)));
+    bool ok = setting_parse(setting, buf_str(&text), &settings->value[setting], &why);
+    settings->is_set[setting] = ok;
+    buf_fini(&text);
+    if (!ok)
+        request_fail(request, "bad-setting", "%.*s", STR_FMT(buf_str(&why)));
+    buf_fini(&why);
+    return ok;
+}
+
+static bool take_settings(struct request *request, struct edit *edit)
+{
+    json_t *set = argument_value(request, "set");
+    const char *name;
+    json_t *value;
+    enum setting setting;
+
+    json_object_foreach(set, name, value)
+    {
+        if (!setting_from_name(str_from(name), &setting)) {
+            fail_setting(request, str_from(name));
+            return false;
+        }
+        if (!take_setting(request, &edit->record.settings, setting, value))
+            return false;
+    }
+    return true;
+}
+
+/* ---- from the record to the disk ---- */
+
+static void answer_record(void *context, int error)
+{
+    struct request *request = context;
+    json_t *body;
+
+    if (request->control == NULL) {
+        request_free(request);
+        return;
+    }
+    if (error < 0) {
+        request_fail(request, "not-durable",
+                     "the change is in effect but could not be written (%s); it is lost at the "
+                     "next start unless you repeat it",
+                     strerror(-error));
+        return;
+    }
+    body = json_object();
+    const struct domain_record *record =
+        directory_find_domain(request->control->setup.directory, buf_str(&request->domain));
+    if (record != NULL)
+        json_put(body, "domain", json_domain(request, record));
+    request_answer(request, body);
+}
+
+/* host tells the scheduler: before the answer, which shows the new state. */
+static void put_record(struct request *request, const struct domain_record *record)
+{
+    directory_put_domain(request->control->setup.directory, record, answer_record, request);
+}
+
+static void put_edit(struct request *request, struct edit *edit)
+{
+    const struct control_setup *setup = &request->control->setup;
+
+    if (take_primaries(request, edit) && take_settings(request, edit)) {
+        put_record(request, &edit->record);
+        setup->host->domain_changed(setup->context, edit->record.name);
+    }
+    arena_fini(&edit->arena);
+}
+
+/* NULL after having answered. */
+static const struct domain_record *find_or_fail(struct request *request)
+{
+    struct str name = buf_str(&request->domain);
+    const struct domain_record *record =
+        directory_find_domain(request->control->setup.directory, name);
+
+    if (record == NULL)
+        request_fail(request, "no-such-domain",
+                     "%.*s is not protected here; `holdfast domain list` shows what is, "
+                     "`holdfast domain add %.*s` adds it",
+                     STR_FMT(name), STR_FMT(name));
+    return record;
+}
+
+/* ---- the operations ---- */
+
+void operation_domain_add(struct request *request)
+{
+    struct str name = buf_str(&request->domain);
+    struct edit edit = { .record = { .name = name, .added_ms = request->now.wall_ms } };
+
+    if (directory_find_domain(request->control->setup.directory, name) != NULL) {
+        request_fail(request, "domain-exists",
+                     "%.*s is protected already; `holdfast domain set %.*s` changes it",
+                     STR_FMT(name), STR_FMT(name));
+        return;
+    }
+    put_edit(request, &edit);
+}
+
+void operation_domain_set(struct request *request)
+{
+    const struct domain_record *record = find_or_fail(request);
+
+    if (record == NULL)
+        return;
+    if (argument_value(request, "primary") == NULL && argument_value(request, "set") == NULL) {
+        request_fail(request, "nothing-to-do",
+                     "say what to change: --primary HOST[:PORT], --hold 5d or --set KEY=VALUE");
+        return;
+    }
+    struct edit edit = { .record = *record };
+    edit.record.name = buf_str(&request->domain); /* outlives the record it was found in */
+    put_edit(request, &edit);
+}
+
+void operation_domain_remove(struct request *request)
+{
+    const struct control_setup *setup = &request->control->setup;
+    struct str name = buf_str(&request->domain);
+    struct store_totals totals;
+
+    if (find_or_fail(request) == NULL)
+        return;
+    store_totals(setup->store, name, &totals);
+    if (totals.held_count > 0 && !argument_flag(request, "force")) {
+        request_fail(request, "mail-held",
+                     "%" PRIu64 " messages for %.*s wait for its primary; flush or export them "
+                     "first, or use --force: they stay in the store but are not handed over",
+                     totals.held_count, STR_FMT(name));
+        return;
+    }
+    directory_remove_domain(setup->directory, name, answer_record, request);
+    setup->host->domain_changed(setup->context, name);
+}
+
+static void set_pause(struct request *request, int64_t until_ms)
+{
+    const struct control_setup *setup = &request->control->setup;
+    const struct domain_record *found = find_or_fail(request);
+
+    if (found == NULL)
+        return;
+    struct domain_record record = *found;
+    record.paused_until_ms = until_ms;
+    record.name = buf_str(&request->domain); /* outlives the record it was found in */
+    put_record(request, &record);
+    setup->host->domain_paused(setup->context, record.name, until_ms);
+}
+
+void operation_domain_pause(struct request *request)
+{
+    struct str until = argument_text(request, "until");
+    int64_t until_ms = NEVER_MS;
+
+    if (until.ptr != NULL && !when_parse(until, request->now, &until_ms)) {
+        request_fail(request, "bad-time",
+                     "until when? give a duration such as 2h or a time such as "
+                     "2026-11-22T06:00:00Z");
+        return;
+    }
+    if (until_ms <= request->now.wall_ms) {
+        request_fail(request, "bad-time", "that time has passed; give one that is to come");
+        return;
+    }
+    set_pause(request, until_ms);
+}
+
+void operation_domain_resume(struct request *request)
+{
+    set_pause(request, 0);
+}
+
+void operation_domain_show(struct request *request)
+{
+    const struct domain_record *record = find_or_fail(request);
+    json_t *body;
+
+    if (record == NULL)
+        return;
+    body = json_object();
+    json_put(body, "domain", json_domain(request, record));
+    request_answer(request, body);
+}
+
+/* What is wrong, if anything, in words; for people and scripts alike. */
+static const char *route_advice(const struct route_status *status)
+{
+    if (!status->plan_known)
+        return "no host is known that takes this domain's mail; see the reason, then the "
+               "domain's MX records or --primary";
+    if (status->plan_is_old)
+        return "DNS does not answer; the last known route is used";
+    for (uint32_t i = 0; i < status->target_count; i++)
+        if (status->target[i].answers)
+            return NULL;
+    return "no target has answered; see its last answer";
+}
+
+void operation_domain_check(struct request *request)
+{
+    const struct control_setup *setup = &request->control->setup;
+    struct route_status status;
+    json_t *body;
+
+    if (find_or_fail(request) == NULL)
+        return;
+    if (!setup->host->route_status(setup->context, buf_str(&request->domain), request->now,
+                                   &status)) {
+        request_fail(request, "no-route",
+                     "nothing is known of its route yet; ask again in a "
+                     "moment");
+        return;
+    }
+    const char *problem = route_advice(&status);
+    body = json_object();
+    json_put(body, "name", json_text(buf_str(&request->domain)));
+    json_put(body, "problem", problem != NULL ? json_string(problem) : json_null());
+    json_put(body, "route", json_route(&status));
+    request_answer(request, body);
+}
