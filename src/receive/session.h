@@ -84,7 +84,7 @@ void receive_content_answer(struct receive_session *session, struct message_id i
  * sends at most RECEIVE_WINDOW octets ahead of this. */
 void receive_content_taken(struct receive_session *session, struct message_id id, uint64_t octets,
                            struct now now);
-enum { RECEIVE_WINDOW = 256 * 1024 };
+enum { RECEIVE_WINDOW = 128 * 1024 };
 /* The client's confirmed reverse name, once known; empty if there is none. Until it is known (or
  * 5 s after the start) content does not begin. */
 void receive_client_name(struct receive_session *session, struct str name, struct now now);

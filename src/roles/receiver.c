@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -118,7 +119,15 @@ static void leave_network(struct receiver *receiver, struct network *network)
     memory_free(network);
 }
 
-static struct verdict welcome(const struct receiver *receiver, const struct network *network)
+/* Has the client spoken before it was greeted? Then it does not speak SMTP (RFC 5321 4.3.1). */
+static bool has_spoken(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static struct verdict welcome(const struct receiver *receiver, const struct network *network,
+                              int fd)
 {
     const struct config *config = receiver->process->config;
 
@@ -128,6 +137,8 @@ static struct verdict welcome(const struct receiver *receiver, const struct netw
         return verdict_make(421, 4, 5, STR("Too many sessions here, please come back later"));
     if (network->sessions > config->smtp_sessions_per_client)
         return verdict_make(421, 7, 0, STR("Too many sessions from your network"));
+    if (has_spoken(fd))
+        return verdict_make(554, 5, 0, STR("Wait for the greeting before you speak"));
     return verdict_accept();
 }
 
@@ -142,7 +153,6 @@ static void log_connection(const char *event, const struct connection *connectio
 static void connection_open(struct receiver *receiver, int fd, struct endpoint client)
 {
     struct connection *connection = memory_new(sizeof *connection);
-    struct verdict refusal;
 
     connection->receiver = receiver;
     connection->client = client;
@@ -152,7 +162,7 @@ static void connection_open(struct receiver *receiver, int fd, struct endpoint c
     list_append(&receiver->connections, &connection->link);
     connection->stream = stream_new(receiver->process->loop, &receiver->process->streams, fd,
                                     &stream_hooks, connection);
-    refusal = welcome(receiver, connection->network);
+    struct verdict refusal = welcome(receiver, connection->network, fd);
     struct now now = loop_now(receiver->process->loop);
     connection->session =
         receive_new(&receiver->settings, &receiver_session_host, connection, client,
