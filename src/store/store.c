@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/* store.c: hands every call to the driver that made the object. */
+#include "store/store.h"
+
+#include "base/check.h"
+
+struct store_upload *store_upload_open(struct store *store, struct message_id id)
+{
+    return store->driver->upload_open(store, id);
+}
+
+void store_upload_write(struct store_upload *upload, struct str bytes)
+{
+    upload->store->driver->upload_write(upload, bytes);
+}
+
+uint64_t store_upload_size(const struct store_upload *upload)
+{
+    return upload->store->driver->upload_size(upload);
+}
+
+void store_upload_abort(struct store_upload *upload)
+{
+    upload->store->driver->upload_abort(upload);
+}
+
+uint64_t store_memory(const struct store *store)
+{
+    return store->driver->memory(store);
+}
+
+void store_append(struct store *store, struct store_upload *upload, const struct envelope *envelope,
+                  store_done *done, void *context)
+{
+    check(upload->store == store);
+    check(envelope->recipient_count > 0);
+    store->driver->append(store, upload, envelope, done, context);
+}
+
+void store_settle(struct store *store, const struct settlement *settlement, store_done *done,
+                  void *context)
+{
+    check(settlement->outcome >= OUTCOME_DELIVERED && settlement->outcome <= OUTCOME_DISCARDED);
+    check(settlement->count <= ENVELOPE_RECIPIENTS_MAX);
+    store->driver->settle(store, settlement, done, context);
+}
+
+void store_list(struct store *store, const struct store_query *query, store_listed *listed,
+                void *context)
+{
+    check(query->limit >= 1 && query->limit <= STORE_LIST_MAX);
+    store->driver->list(store, query, listed, context);
+}
+
+void store_open(struct store *store, struct message_id id, struct str domain, store_opened *opened,
+                void *context)
+{
+    store->driver->open(store, id, domain, opened, context);
+}
+
+void store_read(struct store_reader *reader, uint64_t offset, size_t size, store_read_done *done,
+                void *context)
+{
+    reader->store->driver->read(reader, offset, size, done, context);
+}
+
+void store_reader_close(struct store_reader *reader)
+{
+    reader->store->driver->reader_close(reader);
+}
+
+void store_ask(struct store *store, struct message_id id, store_done *done, void *context)
+{
+    store->driver->ask(store, id, done, context);
+}
+
+void store_totals(const struct store *store, struct str domain, struct store_totals *out_totals)
+{
+    store->driver->totals(store, domain, out_totals);
+}
+
+bool store_next_domain(const struct store *store, size_t *cursor, struct str *out_domain)
+{
+    return store->driver->next_domain(store, cursor, out_domain);
+}
+
+void store_health(const struct store *store, struct store_health *out_health)
+{
+    store->driver->health(store, out_health);
+}
+
+void store_lease(struct store *store, struct str domain, store_done *granted,
+                 store_lease_lost *lost, void *context)
+{
+    store->driver->lease(store, domain, granted, lost, context);
+}
+
+void store_lease_return(struct store *store, struct str domain)
+{
+    store->driver->lease_return(store, domain);
+}
+
+void store_turn(struct store *store, struct now now)
+{
+    store->driver->turn(store, now);
+}
+
+int64_t store_deadline(const struct store *store)
+{
+    return store->driver->deadline(store);
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL)
+        store->driver->close(store);
+}
