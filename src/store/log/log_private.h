@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: ISC */
+/* log_private.h: the parts of the segment log and who may call whom.
+ *
+ *     log_store.c   the driver's table, the turn, closing
+ *     upload.c      content that arrives            commit.c   staging, batches, failures
+ *     apply.c       what a durable record means     prepare.c  spare segments, dead segments
+ *     reader.c      open and read                   list.c     listings
+ *     scan.c        what in a segment is valid      recover.c  the start
+ *     checkpoint.c  what makes the next start fast  segment.c  the table of segments
+ *     index*.c fifo.c recent.c   memory             format.c   bytes
+ *
+ * One thread owns the store. What a worker's job touches belongs to the job until
+ * its done(): jobs get handles, names and bytes, never the store's tables.
+ *
+ * Life of a segment (the function that makes it happen):
+ *
+ *     (nothing) --prepare_turn--> SPARE --commit_turn--> CURRENT --commit--> SEALED
+ *                                   ^                                          |
+ *                                   |<------- prepare_turn (DEAD, reused) -----|
+ *     (nothing) <------------------------ prepare_turn (DEAD, removed) --------|
+ *
+ * A spare has its number, a durable header and a durable name before it is used, so
+ * that going on in it costs the commit nothing. Spares are used in the order of
+ * their numbers.
+ *
+ * When may a segment be forgotten? When no entry lives in it, nobody reads it, and
+ * every segment is gone of which its SETTLE and RESUME records speak. So a
+ * settlement outlives every copy of its message (promise 4 of store.h), the
+ * segments alone always suffice to recover, and index files and checkpoint are
+ * there for speed only.
+ */
+#pragma once
+
+#include "base/worker.h"
+#include "store/log/index.h"
+#include "store/log/log_store.h"
+#include "store/log/recent.h"
+
+enum {
+    COMMIT_BYTES_MAX = 16 << 20,     /* of a batch, so that nobody waits long for others */
+    COMMIT_RECORDS_MAX = 8192,
+    CHUNK_FIRST = 8 << 10,           /* of an upload's memory */
+    CHUNK_NEXT = 64 << 10,
+    BODY_PIECE = 1 << 20,            /* a large body goes to its file in such pieces */
+    FILL_SLICE = 1 << 20,            /* a commit waits at most for one of these */
+    SPARES_WANTED = 2,               /* one to go on in, one in reserve for a full disk */
+    SPARES_MAX = 4,                  /* dead segments above this are removed */
+    SEGMENT_HANDLES_MAX = 256,
+    CHECKPOINT_SEGMENTS = 8,         /* bounds what a start after a crash must read */
+    RETRY_MS_FIRST = 1 * SECOND_MS,  /* after a failed commit */
+    RETRY_MS_MAX = 30 * SECOND_MS,
+    SPACE_MS = 1 * SECOND_MS,        /* how often the free space is asked for */
+    NO_ROOM_MS = 5 * SECOND_MS,      /* how long a failure for lack of space is believed */
+    FILE_NAME_SIZE = 40,
+};
+
+struct log_place {
+    uint32_t segment;
+    uint64_t offset;
+};
+
+enum segment_state { SEGMENT_SPARE, SEGMENT_CURRENT, SEGMENT_SEALED, SEGMENT_DEAD };
+
+struct segment {
+    uint32_t number;
+    uint64_t generation;
+    enum segment_state state;
+    uint64_t end;      /* of what is durable and acknowledged */
+    uint32_t live;     /* entries whose record is here */
+    uint64_t live_bytes;
+    uint32_t readers;  /* opened messages, and reads under way */
+    int handle;        /* -1: closed */
+    uint32_t *spoken;  /* older segments of which records here speak, ascending */
+    uint32_t spoken_count;
+    bool dirty;        /* changed since its index file was written */
+    uint32_t index_check;      /* of that file; 0: there is none */
+    struct log_place indexed;  /* recovery: settlements before this are in the index file */
+};
+
+struct segments {
+    struct segment **item; /* by number */
+    uint32_t count;
+    uint32_t number_next;
+    uint32_t open_handles;
+    uint32_t close_hint;
+    struct segment *current; /* NULL after a failure and at the first start */
+};
+
+struct chunk {
+    struct chunk *next;
+    uint32_t used;
+    uint32_t cap;
+    char bytes[];
+};
+
+/* One record on its way to the disk. */
+struct staged {
+    struct link link;
+    uint8_t type; /* enum record_type */
+    uint8_t flags;
+    bool ready;  /* false: a large body is not durable yet; everything behind waits */
+    int error;   /* of that body */
+    struct message_id id;
+    struct buf head;     /* header, meta; padded if there is no content */
+    uint32_t meta_size;
+    struct chunk *chunk; /* content, padding included */
+    uint32_t content_size;
+    uint32_t content_check;
+    uint64_t offset;
+    struct log_upload *upload; /* that it is part of; NULL: stands alone */
+    store_done *done;
+    void *context;
+};
+
+struct commit {
+    struct worker_job job;
+    struct log_store *store;
+    bool busy;
+    /* The job's while it runs. */
+    struct disk *disk;
+    struct link batch; /* of struct staged */
+    int handle;
+    uint64_t offset;
+    uint64_t generation;
+    uint64_t number; /* of the batch */
+    uint16_t count;
+    struct iovec *part;
+    uint32_t part_count;
+    uint32_t part_cap;
+    uint64_t size;
+    int error;
+};
+
+struct upload_body { /* content in a file of its own */
+    struct worker_job job;
+    bool spilled;
+    bool busy;
+    bool created;
+    bool aborted;
+    bool finishing; /* append was called */
+    bool finished;
+    int error;
+    /* The job's while it runs. */
+    struct disk *disk;
+    int handle;
+    char name[FILE_NAME_SIZE];
+    struct chunk *chunk;
+    uint64_t offset;
+    bool last;
+};
+
+struct log_upload {
+    struct store_upload base;
+    struct staged staged;
+    struct link link;
+    struct message_id id;
+    struct chunk *first;
+    struct chunk *last;
+    uint64_t in_memory; /* octets in the chunks */
+    uint64_t size;
+    uint32_t check;
+    struct upload_body body;
+};
+
+enum prepare_step { PREPARE_IDLE, PREPARE_CREATE, PREPARE_FILL, PREPARE_NAME, PREPARE_REUSE,
+                    PREPARE_REMOVE };
+
+struct prepare {
+    struct worker_job job;
+    struct log_store *store;
+    bool busy;
+    bool hurry; /* somebody waits: no zeros ahead */
+    int64_t retry_at;
+    struct segment *dead; /* being reused or removed */
+    /* The job's while it runs. */
+    struct disk *disk;
+    enum prepare_step step;
+    uint32_t number;
+    uint32_t dead_number;
+    uint64_t generation;
+    uint64_t size;
+    uint64_t filled;
+    int handle;
+    int error;
+};
+
+enum checkpoint_step { CHECKPOINT_IDLE, CHECKPOINT_GATHER, CHECKPOINT_INDEX, CHECKPOINT_LIST };
+
+struct checkpoint_group { /* the entries of one segment */
+    uint32_t segment;
+    uint32_t *number;
+    uint32_t count;
+    uint32_t cap;
+};
+
+struct checkpoint {
+    struct worker_job job;
+    struct log_store *store;
+    enum checkpoint_step step;
+    bool busy;
+    uint32_t sealed; /* segments sealed since the last one */
+    struct log_place from; /* recovery reads on from here */
+    uint64_t batch;        /* the last one at that time */
+    uint32_t cursor;      /* GATHER: last entry looked at */
+    struct checkpoint_group *group;
+    uint32_t group_count;
+    uint32_t group_at;
+    /* The job's while it runs. */
+    struct disk *disk;
+    struct buf bytes;
+    char name[FILE_NAME_SIZE];
+    int error;
+};
+
+/* An answer that waits for the turn. run() frees it. */
+struct pending {
+    struct link link;
+    void (*run)(struct log_store *store, struct pending *pending);
+};
+
+struct log_store {
+    struct store store;
+    struct log_store_settings settings;
+    struct disk *disk;
+    struct worker *worker;
+    struct now now;
+    struct index index;
+    struct recent recent;
+    struct segments segments;
+    uint64_t batch; /* number of the last batch */
+    uint64_t memory;
+    struct link staged;
+    struct link uploads; /* open ones */
+    struct link readers;
+    struct link pending;
+    struct link waiting; /* pending ones that wait for a commit first */
+    uint32_t jobs; /* of any kind, not yet collected */
+    struct commit commit;
+    struct prepare prepare;
+    struct checkpoint checkpoint;
+    struct resume_record *resume; /* to be said before anything else is acknowledged */
+    uint32_t resume_count;
+    bool failing;
+    int64_t retry_at;
+    int64_t retry_ms;
+    bool sweep; /* a segment may have died */
+    bool closing;
+    uint64_t disk_free;
+    int64_t space_at;
+    int64_t no_room_until;
+    uint64_t body_bytes; /* in files of their own */
+};
+
+static inline struct log_store *log_of(const struct store *store)
+{
+    return (struct log_store *)(uintptr_t)store;
+}
+
+void log_submit(struct log_store *store, struct worker_job *job);
+/* Answers at the next turn. */
+void log_answer_later(struct log_store *store, store_done *done, void *context, int error);
+void log_queue(struct log_store *store, struct pending *pending);
+/* Removes a file in the background; a failure leaves it for the next recovery. */
+void log_remove_file(struct log_store *store, const char *name);
+
+/* ---- segment.c ---- */
+enum segment_name { SEGMENT_FILE, SEGMENT_NEW, SEGMENT_INDEX, SEGMENT_INDEX_NEW, SEGMENT_BAD };
+void segment_file_name(char name[FILE_NAME_SIZE], uint32_t number, enum segment_name kind);
+void body_file_name(char name[FILE_NAME_SIZE], struct message_id id);
+/* 0 unless the name is a number with this ending. */
+uint32_t segment_number_from(struct str name, struct str ending);
+struct segment *segment_add(struct segments *segments, uint32_t number, uint64_t generation);
+struct segment *segment_find(const struct segments *segments, uint32_t number);
+void segment_drop(struct log_store *store, struct segment *segment);
+struct segment *segment_first_spare(const struct segments *segments);
+uint32_t segment_spares(const struct segments *segments);
+void segment_speaks_of(struct segment *segment, uint32_t number);
+bool segment_is_forgettable(const struct segments *segments, const struct segment *segment);
+int segment_open(struct log_store *store, struct segment *segment); /* opens its handle */
+void segments_fini(struct log_store *store);
+
+/* ---- commit.c ---- */
+void commit_stage(struct log_store *store, struct staged *staged);
+void commit_turn(struct log_store *store);
+void commit_fail_staged(struct log_store *store, int error); /* those that are ready */
+bool commit_is_full(const struct log_store *store);
+int64_t commit_deadline(const struct log_store *store);
+void staged_free(struct log_store *store, struct staged *staged);
+void log_trouble(struct log_store *store, const char *what, int error);
+
+/* ---- apply.c ---- */
+/* The staged entries of a message are durable at this place. */
+void apply_message(struct log_store *store, struct message_id id, int64_t received_ms,
+                   struct segment *segment, uint64_t offset);
+void apply_settle(struct log_store *store, const struct settle_record *settle);
+
+/* ---- upload.c ---- */
+struct store_upload *upload_open(struct store *base, struct message_id id);
+void upload_write(struct store_upload *base, struct str bytes);
+uint64_t upload_size(const struct store_upload *base);
+void upload_abort(struct store_upload *base);
+void upload_append(struct store *base, struct store_upload *upload,
+                   const struct envelope *envelope, store_done *done, void *context);
+void upload_free(struct log_store *store, struct log_upload *upload);
+void chunks_free(struct log_store *store, struct chunk *chunk);
+
+/* ---- prepare.c ---- */
+void prepare_turn(struct log_store *store);
+bool prepare_can_grow(const struct log_store *store);
+void prepare_hurry(struct log_store *store);
+
+/* ---- reader.c, list.c ---- */
+void reader_open(struct store *base, struct message_id id, struct str domain, store_opened *opened,
+                 void *context);
+void reader_read(struct store_reader *base, uint64_t offset, size_t size, store_read_done *done,
+                 void *context);
+void reader_close(struct store_reader *base);
+void readers_fini(struct log_store *store);
+/* The head of the record of an entry: header and meta (more may follow) into *bytes. Tries the cache only. 0, -EAGAIN
+ * or an error. */
+int record_fetch(struct disk *disk, int handle, uint64_t offset, uint64_t generation, bool cached,
+                 uint64_t size_guess, struct buf *bytes, struct record_header *out_header);
+void list_query(struct store *base, const struct store_query *query, store_listed *listed,
+                void *context);
+
+/* ---- scan.c ---- */
+struct scan_record {
+    struct record_header header;
+    uint64_t offset;
+    bool is_damaged; /* its content; envelope and lengths are good */
+    bool after_gap;  /* what stood before it cannot be read */
+};
+struct scan {
+    struct scan_record *record; /* what is kept, in order */
+    uint32_t count;
+    uint32_t cap;
+    uint64_t end;       /* behind the last one kept */
+    uint64_t seen_end;  /* behind the last one that could be read at all */
+    uint64_t batch_max; /* the highest number seen at all */
+    uint32_t torn;      /* records of an unfinished batch that are not kept */
+    bool is_cut;        /* the end of acknowledged records is missing */
+};
+/* `bytes` is the segment from its beginning up to its end; records are looked for from `start`
+ * on. Batches up to `sure` (0: unknown) have been acknowledged. */
+void scan_segment(struct str bytes, uint64_t generation, uint64_t start, uint64_t sure,
+                  struct scan *out_scan);
+void scan_fini(struct scan *scan);
+
+/* ---- checkpoint.c, index_file.c ---- */
+void checkpoint_turn(struct log_store *store);
+void checkpoint_final(struct log_store *store);
+void checkpoint_fini(struct checkpoint *checkpoint);
+/* Reads the checkpoint and the index files. False (and nothing is left in the index): the segments
+ * must be read from the first on. */
+bool checkpoint_load(struct log_store *store);
+/* The entries of one segment as a file; its checksum. */
+uint32_t index_file_encode(struct buf *out, const struct log_store *store,
+                           const struct segment *segment, const uint32_t *number, uint32_t count);
+/* Adds what the file says to the index. False: it is damaged or of another segment; the index may
+ * hold a part of it. */
+bool index_file_decode(struct str bytes, struct log_store *store, struct segment *segment);
+
+/* ---- recover.c ---- */
+int recover(struct log_store *store);
+/* A whole file; -EFBIG if it is larger. */
+int log_read_file(struct disk *disk, const char *name, uint64_t size_max, struct buf *out);

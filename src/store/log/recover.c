@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: ISC */
+/* recover.c: from the files back to the index.
+ *
+ *     1  list the files; read the segments' headers
+ *     2  look at the first records of each segment: which batch begins it, and does it say (RESUME)
+ *        where another one ends
+ *     3  read checkpoint and index files, if they are good
+ *     4  read the segments from there on and apply their records in order
+ *     5  erase what a crash left of an unfinished batch
+ *     6  compare the files of large bodies with the index
+ *
+ * What is damaged is logged and stays in its file. A segment whose header cannot be
+ * read is renamed to NNNNNNNN.bad: nothing in it can be told from older records, a
+ * person must look. A message whose body file is missing stays listed: it is the
+ * operator who must know, and reading it says -EIO.
+ *
+ * Step 5 is for scan.c: of all batches in a segment, at most the last one is
+ * unfinished.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/log/log_private.h"
+
+struct glance { /* what the first records of a segment say */
+    uint32_t segment;
+    uint64_t first_batch; /* 0: no record */
+    bool resumes;
+    uint64_t end_max; /* said by a later segment; 0: nothing said */
+};
+
+struct recovery {
+    struct log_store *store;
+    struct glance *glance; /* in the order of the table */
+    struct map bodies;     /* names of body files; the value is the map itself */
+    struct buf bytes;
+    uint32_t damaged;
+};
+
+/* ---- files ---- */
+
+int log_read_file(struct disk *disk, const char *name, uint64_t size_max, struct buf *out)
+{
+    int handle = disk->driver->open(disk, name, DISK_READ);
+    if (handle < 0)
+        return handle;
+    int64_t size = disk->driver->size(disk, handle);
+    ssize_t got = 1;
+    if (size >= 0 && (uint64_t)size <= size_max)
+        buf_reserve(out, (size_t)size);
+    while (size >= 0 && (uint64_t)size <= size_max && out->len < (size_t)size && got > 0) {
+        got = disk->driver->read(disk, handle, out->ptr + out->len, (size_t)size - out->len,
+                                 out->len);
+        if (got > 0)
+            out->len += (size_t)got;
+    }
+    disk->driver->close(disk, handle);
+    if (size < 0 || got < 0)
+        return size < 0 ? (int)size : (int)got;
+    return (uint64_t)size <= size_max ? 0 : -EFBIG;
+}
+
+/* At most `limit` bytes of a segment from `offset` on. */
+static int read_segment(struct recovery *recovery, struct segment *segment, uint64_t offset,
+                        uint64_t limit)
+{
+    struct disk *disk = recovery->store->disk;
+    struct buf *bytes = &recovery->bytes;
+
+    int rc = segment_open(recovery->store, segment);
+    if (rc < 0)
+        return rc;
+    buf_reset(bytes);
+    buf_reserve(bytes, (size_t)limit);
+    while (bytes->len < limit) {
+        ssize_t got = disk->driver->read(disk, segment->handle, bytes->ptr + bytes->len,
+                                         (size_t)limit - bytes->len, offset + bytes->len);
+        if (got < 0)
+            return (int)got;
+        if (got == 0)
+            return 0;
+        bytes->len += (size_t)got;
+    }
+    return 0;
+}
+
+/* ---- 1: names and headers ---- */
+
+static void set_aside(struct log_store *store, uint32_t number)
+{
+    char from[FILE_NAME_SIZE];
+    char to[FILE_NAME_SIZE];
+
+    segment_file_name(from, number, SEGMENT_FILE);
+    segment_file_name(to, number, SEGMENT_BAD);
+    log_error("segment_unreadable", LOG_TEXT("file", from), LOG_TEXT("kept_as", to));
+    (void)store->disk->driver->rename(store->disk, from, to);
+}
+
+static int add_segment(struct log_store *store, uint32_t number)
+{
+    char name[FILE_NAME_SIZE];
+    char bytes[SEGMENT_HEADER_SIZE];
+    struct segment_header header;
+
+    segment_file_name(name, number, SEGMENT_FILE);
+    int handle = store->disk->driver->open(store->disk, name, DISK_READ);
+    if (handle < 0)
+        return handle;
+    ssize_t got = store->disk->driver->read(store->disk, handle, bytes, sizeof bytes, 0);
+    store->disk->driver->close(store->disk, handle);
+    if (got < 0)
+        return (int)got;
+    if (!segment_header_decode(str_of(bytes, (size_t)got), &header) || header.number != number)
+        set_aside(store, number);
+    else
+        (void)segment_add(&store->segments, number, header.generation);
+    return 0;
+}
+
+static void remove_now(struct log_store *store, struct str name)
+{
+    char text[FILE_NAME_SIZE] = { 0 };
+    if (name.len < sizeof text) {
+        memcpy(text, name.ptr, name.len);
+        (void)store->disk->driver->remove(store->disk, text);
+    }
+}
+
+/* Numbers are not used again, whatever the file they were in has become. */
+static void note_number(struct log_store *store, uint32_t number)
+{
+    if (number >= store->segments.number_next)
+        store->segments.number_next = number + 1;
+}
+
+struct names {
+    struct buf text; /* each zero-ended */
+};
+
+static void collect_name(void *context, const char *name)
+{
+    struct names *names = context;
+    buf_add_bytes(&names->text, name, strlen(name) + 1);
+}
+
+static int look_at(struct recovery *recovery, struct str name)
+{
+    struct log_store *store = recovery->store;
+    uint32_t number = segment_number_from(name, STR("seg"));
+
+    if (number != 0) {
+        note_number(store, number);
+        return add_segment(store, number);
+    }
+    note_number(store, segment_number_from(name, STR("bad")));
+    note_number(store, segment_number_from(name, STR("new")));
+    if (segment_number_from(name, STR("new")) != 0 || str_ends_nocase(name, STR(".tmp")))
+        remove_now(store, name);
+    else if (str_ends_nocase(name, STR(".body")))
+        (void)map_put(&recovery->bodies, name, &recovery->bodies);
+    return 0;
+}
+
+static int list_files(struct recovery *recovery, struct names *names)
+{
+    struct disk *disk = recovery->store->disk;
+    int rc = disk->driver->list(disk, collect_name, names);
+    size_t at = 0;
+
+    while (rc == 0 && at < names->text.len) {
+        struct str name = str_from(names->text.ptr + at);
+        rc = look_at(recovery, name);
+        at += name.len + 1;
+    }
+    return rc;
+}
+
+/* Index files of segments that are no more. */
+static void remove_orphans(struct recovery *recovery, const struct names *names)
+{
+    for (size_t at = 0; at < names->text.len;) {
+        struct str name = str_from(names->text.ptr + at);
+        uint32_t number = segment_number_from(name, STR("idx"));
+        if (number != 0 && segment_find(&recovery->store->segments, number) == NULL)
+            remove_now(recovery->store, name);
+        at += name.len + 1;
+    }
+}
+
+/* ---- 2: a glance at the first records ---- */
+
+static void note_resume(struct recovery *recovery, const struct resume_record *resume)
+{
+    for (uint32_t i = 0; i < recovery->store->segments.count; i++)
+        if (recovery->glance[i].segment == resume->segment &&
+            resume->offset >= SEGMENT_HEADER_SIZE)
+            recovery->glance[i].end_max = resume->offset;
+}
+
+static int glance_at(struct recovery *recovery, uint32_t i)
+{
+    struct segment *segment = recovery->store->segments.item[i];
+    struct glance *glance = &recovery->glance[i];
+    struct record_header header;
+    struct resume_record resume;
+
+    int rc = read_segment(recovery, segment, SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE);
+    if (rc < 0)
+        return rc;
+    struct str bytes = buf_str(&recovery->bytes);
+    if (record_header_peek(bytes, segment->generation, &header))
+        glance->first_batch = header.batch;
+    while (record_header_decode(bytes, segment->generation, &header) &&
+           header.type == RECORD_RESUME) {
+        struct str meta = str_first(str_skip(bytes, RECORD_HEADER_SIZE), header.meta_size);
+        if (resume_meta_decode(meta, &resume)) {
+            glance->resumes = true;
+            note_resume(recovery, &resume);
+        }
+        bytes = str_skip(bytes, (size_t)record_size(&header));
+    }
+    return 0;
+}
+
+static int glance_at_all(struct recovery *recovery)
+{
+    struct segments *segments = &recovery->store->segments;
+    int rc = 0;
+
+    recovery->glance = memory_new(segments->count * sizeof *recovery->glance);
+    for (uint32_t i = 0; i < segments->count; i++)
+        recovery->glance[i].segment = segments->item[i]->number;
+    for (uint32_t i = 0; i < segments->count && rc == 0; i++)
+        rc = glance_at(recovery, i);
+    return rc;
+}
+
+/* The batch up to which everything before the end of this segment has been acknowledged. */
+static uint64_t sure_batch(const struct recovery *recovery, uint32_t i)
+{
+    for (uint32_t later = i + 1; later < recovery->store->segments.count; later++)
+        if (recovery->glance[later].first_batch != 0)
+            return batch_before(recovery->glance[later].first_batch);
+    return 0;
+}
+
+/* Segments are used in order: what has a later one has been used. */
+static bool has_later(const struct recovery *recovery, const struct segment *segment)
+{
+    for (uint32_t i = 0; i < recovery->store->segments.count; i++)
+        if (recovery->glance[i].segment > segment->number && recovery->glance[i].first_batch != 0)
+            return true;
+    return false;
+}
+
+/* ---- 4: records ---- */
+
+static bool is_before(struct log_place a, struct log_place b)
+{
+    return a.segment != b.segment ? a.segment < b.segment : a.offset < b.offset;
+}
+
+static void log_damage(struct recovery *recovery, uint32_t segment, uint64_t offset,
+                       const char *what)
+{
+    recovery->damaged++;
+    log_error("segment_damaged", LOG_INT("segment", segment), LOG_INT("offset", offset),
+              LOG_TEXT("what", what));
+}
+
+static void replay_message(struct recovery *recovery, struct segment *segment,
+                           const struct scan_record *record, struct str meta)
+{
+    struct log_store *store = recovery->store;
+    struct arena arena = { 0 };
+    struct envelope envelope;
+    uint64_t size;
+
+    bool ok = message_meta_decode(meta, &arena, &size, &envelope) && size <= UINT32_MAX &&
+              envelope.recipient_count > 0 &&
+              (record->header.flags & RECORD_BODY_FILE || size == record->header.content_size);
+    if (!ok) {
+        log_damage(recovery, segment->number, record->offset, "envelope");
+    } else if (index_find(&store->index, envelope.id, 0) == 0) {
+        bool in_file = (record->header.flags & RECORD_BODY_FILE) != 0;
+        index_add_message(&store->index, &envelope, size, in_file ? INDEX_BODY_FILE : 0);
+        store->body_bytes += in_file ? size : 0;
+        apply_message(store, envelope.id, envelope.received_ms, segment, record->offset);
+    }
+    arena_fini(&arena);
+}
+
+static void replay_settle(struct recovery *recovery, struct segment *segment,
+                          const struct scan_record *record, struct str meta)
+{
+    struct log_store *store = recovery->store;
+    struct log_place place = { segment->number, record->offset };
+    struct settle_record settle;
+
+    if (!settle_meta_decode(meta, &settle)) {
+        log_damage(recovery, segment->number, record->offset, "settlement");
+        return;
+    }
+    segment_speaks_of(segment, settle.segment);
+    uint32_t number = index_find_entry(&store->index, settle.id, settle.domain);
+    if (number == 0)
+        return;
+    const struct segment *of =
+        segment_find(&store->segments, index_entry(&store->index, number)->segment);
+    if (of != NULL && !is_before(place, of->indexed))
+        apply_settle(store, &settle);
+}
+
+static void replay_record(struct recovery *recovery, struct segment *segment,
+                          const struct scan_record *record)
+{
+    struct resume_record resume;
+    struct str meta = str_of(recovery->bytes.ptr + record->offset + RECORD_HEADER_SIZE,
+                             record->header.meta_size);
+
+    if (record->after_gap)
+        log_damage(recovery, segment->number, record->offset, "records before this are lost");
+    if (record->is_damaged)
+        log_damage(recovery, segment->number, record->offset, "content");
+    switch ((enum record_type)record->header.type) {
+    case RECORD_MESSAGE:
+        replay_message(recovery, segment, record, meta);
+        break;
+    case RECORD_SETTLE:
+        replay_settle(recovery, segment, record, meta);
+        break;
+    case RECORD_RESUME:
+        if (resume_meta_decode(meta, &resume))
+            segment_speaks_of(segment, resume.segment);
+        break;
+    }
+}
+
+/* 5. True if the segment can be gone on in. */
+static bool erase_torn(struct recovery *recovery, const struct segment *segment,
+                       const struct scan *scan)
+{
+    struct disk *disk = recovery->store->disk;
+
+    if (scan->seen_end <= scan->end)
+        return true;
+    size_t size = (size_t)(scan->seen_end - scan->end);
+    char *zeros = memory_new(size);
+    struct iovec part = { zeros, size };
+    int rc = disk->driver->write(disk, segment->handle, &part, 1, scan->end);
+    if (rc == 0)
+        rc = disk->driver->sync(disk, segment->handle);
+    memory_free(zeros);
+    return rc == 0;
+}
+
+static void add_resume(struct log_store *store, const struct segment *segment)
+{
+    store->resume =
+        memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
+    store->resume[store->resume_count++] =
+        (struct resume_record){ .segment = segment->number, .offset = segment->end };
+}
+
+static void finish_segment(struct recovery *recovery, struct segment *segment,
+                           const struct glance *glance, const struct scan *scan)
+{
+    struct log_store *store = recovery->store;
+    bool is_empty = scan->count == 0 && scan->end == SEGMENT_HEADER_SIZE;
+
+    segment->end = scan->end;
+    if (scan->batch_max > store->batch)
+        store->batch = scan->batch_max;
+    if ((scan->is_cut || (is_empty && has_later(recovery, segment))) && glance->end_max == 0)
+        log_damage(recovery, segment->number, scan->end, "records from here on are lost");
+    if (scan->torn > 0)
+        log_info("segment_torn", LOG_INT("segment", segment->number), LOG_INT("offset", scan->end),
+                 LOG_INT("records", scan->torn));
+    if (glance->end_max != 0) {
+        segment->state = SEGMENT_SEALED;
+    } else if (!erase_torn(recovery, segment, scan)) {
+        segment->state = SEGMENT_SEALED;
+        add_resume(store, segment);
+    }
+}
+
+static int replay_segment(struct recovery *recovery, uint32_t i)
+{
+    struct log_store *store = recovery->store;
+    struct segment *segment = store->segments.item[i];
+    const struct glance *glance = &recovery->glance[i];
+    struct log_place from = store->checkpoint.from;
+    uint64_t start = segment->number == from.segment ? from.offset : SEGMENT_HEADER_SIZE;
+    struct scan scan;
+
+    int rc = segment_open(store, segment);
+    if (rc < 0)
+        return rc;
+    int64_t size = store->disk->driver->size(store->disk, segment->handle);
+    if (size < 0)
+        return (int)size;
+    uint64_t limit = glance->end_max != 0 ? glance->end_max : (uint64_t)size;
+    rc = read_segment(recovery, segment, 0, limit);
+    if (rc < 0)
+        return rc;
+    scan_segment(buf_str(&recovery->bytes), segment->generation, start, sure_batch(recovery, i),
+                 &scan);
+    for (uint32_t at = 0; at < scan.count; at++)
+        replay_record(recovery, segment, &scan.record[at]);
+    finish_segment(recovery, segment, glance, &scan);
+    scan_fini(&scan);
+    return 0;
+}
+
+static int replay(struct recovery *recovery)
+{
+    struct segments *segments = &recovery->store->segments;
+    int rc = 0;
+
+    for (uint32_t i = 0; i < segments->count && rc == 0; i++)
+        if (segments->item[i]->number >= recovery->store->checkpoint.from.segment)
+            rc = replay_segment(recovery, i);
+    return rc;
+}
+
+/* The last segment with a record is gone on in; what lies before is sealed, behind spare. */
+static int choose_current(struct log_store *store)
+{
+    struct segments *segments = &store->segments;
+    uint32_t last = segments->count;
+
+    while (last > 0 && segments->item[last - 1]->end == SEGMENT_HEADER_SIZE &&
+           segments->item[last - 1]->state == SEGMENT_SPARE)
+        last--;
+    for (uint32_t i = 0; i + 1 < last; i++)
+        segments->item[i]->state = SEGMENT_SEALED;
+    if (last == 0)
+        return 0;
+    struct segment *current = segments->item[last - 1];
+    if (store->resume_count > 0 || (current->state == SEGMENT_SEALED &&
+                                    current->number != store->checkpoint.from.segment)) {
+        current->state = SEGMENT_SEALED;
+        return 0;
+    }
+    current->state = SEGMENT_CURRENT;
+    segments->current = current;
+    return segment_open(store, current);
+}
+
+/* ---- 6: body files ---- */
+
+static void check_bodies(struct recovery *recovery)
+{
+    const struct index *index = &recovery->store->index;
+    char name[FILE_NAME_SIZE];
+    size_t cursor = 0;
+    struct str unknown;
+
+    for (uint32_t number = 0; (number = index_next(index, number)) != 0;) {
+        const struct index_entry *entry = index_entry(index, number);
+        if (!(entry->flags & INDEX_BODY_FILE))
+            continue;
+        body_file_name(name, entry->id);
+        bool is_there = map_remove(&recovery->bodies, str_from(name)) != NULL;
+        if (!is_there && index_find(index, entry->id, 0) == number)
+            log_error("body_missing", LOG_ID(entry->id), LOG_TEXT("file", name));
+    }
+    while (map_next(&recovery->bodies, &cursor, &unknown) != NULL)
+        remove_now(recovery->store, unknown);
+}
+
+/* ---- */
+
+static void log_result(const struct recovery *recovery, bool is_fast)
+{
+    const struct log_store *store = recovery->store;
+    log_info("store_opened", LOG_INT("entries", store->index.count),
+             LOG_INT("segments", store->segments.count), LOG_INT("damaged", recovery->damaged),
+             LOG_TEXT("from", is_fast ? "checkpoint" : "segments"));
+}
+
+int recover(struct log_store *store)
+{
+    struct recovery recovery = { .store = store };
+    struct names names = { 0 };
+    bool is_fast = false;
+
+    map_init(&recovery.bodies);
+    store->segments.number_next = 1;
+    int rc = list_files(&recovery, &names);
+    if (rc == 0)
+        rc = glance_at_all(&recovery);
+    if (rc == 0) {
+        is_fast = checkpoint_load(store);
+        rc = replay(&recovery);
+    }
+    if (rc == 0)
+        rc = choose_current(store);
+    if (rc == 0) {
+        remove_orphans(&recovery, &names);
+        check_bodies(&recovery);
+        store->batch = ((store->batch >> 32) + 1) << 32;
+        store->sweep = true;
+        log_result(&recovery, is_fast);
+    }
+    map_fini(&recovery.bodies);
+    memory_free(recovery.glance);
+    buf_fini(&recovery.bytes);
+    buf_fini(&names.text);
+    return rc;
+}
