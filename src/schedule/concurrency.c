@@ -9,6 +9,7 @@ enum {
     CEILING_MAX_MS = HOUR_MS,
     REST_MIN_MS = SECOND_MS,
     REST_MAX_MS = MINUTE_MS,
+    DYING_MS = 2 * MINUTE_MS,
 };
 
 void concurrency_start(struct concurrency *concurrency, uint32_t start)
@@ -86,4 +87,14 @@ void concurrency_refused(struct concurrency *concurrency, uint32_t others, int64
     rest(concurrency, ++concurrency->refusals, now_ms);
     if (others > 0 && (others >= concurrency->proven || concurrency->refusals >= 2))
         lower_ceiling(concurrency, others, now_ms);
+}
+
+void concurrency_died(struct concurrency *concurrency, int64_t now_ms)
+{
+    int64_t since_ms = concurrency->ceiling_until_ms - concurrency->ceiling_for_ms;
+
+    if (concurrency->ceiling == 0 || now_ms - since_ms > DYING_MS)
+        return;
+    concurrency->ceiling = 0;
+    concurrency->ceiling_for_ms = 0;
 }

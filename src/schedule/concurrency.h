@@ -46,5 +46,7 @@ void concurrency_answered(struct concurrency *concurrency, uint32_t open, uint32
                           int64_t now_ms);
 /* A session was refused while `others` were ready. */
 void concurrency_refused(struct concurrency *concurrency, uint32_t others, int64_t now_ms);
+/* The primary fails altogether: what looked like a limit a moment ago was its dying. */
+void concurrency_died(struct concurrency *concurrency, int64_t now_ms);
 /* A session ended before a message was answered on it. */
 void concurrency_barren(struct concurrency *concurrency, int64_t now_ms);

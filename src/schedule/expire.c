@@ -131,6 +131,23 @@ static int64_t expire_due(struct route *route, struct expiry *expiry,
     return listing->more && expiry->outstanding == 0 ? now_ms + LOOK_AGAIN_MS : next_ms;
 }
 
+/* The same look tells whether there is anything to drain at all. */
+static void note_held(struct route *route, const struct store_listing *listing, bool is_current)
+{
+    struct waiting *waiting = &route->waiting;
+
+    if (listing->count > 0 && !waiting_has_mail(waiting)) {
+        waiting_rewind(waiting);
+        waiting->more = true;
+        drain_work(route);
+    } else if (listing->count == 0 && is_current) {
+        waiting->more = false;
+    } else if (listing->count == 0) {
+        expire_arm(route, &route->held,
+                   steady_wall(&route->schedule->steady, route->schedule->now));
+    }
+}
+
 void expire_listed(struct route *route, struct expiry *expiry, uint64_t arrivals,
                    const struct store_listing *listing)
 {
@@ -143,12 +160,8 @@ void expire_listed(struct route *route, struct expiry *expiry, uint64_t arrivals
     if (expiry->outstanding > 0)
         next_ms = now_ms + SETTLE_MAX_MS;
     timer_set(route->schedule, &expiry->timer, next_ms);
-    if (listing == NULL || expiry->state != ENTRY_HELD || listing->count > 0)
-        return;
-    if (arrivals == route->arrivals)
-        route->waiting.more = false; /* nothing is held at all */
-    else
-        expire_arm(route, expiry, steady_wall(&route->schedule->steady, route->schedule->now));
+    if (listing != NULL && expiry->state == ENTRY_HELD)
+        note_held(route, listing, arrivals == route->arrivals);
 }
 
 void expire_settled(struct route *route, struct item *item)

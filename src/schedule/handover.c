@@ -227,7 +227,7 @@ void handover_answered(struct schedule *schedule, session_number number, struct 
     if (item == NULL)
         return;
     note_answer(handover);
-    drain_answered(handover->route, item, left, deferred, verdict);
+    answer_come(handover->route, item, left, deferred, verdict);
     target_serve(handover->target);
     drain_work(handover->route);
 }
@@ -268,7 +268,7 @@ static void lose_items(struct handover *handover, enum session_end how,
 {
     bool alone = handover->in_flight == 1;
     list_each_safe (link, &handover->flight)
-        drain_lost(handover->route, container_of(link, struct item, link), alone, how, verdict);
+        answer_lost(handover->route, container_of(link, struct item, link), alone, how, verdict);
 }
 
 void handover_ended(struct schedule *schedule, session_number number, enum session_end how,

@@ -7,13 +7,15 @@
  *                │         └─ handover ┬─ item      a handover: one session, with the
  *                └─ target ────────────┘            items that are in flight on it
  *
- *   schedule.c     the node: its routes, its clock, what is due
+ *   schedule.c     the node: its clock, what is due, and what the host tells
+ *   routes.c       routes come, are resolved, paused, woken, and go
  *   route_state.c  up, shaky, down, paused
  *   ways.c         the plan: a route's targets, and which of them to use now
  *   target.c       one address and port, shared by routes; what its answers mean to them
  *   probing.c      when a target is probed
  *   handover.c     a session from opening to end
  *   drain.c        which entry goes next, on which session
+ *   answer.c       what an answer means to the entry and to the pace
  *   waiting.c      the entries kept in memory
  *   expire.c       the end of the holding time
  *   status.c       looking in
@@ -32,7 +34,7 @@
 #include "schedule/schedule.h"
 #include "schedule/steady.h"
 
-enum { WAYS_NONE = UINT32_MAX }; /* a preference worse than any */
+enum { WAYS_NONE = UINT16_MAX + 1 }; /* a preference worse than any */
 
 struct timer {
     struct heap_node node;
@@ -56,6 +58,8 @@ struct schedule {
     uint64_t last_number; /* of sessions and tickets */
 };
 
+/* Every public function that brings the time begins with it. */
+void schedule_begin(struct schedule *schedule, struct now now);
 void timer_set(struct schedule *schedule, struct timer *timer, int64_t at_ms);
 void timer_stop(struct schedule *schedule, struct timer *timer);
 
@@ -211,6 +215,9 @@ struct route {
 };
 
 int64_t route_value(const struct route *route, enum setting setting);
+struct route *route_find(const struct schedule *schedule, struct str domain);
+void route_free(struct route *route);
+void route_settings_changed(struct route *route);
 
 /* ---- route_state.c ---- */
 
@@ -321,11 +328,14 @@ void drain_stop(struct route *route);  /* it is not up any more */
 void drain_arrived(struct route *route, const struct entry *entry);
 void drain_listed(struct route *route, const struct store_listing *listing);
 void drain_wake(struct route *route);
-void drain_answered(struct route *route, struct item *item, uint32_t left, uint32_t deferred,
-                    const struct verdict *verdict);
+
+/* ---- answer.c ---- */
+
+void answer_come(struct route *route, struct item *item, uint32_t left, uint32_t deferred,
+                 const struct verdict *verdict);
 /* The session ended before the item was answered; `alone`: no other was in flight on it. */
-void drain_lost(struct route *route, struct item *item, bool alone, enum session_end how,
-                const struct verdict *verdict);
+void answer_lost(struct route *route, struct item *item, bool alone, enum session_end how,
+                 const struct verdict *verdict);
 
 /* ---- expire.c ---- */
 

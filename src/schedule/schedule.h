@@ -113,10 +113,10 @@ void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
 
 void schedule_session_ready(struct schedule *schedule, session_number session, unsigned window,
                             struct now now);
-/* What became of a dispatched entry; it is not listed any more if nothing is left. `left`:
- * recipients still pending (more than one transaction could carry, or deferred); `deferred`: of
- * those, tried and told 4yz; `verdict`: of the first that was deferred, for display. The host has
- * recorded the settlement before. */
+/* What became of a dispatched entry. `left`: recipients still pending (more than one transaction
+ * could carry, or deferred); where nothing is left, the store does not list it any more.
+ * `deferred`: of those, tried and told 4yz; `verdict`: of the first that was deferred, for display.
+ * The host has recorded the settlement before. */
 void schedule_delivered(struct schedule *schedule, session_number session, struct message_id id,
                         uint32_t left, uint32_t deferred, const struct verdict *verdict,
                         struct now now);

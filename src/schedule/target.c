@@ -146,6 +146,8 @@ void target_failed(struct target *target, const struct verdict *verdict, bool is
 
     target->state = TARGET_FAILS;
     target->verdict = *verdict;
+    if (before == TARGET_ANSWERS)
+        concurrency_died(&target->concurrency, target->schedule->now.mono_ms);
     if (is_probe || before != TARGET_FAILS)
         tell_failed(target);
 }
