@@ -30,11 +30,11 @@ typedef uint64_t session_number; /* never reused while the keeper runs; never 0 
 
 /* How a session ended or failed to begin; decides what it means for the target. */
 enum session_end {
-    SESSION_END_QUIT,      /* as asked for */
-    SESSION_END_CONNECT,   /* no connection: refused, unreachable, timed out */
-    SESSION_END_GREETING,  /* banner or EHLO refused, or a 421 later */
-    SESSION_END_LOST,      /* reset, end of stream, timeout in the middle */
-    SESSION_END_INTERNAL,  /* our own doing: the deliverer died */
+    SESSION_END_QUIT,     /* as asked for */
+    SESSION_END_CONNECT,  /* no connection: refused, unreachable, timed out */
+    SESSION_END_GREETING, /* banner or EHLO refused, or a 421 later */
+    SESSION_END_LOST,     /* reset, end of stream, timeout in the middle */
+    SESSION_END_INTERNAL, /* our own doing: the deliverer died */
 };
 
 struct session_plan {
@@ -51,7 +51,8 @@ struct schedule_host {
     void (*resolve)(void *context, struct str domain);
     /* Open a session; answer with schedule_session_ready() or schedule_session_ended(). */
     void (*open_session)(void *context, const struct session_plan *plan);
-    void (*end_session)(void *context, session_number session); /* QUIT */
+    /* QUIT; one that is still opening is given up. Answer with schedule_session_ended(). */
+    void (*end_session)(void *context, session_number session);
     /* Hand this entry to the session: its pending recipients, DELIVER_RECIPIENTS_MAX at most;
      * answer with schedule_delivered(). */
     void (*dispatch)(void *context, session_number session, const struct entry *entry);
@@ -63,19 +64,19 @@ struct schedule_host {
     /* A route changed its state. */
     void (*state_changed)(void *context, struct str domain, enum route_state from,
                           enum route_state to, const struct verdict *reason);
-    /* All that was held when the primary came back has been handed over. */
+    /* All that was held when the primary came back has been tried; so much was handed over. */
     void (*drained)(void *context, struct str domain, uint64_t delivered, int64_t took_ms);
 };
 
 struct schedule_settings {
-    int64_t probes_per_second; /* budget of the node */
+    int64_t probes_per_second;              /* budget of the node */
     const struct domain_settings *defaults; /* of the node; outlives the scheduler */
 };
 
 struct schedule *schedule_new(const struct schedule_settings *settings,
                               const struct schedule_host *host, void *context,
                               struct random *random, struct now now);
-void schedule_free(struct schedule *schedule);
+void schedule_free(struct schedule *schedule); /* asks the host to end its sessions */
 void schedule_set_settings(struct schedule *schedule, const struct schedule_settings *settings,
                            struct now now);
 
@@ -87,7 +88,9 @@ void schedule_put_route(struct schedule *schedule, struct str domain,
                         struct now now);
 /* Sessions are ended; mail of the domain stays in the store. */
 void schedule_remove_route(struct schedule *schedule, struct str domain, struct now now);
-/* The plan is copied. NULL: none, for the reason given; mail is held and it is asked again. */
+/* The plan is copied. With a reason it is the last known good one, used while the DNS is silent.
+ * NULL: none, for the reason given; it is asked again. 4.4.3 (the DNS was silent) keeps the plan
+ * there was; any other reason is an answer, and ends it: mail is held. */
 void schedule_resolved(struct schedule *schedule, struct str domain, const struct route_plan *plan,
                        const struct verdict *reason, struct now now);
 /* paused_until_ms as in the directory: 0 resumes and probes at once. */
@@ -111,14 +114,15 @@ void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
 void schedule_session_ready(struct schedule *schedule, session_number session, unsigned window,
                             struct now now);
 /* What became of a dispatched entry. `left`: recipients still pending (more than one transaction
- * could carry, or deferred); `deferred`: of those, tried and told 4yz; `verdict`: of the first
- * that was deferred, for display. The host has recorded the settlement before. */
+ * could carry, or deferred); where nothing is left, the store does not list it any more.
+ * `deferred`: of those, tried and told 4yz; `verdict`: of the first that was deferred, for display.
+ * The host has recorded the settlement before. */
 void schedule_delivered(struct schedule *schedule, session_number session, struct message_id id,
                         uint32_t left, uint32_t deferred, const struct verdict *verdict,
                         struct now now);
 /* Entries dispatched to it that were not answered count as not tried. */
-void schedule_session_ended(struct schedule *schedule, session_number session,
-                            enum session_end how, const struct verdict *verdict, struct now now);
+void schedule_session_ended(struct schedule *schedule, session_number session, enum session_end how,
+                            const struct verdict *verdict, struct now now);
 
 /* ---- time, and looking in ---- */
 
@@ -129,22 +133,22 @@ struct route_target_status {
     struct str host;
     struct endpoint endpoint;
     uint16_t preference;
-    bool answers;            /* at the last try */
-    int64_t last_tried_ms;   /* Unix time; 0: never */
-    struct verdict verdict;  /* of the last try */
+    bool answers;           /* at the last try */
+    int64_t last_tried_ms;  /* Unix time; 0: never */
+    struct verdict verdict; /* of the last try */
 };
 
 struct route_status {
     enum route_state state;
-    int64_t state_since_ms; /* Unix time */
-    struct verdict reason;  /* why it is not up, or the last answer */
-    uint32_t sessions;      /* open */
+    int64_t state_since_ms;    /* Unix time */
+    struct verdict reason;     /* why it is not up, or the last answer */
+    uint32_t sessions;         /* open */
     uint32_t sessions_allowed; /* by slow start and feedback, now */
-    uint32_t in_flight;     /* entries handed to sessions */
-    uint64_t deferred;      /* entries that wait for a later try of their own */
-    uint64_t delivered;     /* messages since the start */
+    uint32_t in_flight;        /* entries handed to sessions */
+    uint64_t deferred;         /* entries that wait for a later try of their own */
+    uint64_t delivered;        /* messages since the start */
     uint64_t attempts;
-    int64_t next_probe_ms;  /* Unix time; 0: none is due */
+    int64_t next_probe_ms; /* Unix time; 0: none is due */
     bool plan_known;
     bool plan_is_old; /* last-known-good, DNS does not answer */
     uint32_t target_count;
@@ -154,6 +158,6 @@ bool schedule_status(const struct schedule *schedule, struct str domain, struct 
                      struct route_status *out_status);
 /* For `queue show`: when a deferred entry is tried next (Unix time; 0: as soon as the route
  * allows), how often it was tried, and the last answer. False if nothing is known of it. */
-bool schedule_entry_status(const struct schedule *schedule, struct str domain,
-                           struct message_id id, struct now now, int64_t *out_next_ms,
-                           uint32_t *out_attempts, struct verdict *out_last);
+bool schedule_entry_status(const struct schedule *schedule, struct str domain, struct message_id id,
+                           struct now now, int64_t *out_next_ms, uint32_t *out_attempts,
+                           struct verdict *out_last);

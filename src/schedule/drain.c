@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: ISC */
+/* drain.c: which entry goes next, on which session.
+ *
+ * One function, drain_work(), is called after everything that may have changed what
+ * a route can do: it gives entries to sessions with room, opens sessions while more
+ * wait than can be given, lists ahead of need, and ends sessions with nothing to do.
+ * Calling it once too often costs little and does nothing.
+ */
+#include "schedule/inner.h"
+
+enum {
+    AHEAD_LOW = 64, /* list more when fewer are left */
+    AHEAD = 250,    /* so many at once */
+    AHEAD_CANARY = 8,
+    LIST_RETRY_MS = SECOND_MS,
+    WAKE_GAP_MS = SECOND_MS,
+};
+
+static int64_t now_of(const struct route *route)
+{
+    return route->schedule->now.mono_ms;
+}
+
+/* ---- giving ---- */
+
+static int64_t rate_wait_until(const struct route *route)
+{
+    int64_t until = INT64_MIN;
+
+    if (route_value(route, SETTING_MESSAGES_PER_MINUTE) > 0)
+        until = rate_ready_at(&route->messages);
+    if (route_value(route, SETTING_BYTES_PER_SECOND) > 0 && rate_ready_at(&route->bytes) > until)
+        until = rate_ready_at(&route->bytes);
+    return until;
+}
+
+static void take_rate(struct route *route, const struct entry *entry)
+{
+    uint64_t per_minute = (uint64_t)route_value(route, SETTING_MESSAGES_PER_MINUTE);
+    uint64_t per_second = (uint64_t)route_value(route, SETTING_BYTES_PER_SECOND);
+
+    if (per_minute > 0)
+        rate_take(&route->messages, 1, per_minute > 1 ? per_minute * 1000 / 60 : 16, SECOND_MS,
+                  now_of(route));
+    if (per_second > 0)
+        rate_take(&route->bytes, entry->size, per_second * 1000, SECOND_MS, now_of(route));
+}
+
+static bool may_go(const struct route *route)
+{
+    if (rate_wait_until(route) > now_of(route))
+        return false;
+    if (route->phase == DRAIN_OPEN)
+        return true;
+    return route->waiting.count[ITEM_FLIGHT] == 0 && now_of(route) >= route->canary_at_ms;
+}
+
+static struct handover *with_room(const struct route *route, bool must_be_idle)
+{
+    list_each (link, &route->room) {
+        struct handover *handover = container_of(link, struct handover, room);
+        if (handover_may_take(handover) && (!must_be_idle || handover->in_flight == 0))
+            return handover;
+    }
+    return NULL;
+}
+
+static void give(struct route *route, struct handover *handover, struct item *item)
+{
+    take_rate(route, &item->entry);
+    route->attempts++;
+    waiting_move(&route->waiting, item, ITEM_FLIGHT);
+    handover->is_alone = item->is_suspect;
+    handover_give(handover, item);
+}
+
+/* A suspect needs a session of its own; if none is idle, one takes nothing more until it is. */
+static struct handover *session_for_next(struct route *route, bool *out_alone)
+{
+    struct handover *idle = NULL;
+
+    *out_alone = false;
+    if (waiting_has_suspect(&route->waiting)) {
+        idle = with_room(route, true);
+        *out_alone = idle != NULL;
+    }
+    return idle != NULL ? idle : with_room(route, false);
+}
+
+static void reserve_for_suspect(struct route *route)
+{
+    if (!waiting_has_suspect(&route->waiting))
+        return;
+    list_each (link, &route->handovers)
+        if (container_of(link, struct handover, link)->is_alone)
+            return;
+    list_each (link, &route->handovers) {
+        struct handover *handover = container_of(link, struct handover, link);
+        if (handover->state == HANDOVER_READY && handover->in_flight > 0) {
+            handover->is_alone = true;
+            return;
+        }
+    }
+}
+
+static void give_all(struct route *route)
+{
+    while (may_go(route)) {
+        bool alone;
+        struct handover *handover = session_for_next(route, &alone);
+        if (handover == NULL)
+            break;
+        struct item *item = waiting_next(&route->waiting, alone, now_of(route));
+        if (item == NULL)
+            break;
+        give(route, handover, item);
+    }
+    reserve_for_suspect(route);
+}
+
+/* ---- opening, listing, resting ---- */
+
+static uint32_t count_wanted(const struct route *route)
+{
+    uint32_t ready = waiting_ready_count(&route->waiting, now_of(route));
+    bool may_be_more = route->waiting.more && route->handover_count == 0;
+
+    return ready == 0 && may_be_more ? 1 : ready;
+}
+
+static void open_more(struct route *route)
+{
+    uint32_t limit = (uint32_t)route_value(route, SETTING_SESSIONS);
+    uint32_t wanted = count_wanted(route);
+
+    if (route->phase != DRAIN_OPEN) {
+        limit = 1;
+        if (now_of(route) < route->canary_at_ms)
+            return;
+    }
+    if (wanted == 0 || rate_wait_until(route) > now_of(route) || with_room(route, false) != NULL)
+        return;
+    while (wanted > route->opening_count && route->handover_count < limit) {
+        struct way *way = ways_choose(route);
+        if (way == NULL)
+            break;
+        handover_open(route, way, false);
+    }
+    if (route->handover_count == 0)
+        ways_stay_hungry(route);
+    else
+        ways_sate(route);
+}
+
+static void look_ahead(struct route *route)
+{
+    struct waiting *waiting = &route->waiting;
+    bool is_open = route->phase == DRAIN_OPEN;
+
+    if (!waiting->more || waiting->listing != NULL || route->handover_count == 0)
+        return;
+    if (waiting->count[ITEM_WINDOW] >= (is_open ? AHEAD_LOW : 1) ||
+        waiting->count[ITEM_DEFERRED] >= WAITING_DEFERRED_MAX || now_of(route) < route->list_at_ms)
+        return;
+    const struct store_query query = {
+        .domain = route->name,
+        .states = 1U << ENTRY_HELD,
+        .after = waiting->after,
+        .limit = is_open ? AHEAD : AHEAD_CANARY,
+    };
+    waiting->listing = listing_ask(route, LISTING_AHEAD, &query);
+}
+
+static bool is_quiet(const struct route *route)
+{
+    const struct waiting *waiting = &route->waiting;
+    return route->state != ROUTE_STATE_UP || (waiting->listing == NULL && !waiting->more &&
+                                              waiting_ready_count(waiting, now_of(route)) == 0);
+}
+
+/* Sessions that take nothing more end; those that could, but have nothing, rest. */
+static void tidy(struct route *route)
+{
+    bool quiet = is_quiet(route);
+
+    list_each_safe (link, &route->room) {
+        struct handover *handover = container_of(link, struct handover, room);
+        if (handover->in_flight > 0)
+            continue;
+        bool is_spent = route->state != ROUTE_STATE_UP || !handover_may_take(handover);
+        if (is_spent || (quiet && handover->is_probe && !handover->was_given))
+            handover_end(handover);
+        else
+            handover_rest(handover);
+    }
+    if (route->handover_count == 0)
+        waiting_forget_window(&route->waiting);
+}
+
+static void consider(int64_t at_ms, int64_t now_ms, int64_t *next_ms)
+{
+    if (at_ms > now_ms && at_ms < *next_ms)
+        *next_ms = at_ms;
+}
+
+static void set_timer(struct route *route)
+{
+    int64_t next_ms = NEVER_MS;
+    int64_t now_ms = now_of(route);
+    struct heap_node *deferred = heap_first(&route->waiting.deferred);
+
+    if (deferred != NULL)
+        consider(deferred->key, now_ms, &next_ms);
+    if (waiting_has_mail(&route->waiting)) {
+        consider(rate_wait_until(route), now_ms, &next_ms);
+        if (route->phase != DRAIN_OPEN)
+            consider(route->canary_at_ms, now_ms, &next_ms);
+        consider(route->list_at_ms, now_ms, &next_ms);
+    }
+    timer_set(route->schedule, &route->work, next_ms);
+}
+
+static void tell_drained(struct route *route)
+{
+    const struct waiting *waiting = &route->waiting;
+    struct schedule *schedule = route->schedule;
+
+    if (!route->is_draining || waiting->more || waiting->listing != NULL)
+        return;
+    if (waiting->count[ITEM_WINDOW] + waiting->count[ITEM_AGAIN] + waiting->backlog_in_flight > 0)
+        return;
+    route->is_draining = false;
+    if (route->drain_delivered > 0)
+        schedule->host->drained(schedule->context, route->name, route->drain_delivered,
+                                now_of(route) - route->drain_since_ms);
+}
+
+void drain_work(struct route *route)
+{
+    if (route->state == ROUTE_STATE_UP) {
+        give_all(route);
+        open_more(route);
+        look_ahead(route);
+        set_timer(route);
+        tell_drained(route);
+    }
+    tidy(route);
+}
+
+/* ---- beginning and end ---- */
+
+void drain_start(struct route *route)
+{
+    route->phase = DRAIN_CANARY;
+    route->canary_at_ms = now_of(route);
+    route->crawl_ms = 0;
+    route->deferred_in_row = 0;
+    route->is_draining = waiting_has_mail(&route->waiting);
+    route->drain_since_ms = now_of(route);
+    route->drain_delivered = 0;
+    drain_work(route);
+}
+
+void drain_stop(struct route *route)
+{
+    route->is_draining = false;
+    ways_sate(route);
+    timer_stop(route->schedule, &route->work);
+    if (route->waiting.listing != NULL) {
+        listing_forget(route->schedule, &route->waiting.listing);
+        waiting_listing_over(&route->waiting);
+    }
+    waiting_forget_ahead(&route->waiting);
+    if (route->state == ROUTE_STATE_PAUSED)
+        list_each (link, &route->handovers)
+            if (container_of(link, struct handover, link)->state == HANDOVER_OPENING)
+                handover_end(container_of(link, struct handover, link));
+    tidy(route);
+}
+
+void drain_arrived(struct route *route, const struct entry *entry)
+{
+    struct waiting *waiting = &route->waiting;
+    struct item *item = waiting_find(waiting, entry->id);
+    bool has_room =
+        route->state == ROUTE_STATE_UP && waiting->count[ITEM_FRESH] < WAITING_FRESH_MAX;
+
+    if (item != NULL && item->place != ITEM_DONE) {
+        item->entry.pending = entry->pending; /* recipients were released to it */
+        return;
+    }
+    if (item != NULL) {
+        item->entry = *entry;
+        waiting_move(waiting, item, ITEM_FRESH);
+    } else if (has_room) {
+        item = waiting_add(waiting, entry, ITEM_FRESH);
+    } else {
+        waiting->more = true;
+        if (entry->since_ms < waiting->after.since_ms) /* released into its old place */
+            waiting_rewind(waiting);
+    }
+    if (item != NULL)
+        item->entry.domain = route->name;
+    if (route->state == ROUTE_STATE_UP)
+        drain_work(route);
+}
+
+void drain_listed(struct route *route, const struct store_listing *listing)
+{
+    struct waiting *waiting = &route->waiting;
+
+    if (listing == NULL) {
+        route->list_at_ms = now_of(route) + LIST_RETRY_MS;
+    } else {
+        for (uint32_t i = 0; i < listing->count; i++) {
+            waiting->after = listing->position[i];
+            if (waiting_find(waiting, listing->entry[i].id) != NULL)
+                continue;
+            struct item *item = waiting_add(waiting, &listing->entry[i], ITEM_WINDOW);
+            item->entry.domain = route->name;
+            item->position = listing->position[i];
+            item->is_backlog = true;
+        }
+        waiting->more = listing->more;
+    }
+    waiting_listing_over(waiting);
+    drain_work(route);
+}
+
+void drain_wake(struct route *route)
+{
+    if (now_of(route) - route->woken_ms < WAKE_GAP_MS)
+        return;
+    route->woken_ms = now_of(route);
+    waiting_retry_all(&route->waiting, now_of(route));
+    if (waiting_has_mail(&route->waiting)) {
+        waiting_rewind(&route->waiting); /* who asks for everything gets a fresh look */
+        route->waiting.more = true;
+    } else {
+        expire_look(route, &route->held); /* tells if there is mail after all */
+    }
+    if (route->phase != DRAIN_OPEN)
+        route->canary_at_ms = now_of(route);
+    drain_work(route);
+}

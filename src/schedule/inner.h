@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: ISC */
+/* inner.h: what the files of this room share. Not for others.
+ *
+ *     schedule  ─┬─ route ─┬─ way ───── target      a way: one target of one route
+ *                │         ├─ waiting ─ item        an item: an entry kept in memory
+ *                │         ├─ expiry (held, rescued)
+ *                │         └─ handover ┬─ item      a handover: one session, with the
+ *                └─ target ────────────┘            items that are in flight on it
+ *
+ *   schedule.c     the node: its clock, what is due, and what the host tells
+ *   routes.c       routes come, are resolved, paused, woken, and go
+ *   route_state.c  up, shaky, down, paused
+ *   ways.c         the plan: a route's targets, and which of them to use now
+ *   target.c       one address and port, shared by routes; what its answers mean to them
+ *   probing.c      when a target is probed
+ *   handover.c     a session from opening to end
+ *   drain.c        which entry goes next, on which session
+ *   answer.c       what an answer means to the entry and to the pace
+ *   waiting.c      the entries kept in memory
+ *   expire.c       the end of the holding time
+ *   status.c       looking in
+ *   concurrency.c rate.c deferral.c steady.c    small pure parts
+ *
+ * Every public call notes the time in schedule->now; nothing below reads a clock.
+ */
+#pragma once
+
+#include "base/check.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "schedule/concurrency.h"
+#include "schedule/rate.h"
+#include "schedule/schedule.h"
+#include "schedule/steady.h"
+
+enum { WAYS_NONE = UINT16_MAX + 1 }; /* a preference worse than any */
+
+struct timer {
+    struct heap_node node;
+    void (*fire)(struct timer *timer);
+};
+
+struct schedule {
+    struct schedule_settings settings;
+    const struct schedule_host *host;
+    void *context;
+    struct random *random;
+    struct now now;
+    struct steady steady;
+    struct map routes;    /* by domain */
+    struct map targets;   /* by encoded endpoint */
+    struct map handovers; /* by session number */
+    struct map tickets;   /* of listings under way: struct listing */
+    struct heap timers;
+    struct heap probes; /* targets by the time of their next probe */
+    struct rate probe_budget;
+    uint64_t last_number; /* of sessions and tickets */
+};
+
+/* Every public function that brings the time begins with it. */
+void schedule_begin(struct schedule *schedule, struct now now);
+void timer_set(struct schedule *schedule, struct timer *timer, int64_t at_ms);
+void timer_stop(struct schedule *schedule, struct timer *timer);
+
+/* ---- listings under way ---- */
+
+enum listing_kind { LISTING_AHEAD, LISTING_HELD, LISTING_RESCUED };
+
+struct listing {
+    uint64_t ticket;
+    struct route *route;
+    enum listing_kind kind;
+    uint64_t arrivals; /* route->arrivals when it was asked for */
+};
+
+struct listing *listing_ask(struct route *route, enum listing_kind kind,
+                            const struct store_query *query);
+void listing_forget(struct schedule *schedule, struct listing **listing); /* NULL is fine */
+
+/* ---- waiting.c ---- */
+
+enum item_place {
+    ITEM_WINDOW,   /* listed ahead of need, oldest first */
+    ITEM_FRESH,    /* arrived while the route was up */
+    ITEM_AGAIN,    /* to be handed over again at once */
+    ITEM_FLIGHT,   /* handed to a session */
+    ITEM_DEFERRED, /* waits for a time of its own */
+    ITEM_EXPIRING, /* its holding time is over; the host was told */
+    ITEM_DONE,     /* settled, but a listing asked for before may still name it */
+    ITEM_PLACES
+};
+
+enum { WAITING_FRESH_MAX = 1000, WAITING_DEFERRED_MAX = 10000, WAITING_REASONS = 8 };
+
+struct item {
+    struct link link;     /* in the list of its place, or in its handover's */
+    struct heap_node due; /* ITEM_DEFERRED */
+    struct entry entry;
+    struct store_position position; /* ITEM_WINDOW */
+    enum item_place place;
+    uint32_t attempts;      /* that ended in a deferral */
+    uint32_t reason_number; /* of the last answer; 0: none */
+    uint8_t lost_alone;     /* sessions that were lost with nothing but this in flight */
+    uint8_t no_progress;    /* answers in a row that settled nothing and deferred nothing */
+    bool is_suspect;        /* was in flight when a session was lost: goes alone */
+    bool is_backlog;        /* waited in the store when its turn came */
+    bool is_gone;           /* settled by others while in flight */
+};
+
+struct waiting {
+    struct map known; /* every item, by message id */
+    struct link list[ITEM_PLACES];
+    uint32_t count[ITEM_PLACES];
+    struct heap deferred;
+    bool more;                   /* the store may have entries behind `after` */
+    struct store_position after; /* what was listed last */
+    struct store_position taken; /* what left the window last */
+    struct listing *listing;
+    unsigned turn; /* backlog, new, backlog, new … */
+    uint32_t backlog_in_flight;
+    struct verdict *reason; /* the last WAITING_REASONS answers, by number; NULL before the first */
+    uint32_t reason_count;
+};
+
+void waiting_init(struct waiting *waiting);
+void waiting_fini(struct waiting *waiting, struct schedule *schedule);
+struct item *waiting_find(const struct waiting *waiting, struct message_id id);
+struct item *waiting_add(struct waiting *waiting, const struct entry *entry, enum item_place place);
+void waiting_move(struct waiting *waiting, struct item *item, enum item_place place);
+void waiting_defer(struct waiting *waiting, struct item *item, int64_t due_ms);
+void waiting_finish(struct waiting *waiting, struct item *item); /* done with; may free */
+/* What can be found again in the store is forgotten. */
+void waiting_forget_window(struct waiting *waiting);
+void waiting_forget_ahead(
+    struct waiting *waiting);                 /* the window, new mail, the place in the store */
+void waiting_rewind(struct waiting *waiting); /* read the store from its beginning */
+void waiting_retry_all(struct waiting *waiting, int64_t now_ms);
+void waiting_listing_over(struct waiting *waiting);   /* answered, or not awaited any more */
+bool waiting_has_mail(const struct waiting *waiting); /* or may have */
+/* The next one to go, still in its place; NULL: none is ready. Suspects only if `alone`. */
+struct item *waiting_next(struct waiting *waiting, bool alone, int64_t now_ms);
+bool waiting_has_suspect(const struct waiting *waiting);
+uint32_t waiting_ready_count(const struct waiting *waiting, int64_t now_ms);
+void waiting_note_reason(struct waiting *waiting, struct item *item, const struct verdict *verdict);
+const struct verdict *waiting_reason(const struct waiting *waiting, const struct item *item);
+
+/* ---- routes ---- */
+
+enum drain_phase {
+    DRAIN_CANARY, /* one message, and the next only when it is answered */
+    DRAIN_OPEN,   /* as many as sessions allow */
+    DRAIN_CRAWL,  /* everything is deferred: one message at growing intervals */
+};
+
+struct way {
+    struct route *route;
+    struct target *target;
+    struct str host;
+    uint16_t preference;
+    bool failed;      /* in this round of probes */
+    struct link link; /* target->ways */
+    struct link hungry;
+};
+
+struct expiry {
+    enum entry_state state;
+    struct timer timer;
+    struct listing *listing;
+    uint32_t outstanding; /* items in ITEM_EXPIRING of this state */
+};
+
+struct route {
+    struct schedule *schedule;
+    struct str name;
+    struct domain_settings settings;
+
+    enum route_state state;
+    int64_t state_since_ms; /* Unix time */
+    struct verdict reason;
+    uint32_t good, bad; /* rounds in a row */
+    int64_t paused_until_ms;
+    struct timer pause;
+
+    struct arena plan; /* owns the ways and their host names */
+    struct way *way;
+    uint32_t way_count;
+    uint32_t best; /* preference that is used now, or WAYS_NONE */
+    bool plan_is_old;
+    bool is_resolving;
+    struct timer resolve;
+
+    struct link handovers;
+    struct link room; /* handovers that can take another entry */
+    uint32_t handover_count;
+    uint32_t opening_count;
+    struct rate messages, bytes;
+
+    struct waiting waiting;
+    enum drain_phase phase;
+    int64_t canary_at_ms;
+    int64_t crawl_ms;
+    uint32_t deferred_in_row;
+    struct timer work;
+    bool is_draining; /* drained() is still to be told */
+    int64_t drain_since_ms;
+    uint64_t drain_delivered;
+    int64_t woken_ms;
+    int64_t list_at_ms; /* not before, after the store failed */
+
+    uint64_t arrivals;
+    uint64_t delivered;
+    uint64_t attempts;
+    struct expiry held, rescued;
+};
+
+int64_t route_value(const struct route *route, enum setting setting);
+struct route *route_find(const struct schedule *schedule, struct str domain);
+void route_free(struct route *route);
+void route_settings_changed(struct route *route);
+
+/* ---- route_state.c ---- */
+
+enum route_event {
+    ROUTE_EVENT_ANSWERED, /* one of its targets */
+    ROUTE_EVENT_FAILED,   /* every one of its targets, in this round */
+    ROUTE_EVENT_NO_PLAN,
+    ROUTE_EVENT_PAUSE,
+    ROUTE_EVENT_RESUME,
+    ROUTE_EVENTS
+};
+void route_state_event(struct route *route, enum route_event event, const struct verdict *verdict);
+
+/* ---- ways.c ---- */
+
+void ways_set_plan(struct route *route, const struct route_plan *plan); /* copies */
+void ways_clear(struct route *route);
+void ways_find_best(struct route *route); /* after a target changed */
+/* One of the best with room for another session, at random; NULL: none now. */
+struct way *ways_choose(struct route *route);
+uint32_t ways_preference(const struct route *route, const struct target *target);
+void ways_stay_hungry(struct route *route); /* for room at the best */
+void ways_sate(struct route *route);
+
+/* ---- target.c ---- */
+
+enum target_state { TARGET_UNKNOWN, TARGET_ANSWERS, TARGET_FAILS };
+
+struct target {
+    struct schedule *schedule;
+    struct endpoint endpoint;
+    struct link ways;
+    struct link hungry;  /* ways of routes with mail and no session */
+    uint32_t user_count; /* ways and handovers */
+    enum target_state state;
+    struct verdict verdict;
+    int64_t tried_ms; /* NEVER_TRIED_MS */
+    int64_t tried_wall_ms;
+    int64_t answered_ms;
+    int64_t jitter; /* of this interval, per thousand */
+    bool is_urgent; /* a sign of life */
+    struct handover *probe;
+    struct heap_node probe_due;
+    struct concurrency concurrency;
+    uint32_t session_count, ready_count;
+    struct timer serve;
+};
+
+#define NEVER_TRIED_MS (INT64_MIN / 4)
+
+struct target *target_use(struct schedule *schedule, struct endpoint endpoint);
+void target_release(struct target *target);
+void target_answered(struct target *target, uint32_t start, bool is_probe);
+void target_failed(struct target *target, const struct verdict *verdict, bool is_probe);
+/* Gives room to routes that wait for it, or sets a timer for when there will be. */
+void target_serve(struct target *target);
+
+/* ---- probing.c ---- */
+
+void probing_plan(struct target *target);     /* after a try */
+void probing_plan_route(struct route *route); /* after a change of the route */
+void probing_wake(struct target *target);
+void probing_run(struct schedule *schedule);
+int64_t probing_deadline(const struct schedule *schedule);
+int64_t probing_next(const struct route *route); /* mono; NEVER_MS */
+
+/* ---- handover.c ---- */
+
+enum handover_state { HANDOVER_OPENING, HANDOVER_READY, HANDOVER_CLOSING };
+
+struct handover {
+    struct schedule *schedule;
+    session_number number;
+    enum handover_state state;
+    struct route *route; /* NULL: removed meanwhile */
+    struct target *target;
+    uint32_t preference;
+    struct link link;   /* route->handovers */
+    struct link room;   /* route->room */
+    struct link flight; /* items */
+    uint32_t in_flight;
+    uint32_t window;
+    bool is_probe;
+    bool is_alone;  /* takes nothing more until what is in flight is answered */
+    bool was_given; /* an entry */
+    bool did_work;  /* at least one was answered */
+    int64_t ready_ms;
+    struct timer idle;
+};
+
+void handover_open(struct route *route, struct way *way, bool is_probe);
+void handover_give(struct handover *handover, struct item *item);
+void handover_end(struct handover *handover);  /* asks for QUIT; what is in flight may be lost */
+void handover_rest(struct handover *handover); /* nothing to do: end soon */
+bool handover_may_take(const struct handover *handover);
+void handover_abandon_all(struct route *route); /* the route goes */
+void handover_ready(struct schedule *schedule, session_number number, uint32_t window);
+void handover_answered(struct schedule *schedule, session_number number, struct message_id id,
+                       uint32_t left, uint32_t deferred, const struct verdict *verdict);
+void handover_ended(struct schedule *schedule, session_number number, enum session_end how,
+                    const struct verdict *verdict);
+
+/* ---- drain.c ---- */
+
+void drain_work(struct route *route);
+void drain_start(struct route *route); /* it is up */
+void drain_stop(struct route *route);  /* it is not up any more */
+void drain_arrived(struct route *route, const struct entry *entry);
+void drain_listed(struct route *route, const struct store_listing *listing);
+void drain_wake(struct route *route);
+
+/* ---- answer.c ---- */
+
+void answer_come(struct route *route, struct item *item, uint32_t left, uint32_t deferred,
+                 const struct verdict *verdict);
+/* The session ended before the item was answered; `alone`: no other was in flight on it. */
+void answer_lost(struct route *route, struct item *item, bool alone, enum session_end how,
+                 const struct verdict *verdict);
+
+/* ---- expire.c ---- */
+
+void expire_init(struct route *route);
+void expire_fini(struct route *route);
+void expire_look(struct route *route, struct expiry *expiry); /* at the oldest, now */
+void expire_arm(struct route *route, struct expiry *expiry, int64_t since_ms);
+void expire_listed(struct route *route, struct expiry *expiry, uint64_t arrivals,
+                   const struct store_listing *listing);
+void expire_settled(struct route *route, struct item *item);

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/* probing.c: when a target is probed (SPEC P1, P2).
+ *
+ *     the route is        and the target           probed
+ *     paused              -                        never
+ *     up                  is used, answers         rarely, counted from the last session
+ *                         better or equal, silent  often
+ *                         worse than those used    never
+ *     shaky, down         the best, or all better  often
+ *                         ones fail
+ *                         another                  never
+ *
+ * Often is every 5 s, moved by up to a fifth either way and counted from the start
+ * of the last try: a primary that comes back is asked at most 6 s later, or as soon
+ * as a try that hangs has come to its connect timeout. One probe at a time per
+ * target serves all routes that lead there; the shortest interval wanted counts.
+ *
+ * The budget of the node (200 a second) is spent on the target that is due first.
+ * Beyond it the intervals of all grow evenly, because each waits for its turn.
+ */
+#include "schedule/inner.h"
+
+enum {
+    BUDGET_CREDIT_MS = 50,
+    WAKE_GAP_MS = SECOND_MS,    /* signs of life come in swarms */
+    HANGING_MS = SECOND_MS / 2, /* a probe this old may have begun before the host lived */
+};
+
+enum demand { DEMAND_NONE, DEMAND_RARE, DEMAND_OFTEN };
+
+static bool better_ones_fail(const struct way *way)
+{
+    const struct route *route = way->route;
+    for (uint32_t i = 0; i < route->way_count; i++)
+        if (route->way[i].preference < way->preference &&
+            route->way[i].target->state != TARGET_FAILS)
+            return false;
+    return true;
+}
+
+static enum demand demand_of(const struct way *way)
+{
+    const struct route *route = way->route;
+
+    switch (route->state) {
+    case ROUTE_STATE_PAUSED:
+        return DEMAND_NONE;
+    case ROUTE_STATE_UP:
+        if (way->preference > route->best)
+            return DEMAND_NONE;
+        return way->target->state == TARGET_ANSWERS ? DEMAND_RARE : DEMAND_OFTEN;
+    case ROUTE_STATE_SHAKY:
+    case ROUTE_STATE_DOWN:
+        return better_ones_fail(way) ? DEMAND_OFTEN : DEMAND_NONE;
+    }
+    return DEMAND_NONE;
+}
+
+static int64_t due_for(const struct way *way)
+{
+    const struct target *target = way->target;
+    enum demand demand = demand_of(way);
+    int64_t from = target->tried_ms;
+
+    if (demand == DEMAND_NONE)
+        return NEVER_MS;
+    if (from == NEVER_TRIED_MS) /* known mail goes first when the budget is short */
+        return target->schedule->now.mono_ms -
+               (waiting_has_mail(&way->route->waiting) ? MINUTE_MS : 0);
+    if (demand == DEMAND_RARE && target->answered_ms > from)
+        from = target->answered_ms;
+    int64_t interval = route_value(way->route, demand == DEMAND_RARE ? SETTING_PROBE_INTERVAL_UP
+                                                                     : SETTING_PROBE_INTERVAL);
+    return from + interval + interval * target->jitter / 1000;
+}
+
+static int64_t due_of(const struct target *target)
+{
+    int64_t due = NEVER_MS;
+
+    if (target->is_urgent)
+        return target->tried_ms + WAKE_GAP_MS;
+    list_each (link, &target->ways) {
+        int64_t wanted = due_for(container_of(link, struct way, link));
+        if (wanted < due)
+            due = wanted;
+    }
+    return due;
+}
+
+static void put(struct target *target, int64_t due_ms)
+{
+    struct heap *probes = &target->schedule->probes;
+
+    if (due_ms == NEVER_MS || target->probe != NULL)
+        heap_remove(probes, &target->probe_due);
+    else
+        heap_put(probes, &target->probe_due, due_ms);
+}
+
+void probing_plan(struct target *target)
+{
+    put(target, due_of(target));
+}
+
+/* Only ever brings a probe forward; one that is not wanted any more is seen to be so when due. */
+void probing_plan_route(struct route *route)
+{
+    for (uint32_t i = 0; i < route->way_count; i++) {
+        struct target *target = route->way[i].target;
+        int64_t due = due_for(&route->way[i]);
+        bool is_planned = target->probe_due.index != 0;
+        if (due != NEVER_MS && (!is_planned || due < target->probe_due.key))
+            put(target, due);
+    }
+}
+
+static bool is_wanted(const struct target *target)
+{
+    list_each (link, &target->ways)
+        if (demand_of(container_of(link, struct way, link)) == DEMAND_OFTEN)
+            return true;
+    return false;
+}
+
+void probing_wake(struct target *target)
+{
+    int64_t now_ms = target->schedule->now.mono_ms;
+
+    if (!is_wanted(target))
+        return;
+    if (target->probe != NULL) {
+        if (target->probe->state != HANDOVER_OPENING || now_ms - target->tried_ms < HANGING_MS)
+            return;
+        struct handover *hanging = target->probe;
+        target->probe = NULL;
+        handover_end(hanging);
+    }
+    target->is_urgent = true;
+    probing_plan(target);
+}
+
+/* One whose mail can follow on the same connection is preferred; they take turns. */
+static struct way *choose_way(struct target *target)
+{
+    struct way *chosen = NULL;
+
+    list_each (link, &target->ways) {
+        struct way *way = container_of(link, struct way, link);
+        if (demand_of(way) == DEMAND_NONE)
+            continue;
+        if (chosen == NULL || waiting_has_mail(&way->route->waiting))
+            chosen = way;
+        if (waiting_has_mail(&way->route->waiting))
+            break;
+    }
+    return chosen;
+}
+
+static void probe(struct target *target)
+{
+    struct schedule *schedule = target->schedule;
+    struct way *way = choose_way(target);
+    uint64_t budget = (uint64_t)schedule->settings.probes_per_second;
+
+    if (way == NULL)
+        return;
+    rate_take(&schedule->probe_budget, 1, budget * 1000, BUDGET_CREDIT_MS, schedule->now.mono_ms);
+    list_remove(&way->link);
+    list_append(&target->ways, &way->link);
+    target->is_urgent = false;
+    handover_open(way->route, way, true);
+}
+
+void probing_run(struct schedule *schedule)
+{
+    int64_t now_ms = schedule->now.mono_ms;
+    struct heap_node *node;
+
+    while (rate_ready_at(&schedule->probe_budget) <= now_ms &&
+           (node = heap_take_due(&schedule->probes, now_ms)) != NULL) {
+        struct target *target = container_of(node, struct target, probe_due);
+        int64_t due = due_of(target);
+        if (due > now_ms)
+            put(target, due); /* sessions have succeeded meanwhile, or nobody asks any more */
+        else
+            probe(target);
+    }
+}
+
+int64_t probing_deadline(const struct schedule *schedule)
+{
+    struct heap_node *first = heap_first(&schedule->probes);
+    int64_t budget = rate_ready_at(&schedule->probe_budget);
+
+    if (first == NULL)
+        return NEVER_MS;
+    return first->key > budget ? first->key : budget;
+}
+
+int64_t probing_next(const struct route *route)
+{
+    int64_t next = NEVER_MS;
+
+    for (uint32_t i = 0; i < route->way_count; i++) {
+        const struct target *target = route->way[i].target;
+        if (target->probe_due.index != 0 && target->probe_due.key < next &&
+            demand_of(&route->way[i]) != DEMAND_NONE)
+            next = target->probe_due.key;
+    }
+    return next;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/* world.h: a store, primaries of several tempers and a clock, for tests of the scheduler.
+ *
+ * Domains are d0.example, d1.example …; a primary is known by its number and has
+ * the endpoint 10.0.x.y:25. Everything that the scheduler asks for happens a little
+ * later, in the order of a fake clock. While it runs, the world holds the
+ * scheduler to its promises:
+ *
+ *   - an entry is on one session at a time, and only while its route is up
+ *   - a session carries no more than its window, a route no more than its limit
+ *   - a deferred entry is not tried again before its time, unless somebody woke it
+ */
+#pragma once
+
+#include "base/heap.h"
+#include "schedule/schedule.h"
+
+enum { WORLD_DOMAINS = 1100, WORLD_PRIMARIES = 1100 };
+
+struct primary {
+    bool is_alive;
+    bool refuses;           /* while dead: refused at once, else connects hang */
+    uint32_t session_limit; /* 421 above; 0: none */
+    uint32_t window;
+    int64_t latency_ms;  /* per message, one after the other on a session */
+    int64_t greylist_ms; /* each message is deferred until so long after its first try */
+    bool says_hint;      /* greylisting says how long */
+    bool defers_all;
+    bool loses_all; /* drops the connection at the first message */
+    uint32_t defers_percent, loses_percent;
+
+    uint32_t sessions, sessions_max;
+    uint64_t connects, refused, connect_failed;
+    int64_t answers_since_ms; /* set by primary_revive() */
+};
+
+struct mail {
+    struct entry entry;
+    uint32_t domain;
+    int64_t first_try_ms, last_try_ms;
+    uint32_t tries, deferrals, deliveries;
+    session_number on; /* session that carries it, 0 */
+    bool is_poison;    /* breaks every connection */
+    bool is_stored;
+    int64_t delivered_ms;
+};
+
+struct world {
+    struct schedule *schedule;
+    struct domain_settings defaults, settings;
+    struct schedule_settings schedule_settings;
+    struct random random, scheduler_random;
+    struct now now;
+    struct heap events;
+    struct primary primary[WORLD_PRIMARIES];
+    uint32_t primary_of[WORLD_DOMAINS]; /* best target */
+    uint32_t second_of[WORLD_DOMAINS];  /* worse, or equal if equals; UINT32_MAX: none */
+    bool second_is_equal;
+    bool dns_is_dead;
+    enum route_state state[WORLD_DOMAINS];
+    bool woken; /* retries may be early */
+    struct mail *mail;
+    uint32_t mail_count, mail_cap;
+    uint32_t head; /* all before it are gone */
+    struct link sessions;
+
+    uint64_t dispatched, deferred, delivered, expired, discarded, probes, opened, drained, listings;
+    uint64_t state_changes;
+    int64_t first_dispatch_ms; /* since it was last set to -1 */
+};
+
+struct world *world_new(uint64_t seed);
+void world_free(struct world *world);
+struct str world_domain(uint32_t number);
+void world_set(struct world *world, enum setting setting, int64_t value); /* for all domains */
+void world_add_domain(struct world *world, uint32_t domain, uint32_t primary);
+/* Mail into the store without telling the scheduler (it was there before); returns its number. */
+uint32_t world_hold(struct world *world, uint32_t domain);
+uint32_t world_arrive(struct world *world, uint32_t domain);
+void world_run(struct world *world, int64_t ms);
+bool world_run_until_empty(struct world *world, int64_t ms_max);
+void world_kill(struct world *world, uint32_t primary); /* sessions are lost */
+void world_revive(struct world *world, uint32_t primary);
+void world_jump_clock(struct world *world, int64_t ms); /* the wall clock alone */
+uint32_t world_held(const struct world *world, uint32_t domain);
+struct route_status world_status(struct world *world, uint32_t domain);
+struct endpoint world_endpoint(uint32_t primary);
