@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* main.c: one binary; the first word says what it is this time. */
-int main(void)
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    return cli_main(argc, argv);
 }

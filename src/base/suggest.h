@@ -6,8 +6,8 @@
  *     if (meant.best.len > 0) …
  *
  * Only a name at most two typing errors away (a letter added, lost, changed, or
- * two neighbours swapped) is close enough, and a short word must share more than
- * it lacks.
+ * two neighbours swapped) is close enough, and a short word must share at least as
+ * much as it lacks.
  */
 #pragma once
 

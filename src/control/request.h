@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "control/control.h"
+#include "control/when.h"
 
 struct control {
     struct control_setup setup;
@@ -64,11 +65,6 @@ json_t *json_verdict(const struct verdict *verdict); /* "450 4.2.0 text", or nul
 json_t *json_id(struct message_id id);
 void json_put(json_t *object, const char *name, json_t *value); /* takes the value */
 json_t *json_number(uint64_t number);
-
-/* ---- time ---- */
-
-/* A duration from now ("2h") or an RFC 3339 time; false if neither. */
-bool when_parse(struct str text, struct now now, int64_t *out_wall_ms);
 
 /* ---- operations, by file ---- */
 

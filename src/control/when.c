@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* when.c: points in time as people write them. */
+/* when.c: see when.h. */
+#include "control/when.h"
+
 #include <time.h>
 
-#include "control/request.h"
+#include "config/settings.h"
 
 /* Digits of fixed width at the front of *text, followed by `end` ('\0': by anything). */
 static bool cut_digits(struct str *text, size_t width, char end, int *out_number)

@@ -21,6 +21,7 @@ static void suggests_the_nearest_name_within_two_errors(void **state)
         { "dta", "data" },
         { "sesion", "sessions" },
         { "holt", "hold" },
+        { "use", "user" },
         { "", NULL },
         { "xy", NULL },
         { "da", NULL },

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* fake.h: a node without a disk, for the operations: a store of two messages, a host that remembers
- * what it was asked, a directory in a temporary folder. Callbacks come from fake_turn(). */
+ * what it was asked, a directory in memory. Callbacks come from fake_turn(). */
 #pragma once
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -34,8 +31,6 @@ struct fake {
     /* the one callback that waits */
     struct link waiting;
 
-    char folder[64];
-    char path[96];
     struct worker *worker;
     struct directory *directory;
     struct config *config;
@@ -373,11 +368,8 @@ static struct fake *fake_new(void)
     fake->store.driver = &fake_driver;
     list_init(&fake->waiting);
     fake_init_messages(fake);
-    (void)snprintf(fake->folder, sizeof fake->folder, "/tmp/holdfast-control-XXXXXX");
-    check(mkdtemp(fake->folder) != NULL);
-    (void)snprintf(fake->path, sizeof fake->path, "%s/directory.db", fake->folder);
     fake->worker = worker_new_inline();
-    check(directory_open(fake->path, fake->worker, &fake->directory) == 0);
+    check(directory_open(":memory:", fake->worker, &fake->directory) == 0);
     check(config_load_text(STR("fake"), STR("hostname = mx2.example.net"), &fake->config,
                            &problems) == 0);
     const struct control_setup setup = {
@@ -394,19 +386,11 @@ static struct fake *fake_new(void)
 
 static void fake_free(struct fake *fake)
 {
-    static const char *const suffixes[] = { "", "-wal", "-shm" };
-    char path[128];
-
     control_free(fake->control);
     fake_turn(fake);
     directory_close(fake->directory);
     worker_free(fake->worker);
     config_free(fake->config);
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        (void)snprintf(path, sizeof path, "%s%s", fake->path, suffixes[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(fake->folder);
     check(fake->open_readers == 0);
     arena_fini(&fake->arena);
     buf_fini(&fake->answers);

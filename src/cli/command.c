@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+/* command.c: the tables; see command.h. */
+#include "cli/command.h"
+
+#include "base/check.h"
+
+static const struct option_rule options[OPTION_COUNT] = {
+    [OPTION_CONFIG] = { "config", "FILE", OPTION_LOCAL, NULL,
+                        "the configuration; else HOLDFAST_CONFIG or "
+                        "/etc/holdfast/holdfast.conf" },
+    [OPTION_SOCKET] = { "socket", "PATH", OPTION_LOCAL, NULL,
+                        "the control socket, if it is not the configured one" },
+    [OPTION_HELP] = { "help", NULL, OPTION_LOCAL, NULL, "explain the command" },
+    [OPTION_JSON] = { "json", NULL, OPTION_LOCAL, NULL, "answer in JSON" },
+    [OPTION_DUMP] = { "dump", NULL, OPTION_LOCAL, NULL, "show the configuration in effect" },
+    [OPTION_WATCH] = { "watch", NULL, OPTION_LOCAL, NULL, "show it again every two seconds" },
+    [OPTION_PRIMARY] = { "primary", "HOST[:PORT]", OPTION_LIST, "primary",
+                         "where its mail goes, instead of its MX records; may be repeated" },
+    [OPTION_HOLD] = { "hold", "TIME", OPTION_SETTING, "hold",
+                      "how long mail waits for the primary; short for --set hold=TIME" },
+    [OPTION_SET] = { "set", "KEY=VALUE", OPTION_PAIR, "set",
+                     "a setting; KEY=default takes it back; may be repeated" },
+    [OPTION_FORCE] = { "force", NULL, OPTION_FLAG, "force", "even while mail is held for it" },
+    [OPTION_UNTIL] = { "until", "TIME", OPTION_TEXT, "until",
+                       "2h, or 2026-11-22T06:00:00Z; without it until resumed" },
+    [OPTION_DOMAIN] = { "domain", "DOMAIN", OPTION_TEXT, "domain", "only of this domain" },
+    [OPTION_RECIPIENT] = { "recipient", "ADDRESS", OPTION_TEXT, "recipient",
+                           "only for this recipient" },
+    [OPTION_STATE] = { "state", "STATE", OPTION_TEXT, "state", "held, rescued or all" },
+    [OPTION_LIMIT] = { "limit", "COUNT", OPTION_NUMBER, "limit", "at most so many" },
+    [OPTION_AFTER] = { "after", "POSITION", OPTION_TEXT, "after",
+                       "the next page; the end of a page names it" },
+    [OPTION_NEWEST] = { "newest", NULL, OPTION_FLAG, "newest", "newest first" },
+};
+
+#define BIT(option) (1u << OPTION_##option)
+#define EVERY       (BIT(CONFIG) | BIT(SOCKET) | BIT(HELP))
+#define NAME                                                                                       \
+    {                                                                                              \
+        {                                                                                          \
+            "name", "DOMAIN", false                                                                \
+        }                                                                                          \
+    }
+#define ID                                                                                         \
+    {                                                                                              \
+        {                                                                                          \
+            "id", "ID", false                                                                      \
+        }                                                                                          \
+    }
+#define CHANGE (BIT(PRIMARY) | BIT(HOLD) | BIT(SET) | BIT(JSON))
+#define PART   (BIT(DOMAIN) | BIT(RECIPIENT) | BIT(JSON))
+
+/* clang-format off */
+static const struct command commands[] = {
+    { "", "run", .run = run_run, .help = "run the node in the foreground" },
+    { "", "check-config", .run = run_check_config, .options = BIT(DUMP),
+      .help = "look for mistakes in the configuration" },
+    { "", "status", "status", run_status, show_status, .options = BIT(JSON) | BIT(WATCH) | BIT(LIMIT),
+      .help = "the node at a glance" },
+    { "", "version", .run = run_version, .options = BIT(JSON), .help = "which version this is" },
+    { "", "help", .run = run_help, .argument = { { NULL, "COMMAND", true }, { NULL, "SUBCOMMAND", true } },
+      .help = "explain a command" },
+    { "", "role", .run = run_role, .is_hidden = true, .help = "for the supervisor alone" },
+
+    { "domain", "add", "domain.add", run_operation, show_domain, NAME, CHANGE, .help = "protect a domain" },
+    { "domain", "set", "domain.set", run_operation, show_domain, NAME, CHANGE,
+      .help = "change what was set for a domain" },
+    { "domain", "show", "domain.show", run_operation, show_domain, NAME, BIT(JSON),
+      .help = "all about one domain" },
+    { "domain", "list", "domain.list", run_operation, show_domains,
+      .options = BIT(JSON) | BIT(LIMIT) | BIT(AFTER), .help = "the protected domains" },
+    { "domain", "remove", "domain.remove", run_operation, show_removed, NAME, BIT(FORCE) | BIT(JSON),
+      .help = "protect a domain no longer; its mail stays" },
+    { "domain", "pause", "domain.pause", run_operation, show_domain, NAME, BIT(UNTIL) | BIT(JSON),
+      .help = "hold its mail back, go on accepting" },
+    { "domain", "resume", "domain.resume", run_operation, show_domain, NAME, BIT(JSON),
+      .help = "end the pause and hand over at once" },
+    { "domain", "check", "domain.check", run_operation, show_check, NAME, BIT(JSON),
+      .help = "where its mail would go now" },
+
+    { "queue", "list", "queue.list", run_operation, show_messages,
+      .options = PART | BIT(STATE) | BIT(LIMIT) | BIT(AFTER) | BIT(NEWEST),
+      .help = "held and rescued messages" },
+    { "queue", "show", "queue.show", run_operation, show_message, ID, BIT(JSON),
+      .help = "all about one message" },
+    { "queue", "flush", "queue.flush", run_operation, show_flushed,
+      { { "domain", "DOMAIN", true } }, BIT(JSON), .help = "try now, without waiting" },
+    { "queue", "release", "queue.release", run_operation, show_settled, ID, PART,
+      .help = "try rescued mail again" },
+    { "queue", "discard", "queue.discard", run_operation, show_settled, ID, PART,
+      .help = "delete a message for good" },
+    { "queue", "export", "queue.export", run_export, .argument = ID,
+      .help = "the content of a message, to standard output" },
+};
+/* clang-format on */
+
+const struct option_rule *option_rule(enum option option)
+{
+    check((unsigned)option < OPTION_COUNT);
+    return &options[option];
+}
+
+const struct command *command_next(size_t *cursor)
+{
+    if (*cursor >= sizeof commands / sizeof *commands)
+        return NULL;
+    return &commands[(*cursor)++];
+}
+
+bool command_takes(const struct command *command, enum option option)
+{
+    return ((EVERY | command->options) & 1u << option) != 0;
+}
+
+bool cli_has(const struct cli *cli, enum option option)
+{
+    return cli->value_count[option] > 0;
+}
+
+const char *cli_value(const struct cli *cli, enum option option)
+{
+    int count = cli->value_count[option];
+    return count > 0 ? cli->value[option][count - 1] : NULL;
+}
