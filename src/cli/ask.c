@@ -15,7 +15,7 @@
 
 enum { TIMEOUT_S = 30 };
 
-struct client {
+struct connection {
     int fd;
     struct control_lines lines;
 };
@@ -88,7 +88,7 @@ static int connect_to(struct str path, int *out_fd)
     return 0;
 }
 
-int client_open(const struct cli *cli, struct client **out_client)
+int connection_open(const struct cli *cli, struct connection **out_client)
 {
     struct buf path = { 0 };
     int fd = -1;
@@ -101,14 +101,14 @@ int client_open(const struct cli *cli, struct client **out_client)
     buf_fini(&path);
     if (status != EXIT_OK)
         return status;
-    struct client *client = memory_new(sizeof *client);
+    struct connection *client = memory_new(sizeof *client);
     client->fd = fd;
     client->lines.size_max = CONTROL_ANSWER_MAX;
     *out_client = client;
     return EXIT_OK;
 }
 
-void client_close(struct client *client)
+void connection_close(struct connection *client)
 {
     if (client == NULL)
         return;
@@ -127,7 +127,7 @@ static int say_lost(ssize_t got)
     return EXIT_REFUSED;
 }
 
-int client_send(struct client *client, json_t *request)
+int connection_send(struct connection *client, json_t *request)
 {
     char *text = json_dumps(request, JSON_COMPACT);
     struct buf line = { 0 };
@@ -146,7 +146,7 @@ int client_send(struct client *client, json_t *request)
     return ok ? EXIT_OK : say_lost(now);
 }
 
-int client_read(struct client *client, json_t **out_answer)
+int connection_read(struct connection *client, json_t **out_answer)
 {
     char bytes[65536];
     struct str line;
@@ -172,15 +172,15 @@ int client_read(struct client *client, json_t **out_answer)
 
 int cli_ask(const struct cli *cli, json_t *request, json_t **out_answer)
 {
-    struct client *client = NULL;
-    int status = client_open(cli, &client);
+    struct connection *client = NULL;
+    int status = connection_open(cli, &client);
 
     if (status == EXIT_OK)
-        status = client_send(client, request);
+        status = connection_send(client, request);
     else
         json_decref(request);
     if (status == EXIT_OK)
-        status = client_read(client, out_answer);
-    client_close(client);
+        status = connection_read(client, out_answer);
+    connection_close(client);
     return status;
 }

@@ -102,16 +102,16 @@ int cli_parse(struct cli *cli, int argc, char **argv, struct buf *why);
 json_t *cli_request(const struct cli *cli, struct buf *why);
 
 /* ask.c */
-struct client;
+struct connection;
 /* The path of the control socket into *out; 0 or EXIT_USAGE after having said why. */
 int cli_socket_path(const struct cli *cli, struct buf *out);
 const char *cli_config_path(const struct cli *cli);
 /* 0 or an exit status after having said why. */
-int client_open(const struct cli *cli, struct client **out_client);
-void client_close(struct client *client);
-/* Sends the request (takes it); client_read() then gives the answers, one a call. */
-int client_send(struct client *client, json_t *request);
-int client_read(struct client *client, json_t **out_answer);
+int connection_open(const struct cli *cli, struct connection **out_client);
+void connection_close(struct connection *client);
+/* Sends the request (takes it); connection_read() then gives the answers, one a call. */
+int connection_send(struct connection *client, json_t *request);
+int connection_read(struct connection *client, json_t **out_answer);
 /* One request, one answer. */
 int cli_ask(const struct cli *cli, json_t *request, json_t **out_answer);
 

@@ -147,13 +147,13 @@ static bool write_piece(const json_t *answer)
 }
 
 /* All pieces, in the order in which they come. */
-static int write_pieces(struct client *client)
+static int write_pieces(struct connection *client)
 {
     bool more = true;
 
     while (more) {
         json_t *answer = NULL;
-        int status = client_read(client, &answer);
+        int status = connection_read(client, &answer);
         if (status != EXIT_OK)
             return status;
         more = json_is_true(json_object_get(answer, "more"));
@@ -170,7 +170,7 @@ static int write_pieces(struct client *client)
 
 int run_export(struct cli *cli)
 {
-    struct client *client = NULL;
+    struct connection *client = NULL;
 
     if (isatty(STDOUT_FILENO)) {
         cli_say("a message may hold what upsets a terminal; write it to a file: holdfast queue "
@@ -181,14 +181,14 @@ int run_export(struct cli *cli)
     json_t *request = make_request(cli);
     if (request == NULL)
         return EXIT_USAGE;
-    int status = client_open(cli, &client);
+    int status = connection_open(cli, &client);
     if (status != EXIT_OK) {
         json_decref(request);
         return status;
     }
-    status = client_send(client, request);
+    status = connection_send(client, request);
     if (status == EXIT_OK)
         status = write_pieces(client);
-    client_close(client);
+    connection_close(client);
     return status;
 }

@@ -131,7 +131,7 @@ static void send_data(struct deliver_client *client, struct transaction *transac
     client->is_clear = true; /* whatever the reply is, it ends the transaction (RFC 5321 4.1.1.4) */
 }
 
-bool content_write(struct deliver_client *client, struct transaction *transaction)
+bool body_write(struct deliver_client *client, struct transaction *transaction)
 {
     bool is_held = transaction->held.len > 0;
     struct str content = is_held ? buf_str(&transaction->held) : transaction->fresh;

@@ -142,7 +142,7 @@ void transaction_settle_all(struct deliver_client *client, const struct verdict 
 /* content.c */
 void content_ask(struct deliver_client *client);
 /* Sends what is here of the current transaction, and its end. False if there is nothing to send. */
-bool content_write(struct deliver_client *client, struct transaction *transaction);
+bool body_write(struct deliver_client *client, struct transaction *transaction);
 
 /* write.c */
 /* The end of every turn: writes what may be written, asks for content, says QUIT when it is time,
