@@ -12,8 +12,8 @@ int roles_main(int argc, char **argv)
     enum role role;
     uint64_t index;
 
-    if (argc != 2 || !role_from_name(str_from(argv[0]), &role) || role == ROLE_SUPERVISOR ||
-        !str_to_u64(str_from(argv[1]), UINT16_MAX, &index)) {
+    if (argc != 4 || !role_from_name(str_from(argv[2]), &role) || role == ROLE_SUPERVISOR ||
+        !str_to_u64(str_from(argv[3]), UINT16_MAX, &index)) {
         (void)fputs("holdfast: roles are started by `holdfast run`, not by hand\n", stderr);
         return 2;
     }

@@ -204,14 +204,22 @@ static void wait_and_spawn(struct child *child, int64_t now_ms)
     child->spawn_at_ms = now_ms + (child->deaths > 0 ? delay : 0);
 }
 
+/* All that a new process is given. */
+static int equip(struct child *child)
+{
+    int error = send_config(child);
+    if (error == 0)
+        error = send_listeners(child);
+    if (error != 0)
+        return error;
+    join_peers(child);
+    return leash_send(&child->leash, -1, run, .index = child->index);
+}
+
 static void spawn(struct child *child, struct now now)
 {
     int error = spawn_process(child);
 
-    if (error == 0)
-        error = send_config(child);
-    if (error == 0)
-        error = send_listeners(child);
     if (error != 0) {
         log_error("role_start_failed", LOG_TEXT("role", role_name(child->role)),
                   LOG_TEXT("error", strerror(-error)));
@@ -222,10 +230,13 @@ static void spawn(struct child *child, struct now now)
     child->state = CHILD_STARTING;
     child->started_ms = now.mono_ms;
     child->started_wall_ms = now.wall_ms;
-    join_peers(child);
-    if (leash_send(&child->leash, -1, run, .index = child->index) != 0)
-        log_child(LOG_ERROR, "leash_broken", child);
     log_child(LOG_INFO, "role_started", child);
+    error = equip(child);
+    if (error != 0) { /* it is dying already, or will be: bury() sees to the rest */
+        log_error("role_start_failed", LOG_TEXT("role", role_name(child->role)),
+                  LOG_TEXT("error", strerror(-error)));
+        (void)kill(child->pid, SIGKILL);
+    }
 }
 
 /* ---- what `status` shows of the roles ---- */
