@@ -703,11 +703,10 @@ class Holdfast:
 
     def queue(self, domain="example.org"):
         """Held messages, as `queue list` shows them (the first page)."""
-        found = self.json("queue", "list", "--domain", domain)
-        return found if isinstance(found, list) else found["messages"]
+        return self.json("queue", "list", "--domain", domain, "--state", "held")["messages"]
 
     def domain(self, name="example.org"):
-        return self.json("domain", "show", name)
+        return self.json("domain", "show", name)["domain"]
 
     def held(self, name="example.org"):
         return int(self.domain(name)["held"])
