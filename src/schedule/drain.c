@@ -120,7 +120,7 @@ static void give_all(struct route *route)
 
 /* ---- opening, listing, resting ---- */
 
-static uint32_t count_wanted(const struct route *route)
+static uint32_t count_wanted(struct route *route)
 {
     uint32_t ready = waiting_ready_count(&route->waiting, now_of(route));
     bool may_be_more = route->waiting.more && route->handover_count == 0;
@@ -169,11 +169,12 @@ static void look_ahead(struct route *route)
         .limit = is_open ? AHEAD : AHEAD_CANARY,
     };
     waiting->listing = listing_ask(route, LISTING_AHEAD, &query);
+    waiting->more = false; /* unless the answer says so, or more arrives meanwhile */
 }
 
-static bool is_quiet(const struct route *route)
+static bool is_quiet(struct route *route)
 {
-    const struct waiting *waiting = &route->waiting;
+    struct waiting *waiting = &route->waiting;
     return route->state != ROUTE_STATE_UP || (waiting->listing == NULL && !waiting->more &&
                                               waiting_ready_count(waiting, now_of(route)) == 0);
 }
@@ -266,10 +267,6 @@ void drain_stop(struct route *route)
     route->is_draining = false;
     ways_sate(route);
     timer_stop(route->schedule, &route->work);
-    if (route->waiting.listing != NULL) {
-        listing_forget(route->schedule, &route->waiting.listing);
-        waiting_listing_over(&route->waiting);
-    }
     waiting_forget_ahead(&route->waiting);
     if (route->state == ROUTE_STATE_PAUSED)
         list_each (link, &route->handovers)
@@ -311,6 +308,7 @@ void drain_listed(struct route *route, const struct store_listing *listing)
 
     if (listing == NULL) {
         route->list_at_ms = now_of(route) + LIST_RETRY_MS;
+        waiting->more = true;
     } else {
         for (uint32_t i = 0; i < listing->count; i++) {
             waiting->after = listing->position[i];
@@ -321,7 +319,7 @@ void drain_listed(struct route *route, const struct store_listing *listing)
             item->position = listing->position[i];
             item->is_backlog = true;
         }
-        waiting->more = listing->more;
+        waiting->more = waiting->more || listing->more;
     }
     waiting_listing_over(waiting);
     drain_work(route);
@@ -333,12 +331,10 @@ void drain_wake(struct route *route)
         return;
     route->woken_ms = now_of(route);
     waiting_retry_all(&route->waiting, now_of(route));
-    if (waiting_has_mail(&route->waiting)) {
+    if (waiting_has_mail(&route->waiting))
         waiting_rewind(&route->waiting); /* who asks for everything gets a fresh look */
-        route->waiting.more = true;
-    } else {
+    else
         expire_look(route, &route->held); /* tells if there is mail after all */
-    }
     if (route->phase != DRAIN_OPEN)
         route->canary_at_ms = now_of(route);
     drain_work(route);

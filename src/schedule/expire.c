@@ -58,24 +58,29 @@ void expire_look(struct route *route, struct expiry *expiry)
         .limit = EXPIRE_AT_ONCE,
     };
 
-    timer_stop(route->schedule, &expiry->timer);
-    if (expiry->listing != NULL)
+    if (expiry->listing != NULL || expiry->outstanding > 0)
         return;
-    give_up_waiting(route, expiry);
+    timer_stop(route->schedule, &expiry->timer);
     expiry->listing =
         listing_ask(route, expiry->state == ENTRY_HELD ? LISTING_HELD : LISTING_RESCUED, &query);
+}
+
+static void fire(struct route *route, struct expiry *expiry)
+{
+    give_up_waiting(route, expiry);
+    expire_look(route, expiry);
 }
 
 static void fire_held(struct timer *timer)
 {
     struct expiry *expiry = container_of(timer, struct expiry, timer);
-    expire_look(container_of(expiry, struct route, held), expiry);
+    fire(container_of(expiry, struct route, held), expiry);
 }
 
 static void fire_rescued(struct timer *timer)
 {
     struct expiry *expiry = container_of(timer, struct expiry, timer);
-    expire_look(container_of(expiry, struct route, rescued), expiry);
+    fire(container_of(expiry, struct route, rescued), expiry);
 }
 
 void expire_init(struct route *route)
@@ -138,7 +143,6 @@ static void note_held(struct route *route, const struct store_listing *listing, 
 
     if (listing->count > 0 && !waiting_has_mail(waiting)) {
         waiting_rewind(waiting);
-        waiting->more = true;
         drain_work(route);
     } else if (listing->count == 0 && is_current) {
         waiting->more = false;

@@ -141,7 +141,7 @@ bool waiting_has_mail(const struct waiting *waiting); /* or may have */
 /* The next one to go, still in its place; NULL: none is ready. Suspects only if `alone`. */
 struct item *waiting_next(struct waiting *waiting, bool alone, int64_t now_ms);
 bool waiting_has_suspect(const struct waiting *waiting);
-uint32_t waiting_ready_count(const struct waiting *waiting, int64_t now_ms);
+uint32_t waiting_ready_count(struct waiting *waiting, int64_t now_ms);
 void waiting_note_reason(struct waiting *waiting, struct item *item, const struct verdict *verdict);
 const struct verdict *waiting_reason(const struct waiting *waiting, const struct item *item);
 

@@ -127,12 +127,28 @@ static void forget_place(struct waiting *waiting, enum item_place place)
         forget(waiting, item_at(link));
 }
 
+void waiting_listing_over(struct waiting *waiting)
+{
+    waiting->listing = NULL;
+    forget_place(waiting, ITEM_DONE);
+}
+
+/* One under way would go on from a place that is not ours any more. */
+static void drop_listing(struct waiting *waiting)
+{
+    if (waiting->listing == NULL)
+        return;
+    listing_forget(waiting->listing->route->schedule, &waiting->listing);
+    waiting_listing_over(waiting);
+}
+
 void waiting_forget_window(struct waiting *waiting)
 {
     if (waiting->count[ITEM_WINDOW] == 0)
         return;
     struct store_position taken = waiting->taken;
     forget_place(waiting, ITEM_WINDOW);
+    drop_listing(waiting);
     waiting->taken = taken;
     waiting->after = taken;
     waiting->more = true;
@@ -140,23 +156,22 @@ void waiting_forget_window(struct waiting *waiting)
 
 void waiting_rewind(struct waiting *waiting)
 {
+    drop_listing(waiting);
     waiting->after = (struct store_position){ 0 };
     waiting->taken = (struct store_position){ 0 };
+    waiting->more = true;
 }
 
+/* Nothing was known to wait, and no listing is under way: then there is nothing to look for. */
 void waiting_forget_ahead(struct waiting *waiting)
 {
-    if (waiting->count[ITEM_WINDOW] + waiting->count[ITEM_FRESH] > 0)
-        waiting->more = true;
+    bool may_have_more = waiting->more || waiting->listing != NULL ||
+                         waiting->count[ITEM_WINDOW] + waiting->count[ITEM_FRESH] > 0;
+
     forget_place(waiting, ITEM_WINDOW);
     forget_place(waiting, ITEM_FRESH);
     waiting_rewind(waiting);
-}
-
-void waiting_listing_over(struct waiting *waiting)
-{
-    waiting->listing = NULL;
-    forget_place(waiting, ITEM_DONE);
+    waiting->more = may_have_more;
 }
 
 void waiting_retry_all(struct waiting *waiting, int64_t now_ms)
@@ -170,15 +185,24 @@ void waiting_retry_all(struct waiting *waiting, int64_t now_ms)
 bool waiting_has_mail(const struct waiting *waiting)
 {
     const uint32_t *count = waiting->count;
-    return waiting->more || count[ITEM_WINDOW] + count[ITEM_FRESH] + count[ITEM_AGAIN] +
-                                    count[ITEM_FLIGHT] + count[ITEM_DEFERRED] >
-                                0;
+    return waiting->more || waiting->listing != NULL ||
+           count[ITEM_WINDOW] + count[ITEM_FRESH] + count[ITEM_AGAIN] + count[ITEM_FLIGHT] +
+                   count[ITEM_DEFERRED] >
+               0;
 }
 
-static struct item *due_item(const struct waiting *waiting, int64_t now_ms)
+/* A suspect whose time has come goes alone, as all suspects do. */
+static struct item *due_item(struct waiting *waiting, int64_t now_ms)
 {
-    struct heap_node *node = heap_first(&waiting->deferred);
-    return node != NULL && node->key <= now_ms ? container_of(node, struct item, due) : NULL;
+    for (;;) {
+        struct heap_node *node = heap_first(&waiting->deferred);
+        if (node == NULL || node->key > now_ms)
+            return NULL;
+        struct item *item = container_of(node, struct item, due);
+        if (!item->is_suspect)
+            return item;
+        waiting_move(waiting, item, ITEM_AGAIN);
+    }
 }
 
 static struct item *again_item(struct waiting *waiting, bool alone)
@@ -204,10 +228,10 @@ static struct item *old_item(struct waiting *waiting, int64_t now_ms)
 
 struct item *waiting_next(struct waiting *waiting, bool alone, int64_t now_ms)
 {
+    struct item *old = old_item(waiting, now_ms);
     struct item *again = again_item(waiting, alone);
     if (again != NULL)
         return again;
-    struct item *old = old_item(waiting, now_ms);
     struct item *fresh = item_at(list_first(&waiting->list[ITEM_FRESH]));
     if (waiting->count[ITEM_DEFERRED] >= WAITING_DEFERRED_MAX)
         fresh = NULL;
@@ -225,12 +249,11 @@ bool waiting_has_suspect(const struct waiting *waiting)
     return false;
 }
 
-uint32_t waiting_ready_count(const struct waiting *waiting, int64_t now_ms)
+uint32_t waiting_ready_count(struct waiting *waiting, int64_t now_ms)
 {
-    uint32_t ready = waiting->count[ITEM_AGAIN];
+    uint32_t ready = due_item(waiting, now_ms) != NULL ? 1 : 0;
 
-    if (due_item(waiting, now_ms) != NULL)
-        ready++;
+    ready += waiting->count[ITEM_AGAIN];
     if (waiting->count[ITEM_DEFERRED] < WAITING_DEFERRED_MAX)
         ready += waiting->count[ITEM_WINDOW] + waiting->count[ITEM_FRESH];
     return ready;

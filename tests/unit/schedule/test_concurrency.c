@@ -94,6 +94,21 @@ static void one_refusal_below_a_proven_number_changes_nothing(void **state)
     assert_int_equal(concurrency.allowed, 4);
 }
 
+static void a_limit_met_while_it_was_dying_is_forgotten(void **state)
+{
+    struct concurrency concurrency = { 0 };
+
+    (void)state;
+    concurrency_start(&concurrency, 20);
+    concurrency_refused(&concurrency, 5, 0);
+    concurrency_refused(&concurrency, 1, SECOND_MS);
+    assert_int_equal(concurrency.allowed, 1);
+    concurrency_died(&concurrency, 10 * SECOND_MS);
+    concurrency_start(&concurrency, 2);
+    answer(&concurrency, 1000, 20 * SECOND_MS);
+    assert_int_equal(concurrency.allowed, 20);
+}
+
 static void rests_longer_after_each_barren_session(void **state)
 {
     struct concurrency concurrency = { 0 };
@@ -118,6 +133,7 @@ int main(void)
         cmocka_unit_test(remembers_the_limit_it_hit),
         cmocka_unit_test(forgets_the_limit_when_it_is_gone),
         cmocka_unit_test(one_refusal_below_a_proven_number_changes_nothing),
+        cmocka_unit_test(a_limit_met_while_it_was_dying_is_forgotten),
         cmocka_unit_test(rests_longer_after_each_barren_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

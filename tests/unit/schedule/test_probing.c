@@ -117,6 +117,22 @@ static void a_swarm_of_signs_is_one(void **state)
     world_free(world);
 }
 
+static void signs_of_life_of_one_that_is_up_open_no_sessions(void **state)
+{
+    struct world *world = world_new(11);
+
+    (void)state;
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    world->opened = 0;
+    for (int i = 0; i < 60; i++) {
+        schedule_wake(world->schedule, world_domain(0), world->now);
+        world_run(world, SECOND_MS);
+    }
+    assert_int_equal(world->opened, 0);
+    world_free(world);
+}
+
 static int compare(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -226,6 +242,7 @@ int main(void)
         cmocka_unit_test(stays_within_the_budget_evenly),
         cmocka_unit_test(a_sign_of_life_probes_within_a_second),
         cmocka_unit_test(a_swarm_of_signs_is_one),
+        cmocka_unit_test(signs_of_life_of_one_that_is_up_open_no_sessions),
         cmocka_unit_test(the_first_message_leaves_within_ten_seconds),
         cmocka_unit_test(the_probe_goes_on_as_the_canary),
         cmocka_unit_test(prefers_the_better_one_when_it_is_back),

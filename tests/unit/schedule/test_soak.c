@@ -65,7 +65,7 @@ static void something_happens(struct world *world)
         world_add_domain(world, domain, primary);
         break;
     default:
-        for (uint64_t i = below(world, 200); i > 0; i--)
+        for (uint64_t i = below(world, below(world, 20) == 0 ? 5000 : 200); i > 0; i--)
             (void)world_arrive(world, (uint32_t)below(world, DOMAINS));
         break;
     }
