@@ -20,9 +20,8 @@ void show_messages(struct cli *cli, const json_t *answer)
     json_array_foreach(messages, i, message)
     {
         struct buf recipients = { 0 };
-        buf_add_format(
-            &recipients, "%lld",
-            (long long)(show_number(message, "pending") + show_number(message, "rescued")));
+        int64_t count = show_number(message, "pending") + show_number(message, "rescued");
+        buf_add_format(&recipients, "%lld", (long long)count);
         cell_text(&table, message, "id");
         cell_text(&table, message, "domain");
         cell_state(&table, message, "state");

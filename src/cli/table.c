@@ -2,6 +2,7 @@
 /* table.c: see table.h. */
 #include "cli/table.h"
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/printable.h"
 
@@ -81,6 +82,7 @@ void table_print(struct table *table, struct buf *out)
     size_t width[TABLE_COLUMNS_MAX];
     bool right[TABLE_COLUMNS_MAX];
 
+    check(columns > 0 && table->count % columns == 0);
     for (size_t i = 0; i < columns; i++) {
         right[i] = table->heading[i][0] == '>';
         width[i] = text_width(heading_of(table, i));
