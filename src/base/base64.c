@@ -2,9 +2,9 @@
 /* base64.c: see base64.h. */
 #include "base/base64.h"
 
-#include <string.h>
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+enum { PADDING = 64 }; /* the place of = */
 
 void base64_add(struct buf *out, struct str bytes)
 {
@@ -15,8 +15,8 @@ void base64_add(struct buf *out, struct str bytes)
         group |= left > 2 ? (uint32_t)(uint8_t)bytes.ptr[i + 2] : 0;
         buf_add_byte(out, digits[group >> 18]);
         buf_add_byte(out, digits[group >> 12 & 63]);
-        buf_add_byte(out, left > 1 ? digits[group >> 6 & 63] : '=');
-        buf_add_byte(out, left > 2 ? digits[group & 63] : '=');
+        buf_add_byte(out, digits[left > 1 ? group >> 6 & 63 : PADDING]);
+        buf_add_byte(out, digits[left > 2 ? group & 63 : PADDING]);
     }
 }
 
@@ -26,10 +26,10 @@ static bool add_group(struct buf *out, const char *text, size_t padding)
     uint32_t group = 0;
 
     for (size_t i = 0; i < 4; i++) {
-        const char *digit = i < 4 - padding ? memchr(digits, text[i], 64) : digits;
-        if (digit == NULL)
+        ptrdiff_t digit = i < 4 - padding ? str_find(str_of(digits, PADDING), text[i]) : 0;
+        if (digit < 0)
             return false;
-        group = group << 6 | (uint32_t)(digit - digits);
+        group = group << 6 | (uint32_t)digit;
     }
     if ((group & ((1u << (8 * padding)) - 1)) != 0) /* bits that nobody sent */
         return false;

@@ -40,7 +40,7 @@ void suggestion_offer(struct suggestion *suggestion, struct str name)
 {
     unsigned distance = suggest_distance(suggestion->given, name, DISTANCE_MAX);
 
-    if (distance > DISTANCE_MAX || 2 * distance > suggestion->given.len)
+    if (distance > DISTANCE_MAX || 2 * (size_t)distance > suggestion->given.len)
         return;
     if (suggestion->best.len > 0 && suggestion->distance <= distance)
         return;

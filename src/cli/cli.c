@@ -9,6 +9,11 @@
 
 #include "cli/command.h"
 
+bool cli_write(FILE *file, struct str bytes)
+{
+    return bytes.len == 0 || fwrite(bytes.ptr, 1, bytes.len, file) == bytes.len;
+}
+
 void cli_say(const char *format, ...)
 {
     struct buf text = { 0 };
@@ -19,13 +24,13 @@ void cli_say(const char *format, ...)
     buf_add_vformat(&text, format, arguments);
     va_end(arguments);
     buf_add_byte(&text, '\n');
-    (void)fwrite(text.ptr, 1, text.len, stderr);
+    (void)cli_write(stderr, buf_str(&text));
     buf_fini(&text);
 }
 
 void cli_flush(struct cli *cli)
 {
-    (void)fwrite(cli->out.ptr, 1, cli->out.len, stdout);
+    (void)cli_write(stdout, buf_str(&cli->out));
     (void)fflush(stdout);
     buf_reset(&cli->out);
 }
@@ -40,7 +45,7 @@ static bool wants_color(void)
 static int run(struct cli *cli)
 {
     if (cli->command == NULL) {
-        help_all(&cli->out);
+        help_all(cli->language, &cli->out);
         return cli_has(cli, OPTION_HELP) ? EXIT_OK : EXIT_USAGE;
     }
     if (!cli_has(cli, OPTION_HELP))
@@ -48,8 +53,8 @@ static int run(struct cli *cli)
     if (cli->command->run == run_help)
         return run_help(cli);
     bool has_group = cli->command->group[0] != '\0';
-    (void)help_about(&cli->out, has_group ? cli->command->group : cli->command->name,
-                     has_group ? cli->command->name : NULL);
+    (void)help_about(cli->language, has_group ? cli->command->group : cli->command->name,
+                     has_group ? cli->command->name : NULL, &cli->out);
     return EXIT_OK;
 }
 
@@ -60,6 +65,7 @@ int cli_main(int argc, char **argv)
 
     cli.now = clock_now();
     cli.use_color = wants_color();
+    cli.language = language_from_environment();
     int status = cli_parse(&cli, argc, argv, &why);
     if (status != EXIT_OK)
         cli_say("%.*s", STR_FMT(buf_str(&why)));

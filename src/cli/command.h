@@ -8,9 +8,11 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cli/text.h"
 
 enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
@@ -47,8 +49,8 @@ enum option_kind {
 };
 
 struct option_rule {
-    const char *name;   /* without the hyphens */
-    const char *value;  /* what stands behind it in help; NULL: nothing does */
+    const char *name;  /* without the hyphens */
+    const char *value; /* what stands behind it in help; NULL: nothing does */
     enum option_kind kind;
     const char *member; /* of the request */
     const char *help;
@@ -86,6 +88,7 @@ struct cli {
 
     struct buf out; /* printed at the end, or by cli_flush() */
     bool use_color;
+    enum language language;
     struct now now;
 };
 
@@ -137,9 +140,13 @@ void show_flushed(struct cli *cli, const json_t *answer);
 void show_settled(struct cli *cli, const json_t *answer);
 
 /* help.c */
-void help_all(struct buf *out);
-bool help_about(struct buf *out, const char *group_or_name, const char *name);
+void help_all(enum language language, struct buf *out);
+/* False: there is no such command. */
+bool help_about(enum language language, const char *group_or_name, const char *name,
+                struct buf *out);
 
 /* For people, to standard error, with "holdfast: " in front. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_flush(struct cli *cli);
+/* False with errno: not everything was written. */
+bool cli_write(FILE *file, struct str bytes);

@@ -21,39 +21,41 @@ static void add_line(struct buf *out, struct str left, const char *right)
                    right);
 }
 
-static void add_command(struct buf *out, const struct command *command)
+static void add_command(enum language language, struct buf *out, const struct command *command)
 {
     struct buf name = { 0 };
 
     add_name(&name, command);
-    add_line(out, buf_str(&name), command->help);
+    add_line(out, buf_str(&name), text_in(language, command->help));
     buf_fini(&name);
 }
 
-static void add_group(struct buf *out, const char *group)
+static void add_group(enum language language, struct buf *out, const char *group)
 {
     const struct command *command;
     size_t cursor = 0;
 
     while ((command = command_next(&cursor)) != NULL)
         if (strcmp(command->group, group) == 0 && !command->is_hidden)
-            add_command(out, command);
+            add_command(language, out, command);
 }
 
-void help_all(struct buf *out)
+void help_all(enum language language, struct buf *out)
 {
     static const char *const groups[] = { "", "domain", "queue" };
 
-    buf_add(out, STR("holdfast keeps the mail of your domains while their mail server is away.\n\n"
-                     "usage: holdfast COMMAND [ARGUMENT]… [--option]…\n"));
+    buf_add(out, str_from(text_in(
+                     language,
+                     "holdfast keeps the mail of your domains while their mail server is away.\n\n"
+                     "usage: holdfast COMMAND [ARGUMENT]… [--option]…\n")));
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         buf_add_byte(out, '\n');
-        add_group(out, groups[i]);
+        add_group(language, out, groups[i]);
     }
-    buf_add(out, STR("\n`holdfast help COMMAND` explains one of them.\n"));
+    buf_add(out, str_from(text_in(language, "\n`holdfast help COMMAND` explains one of them.\n")));
 }
 
-static void add_options(struct buf *out, const struct command *command)
+static void add_options(enum language language, struct buf *out, const struct command *command)
 {
     struct buf name = { 0 };
 
@@ -65,16 +67,19 @@ static void add_options(struct buf *out, const struct command *command)
         buf_reset(&name);
         buf_add_format(&name, "--%s%s%s", rule->name, rule->value != NULL ? " " : "",
                        rule->value != NULL ? rule->value : "");
-        add_line(out, buf_str(&name), rule->help);
+        add_line(out, buf_str(&name), text_in(language, rule->help));
     }
     buf_fini(&name);
 }
 
-static void add_settings(struct buf *out)
+static void add_settings(enum language language, struct buf *out)
 {
     struct buf range = { 0 };
 
-    buf_add(out, STR("\nsettings for --set, with their bounds and what the node has by itself:\n"));
+    buf_add(out,
+            str_from(text_in(
+                language,
+                "\nsettings for --set, with their bounds and what the node has by itself:\n")));
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting_rule *rule = setting_rule((enum setting)i);
         buf_reset(&range);
@@ -84,22 +89,23 @@ static void add_settings(struct buf *out)
         buf_add(&range, STR(", "));
         setting_add_text(&range, (enum setting)i, rule->fallback);
         buf_add_format(out, "  %-20s %.*s\n  %20s   %s\n", rule->name, STR_FMT(buf_str(&range)), "",
-                       rule->help);
+                       text_in(language, rule->help));
     }
     buf_fini(&range);
 }
 
-static void about_command(struct buf *out, const struct command *command)
+static void about_command(enum language language, struct buf *out, const struct command *command)
 {
-    buf_add(out, STR("usage: holdfast "));
+    buf_add_format(out, "%s: holdfast ", text_in(language, "usage"));
     add_name(out, command);
-    buf_add_format(out, " [--option]…\n\n%s\n", command->help);
-    add_options(out, command);
+    buf_add_format(out, " [--option]…\n\n%s\n", text_in(language, command->help));
+    add_options(language, out, command);
     if (command_takes(command, OPTION_SET))
-        add_settings(out);
+        add_settings(language, out);
 }
 
-bool help_about(struct buf *out, const char *group_or_name, const char *name)
+bool help_about(enum language language, const char *group_or_name, const char *name,
+                struct buf *out)
 {
     const struct command *command;
     size_t cursor = 0;
@@ -112,16 +118,18 @@ bool help_about(struct buf *out, const char *group_or_name, const char *name)
                          ? in_group && strcmp(command->name, name) == 0
                          : command->group[0] == '\0' && strcmp(command->name, group_or_name) == 0;
         if (is_it) {
-            about_command(out, command);
+            about_command(language, out, command);
             return true;
         }
     }
     if (!is_group || name != NULL)
         return false;
-    buf_add_format(out, "usage: holdfast %s COMMAND [ARGUMENT]… [--option]…\n\n", group_or_name);
-    add_group(out, group_or_name);
-    buf_add_format(out, "\n`holdfast help %s COMMAND` explains one of them.\n", group_or_name);
+    buf_add_format(out, text_in(language, "usage: holdfast %s COMMAND [ARGUMENT]… [--option]…\n\n"),
+                   group_or_name);
+    add_group(language, out, group_or_name);
+    buf_add_format(out, text_in(language, "\n`holdfast help %s COMMAND` explains one of them.\n"),
+                   group_or_name);
     if (strcmp(group_or_name, "domain") == 0)
-        add_settings(out);
+        add_settings(language, out);
     return true;
 }

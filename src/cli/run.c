@@ -25,11 +25,11 @@ int run_role(struct cli *cli)
 int run_help(struct cli *cli)
 {
     if (cli->argument_count == 0) {
-        help_all(&cli->out);
+        help_all(cli->language, &cli->out);
         return EXIT_OK;
     }
     const char *name = cli->argument_count > 1 ? cli->argument[1] : NULL;
-    if (help_about(&cli->out, cli->argument[0], name))
+    if (help_about(cli->language, cli->argument[0], name, &cli->out))
         return EXIT_OK;
     cli_say("there is no such command; `holdfast help` lists them");
     return EXIT_USAGE;
@@ -51,11 +51,11 @@ int run_check_config(struct cli *cli)
     const char *path = cli_config_path(cli);
     int error = config_load(path, &config, &problems);
 
-    (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
+    (void)cli_write(stderr, buf_str(&problems.text));
     if (error == 0 && cli_has(cli, OPTION_DUMP))
         config_dump(config, &cli->out);
     else if (error == 0)
-        buf_add_format(&cli->out, "%s: good\n", path);
+        buf_add_format(&cli->out, text_in(cli->language, "%s: good\n"), path);
     config_free(config);
     config_problems_fini(&problems);
     return error == 0 ? EXIT_OK : EXIT_USAGE;
@@ -138,7 +138,7 @@ static bool write_piece(const json_t *answer)
     const json_t *data = json_object_get(answer, "data");
     struct buf bytes = { 0 };
     bool ok = base64_decode(&bytes, str_of(json_string_value(data), json_string_length(data))) &&
-              fwrite(bytes.ptr, 1, bytes.len, stdout) == bytes.len;
+              cli_write(stdout, buf_str(&bytes));
 
     buf_fini(&bytes);
     if (!ok)

@@ -97,24 +97,38 @@ void cell_until(struct table *table, const struct cli *cli, const json_t *object
     if (!show_age(cli, object, member, &ms)) {
         buf_add_byte(&text, '-');
     } else if (ms >= 0) {
-        buf_add(&text, STR("now"));
+        buf_add(&text, str_from(text_in(cli->language, "now")));
     } else {
-        buf_add(&text, STR("in "));
+        buf_add(&text, STR("in ")); /* in both languages */
         human_add_span(&text, -ms);
     }
     add_and_free(table, &text);
 }
 
-void line_text(struct buf *out, const char *name, struct str text)
+void line_name(struct cli *cli, const char *name)
+{
+    const char *shown = text_in(cli->language, name);
+
+    buf_add(&cli->out, str_from(shown));
+    for (size_t width = text_width(str_from(shown)); width < 16; width++)
+        buf_add_byte(&cli->out, ' ');
+}
+
+void line_text(struct cli *cli, const char *name, struct str text)
 {
     if (text.len == 0)
         return;
-    buf_add_format(out, "%-16s", name);
-    printable_add(out, text);
-    buf_add_byte(out, '\n');
+    line_name(cli, name);
+    printable_add(&cli->out, text);
+    buf_add_byte(&cli->out, '\n');
 }
 
-void line_member(struct buf *out, const char *name, const json_t *object, const char *member)
+void line_member(struct cli *cli, const char *name, const json_t *object, const char *member)
 {
-    line_text(out, name, show_text(object, member));
+    line_text(cli, name, show_text(object, member));
+}
+
+void show_sentence(struct cli *cli, const char *text)
+{
+    buf_add(&cli->out, str_from(text_in(cli->language, text)));
 }

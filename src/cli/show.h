@@ -23,5 +23,8 @@ void cell_until(struct table *table, const struct cli *cli, const json_t *object
                 const char *member);
 
 /* "name          text" lines; nothing for an empty text. */
-void line_text(struct buf *out, const char *name, struct str text);
-void line_member(struct buf *out, const char *name, const json_t *object, const char *member);
+void line_text(struct cli *cli, const char *name, struct str text);
+void line_member(struct cli *cli, const char *name, const json_t *object, const char *member);
+void line_name(struct cli *cli, const char *name); /* the beginning of such a line */
+/* A sentence that is in the catalogue. */
+void show_sentence(struct cli *cli, const char *text);

@@ -8,7 +8,8 @@ static void print_domains(struct cli *cli, const json_t *domains)
 {
     struct table table = { .heading = { "DOMAIN", "STATE", "SINCE", ">HELD", ">SIZE", "OLDEST",
                                         ">RESCUED", "NEXT PROBE", "REASON" },
-                           .use_color = cli->use_color };
+                           .use_color = cli->use_color,
+                           .language = cli->language };
     const json_t *domain;
     size_t i;
 
@@ -33,13 +34,15 @@ void show_domains(struct cli *cli, const json_t *answer)
     struct str after = show_text(answer, "after");
 
     if (json_array_size(domains) == 0) {
-        buf_add(&cli->out, STR("no domain is protected yet; `holdfast domain add example.org` "
-                               "begins\n"));
+        show_sentence(cli, "no domain is protected yet; `holdfast domain add example.org` "
+                           "begins\n");
         return;
     }
     print_domains(cli, domains);
     if (after.len > 0)
-        buf_add_format(&cli->out, "more: holdfast domain list --after %.*s\n", STR_FMT(after));
+        buf_add_format(&cli->out,
+                       text_in(cli->language, "more: holdfast domain list --after %.*s\n"),
+                       STR_FMT(after));
 }
 
 /* ---- status ---- */
@@ -47,7 +50,8 @@ void show_domains(struct cli *cli, const json_t *answer)
 static void print_roles(struct cli *cli, const json_t *roles)
 {
     struct table table = { .heading = { "ROLE", ">PID", "UP FOR", ">RESTARTS" },
-                           .use_color = cli->use_color };
+                           .use_color = cli->use_color,
+                           .language = cli->language };
     const json_t *role;
     size_t i;
 
@@ -61,12 +65,14 @@ static void print_roles(struct cli *cli, const json_t *roles)
     table_print(&table, &cli->out);
 }
 
-static void print_amount(struct buf *out, const char *name, const json_t *store, const char *count,
+static void print_amount(struct cli *cli, const char *name, const json_t *store, const char *count,
                          const char *bytes)
 {
-    buf_add_format(out, "%-16s%lld messages, ", name, (long long)show_number(store, count));
-    human_add_size(out, show_number(store, bytes));
-    buf_add_byte(out, '\n');
+    line_name(cli, name);
+    buf_add_format(&cli->out, text_in(cli->language, "%lld messages, "),
+                   (long long)show_number(store, count));
+    human_add_size(&cli->out, show_number(store, bytes));
+    buf_add_byte(&cli->out, '\n');
 }
 
 static void print_store(struct cli *cli, const json_t *store)
@@ -74,22 +80,24 @@ static void print_store(struct cli *cli, const json_t *store)
     struct str condition = show_text(store, "condition");
     const char *color = cli->use_color ? show_color(condition) : NULL;
 
-    buf_add_format(&cli->out, "%-16s%s%.*s%s, ", "store", color != NULL ? color : "",
-                   STR_FMT(condition), color != NULL ? COLOR_RESET : "");
+    line_name(cli, "store");
+    buf_add_format(&cli->out, "%s%.*s%s, ", color != NULL ? color : "", STR_FMT(condition),
+                   color != NULL ? COLOR_RESET : "");
     human_add_size(&cli->out, show_number(store, "used_bytes"));
-    buf_add(&cli->out, STR(" used, "));
+    show_sentence(cli, " used, ");
     human_add_size(&cli->out, show_number(store, "free_bytes"));
-    buf_add(&cli->out, STR(" free\n"));
-    line_member(&cli->out, "", store, "problem");
-    print_amount(&cli->out, "held", store, "held", "held_bytes");
-    print_amount(&cli->out, "rescued", store, "rescued", "rescued_bytes");
+    show_sentence(cli, " free\n");
+    line_member(cli, "", store, "problem");
+    print_amount(cli, "held", store, "held", "held_bytes");
+    print_amount(cli, "rescued", store, "rescued", "rescued_bytes");
 }
 
 static void print_routes(struct cli *cli, const json_t *routes)
 {
     static const char *const states[] = { "up", "shaky", "down", "paused", "unknown" };
 
-    buf_add_format(&cli->out, "%-16s%lld protected", "domains",
+    line_name(cli, "domains");
+    buf_add_format(&cli->out, text_in(cli->language, "%lld protected"),
                    (long long)show_number(routes, "domains"));
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (show_number(routes, states[i]) > 0)
@@ -103,10 +111,10 @@ void show_status(struct cli *cli, const json_t *answer)
     const json_t *domains = json_object_get(answer, "domains");
     int64_t uptime_ms;
 
-    line_member(&cli->out, "holdfast", answer, "version");
-    line_member(&cli->out, "hostname", answer, "hostname");
+    line_member(cli, "holdfast", answer, "version");
+    line_member(cli, "hostname", answer, "hostname");
     if (show_age(cli, answer, "started", &uptime_ms)) {
-        buf_add_format(&cli->out, "%-16s", "up for");
+        line_name(cli, "up for");
         human_add_span(&cli->out, uptime_ms);
         buf_add_byte(&cli->out, '\n');
     }
@@ -119,14 +127,16 @@ void show_status(struct cli *cli, const json_t *answer)
     buf_add_byte(&cli->out, '\n');
     print_domains(cli, domains);
     if (json_is_true(json_object_get(answer, "domains_left_out")))
-        buf_add(&cli->out, STR("and more; `holdfast domain list` shows all\n"));
+        show_sentence(cli, "and more; `holdfast domain list` shows all\n");
 }
 
 /* ---- one domain ---- */
 
 static void print_settings(struct cli *cli, const json_t *domain)
 {
-    struct table table = { .heading = { "SETTING", "VALUE", "FROM" }, .use_color = cli->use_color };
+    struct table table = { .heading = { "SETTING", "VALUE", "FROM" },
+                           .use_color = cli->use_color,
+                           .language = cli->language };
     json_t *settings = json_object_get(domain, "settings");
     const json_t *set = json_object_get(domain, "set");
     const char *name;
@@ -145,7 +155,8 @@ static void print_targets(struct cli *cli, const json_t *route)
 {
     struct table table = { .heading = { "TARGET", "ADDRESS", ">PREFERENCE", "ANSWERS", "TRIED",
                                         "LAST ANSWER" },
-                           .use_color = cli->use_color };
+                           .use_color = cli->use_color,
+                           .language = cli->language };
     const json_t *target;
     size_t i;
 
@@ -165,39 +176,41 @@ static void print_targets(struct cli *cli, const json_t *route)
 
 static void print_route(struct cli *cli, const json_t *route)
 {
-    line_member(&cli->out, "reason", route, "reason");
-    buf_add_format(&cli->out,
-                   "%-16s%lld open, %lld allowed\n%-16s%lld messages, %lld deferred, %lld "
-                   "attempts\n\n",
-                   "sessions", (long long)show_number(route, "sessions"),
-                   (long long)show_number(route, "sessions_allowed"), "delivered",
-                   (long long)show_number(route, "delivered"),
-                   (long long)show_number(route, "deferred"),
-                   (long long)show_number(route, "attempts"));
+    line_member(cli, "reason", route, "reason");
+    line_name(cli, "sessions");
+    buf_add_format(&cli->out, text_in(cli->language, "%lld open, %lld allowed\n"),
+                   (long long)show_number(route, "sessions"),
+                   (long long)show_number(route, "sessions_allowed"));
+    line_name(cli, "delivered");
+    buf_add_format(
+        &cli->out, text_in(cli->language, "%lld messages, %lld deferred, %lld attempts\n\n"),
+        (long long)show_number(route, "delivered"), (long long)show_number(route, "deferred"),
+        (long long)show_number(route, "attempts"));
     if (json_is_true(json_object_get(route, "plan_is_old")))
-        buf_add(&cli->out, STR("DNS does not answer; these are the targets known before\n"));
+        show_sentence(cli, "DNS does not answer; these are the targets known before\n");
     print_targets(cli, route);
 }
 
-static void print_primaries(struct buf *out, const json_t *primaries)
+static void print_primaries(struct cli *cli, const json_t *primaries)
 {
     const json_t *primary;
     size_t i;
 
     if (json_array_size(primaries) == 0)
-        line_text(out, "primary", STR("from the MX records"));
+        line_text(cli, "primary", str_from(text_in(cli->language, "from the MX records")));
     json_array_foreach(primaries, i, primary)
-        line_text(out, i == 0 ? "primary" : "", str_from(json_string_value(primary)));
+        line_text(cli, i == 0 ? "primary" : "", str_from(json_string_value(primary)));
 }
 
-static void print_pause(struct buf *out, const json_t *domain)
+static void print_pause(struct cli *cli, const json_t *domain)
 {
     const json_t *paused = json_object_get(domain, "paused");
 
     if (json_is_true(paused))
-        line_text(out, "paused", STR("until `holdfast domain resume`"));
+        line_text(cli, "paused",
+                  str_from(text_in(cli->language, "until `holdfast domain resume`")));
     else if (json_is_string(paused))
-        line_text(out, "paused until", str_from(json_string_value(paused)));
+        line_text(cli, "paused until", str_from(json_string_value(paused)));
 }
 
 void show_domain(struct cli *cli, const json_t *answer)
@@ -205,13 +218,13 @@ void show_domain(struct cli *cli, const json_t *answer)
     const json_t *domain = json_object_get(answer, "domain");
     const json_t *route = json_object_get(domain, "route");
 
-    line_member(&cli->out, "domain", domain, "name");
-    line_member(&cli->out, "state", domain, "state");
-    print_pause(&cli->out, domain);
-    print_primaries(&cli->out, json_object_get(domain, "primary"));
-    line_member(&cli->out, "added", domain, "added");
-    print_amount(&cli->out, "held", domain, "held", "held_bytes");
-    print_amount(&cli->out, "rescued", domain, "rescued", "rescued_bytes");
+    line_member(cli, "domain", domain, "name");
+    line_member(cli, "state", domain, "state");
+    print_pause(cli, domain);
+    print_primaries(cli, json_object_get(domain, "primary"));
+    line_member(cli, "added", domain, "added");
+    print_amount(cli, "held", domain, "held", "held_bytes");
+    print_amount(cli, "rescued", domain, "rescued", "rescued_bytes");
     if (route != NULL)
         print_route(cli, route);
     buf_add_byte(&cli->out, '\n');
@@ -223,15 +236,17 @@ void show_check(struct cli *cli, const json_t *answer)
     const json_t *route = json_object_get(answer, "route");
     struct str problem = show_text(answer, "problem");
 
-    line_member(&cli->out, "domain", answer, "name");
-    line_member(&cli->out, "state", route, "state");
-    line_text(&cli->out, "problem", problem.len > 0 ? problem : STR("none"));
+    line_member(cli, "domain", answer, "name");
+    line_member(cli, "state", route, "state");
+    line_text(cli, "problem", problem.len > 0 ? problem : str_from(text_in(cli->language, "none")));
     print_route(cli, route);
 }
 
 void show_removed(struct cli *cli, const json_t *answer)
 {
     (void)answer;
-    buf_add_format(&cli->out, "%s is no longer protected; mail for it is refused from now on\n",
-                   cli->argument[0]);
+    buf_add_format(
+        &cli->out,
+        text_in(cli->language, "%s is no longer protected; mail for it is refused from now on\n"),
+        cli->argument[0]);
 }

@@ -6,22 +6,22 @@ void show_messages(struct cli *cli, const json_t *answer)
 {
     struct table table = { .heading = { "ID", "DOMAIN", "STATE", "AGE", ">SIZE", ">RECIPIENTS",
                                         ">TRIES", "NEXT TRY", "LAST ANSWER" },
-                           .use_color = cli->use_color };
+                           .use_color = cli->use_color,
+                           .language = cli->language };
     const json_t *messages = json_object_get(answer, "messages");
     struct str after = show_text(answer, "after");
     const json_t *message;
     size_t i;
 
     if (json_array_size(messages) == 0) {
-        buf_add(&cli->out, STR("no message is held\n"));
+        show_sentence(cli, "no message is held\n");
         return;
     }
     json_array_foreach(messages, i, message)
     {
         struct buf recipients = { 0 };
-        buf_add_format(
-            &recipients, "%lld",
-            (long long)(show_number(message, "pending") + show_number(message, "rescued")));
+        int64_t count = show_number(message, "pending") + show_number(message, "rescued");
+        buf_add_format(&recipients, "%lld", (long long)count);
         cell_text(&table, message, "id");
         cell_text(&table, message, "domain");
         cell_state(&table, message, "state");
@@ -35,12 +35,15 @@ void show_messages(struct cli *cli, const json_t *answer)
     }
     table_print(&table, &cli->out);
     if (after.len > 0)
-        buf_add_format(&cli->out, "more: the same with --after %.*s\n", STR_FMT(after));
+        buf_add_format(&cli->out, text_in(cli->language, "more: the same with --after %.*s\n"),
+                       STR_FMT(after));
 }
 
 static void print_recipients(struct cli *cli, const json_t *message)
 {
-    struct table table = { .heading = { "RECIPIENT", "STATE" }, .use_color = cli->use_color };
+    struct table table = { .heading = { "RECIPIENT", "STATE" },
+                           .use_color = cli->use_color,
+                           .language = cli->language };
     const json_t *recipient;
     size_t i;
 
@@ -56,7 +59,8 @@ static void print_ways(struct cli *cli, const json_t *message)
 {
     struct table table = { .heading = { "ROUTE", "STATE", ">TRIES", "NEXT TRY", "NEXT PROBE",
                                         "LAST ANSWER" },
-                           .use_color = cli->use_color };
+                           .use_color = cli->use_color,
+                           .language = cli->language };
     const json_t *way;
     size_t i;
 
@@ -83,9 +87,9 @@ void show_message(struct cli *cli, const json_t *answer)
     struct buf size = { 0 };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-        line_member(&cli->out, lines[i][0], message, lines[i][1]);
+        line_member(cli, lines[i][0], message, lines[i][1]);
     human_add_size(&size, show_number(message, "size"));
-    line_text(&cli->out, "size", buf_str(&size));
+    line_text(cli, "size", buf_str(&size));
     buf_fini(&size);
     buf_add_byte(&cli->out, '\n');
     print_recipients(cli, message);
@@ -95,14 +99,16 @@ void show_message(struct cli *cli, const json_t *answer)
 
 void show_flushed(struct cli *cli, const json_t *answer)
 {
-    buf_add_format(&cli->out,
-                   "%lld messages are tried as soon as the primary answers; `holdfast status "
-                   "--watch` follows\n",
-                   (long long)show_number(answer, "held"));
+    buf_add_format(
+        &cli->out,
+        text_in(cli->language,
+                "%lld messages are tried as soon as the primary answers; `holdfast status "
+                "--watch` follows\n"),
+        (long long)show_number(answer, "held"));
 }
 
 void show_settled(struct cli *cli, const json_t *answer)
 {
-    buf_add_format(&cli->out, "done for %lld recipients\n",
+    buf_add_format(&cli->out, text_in(cli->language, "done for %lld recipients\n"),
                    (long long)show_number(answer, "recipients"));
 }

@@ -2,6 +2,7 @@
 /* table.c: see table.h. */
 #include "cli/table.h"
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/printable.h"
 
@@ -14,7 +15,7 @@ static size_t column_count(const struct table *table)
 }
 
 /* Characters, not octets: continuation bytes take no room. */
-static size_t width_of(struct str text)
+size_t text_width(struct str text)
 {
     size_t width = 0;
     for (size_t i = 0; i < text.len; i++)
@@ -55,7 +56,7 @@ static void add_spaces(struct buf *out, size_t count)
 static void add_cell(struct buf *out, struct str text, size_t width, bool right, bool last,
                      const char *color)
 {
-    size_t fill = width - width_of(text);
+    size_t fill = width - text_width(text);
 
     if (right)
         add_spaces(out, fill);
@@ -69,21 +70,28 @@ static void add_cell(struct buf *out, struct str text, size_t width, bool right,
     buf_add(out, last ? STR("\n") : STR("  "));
 }
 
+static struct str heading_of(const struct table *table, size_t column)
+{
+    const char *heading = table->heading[column];
+    return str_from(text_in(table->language, heading[0] == '>' ? heading + 1 : heading));
+}
+
 void table_print(struct table *table, struct buf *out)
 {
     size_t columns = column_count(table);
     size_t width[TABLE_COLUMNS_MAX];
     bool right[TABLE_COLUMNS_MAX];
 
+    check(columns > 0 && table->count % columns == 0);
     for (size_t i = 0; i < columns; i++) {
         right[i] = table->heading[i][0] == '>';
-        width[i] = width_of(str_from(table->heading[i] + right[i]));
+        width[i] = text_width(heading_of(table, i));
         for (size_t k = i; k < table->count; k += columns)
-            if (width_of(cell_text(table, k)) > width[i])
-                width[i] = width_of(cell_text(table, k));
+            if (text_width(cell_text(table, k)) > width[i])
+                width[i] = text_width(cell_text(table, k));
     }
     for (size_t i = 0; i < columns; i++)
-        add_cell(out, str_from(table->heading[i] + right[i]), width[i], right[i], i + 1 == columns,
+        add_cell(out, heading_of(table, i), width[i], right[i], i + 1 == columns,
                  table->use_color ? COLOR_HEAD : NULL);
     for (size_t k = 0; k < table->count; k++)
         add_cell(out, cell_text(table, k), width[k % columns], right[k % columns],

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cli/text.h"
 
 enum { TABLE_COLUMNS_MAX = 10, TABLE_ROWS_MAX = 1100 };
 
@@ -19,6 +20,7 @@ struct table_cell {
 struct table {
     const char *heading[TABLE_COLUMNS_MAX]; /* NULL: no more columns; numbers begin with '>' */
     bool use_color;
+    enum language language; /* of the headings */
     struct buf text;
     struct table_cell *cell;
     size_t count, cap;
@@ -35,5 +37,6 @@ void table_print(struct table *table, struct buf *out);
 #define COLOR_HEAD  "\033[1m"
 #define COLOR_RESET "\033[0m"
 
+size_t text_width(struct str text);                  /* characters, not octets */
 void human_add_size(struct buf *out, int64_t bytes); /* 999 B, 1.2 MB */
 void human_add_span(struct buf *out, int64_t ms);    /* 45s, 12m, 3h12m, 2d4h */

@@ -144,8 +144,11 @@ static void add_item(struct options *options, size_t index, struct binding *bind
     char *alias = options->alias[index];
 
     add_option(section, value_option(item.name, is_list, binding));
-    for (size_t i = 0; item.name[i] != '\0'; i++)
-        alias[i] = item.name[i] == '-' ? '_' : item.name[i];
+    for (size_t i = 0; item.name[i] != '\0'; i++) {
+        alias[i] = item.name[i];
+        if (alias[i] == '-')
+            alias[i] = '_';
+    }
     if (strcmp(alias, item.name) != 0)
         add_option(section, value_option(alias, is_list, binding));
 }

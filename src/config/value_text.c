@@ -2,8 +2,6 @@
 /* value_text.c: words, paths, names, yes and no; see value.h. */
 #include "config/value.h"
 
-#include <string.h>
-
 #include "mail/domain.h"
 
 static void add_quoted(struct buf *out, struct str text)
@@ -41,7 +39,7 @@ static bool parse_word(struct place place, struct str text, struct buf *why)
     bool ok = text.len > 0 && text.len <= CONFIG_NAME_MAX;
 
     for (size_t i = 0; ok && i < text.len; i++)
-        ok = ascii_is_alnum(text.ptr[i]) || memchr("._-", text.ptr[i], 3) != NULL;
+        ok = ascii_is_alnum(text.ptr[i]) || str_find(STR("._-"), text.ptr[i]) >= 0;
     if (ok)
         keep_text(place, text);
     else
@@ -52,7 +50,7 @@ static bool parse_word(struct place place, struct str text, struct buf *why)
 static bool is_plain_path(struct str text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] < ' ' || memchr("\"\\$\x7f", text.ptr[i], 4) != NULL)
+        if ((unsigned char)text.ptr[i] < ' ' || str_find(STR("\"\\$\x7f"), text.ptr[i]) >= 0)
             return false;
     return text.len <= 4000 && text.ptr[0] == '/';
 }

@@ -30,8 +30,8 @@ struct control;
 
 struct control_role {
     const char *name; /* receiver-1; lives during the call */
-    pid_t pid;
     int64_t started_ms; /* Unix time */
+    pid_t pid;
     uint32_t restarts;
 };
 

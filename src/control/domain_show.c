@@ -74,10 +74,10 @@ static void put_totals(json_t *json, const struct store *store, struct str name)
     json_put(json, "rescued_bytes", json_number(totals.rescued_bytes));
 }
 
-/* false, true (until resumed) or the time of its end. */
-static json_t *json_pause(int64_t paused_until_ms)
+/* false, true (until resumed) or the time of its end. A pause that has ended is none. */
+static json_t *json_pause(int64_t paused_until_ms, struct now now)
 {
-    if (paused_until_ms == 0)
+    if (paused_until_ms <= now.wall_ms)
         return json_false();
     return paused_until_ms == NEVER_MS ? json_true() : json_time(paused_until_ms);
 }
@@ -102,7 +102,7 @@ json_t *json_domain_summary(struct request *request, struct str name)
         json_put(json, "state", json_string("unknown"));
     }
     if (record != NULL)
-        json_put(json, "paused", json_pause(record->paused_until_ms));
+        json_put(json, "paused", json_pause(record->paused_until_ms, request->now));
     put_totals(json, setup->store, name);
     return json;
 }

@@ -95,6 +95,6 @@ bool when_parse(struct str text, struct now now, int64_t *out_wall_ms)
     }
     if (!cut_date(&text, &tm) || !cut_time(&text, &tm) || !parse_zone(text, &zone) || !is_real(&tm))
         return false;
-    *out_wall_ms = ((int64_t)timegm(&tm) - 60 * zone) * SECOND_MS;
+    *out_wall_ms = ((int64_t)timegm(&tm) - (int64_t)zone * 60) * SECOND_MS;
     return true;
 }

@@ -83,9 +83,10 @@ static void insert_at(struct directory *directory, size_t place, struct domain_e
 {
     size_t count = directory->domain_count++;
 
-    directory->domain = memory_resize(directory->domain, (count + 1) * sizeof *directory->domain);
+    directory->domain =
+        memory_resize(directory->domain, (count + 1) * sizeof(struct domain_entry *));
     memmove(&directory->domain[place + 1], &directory->domain[place],
-            (count - place) * sizeof *directory->domain);
+            (count - place) * sizeof(struct domain_entry *));
     directory->domain[place] = entry;
 }
 
@@ -126,7 +127,7 @@ static void forget_domain(struct directory *directory, struct str name)
     struct domain_entry *entry = directory->domain[place];
     directory->domain_count--;
     memmove(&directory->domain[place], &directory->domain[place + 1],
-            (directory->domain_count - place) * sizeof *directory->domain);
+            (directory->domain_count - place) * sizeof(struct domain_entry *));
     free_domain(entry);
 }
 

@@ -95,7 +95,7 @@ int sqlite_prepare(struct database *database, const char *sql, const struct valu
 int sqlite_execute(struct database *database, const char *sql, const struct value *values,
                    int count)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     int error = sqlite_prepare(database, sql, values, count, &statement);
 
     if (error < 0)
@@ -120,7 +120,7 @@ struct str sqlite_column(sqlite3_stmt *statement, int index)
 
 static int read_version(struct database *database, int *out_version)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     int error = sqlite_prepare(database, "PRAGMA user_version", NULL, 0, &statement);
 
     if (error < 0)
@@ -160,7 +160,7 @@ static int bring_up_to_date(struct database *database)
 
 static int check_pages(struct database *database)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     int error = sqlite_prepare(database, "PRAGMA quick_check(1)", NULL, 0, &statement);
 
     if (error < 0)

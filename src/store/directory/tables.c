@@ -8,7 +8,7 @@
 static int read_primaries(struct database *database, struct arena *arena,
                           struct domain_record *record)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     const struct value domain = TEXT(record->name);
     int error = sqlite_prepare(
         database, "SELECT host FROM domain_primary WHERE domain = $1 ORDER BY position", &domain, 1,
@@ -41,7 +41,7 @@ static void take_setting(struct domain_settings *settings, struct str name, int6
 
 static int read_settings(struct database *database, struct domain_record *record)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     const struct value domain = TEXT(record->name);
     int error = sqlite_prepare(database, "SELECT name, value FROM domain_setting WHERE domain = $1",
                                &domain, 1, &statement);
@@ -76,7 +76,7 @@ static int read_domain(struct database *database, sqlite3_stmt *row,
 
 static int read_domains(struct database *database, const struct database_reader *reader)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     int error =
         sqlite_prepare(database, "SELECT name, added_ms, paused_until_ms FROM domain ORDER BY name",
                        NULL, 0, &statement);
@@ -94,7 +94,7 @@ static int read_domains(struct database *database, const struct database_reader 
 
 static int read_routes(struct database *database, const struct database_reader *reader)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     int error = sqlite_prepare(database, "SELECT domain, seen_ms, plan FROM known_route", NULL, 0,
                                &statement);
     int rc = SQLITE_DONE;

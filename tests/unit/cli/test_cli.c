@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -249,6 +250,18 @@ static void shows_and_settles_messages(void **state)
     assert_int_equal(RUN("queue", "flush"), EXIT_OK);
 }
 
+static void speaks_german(void **state)
+{
+    (void)state;
+    (void)setenv("LC_ALL", "de_DE.UTF-8", 1);
+    int status = RUN("status");
+    (void)setenv("LC_ALL", "C", 1);
+    assert_int_equal(status, EXIT_OK);
+    assert_printed("läuft seit      ");
+    assert_printed("Lager           ok, 20 B belegt, 1.0 kB frei\n");
+    assert_printed("ROLLE");
+}
+
 static void exports_the_very_octets(void **state)
 {
     (void)state;
@@ -271,6 +284,7 @@ static void says_what_to_do_without_a_node(void **state)
 
 int main(void)
 {
+    (void)setenv("LC_ALL", "C", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aligns_columns),
         cmocka_unit_test(colors_only_where_asked),
@@ -278,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(tells_a_domain_s_story, start_node, stop_node),
         cmocka_unit_test_setup_teardown(tells_the_state, start_node, stop_node),
         cmocka_unit_test_setup_teardown(shows_and_settles_messages, start_node, stop_node),
+        cmocka_unit_test_setup_teardown(speaks_german, start_node, stop_node),
         cmocka_unit_test_setup_teardown(exports_the_very_octets, start_node, stop_node),
         cmocka_unit_test_setup(says_what_to_do_without_a_node, start_node),
     };

@@ -149,15 +149,15 @@ static void helps_with_every_command(void **state)
     while ((command = command_next(&cursor)) != NULL) {
         struct buf help = { 0 };
         if (command->group[0] != '\0')
-            assert_true(help_about(&help, command->group, command->name));
+            assert_true(help_about(LANGUAGE_EN, command->group, command->name, &help));
         else
-            assert_true(help_about(&help, command->name, NULL));
+            assert_true(help_about(LANGUAGE_EN, command->name, NULL, &help));
         assert_true(help.len > 50);
         buf_fini(&help);
     }
     struct buf help = { 0 };
-    assert_false(help_about(&help, "domain", "frobnicate"));
-    assert_false(help_about(&help, "frobnicate", NULL));
+    assert_false(help_about(LANGUAGE_EN, "domain", "frobnicate", &help));
+    assert_false(help_about(LANGUAGE_EN, "frobnicate", NULL, &help));
     buf_fini(&help);
 }
 

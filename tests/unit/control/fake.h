@@ -310,7 +310,7 @@ static bool fake_entry(void *context, struct str domain, struct message_id id, s
 static size_t fake_roles(void *context, struct control_role *out_role)
 {
     (void)context;
-    out_role[0] = (struct control_role){ "receiver-1", 42, FAKE_WALL_MS * 1000LL - 5000, 1 };
+    out_role[0] = (struct control_role){ "receiver-1", FAKE_WALL_MS * 1000LL - 5000, 42, 1 };
     return 1;
 }
 
