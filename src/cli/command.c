@@ -55,6 +55,8 @@ static const struct command commands[] = {
     { "", "run", .run = run_run, .help = "run the node in the foreground" },
     { "", "check-config", .run = run_check_config, .options = BIT(DUMP),
       .help = "look for mistakes in the configuration" },
+    { "", "check-sandbox", .run = run_check_sandbox, .options = BIT(JSON),
+      .help = "prove what each role cannot do" },
     { "", "status", "status", run_status, show_status, .options = BIT(JSON) | BIT(WATCH) | BIT(LIMIT),
       .help = "the node at a glance" },
     { "", "version", .run = run_version, .options = BIT(JSON), .help = "which version this is" },

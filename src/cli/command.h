@@ -124,6 +124,7 @@ int run_role(struct cli *cli);
 int run_help(struct cli *cli);
 int run_version(struct cli *cli);
 int run_check_config(struct cli *cli);
+int run_check_sandbox(struct cli *cli);
 int run_operation(struct cli *cli);
 int run_status(struct cli *cli);
 int run_export(struct cli *cli);

@@ -61,6 +61,21 @@ int run_check_config(struct cli *cli)
     return error == 0 ? EXIT_OK : EXIT_USAGE;
 }
 
+int run_check_sandbox(struct cli *cli)
+{
+    struct config_problems problems = { 0 };
+    struct config *config = NULL;
+    int status = EXIT_USAGE;
+
+    if (config_load(cli_config_path(cli), &config, &problems) == 0)
+        status = roles_check_sandbox(config, cli_has(cli, OPTION_JSON)) == 0 ? EXIT_OK : EXIT_REFUSED;
+    else
+        (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
+    config_free(config);
+    config_problems_fini(&problems);
+    return status;
+}
+
 /* ---- operations ---- */
 
 static bool is_ok(const json_t *answer)

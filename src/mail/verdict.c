@@ -157,6 +157,12 @@ bool verdict_is_not_tried(const struct verdict *verdict)
     return verdict->code == 452 && verdict->enhanced[1] == 5 && verdict->enhanced[2] == 3;
 }
 
+bool verdict_is_broken_off(const struct verdict *verdict)
+{
+    return verdict->fate == FATE_DEFER &&
+           (verdict->code == 421 || (verdict->enhanced[1] == 4 && verdict->enhanced[2] == 2));
+}
+
 const char *fate_name(enum fate fate)
 {
     static const char *const name[] = { "accept", "defer", "reject" };

@@ -440,6 +440,17 @@ static bool decode_results(const struct message_delivered *message, uint32_t *re
     return cursor_done(&indices) && cursor_done(&verdicts);
 }
 
+/* Nobody was answered, and the session that should have been is ending: the scheduler learns of it
+ * from the session's end, and tries the message again soon. */
+static bool is_broken_off(const struct keeper_session *session, const struct verdict *verdict,
+                          uint32_t count)
+{
+    uint32_t broken_off = 0;
+    for (uint32_t i = 0; i < count; i++)
+        broken_off += verdict_is_broken_off(&verdict[i]);
+    return session != NULL && broken_off == count;
+}
+
 static bool take_delivered(struct keeper *keeper, struct cursor payload)
 {
     struct message_delivered message;
@@ -454,9 +465,14 @@ static bool take_delivered(struct keeper *keeper, struct cursor payload)
     bool good = decode_results(&message, recipient, verdict, count);
     if (good) {
         struct keeper_session *session = find_session(keeper, message.session);
+        log_answer(session, &message, verdict, count);
+        if (is_broken_off(session, verdict, count)) {
+            note(keeper, message.session, message.id);
+            memory_free(verdict);
+            return true;
+        }
         if (session != NULL)
             session->reports++;
-        log_answer(session, &message, verdict, count);
         handover_answer(keeper->handover, message.session, message.id, message.domain, recipient,
                         verdict, count, keeper_now(keeper));
     }

@@ -26,6 +26,7 @@ struct handover {
     struct link all;    /* struct parcel.link */
     struct link failed; /* struct report.link: to be settled again */
     struct now now;
+    uint32_t turns; /* moves on where a message has more recipients than one session takes */
 };
 
 struct parcel {
@@ -155,22 +156,47 @@ static void on_first_read(void *context, int error, struct str bytes)
     parcel->handover->host->deliver(parcel->handover->context, parcel->session, &message);
 }
 
-/* The domain's recipients that still wait, at most HANDOVER_RECIPIENTS_MAX. */
+static bool waits(const struct parcel *parcel, const struct stored_message *message, uint32_t i)
+{
+    return message->recipient_state[i] == RECIPIENT_PENDING &&
+           str_equals(recipient_domain(&message->envelope.recipient[i]), buf_str(&parcel->domain));
+}
+
+static uint32_t count_waiting(const struct parcel *parcel, const struct stored_message *message)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < message->envelope.recipient_count; i++)
+        count += waits(parcel, message, i);
+    return count;
+}
+
+/* The domain's recipients that still wait, at most HANDOVER_RECIPIENTS_MAX. Where there are more,
+ * each turn begins further down, so that a hundred who are deferred do not keep the rest from
+ * being tried. */
 static void choose_recipients(struct parcel *parcel, const struct stored_message *message)
 {
     const struct envelope *stored = &message->envelope;
     struct envelope *chosen = &parcel->envelope;
+    uint32_t waiting = count_waiting(parcel, message);
+    uint32_t pass_over = 0;
     uint32_t count = 0;
 
+    if (waiting > HANDOVER_RECIPIENTS_MAX)
+        pass_over = parcel->handover->turns++ * HANDOVER_RECIPIENTS_MAX % waiting;
+    if (pass_over + HANDOVER_RECIPIENTS_MAX > waiting && waiting > HANDOVER_RECIPIENTS_MAX)
+        pass_over = waiting - HANDOVER_RECIPIENTS_MAX;
     *chosen = *stored;
     chosen->recipient =
         arena_new(&parcel->arena, HANDOVER_RECIPIENTS_MAX * sizeof *chosen->recipient);
     parcel->recipient =
         arena_new(&parcel->arena, HANDOVER_RECIPIENTS_MAX * sizeof *parcel->recipient);
     for (uint32_t i = 0; i < stored->recipient_count && count < HANDOVER_RECIPIENTS_MAX; i++) {
-        if (message->recipient_state[i] != RECIPIENT_PENDING ||
-            !str_equals(recipient_domain(&stored->recipient[i]), buf_str(&parcel->domain)))
+        if (!waits(parcel, message, i))
             continue;
+        if (pass_over > 0) {
+            pass_over--;
+            continue;
+        }
         chosen->recipient[count] = stored->recipient[i];
         parcel->recipient[count++] = i;
     }
@@ -396,7 +422,8 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
     report->recipient = memory_copy(recipient, count * sizeof *recipient);
     report->verdict = memory_copy(verdict, count * sizeof *verdict);
     for (uint32_t i = count; i-- > 0;) {
-        if (verdict[i].fate != FATE_DEFER || verdict_is_not_tried(&verdict[i]))
+        if (verdict[i].fate != FATE_DEFER || verdict_is_not_tried(&verdict[i]) ||
+            verdict_is_broken_off(&verdict[i]))
             continue;
         report->result.deferred++;
         report->result.verdict = verdict[i];

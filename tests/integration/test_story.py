@@ -132,7 +132,7 @@ def test_a_refused_message_goes_to_the_rescue_store_and_back(holdfast, sink):
     peers.wait_until(lambda: node.held() == 0, what="a verdict on the other")
     domain = node.domain()
     assert int(domain["rescued"]) == 1
-    identifier = node.json("queue", "list", "--domain", "example.org", "--rescued")
+    identifier = node.json("queue", "list", "--domain", "example.org", "--state", "rescued")
     identifier = identifier if isinstance(identifier, list) else identifier["messages"]
     assert len(identifier) == 1
     exported = node.cli("queue", "export", identifier[0]["id"]).stdout.encode()
