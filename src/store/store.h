@@ -46,10 +46,10 @@ struct entry {
     struct message_id id;
     struct str domain; /* lives as long as the store */
     enum entry_state state;
-    int64_t since_ms;    /* in this state since (received, released, rescued) */
-    uint64_t size;       /* octets of content */
-    uint32_t pending;    /* recipients of this domain that wait */
-    uint32_t rescued;    /* recipients of this domain in the rescue store */
+    int64_t since_ms; /* in this state since (received, released, rescued) */
+    uint64_t size;    /* octets of content */
+    uint32_t pending; /* recipients of this domain that wait */
+    uint32_t rescued; /* recipients of this domain in the rescue store */
 };
 
 enum outcome {
@@ -105,16 +105,16 @@ struct store_position { /* where a listing goes on; {0}: at its beginning */
 };
 
 struct store_query {
-    struct str domain;     /* normal form; empty: every domain */
-    struct str recipient;  /* whole address; empty: any */
-    unsigned states;       /* bits 1 << enum entry_state; 0: both */
+    struct str domain;    /* normal form; empty: every domain */
+    struct str recipient; /* whole address; empty: any */
+    unsigned states;      /* bits 1 << enum entry_state; 0: both */
     bool newest_first;
     struct store_position after; /* exclusive, in the direction of the listing */
-    uint32_t limit;        /* 1 … STORE_LIST_MAX */
+    uint32_t limit;              /* 1 … STORE_LIST_MAX */
 };
 
 struct store_listing {
-    const struct entry *entry; /* valid during the call */
+    const struct entry *entry;             /* valid during the call */
     const struct store_position *position; /* of each entry; stays valid while it is listed */
     uint32_t count;
     bool more;
@@ -129,7 +129,7 @@ enum recipient_state { RECIPIENT_PENDING, RECIPIENT_GONE, RECIPIENT_RESCUED };
 
 struct stored_message {
     struct envelope envelope;
-    uint64_t size; /* octets of content */
+    uint64_t size;                               /* octets of content */
     const enum recipient_state *recipient_state; /* one per envelope recipient */
     /* Why the rescued ones are there; code 0 where none is. One reason per message and domain is
      * kept, the latest. */

@@ -33,8 +33,12 @@
 #include "base/memory.h"
 #include "store/log/log_private.h"
 
-enum { CHECKPOINT_VERSION = 1, GATHER_SLICE = 16384, CHECKPOINT_SIZE_MAX = 64 << 20,
-       INDEX_FILE_SIZE_MAX = 256 << 20 };
+enum {
+    CHECKPOINT_VERSION = 1,
+    GATHER_SLICE = 16384,
+    CHECKPOINT_SIZE_MAX = 64 << 20,
+    INDEX_FILE_SIZE_MAX = 256 << 20
+};
 
 static const char checkpoint_magic[8] = "HFCHKPNT";
 
@@ -347,9 +351,9 @@ static bool load_index(struct log_store *store, struct segment *segment, uint32_
     segment_file_name(name, segment->number, SEGMENT_INDEX);
     bool ok = log_read_file(store->disk, name, INDEX_FILE_SIZE_MAX, &bytes) == 0 &&
               index_file_decode(buf_str(&bytes), store, segment);
-    bool is_later = segment->indexed.segment > from.segment ||
-                    (segment->indexed.segment == from.segment &&
-                     segment->indexed.offset >= from.offset);
+    bool is_later =
+        segment->indexed.segment > from.segment ||
+        (segment->indexed.segment == from.segment && segment->indexed.offset >= from.offset);
     buf_fini(&bytes);
     if (!ok || (segment->index_check != sum && !is_later)) {
         log_warn("index_file_unusable", LOG_TEXT("file", name));

@@ -37,20 +37,20 @@
 #include "store/log/recent.h"
 
 enum {
-    COMMIT_BYTES_MAX = 16 << 20,     /* of a batch, so that nobody waits long for others */
+    COMMIT_BYTES_MAX = 16 << 20, /* of a batch, so that nobody waits long for others */
     COMMIT_RECORDS_MAX = 8192,
-    CHUNK_FIRST = 8 << 10,           /* of an upload's memory */
+    CHUNK_FIRST = 8 << 10, /* of an upload's memory */
     CHUNK_NEXT = 64 << 10,
-    BODY_PIECE = 1 << 20,            /* a large body goes to its file in such pieces */
-    FILL_SLICE = 1 << 20,            /* a commit waits at most for one of these */
-    SPARES_WANTED = 2,               /* one to go on in, one in reserve for a full disk */
-    SPARES_MAX = 4,                  /* dead segments above this are removed */
+    BODY_PIECE = 1 << 20, /* a large body goes to its file in such pieces */
+    FILL_SLICE = 1 << 20, /* a commit waits at most for one of these */
+    SPARES_WANTED = 2,    /* one to go on in, one in reserve for a full disk */
+    SPARES_MAX = 4,       /* dead segments above this are removed */
     SEGMENT_HANDLES_MAX = 256,
-    CHECKPOINT_SEGMENTS = 8,         /* bounds what a start after a crash must read */
-    RETRY_MS_FIRST = 1 * SECOND_MS,  /* after a failed commit */
+    CHECKPOINT_SEGMENTS = 8,        /* bounds what a start after a crash must read */
+    RETRY_MS_FIRST = 1 * SECOND_MS, /* after a failed commit */
     RETRY_MS_MAX = 30 * SECOND_MS,
-    SPACE_MS = 1 * SECOND_MS,        /* how often the free space is asked for */
-    NO_ROOM_MS = 5 * SECOND_MS,      /* how long a failure for lack of space is believed */
+    SPACE_MS = 1 * SECOND_MS,   /* how often the free space is asked for */
+    NO_ROOM_MS = 5 * SECOND_MS, /* how long a failure for lack of space is believed */
     FILE_NAME_SIZE = 40,
 };
 
@@ -65,16 +65,16 @@ struct segment {
     uint32_t number;
     uint64_t generation;
     enum segment_state state;
-    uint64_t end;      /* of what is durable and acknowledged */
-    uint32_t live;     /* entries whose record is here */
+    uint64_t end;  /* of what is durable and acknowledged */
+    uint32_t live; /* entries whose record is here */
     uint64_t live_bytes;
-    uint32_t readers;  /* opened messages, and reads under way */
-    int handle;        /* -1: closed */
-    uint32_t *spoken;  /* older segments of which records here speak, ascending */
+    uint32_t readers; /* opened messages, and reads under way */
+    int handle;       /* -1: closed */
+    uint32_t *spoken; /* older segments of which records here speak, ascending */
     uint32_t spoken_count;
-    bool dirty;        /* changed since its index file was written */
-    uint32_t index_check;      /* of that file; 0: there is none */
-    struct log_place indexed;  /* recovery: settlements before this are in the index file */
+    bool dirty;               /* changed since its index file was written */
+    uint32_t index_check;     /* of that file; 0: there is none */
+    struct log_place indexed; /* recovery: settlements before this are in the index file */
 };
 
 struct segments {
@@ -98,10 +98,10 @@ struct staged {
     struct link link;
     uint8_t type; /* enum record_type */
     uint8_t flags;
-    bool ready;  /* false: a large body is not durable yet; everything behind waits */
-    int error;   /* of that body */
+    bool ready; /* false: a large body is not durable yet; everything behind waits */
+    int error;  /* of that body */
     struct message_id id;
-    struct buf head;     /* header, meta; padded if there is no content */
+    struct buf head; /* header, meta; padded if there is no content */
     uint32_t meta_size;
     struct chunk *chunk; /* content, padding included */
     uint32_t content_size;
@@ -162,8 +162,14 @@ struct log_upload {
     struct upload_body body;
 };
 
-enum prepare_step { PREPARE_IDLE, PREPARE_CREATE, PREPARE_FILL, PREPARE_NAME, PREPARE_REUSE,
-                    PREPARE_REMOVE };
+enum prepare_step {
+    PREPARE_IDLE,
+    PREPARE_CREATE,
+    PREPARE_FILL,
+    PREPARE_NAME,
+    PREPARE_REUSE,
+    PREPARE_REMOVE
+};
 
 struct prepare {
     struct worker_job job;
@@ -198,10 +204,10 @@ struct checkpoint {
     struct log_store *store;
     enum checkpoint_step step;
     bool busy;
-    uint32_t sealed; /* segments sealed since the last one */
+    uint32_t sealed;       /* segments sealed since the last one */
     struct log_place from; /* recovery reads on from here */
     uint64_t batch;        /* the last one at that time */
-    uint32_t cursor;      /* GATHER: last entry looked at */
+    uint32_t cursor;       /* GATHER: last entry looked at */
     struct checkpoint_group *group;
     uint32_t group_count;
     uint32_t group_at;
@@ -234,7 +240,7 @@ struct log_store {
     struct link readers;
     struct link pending;
     struct link waiting; /* pending ones that wait for a commit first */
-    uint32_t jobs; /* of any kind, not yet collected */
+    uint32_t jobs;       /* of any kind, not yet collected */
     struct commit commit;
     struct prepare prepare;
     struct checkpoint checkpoint;
@@ -299,8 +305,8 @@ struct store_upload *upload_open(struct store *base, struct message_id id);
 void upload_write(struct store_upload *base, struct str bytes);
 uint64_t upload_size(const struct store_upload *base);
 void upload_abort(struct store_upload *base);
-void upload_append(struct store *base, struct store_upload *upload,
-                   const struct envelope *envelope, store_done *done, void *context);
+void upload_append(struct store *base, struct store_upload *upload, const struct envelope *envelope,
+                   store_done *done, void *context);
 void upload_free(struct log_store *store, struct log_upload *upload);
 void chunks_free(struct log_store *store, struct chunk *chunk);
 
@@ -316,8 +322,8 @@ void reader_read(struct store_reader *base, uint64_t offset, size_t size, store_
                  void *context);
 void reader_close(struct store_reader *base);
 void readers_fini(struct log_store *store);
-/* The head of the record of an entry: header and meta (more may follow) into *bytes. Tries the cache only. 0, -EAGAIN
- * or an error. */
+/* The head of the record of an entry: header and meta (more may follow) into *bytes. Tries the
+ * cache only. 0, -EAGAIN or an error. */
 int record_fetch(struct disk *disk, int handle, uint64_t offset, uint64_t generation, bool cached,
                  uint64_t size_guess, struct buf *bytes, struct record_header *out_header);
 void list_query(struct store *base, const struct store_query *query, store_listed *listed,

@@ -337,8 +337,8 @@ static int64_t prepare_deadline(const struct log_store *store)
 
     if (store->prepare.busy || (!wants_spare && !store->sweep))
         return NEVER_MS;
-    int64_t at = store->prepare.retry_at > store->now.mono_ms ? store->prepare.retry_at
-                                                              : store->now.mono_ms;
+    int64_t at =
+        store->prepare.retry_at > store->now.mono_ms ? store->prepare.retry_at : store->now.mono_ms;
     return store->sweep || prepare_can_grow(store) ? at : store->space_at;
 }
 
@@ -356,7 +356,7 @@ static int64_t deadline(const struct store *base)
 
 static void close_uploads(struct log_store *store)
 {
-    list_each_safe(link, &store->uploads)
+    list_each_safe (link, &store->uploads)
         upload_free(store, container_of(link, struct log_upload, link));
 }
 

@@ -196,8 +196,7 @@ static void remove_orphans(struct recovery *recovery, const struct names *names)
 static void note_resume(struct recovery *recovery, const struct resume_record *resume)
 {
     for (uint32_t i = 0; i < recovery->store->segments.count; i++)
-        if (recovery->glance[i].segment == resume->segment &&
-            resume->offset >= SEGMENT_HEADER_SIZE)
+        if (recovery->glance[i].segment == resume->segment && resume->offset >= SEGMENT_HEADER_SIZE)
             recovery->glance[i].end_max = resume->offset;
 }
 
@@ -319,8 +318,8 @@ static void replay_record(struct recovery *recovery, struct segment *segment,
                           const struct scan_record *record)
 {
     struct resume_record resume;
-    struct str meta = str_of(recovery->bytes.ptr + record->offset + RECORD_HEADER_SIZE,
-                             record->header.meta_size);
+    struct str meta =
+        str_of(recovery->bytes.ptr + record->offset + RECORD_HEADER_SIZE, record->header.meta_size);
 
     if (record->after_gap)
         log_damage(recovery, segment->number, record->offset, "records before this are lost");
@@ -360,8 +359,7 @@ static bool erase_torn(struct recovery *recovery, const struct segment *segment,
 
 static void add_resume(struct log_store *store, const struct segment *segment)
 {
-    store->resume =
-        memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
+    store->resume = memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
     store->resume[store->resume_count++] =
         (struct resume_record){ .segment = segment->number, .offset = segment->end };
 }
@@ -441,8 +439,8 @@ static int choose_current(struct log_store *store)
     if (last == 0)
         return 0;
     struct segment *current = segments->item[last - 1];
-    if (store->resume_count > 0 || (current->state == SEGMENT_SEALED &&
-                                    current->number != store->checkpoint.from.segment)) {
+    if (store->resume_count > 0 ||
+        (current->state == SEGMENT_SEALED && current->number != store->checkpoint.from.segment)) {
         current->state = SEGMENT_SEALED;
         return 0;
     }
@@ -453,24 +451,34 @@ static int choose_current(struct log_store *store)
 
 /* ---- 6: body files ---- */
 
+static bool is_wanted(const struct index *index, struct str name)
+{
+    struct message_id id;
+    uint32_t number = 0;
+
+    if (message_id_from_text(str_first(name, MESSAGE_ID_TEXT_SIZE), &id))
+        number = index_find(index, id, 0);
+    return number != 0 && index_entry(index, number)->flags & INDEX_BODY_FILE;
+}
+
 static void check_bodies(struct recovery *recovery)
 {
     const struct index *index = &recovery->store->index;
     char name[FILE_NAME_SIZE];
     size_t cursor = 0;
-    struct str unknown;
+    struct str known;
 
     for (uint32_t number = 0; (number = index_next(index, number)) != 0;) {
         const struct index_entry *entry = index_entry(index, number);
-        if (!(entry->flags & INDEX_BODY_FILE))
+        if (!(entry->flags & INDEX_BODY_FILE) || index_find(index, entry->id, 0) != number)
             continue;
         body_file_name(name, entry->id);
-        bool is_there = map_remove(&recovery->bodies, str_from(name)) != NULL;
-        if (!is_there && index_find(index, entry->id, 0) == number)
+        if (map_find(&recovery->bodies, str_from(name)) == NULL)
             log_error("body_missing", LOG_ID(entry->id), LOG_TEXT("file", name));
     }
-    while (map_next(&recovery->bodies, &cursor, &unknown) != NULL)
-        remove_now(recovery->store, unknown);
+    while (map_next(&recovery->bodies, &cursor, &known) != NULL)
+        if (!is_wanted(index, known))
+            remove_now(recovery->store, known);
 }
 
 /* ---- */
