@@ -28,8 +28,7 @@
 struct glance { /* what the first records of a segment say */
     uint32_t segment;
     uint64_t first_batch; /* 0: no record */
-    bool resumes;
-    uint64_t end_max; /* said by a later segment; 0: nothing said */
+    uint64_t end_max;     /* said by a later segment; 0: nothing said */
 };
 
 struct recovery {
@@ -216,10 +215,8 @@ static int glance_at(struct recovery *recovery, uint32_t i)
     while (record_header_decode(bytes, segment->generation, &header) &&
            header.type == RECORD_RESUME) {
         struct str meta = str_first(str_skip(bytes, RECORD_HEADER_SIZE), header.meta_size);
-        if (resume_meta_decode(meta, &resume)) {
-            glance->resumes = true;
+        if (resume_meta_decode(meta, &resume) && resume.segment < segment->number)
             note_resume(recovery, &resume);
-        }
         bytes = str_skip(bytes, (size_t)record_size(&header));
     }
     return 0;
@@ -401,7 +398,9 @@ static int replay_segment(struct recovery *recovery, uint32_t i)
     int64_t size = store->disk->driver->size(store->disk, segment->handle);
     if (size < 0)
         return (int)size;
-    uint64_t limit = glance->end_max != 0 ? glance->end_max : (uint64_t)size;
+    uint64_t limit = (uint64_t)size;
+    if (glance->end_max != 0 && glance->end_max < limit)
+        limit = glance->end_max;
     rc = read_segment(recovery, segment, 0, limit);
     if (rc < 0)
         return rc;

@@ -296,6 +296,44 @@ static void does_not_believe_an_old_index_file(void **state)
     assert_int_equal(trouble->unusable, 2); /* the file, and so the checkpoint */
 }
 
+/* What an index file has absorbed must not be applied again: "delivered", which did not apply to a
+ * rescued message, would apply after its release, and mail would be lost. */
+static void settlements_are_not_applied_twice(void **state)
+{
+    struct trouble *trouble = *state;
+    struct rig_answer answer[4];
+    unsigned crashes = 0;
+
+    add_many(trouble, 1, 1, 100);
+    assert_int_equal(rig_settle_now(&trouble->rig, 1, rig_domain[0], OUTCOME_RESCUED), 0);
+    for (uint32_t i = 0; crashes < 30; i++) {
+        struct rig_message filler = { 10 + i, 6000 + 100 * crashes, 1, 1, RIG_RECEIVED_MS };
+        const struct buf *file = fake_disk_file(trouble->fake, "checkpoint");
+        struct buf before = { 0 };
+        if (file != NULL)
+            buf_add(&before, buf_str(file));
+        if (i % 2 == 0) {
+            rig_settle(&trouble->rig, 1, rig_domain[0], OUTCOME_DELIVERED, NULL, 0, &answer[0]);
+            rig_settle(&trouble->rig, 1, rig_domain[0], OUTCOME_RELEASED, NULL, 0, &answer[1]);
+        } else {
+            rig_settle(&trouble->rig, 1, rig_domain[0], OUTCOME_RESCUED, NULL, 0, &answer[2]);
+        }
+        rig_append(&trouble->rig, &filler, &answer[3]);
+        assert_int_equal(rig_wait(&trouble->rig, &answer[3]), 0);
+        if (i >= 4)
+            settle_many(trouble, 10 + i - 4, 10 + i - 4);
+        file = fake_disk_file(trouble->fake, "checkpoint");
+        bool is_new = file != NULL && !str_equals(buf_str(&before), buf_str(file));
+        buf_fini(&before);
+        if (!is_new)
+            continue;
+        crashes++;
+        kill(trouble);
+        rig_open(&trouble->rig);
+        assert_true(has(trouble, 1, 100));
+    }
+}
+
 /* ---- segments come back ---- */
 
 static void reuses_dead_segments(void **state)
@@ -513,7 +551,8 @@ static void add_fast(struct trouble *trouble, uint32_t count)
         rig_turn(&trouble->rig);
 }
 
-/* The disk is in memory too; so what is measured is what closing and opening again frees and takes. */
+/* The disk is in memory too; so what is measured is what closing and opening again frees and takes.
+ */
 static void a_message_takes_less_than_100_bytes(void **state)
 {
     struct trouble *trouble = *state;
@@ -547,6 +586,7 @@ int main(void)
         TROUBLE(a_missing_body_is_reported_and_stays_listed),
         TROUBLE(survives_without_index_files),
         TROUBLE(does_not_believe_an_old_index_file),
+        TROUBLE(settlements_are_not_applied_twice),
         TROUBLE(reuses_dead_segments),
         TROUBLE(settlements_outlive_their_messages_segment),
         TROUBLE(a_failed_sync_fails_the_batch_and_the_store_recovers),
