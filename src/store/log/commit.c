@@ -334,16 +334,10 @@ static bool wants_to_commit(struct log_store *store)
     return first != NULL && container_of(first, struct staged, link)->ready;
 }
 
-static void commit_done(struct worker_job *job);
-
 void commit_turn(struct log_store *store)
 {
     struct commit *commit = &store->commit;
 
-    commit->job.run = commit_run;
-    commit->job.done = commit_done;
-    commit->disk = store->disk;
-    commit->store = store;
     if (!wants_to_commit(store))
         return;
     if (store->segments.current == NULL && !go_on(store))
@@ -481,6 +475,14 @@ static void commit_done(struct worker_job *job)
     list_init(&commit->batch);
     commit_turn(store);
     answer_batch(store, &batch, error);
+}
+
+void commit_init(struct log_store *store)
+{
+    store->commit = (struct commit){ .store = store, .disk = store->disk };
+    store->commit.job.run = commit_run;
+    store->commit.job.done = commit_done;
+    list_init(&store->commit.batch);
 }
 
 int64_t commit_deadline(const struct log_store *store)

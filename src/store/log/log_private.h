@@ -4,8 +4,9 @@
  *     log_store.c   the driver's table, the turn, closing
  *     upload.c      content that arrives            commit.c   staging, batches, failures
  *     apply.c       what a durable record means     prepare.c  spare segments, dead segments
- *     reader.c      open and read                   list.c     listings
- *     scan.c        what in a segment is valid      recover.c  the start
+ *     settle.c      settlements, questions          list.c     listings
+ *     reader.c      open and read                   recover.c  the start: files
+ *     scan.c        what in a segment is valid      replay.c   the start: records
  *     checkpoint.c  what makes the next start fast  segment.c  the table of segments
  *     index*.c fifo.c recent.c   memory             format.c   bytes
  *
@@ -286,6 +287,7 @@ int segment_open(struct log_store *store, struct segment *segment); /* opens its
 void segments_fini(struct log_store *store);
 
 /* ---- commit.c ---- */
+void commit_init(struct log_store *store);
 void commit_stage(struct log_store *store, struct staged *staged);
 void commit_turn(struct log_store *store);
 void commit_fail_staged(struct log_store *store, int error); /* those that are ready */
@@ -299,6 +301,11 @@ void log_trouble(struct log_store *store, const char *what, int error);
 void apply_message(struct log_store *store, struct message_id id, int64_t received_ms,
                    struct segment *segment, uint64_t offset);
 void apply_settle(struct log_store *store, const struct settle_record *settle);
+
+/* ---- settle.c ---- */
+void settle_ask_for(struct store *base, const struct settlement *settlement, store_done *done,
+                    void *context);
+void ask_about(struct store *base, struct message_id id, store_done *done, void *context);
 
 /* ---- upload.c ---- */
 struct store_upload *upload_open(struct store *base, struct message_id id);
@@ -352,7 +359,11 @@ void scan_segment(struct str bytes, uint64_t generation, uint64_t start, uint64_
                   struct scan *out_scan);
 void scan_fini(struct scan *scan);
 
-/* ---- checkpoint.c, index_file.c ---- */
+/* ---- checkpoint.c, checkpoint_load.c, index_file.c ---- */
+enum { CHECKPOINT_VERSION = 1 };
+extern const char checkpoint_magic[8];
+/* Does the segment, or its part that was written, lie before the place? */
+bool checkpoint_lists(const struct segment *segment, struct log_place from);
 void checkpoint_turn(struct log_store *store);
 void checkpoint_final(struct log_store *store);
 void checkpoint_fini(struct checkpoint *checkpoint);

@@ -59,9 +59,8 @@ static void keeps_messages_of_every_size(void **state)
 {
     struct rig *rig = rig_of(state);
     uint64_t large = ((struct fixture *)*state)->factory->large;
-    const uint64_t size[] = { 0,     1,     7,         8,         9,     4096,
-                              8184,  8192,  65535,     65536,     70000, large - 1,
-                              large, large + 1, large * 3 };
+    const uint64_t size[] = { 0,     1,     7,     8,         9,     4096,      8184,     8192,
+                              65535, 65536, 70000, large - 1, large, large + 1, large * 3 };
     struct rig_message message[sizeof size / sizeof *size];
 
     for (uint32_t i = 0; i < sizeof size / sizeof *size; i++) {
@@ -189,7 +188,7 @@ static void settles_each_domain_and_recipient_apart(void **state)
 {
     struct rig *rig = rig_of(state);
     struct rig_message message = { 1, 100, 6, 2, rig->now.wall_ms }; /* 0 2 4 and 1 3 5 */
-    const uint32_t some[] = { 2, 3, 99, 2 }; /* 3 and 99 are passed over */
+    const uint32_t some[] = { 2, 3, 99, 2 };                         /* 3 and 99 are passed over */
     struct rig_answer answer;
     struct rig_content content;
     struct store_totals totals;
@@ -202,9 +201,9 @@ static void settles_each_domain_and_recipient_apart(void **state)
     for (int round = 0; round < 2; round++) {
         rig_look(rig, &message, TWO, &content);
         assert_int_equal(content.error, 0);
-        const enum recipient_state want[] = { RECIPIENT_PENDING, RECIPIENT_RESCUED, RECIPIENT_GONE,
-                                              RECIPIENT_RESCUED, RECIPIENT_PENDING,
-                                              RECIPIENT_RESCUED };
+        const enum recipient_state want[] = { RECIPIENT_PENDING, RECIPIENT_RESCUED,
+                                              RECIPIENT_GONE,    RECIPIENT_RESCUED,
+                                              RECIPIENT_PENDING, RECIPIENT_RESCUED };
         assert_memory_equal(content.state, want, sizeof want);
         assert_int_equal(content.reason.code, 550);
         store_totals(rig->store, STR_NONE, &totals);
@@ -405,7 +404,7 @@ int contract_run(const char *name, const struct contract_factory *factory)
     struct fixture fixture = { .factory = factory };
 #define CONTRACT(test)                                                                             \
     {                                                                                              \
-        #test, test, begin, end, &fixture                                                          \
+#test, test, begin, end, &fixture                                                          \
     }
     const struct CMUnitTest tests[] = {
         CONTRACT(keeps_messages_of_every_size),

@@ -29,7 +29,7 @@
 #include "store/log/log_store.h"
 #include "store/rig.h"
 
-enum { OPERATIONS_MAX = 1200, LIVES = 4, SEEDS = 1500 };
+enum { OPERATIONS_MAX = 1200, LIVES = 4, SEEDS = 600 };
 
 struct operation {
     struct rig_message message; /* of an append, or the one that is settled */
