@@ -22,7 +22,8 @@
  *      message may or may not come back after a restart; the sender was told 451.
  *
  * Errors: 0; -ENOSPC no room (answer 452); -EIO or -EROFS the medium failed (451);
- * -ENOENT no such message; -EEXIST the id is stored already; -ECANCELED closing.
+ * -ENOENT no such message; -EEXIST the id is stored already; -EFBIG larger than the driver can
+ * keep; -ECANCELED closing.
  *
  * Time comes from the caller. Entries of one domain and state are ordered by
  * since_ms and, where equal, by arrival; a clock that jumped back does not reorder
@@ -89,9 +90,11 @@ void store_upload_abort(struct store_upload *upload); /* frees; nothing remains 
  * credit to receivers while it is above its budget. */
 uint64_t store_memory(const struct store *store);
 
-/* Ends the upload (which is gone after the call) and stores the message. */
+/* Ends the upload (which is gone after the call) and stores the message. The envelope's id is the
+ * upload's. Large content holds up what is asked for after it until it is stable (promise 3). */
 void store_append(struct store *store, struct store_upload *upload, const struct envelope *envelope,
                   store_done *done, void *context);
+/* 0 at once if the message is known and nothing of it is left in this domain. */
 void store_settle(struct store *store, const struct settlement *settlement, store_done *done,
                   void *context);
 
