@@ -22,7 +22,8 @@
  *      message may or may not come back after a restart; the sender was told 451.
  *
  * Errors: 0; -ENOSPC no room (answer 452); -EIO or -EROFS the medium failed (451);
- * -ENOENT no such message; -EEXIST the id is stored already; -ECANCELED closing.
+ * -ENOENT no such message; -EEXIST the id is stored already; -EFBIG larger than the driver can
+ * keep; -ECANCELED closing.
  *
  * Time comes from the caller. Entries of one domain and state are ordered by
  * since_ms and, where equal, by arrival; a clock that jumped back does not reorder
@@ -46,10 +47,10 @@ struct entry {
     struct message_id id;
     struct str domain; /* lives as long as the store */
     enum entry_state state;
-    int64_t since_ms;    /* in this state since (received, released, rescued) */
-    uint64_t size;       /* octets of content */
-    uint32_t pending;    /* recipients of this domain that wait */
-    uint32_t rescued;    /* recipients of this domain in the rescue store */
+    int64_t since_ms; /* in this state since (received, released, rescued) */
+    uint64_t size;    /* octets of content */
+    uint32_t pending; /* recipients of this domain that wait */
+    uint32_t rescued; /* recipients of this domain in the rescue store */
 };
 
 enum outcome {
@@ -89,9 +90,11 @@ void store_upload_abort(struct store_upload *upload); /* frees; nothing remains 
  * credit to receivers while it is above its budget. */
 uint64_t store_memory(const struct store *store);
 
-/* Ends the upload (which is gone after the call) and stores the message. */
+/* Ends the upload (which is gone after the call) and stores the message. The envelope's id is the
+ * upload's. Large content holds up what is asked for after it until it is stable (promise 3). */
 void store_append(struct store *store, struct store_upload *upload, const struct envelope *envelope,
                   store_done *done, void *context);
+/* 0 at once if the message is known and nothing of it is left in this domain. */
 void store_settle(struct store *store, const struct settlement *settlement, store_done *done,
                   void *context);
 
@@ -105,16 +108,16 @@ struct store_position { /* where a listing goes on; {0}: at its beginning */
 };
 
 struct store_query {
-    struct str domain;     /* normal form; empty: every domain */
-    struct str recipient;  /* whole address; empty: any */
-    unsigned states;       /* bits 1 << enum entry_state; 0: both */
+    struct str domain;    /* normal form; empty: every domain */
+    struct str recipient; /* whole address; empty: any */
+    unsigned states;      /* bits 1 << enum entry_state; 0: both */
     bool newest_first;
     struct store_position after; /* exclusive, in the direction of the listing */
-    uint32_t limit;        /* 1 … STORE_LIST_MAX */
+    uint32_t limit;              /* 1 … STORE_LIST_MAX */
 };
 
 struct store_listing {
-    const struct entry *entry; /* valid during the call */
+    const struct entry *entry;             /* valid during the call */
     const struct store_position *position; /* of each entry; stays valid while it is listed */
     uint32_t count;
     bool more;
@@ -129,7 +132,7 @@ enum recipient_state { RECIPIENT_PENDING, RECIPIENT_GONE, RECIPIENT_RESCUED };
 
 struct stored_message {
     struct envelope envelope;
-    uint64_t size; /* octets of content */
+    uint64_t size;                               /* octets of content */
     const enum recipient_state *recipient_state; /* one per envelope recipient */
     /* Why the rescued ones are there; code 0 where none is. One reason per message and domain is
      * kept, the latest. */

@@ -93,7 +93,7 @@ static void commit_run(struct worker_job *job)
     uint16_t index = 0;
 
     commit->part_count = 0;
-    list_each(link, &commit->batch)
+    list_each (link, &commit->batch)
         finish_record(commit, container_of(link, struct staged, link), index++);
     commit->error = write_batch(commit);
 }
@@ -154,7 +154,7 @@ static void refuse(struct log_store *store, struct staged *staged, int error)
 
 void commit_fail_staged(struct log_store *store, int error)
 {
-    list_each_safe(link, &store->staged) {
+    list_each_safe (link, &store->staged) {
         struct staged *staged = container_of(link, struct staged, link);
         if (!staged->ready) /* its job comes back */
             continue;
@@ -183,8 +183,7 @@ bool commit_is_full(const struct log_store *store)
 {
     if (may_go_on(store))
         return false;
-    return segment_spares(&store->segments) == 0 ||
-           tail(store) < store->settings.segment_size / 16;
+    return segment_spares(&store->segments) == 0 || tail(store) < store->settings.segment_size / 16;
 }
 
 /* ---- making a batch ---- */
@@ -230,7 +229,7 @@ static bool gather(struct log_store *store)
     struct commit *commit = &store->commit;
     uint64_t room = tail(store);
 
-    list_each_safe(link, &store->staged) {
+    list_each_safe (link, &store->staged) {
         struct staged *staged = container_of(link, struct staged, link);
         uint64_t size = staged_size(staged);
         if (!staged->ready)
@@ -247,8 +246,8 @@ static bool gather(struct log_store *store)
             refuse(store, staged, -ENOSPC);
             continue;
         }
-        if (commit->count > 0 && (commit->size + size > COMMIT_BYTES_MAX ||
-                                  commit->count >= COMMIT_RECORDS_MAX))
+        if (commit->count > 0 &&
+            (commit->size + size > COMMIT_BYTES_MAX || commit->count >= COMMIT_RECORDS_MAX))
             return false;
         add_to_batch(store, staged);
     }
@@ -335,16 +334,10 @@ static bool wants_to_commit(struct log_store *store)
     return first != NULL && container_of(first, struct staged, link)->ready;
 }
 
-static void commit_done(struct worker_job *job);
-
 void commit_turn(struct log_store *store)
 {
     struct commit *commit = &store->commit;
 
-    commit->job.run = commit_run;
-    commit->job.done = commit_done;
-    commit->disk = store->disk;
-    commit->store = store;
     if (!wants_to_commit(store))
         return;
     if (store->segments.current == NULL && !go_on(store))
@@ -402,7 +395,7 @@ static void succeed(struct log_store *store)
     store->retry_ms = RETRY_MS_FIRST;
     store->resume_count = 0;
     current->end = commit->offset + commit->size;
-    list_each(link, &commit->batch)
+    list_each (link, &commit->batch)
         apply_record(store, container_of(link, struct staged, link));
 }
 
@@ -427,8 +420,7 @@ static void abandon(struct log_store *store, int error)
 
     log_error("segment_abandoned", LOG_INT("segment", current->number),
               LOG_INT("offset", current->end));
-    store->resume =
-        memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
+    store->resume = memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
     store->resume[store->resume_count++] =
         (struct resume_record){ .segment = current->number, .offset = current->end };
     seal(store);
@@ -437,7 +429,7 @@ static void abandon(struct log_store *store, int error)
 
 static void take_back(struct log_store *store)
 {
-    list_each(link, &store->commit.batch) {
+    list_each (link, &store->commit.batch) {
         struct staged *staged = container_of(link, struct staged, link);
         if (staged->type == RECORD_MESSAGE)
             forget_staged_message(store, staged->id);
@@ -446,7 +438,7 @@ static void take_back(struct log_store *store)
 
 static void answer_batch(struct log_store *store, struct link *batch, int error)
 {
-    list_each_safe(link, batch) {
+    list_each_safe (link, batch) {
         struct staged *staged = container_of(link, struct staged, link);
         store_done *done = staged->done;
         void *context = staged->context;
@@ -483,6 +475,14 @@ static void commit_done(struct worker_job *job)
     list_init(&commit->batch);
     commit_turn(store);
     answer_batch(store, &batch, error);
+}
+
+void commit_init(struct log_store *store)
+{
+    store->commit = (struct commit){ .store = store, .disk = store->disk };
+    store->commit.job.run = commit_run;
+    store->commit.job.done = commit_done;
+    list_init(&store->commit.batch);
 }
 
 int64_t commit_deadline(const struct log_store *store)

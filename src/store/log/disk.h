@@ -22,20 +22,20 @@ enum disk_open {
 };
 
 struct disk_driver {
-    int (*open)(struct disk *, const char *name, unsigned flags);          /* a handle >= 0 (W) */
-    void (*close)(struct disk *, int handle);                              /* (W) */
+    int (*open)(struct disk *, const char *name, unsigned flags); /* a handle >= 0 (W) */
+    void (*close)(struct disk *, int handle);                     /* (W) */
     ssize_t (*read)(struct disk *, int handle, void *to, size_t size, uint64_t offset); /* (W) */
     /* As read, but -EAGAIN where it would have to wait for the medium. */
     ssize_t (*read_cached)(struct disk *, int handle, void *to, size_t size, uint64_t offset);
     /* All of it or an error (W). */
     int (*write)(struct disk *, int handle, const struct iovec *part, int count, uint64_t offset);
-    int (*sync)(struct disk *, int handle);                                /* data and size (W) */
-    int (*sync_names)(struct disk *);                                      /* the directory (W) */
-    int (*rename)(struct disk *, const char *from, const char *to);        /* replaces (W) */
-    int (*remove)(struct disk *, const char *name);                        /* (W) */
+    int (*sync)(struct disk *, int handle);                         /* data and size (W) */
+    int (*sync_names)(struct disk *);                               /* the directory (W) */
+    int (*rename)(struct disk *, const char *from, const char *to); /* replaces (W) */
+    int (*remove)(struct disk *, const char *name);                 /* (W) */
     int64_t (*size)(struct disk *, int handle);
     int (*list)(struct disk *, void (*each)(void *context, const char *name), void *context);
-    uint64_t (*free_bytes)(struct disk *);                                 /* for unprivileged use */
+    uint64_t (*free_bytes)(struct disk *); /* for unprivileged use */
 };
 
 struct disk {

@@ -60,8 +60,8 @@ struct index_domain {
     uint64_t entries[STATE_COUNT];
 };
 
-struct index_side { /* the states of one entry's recipients */
-    uint16_t count; /* of the envelope's recipients */
+struct index_side {  /* the states of one entry's recipients */
+    uint16_t count;  /* of the envelope's recipients */
     uint8_t state[]; /* enum recipient_state, or INDEX_OTHER */
 };
 enum { INDEX_OTHER = 0xff }; /* a recipient of another domain */

@@ -128,8 +128,7 @@ static bool decode_domains(struct decoding *decoding)
 static bool is_sound(const struct index_entry *entry)
 {
     return entry->count > 0 && entry->first + entry->count <= ENVELOPE_RECIPIENTS_MAX &&
-           entry->pending + entry->rescued <= entry->count &&
-           entry->pending + entry->rescued > 0 &&
+           entry->pending + entry->rescued <= entry->count && entry->pending + entry->rescued > 0 &&
            entry->place >= SEGMENT_HEADER_SIZE / RECORD_ALIGN;
 }
 
@@ -211,8 +210,7 @@ static bool decode_entry(struct decoding *decoding)
         (entry.flags & INDEX_SIDE && !side_is_sound(&entry, states)))
         return false;
     /* Without a side record all recipients share a state. */
-    if (!(entry.flags & INDEX_SIDE) && entry.pending != entry.count &&
-        entry.rescued != entry.count)
+    if (!(entry.flags & INDEX_SIDE) && entry.pending != entry.count && entry.rescued != entry.count)
         return false;
     if (index_find_entry(&decoding->store->index, entry.id, decoding->domain[domain]->name) != 0)
         return false;

@@ -7,8 +7,8 @@
 #include "base/memory.h"
 
 struct index_reason {
-    uint32_t uses; /* 0: free */
-    uint32_t next; /* of the free ones */
+    uint32_t uses;   /* 0: free */
+    uint32_t next;   /* of the free ones */
     struct buf text; /* encoded verdict */
 };
 

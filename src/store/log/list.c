@@ -81,15 +81,13 @@ static void add_strand(struct walk *walk, const struct fifo *fifo, struct store_
 
     strand->fifo = fifo;
     if (walk->newest_first) {
-        strand->place = is_start(after)
-                            ? fifo_end(fifo)
-                            : fifo_seek(fifo, walk->index, after.since_ms, after.order);
+        strand->place = is_start(after) ? fifo_end(fifo)
+                                        : fifo_seek(fifo, walk->index, after.since_ms, after.order);
         strand_next(walk, strand);
         return;
     }
-    strand->place = is_start(after)
-                        ? (struct fifo_place){ 0 }
-                        : fifo_seek(fifo, walk->index, after.since_ms, after.order + 1);
+    strand->place = is_start(after) ? (struct fifo_place){ 0 }
+                                    : fifo_seek(fifo, walk->index, after.since_ms, after.order + 1);
     strand->number = fifo_at(fifo, strand->place);
 }
 
@@ -115,8 +113,7 @@ static bool comes_first(const struct walk *walk, uint32_t a, uint32_t b)
 {
     const struct index_entry *x = index_entry(walk->index, a);
     const struct index_entry *y = index_entry(walk->index, b);
-    bool is_older =
-        x->since_ms != y->since_ms ? x->since_ms < y->since_ms : x->order < y->order;
+    bool is_older = x->since_ms != y->since_ms ? x->since_ms < y->since_ms : x->order < y->order;
     return is_older != walk->newest_first;
 }
 
@@ -210,9 +207,9 @@ static bool is_match(const struct listing *listing)
 static void fetch_run(struct worker_job *job)
 {
     struct listing *listing = container_of(job, struct listing, job);
-    listing->error = record_fetch(listing->store->disk, listing->handle, listing->offset,
-                                  listing->generation, false, FETCH_GUESS, &listing->record,
-                                  &listing->header);
+    listing->error =
+        record_fetch(listing->store->disk, listing->handle, listing->offset, listing->generation,
+                     false, FETCH_GUESS, &listing->record, &listing->header);
 }
 
 static void step(struct log_store *store, struct pending *pending);
@@ -253,9 +250,9 @@ static int fetch(struct listing *listing, uint32_t number)
     listing->handle = segment->handle;
     listing->offset = (uint64_t)entry->place * RECORD_ALIGN;
     listing->generation = segment->generation;
-    listing->error = record_fetch(store->disk, listing->handle, listing->offset,
-                                  listing->generation, true, FETCH_GUESS, &listing->record,
-                                  &listing->header);
+    listing->error =
+        record_fetch(store->disk, listing->handle, listing->offset, listing->generation, true,
+                     FETCH_GUESS, &listing->record, &listing->header);
     if (listing->error != -EAGAIN)
         return 0;
     segment->readers++;

@@ -4,8 +4,9 @@
  *     log_store.c   the driver's table, the turn, closing
  *     upload.c      content that arrives            commit.c   staging, batches, failures
  *     apply.c       what a durable record means     prepare.c  spare segments, dead segments
- *     reader.c      open and read                   list.c     listings
- *     scan.c        what in a segment is valid      recover.c  the start
+ *     settle.c      settlements, questions          list.c     listings
+ *     reader.c      open and read                   recover.c  the start: files
+ *     scan.c        what in a segment is valid      replay.c   the start: records
  *     checkpoint.c  what makes the next start fast  segment.c  the table of segments
  *     index*.c fifo.c recent.c   memory             format.c   bytes
  *
@@ -37,20 +38,20 @@
 #include "store/log/recent.h"
 
 enum {
-    COMMIT_BYTES_MAX = 16 << 20,     /* of a batch, so that nobody waits long for others */
+    COMMIT_BYTES_MAX = 16 << 20, /* of a batch, so that nobody waits long for others */
     COMMIT_RECORDS_MAX = 8192,
-    CHUNK_FIRST = 8 << 10,           /* of an upload's memory */
+    CHUNK_FIRST = 8 << 10, /* of an upload's memory */
     CHUNK_NEXT = 64 << 10,
-    BODY_PIECE = 1 << 20,            /* a large body goes to its file in such pieces */
-    FILL_SLICE = 1 << 20,            /* a commit waits at most for one of these */
-    SPARES_WANTED = 2,               /* one to go on in, one in reserve for a full disk */
-    SPARES_MAX = 4,                  /* dead segments above this are removed */
+    BODY_PIECE = 1 << 20, /* a large body goes to its file in such pieces */
+    FILL_SLICE = 1 << 20, /* a commit waits at most for one of these */
+    SPARES_WANTED = 2,    /* one to go on in, one in reserve for a full disk */
+    SPARES_MAX = 4,       /* dead segments above this are removed */
     SEGMENT_HANDLES_MAX = 256,
-    CHECKPOINT_SEGMENTS = 8,         /* bounds what a start after a crash must read */
-    RETRY_MS_FIRST = 1 * SECOND_MS,  /* after a failed commit */
+    CHECKPOINT_SEGMENTS = 8,        /* bounds what a start after a crash must read */
+    RETRY_MS_FIRST = 1 * SECOND_MS, /* after a failed commit */
     RETRY_MS_MAX = 30 * SECOND_MS,
-    SPACE_MS = 1 * SECOND_MS,        /* how often the free space is asked for */
-    NO_ROOM_MS = 5 * SECOND_MS,      /* how long a failure for lack of space is believed */
+    SPACE_MS = 1 * SECOND_MS,   /* how often the free space is asked for */
+    NO_ROOM_MS = 5 * SECOND_MS, /* how long a failure for lack of space is believed */
     FILE_NAME_SIZE = 40,
 };
 
@@ -65,16 +66,16 @@ struct segment {
     uint32_t number;
     uint64_t generation;
     enum segment_state state;
-    uint64_t end;      /* of what is durable and acknowledged */
-    uint32_t live;     /* entries whose record is here */
+    uint64_t end;  /* of what is durable and acknowledged */
+    uint32_t live; /* entries whose record is here */
     uint64_t live_bytes;
-    uint32_t readers;  /* opened messages, and reads under way */
-    int handle;        /* -1: closed */
-    uint32_t *spoken;  /* older segments of which records here speak, ascending */
+    uint32_t readers; /* opened messages, and reads under way */
+    int handle;       /* -1: closed */
+    uint32_t *spoken; /* older segments of which records here speak, ascending */
     uint32_t spoken_count;
-    bool dirty;        /* changed since its index file was written */
-    uint32_t index_check;      /* of that file; 0: there is none */
-    struct log_place indexed;  /* recovery: settlements before this are in the index file */
+    bool dirty;               /* changed since its index file was written */
+    uint32_t index_check;     /* of that file; 0: there is none */
+    struct log_place indexed; /* recovery: settlements before this are in the index file */
 };
 
 struct segments {
@@ -98,10 +99,10 @@ struct staged {
     struct link link;
     uint8_t type; /* enum record_type */
     uint8_t flags;
-    bool ready;  /* false: a large body is not durable yet; everything behind waits */
-    int error;   /* of that body */
+    bool ready; /* false: a large body is not durable yet; everything behind waits */
+    int error;  /* of that body */
     struct message_id id;
-    struct buf head;     /* header, meta; padded if there is no content */
+    struct buf head; /* header, meta; padded if there is no content */
     uint32_t meta_size;
     struct chunk *chunk; /* content, padding included */
     uint32_t content_size;
@@ -162,8 +163,14 @@ struct log_upload {
     struct upload_body body;
 };
 
-enum prepare_step { PREPARE_IDLE, PREPARE_CREATE, PREPARE_FILL, PREPARE_NAME, PREPARE_REUSE,
-                    PREPARE_REMOVE };
+enum prepare_step {
+    PREPARE_IDLE,
+    PREPARE_CREATE,
+    PREPARE_FILL,
+    PREPARE_NAME,
+    PREPARE_REUSE,
+    PREPARE_REMOVE
+};
 
 struct prepare {
     struct worker_job job;
@@ -198,10 +205,10 @@ struct checkpoint {
     struct log_store *store;
     enum checkpoint_step step;
     bool busy;
-    uint32_t sealed; /* segments sealed since the last one */
+    uint32_t sealed;       /* segments sealed since the last one */
     struct log_place from; /* recovery reads on from here */
     uint64_t batch;        /* the last one at that time */
-    uint32_t cursor;      /* GATHER: last entry looked at */
+    uint32_t cursor;       /* GATHER: last entry looked at */
     struct checkpoint_group *group;
     uint32_t group_count;
     uint32_t group_at;
@@ -234,7 +241,7 @@ struct log_store {
     struct link readers;
     struct link pending;
     struct link waiting; /* pending ones that wait for a commit first */
-    uint32_t jobs; /* of any kind, not yet collected */
+    uint32_t jobs;       /* of any kind, not yet collected */
     struct commit commit;
     struct prepare prepare;
     struct checkpoint checkpoint;
@@ -280,6 +287,7 @@ int segment_open(struct log_store *store, struct segment *segment); /* opens its
 void segments_fini(struct log_store *store);
 
 /* ---- commit.c ---- */
+void commit_init(struct log_store *store);
 void commit_stage(struct log_store *store, struct staged *staged);
 void commit_turn(struct log_store *store);
 void commit_fail_staged(struct log_store *store, int error); /* those that are ready */
@@ -294,13 +302,18 @@ void apply_message(struct log_store *store, struct message_id id, int64_t receiv
                    struct segment *segment, uint64_t offset);
 void apply_settle(struct log_store *store, const struct settle_record *settle);
 
+/* ---- settle.c ---- */
+void settle_ask_for(struct store *base, const struct settlement *settlement, store_done *done,
+                    void *context);
+void ask_about(struct store *base, struct message_id id, store_done *done, void *context);
+
 /* ---- upload.c ---- */
 struct store_upload *upload_open(struct store *base, struct message_id id);
 void upload_write(struct store_upload *base, struct str bytes);
 uint64_t upload_size(const struct store_upload *base);
 void upload_abort(struct store_upload *base);
-void upload_append(struct store *base, struct store_upload *upload,
-                   const struct envelope *envelope, store_done *done, void *context);
+void upload_append(struct store *base, struct store_upload *upload, const struct envelope *envelope,
+                   store_done *done, void *context);
 void upload_free(struct log_store *store, struct log_upload *upload);
 void chunks_free(struct log_store *store, struct chunk *chunk);
 
@@ -316,8 +329,8 @@ void reader_read(struct store_reader *base, uint64_t offset, size_t size, store_
                  void *context);
 void reader_close(struct store_reader *base);
 void readers_fini(struct log_store *store);
-/* The head of the record of an entry: header and meta (more may follow) into *bytes. Tries the cache only. 0, -EAGAIN
- * or an error. */
+/* The head of the record of an entry: header and meta (more may follow) into *bytes. Tries the
+ * cache only. 0, -EAGAIN or an error. */
 int record_fetch(struct disk *disk, int handle, uint64_t offset, uint64_t generation, bool cached,
                  uint64_t size_guess, struct buf *bytes, struct record_header *out_header);
 void list_query(struct store *base, const struct store_query *query, store_listed *listed,
@@ -346,7 +359,11 @@ void scan_segment(struct str bytes, uint64_t generation, uint64_t start, uint64_
                   struct scan *out_scan);
 void scan_fini(struct scan *scan);
 
-/* ---- checkpoint.c, index_file.c ---- */
+/* ---- checkpoint.c, checkpoint_load.c, index_file.c ---- */
+enum { CHECKPOINT_VERSION = 1 };
+extern const char checkpoint_magic[8];
+/* Does the segment, or its part that was written, lie before the place? */
+bool checkpoint_lists(const struct segment *segment, struct log_place from);
 void checkpoint_turn(struct log_store *store);
 void checkpoint_final(struct log_store *store);
 void checkpoint_fini(struct checkpoint *checkpoint);

@@ -114,90 +114,6 @@ static void wait_for_jobs(struct log_store *store)
     }
 }
 
-/* ---- settling and asking ---- */
-
-static struct staged *make_settle(struct log_store *store, const struct settlement *settlement)
-{
-    struct staged *staged = memory_new(sizeof *staged);
-
-    staged->type = RECORD_SETTLE;
-    staged->ready = true;
-    staged->id = settlement->id;
-    buf_reserve(&staged->head, 128);
-    staged->head.len = RECORD_HEADER_SIZE;
-    settle_meta_encode(&staged->head, settlement);
-    staged->meta_size = (uint32_t)(staged->head.len - RECORD_HEADER_SIZE);
-    buf_reserve(&staged->head, RECORD_ALIGN); /* padding must not move it */
-    store->memory += staged->head.cap;
-    return staged;
-}
-
-/* What can be said without the disk: nothing is left to settle, or nothing can be written. */
-static bool settle_at_once(const struct log_store *store, const struct settlement *settlement,
-                           int *out_error)
-{
-    bool is_known = index_find(&store->index, settlement->id, 0) != 0 ||
-                    recent_has(&store->recent, settlement->id);
-
-    if (store->closing)
-        *out_error = -ECANCELED;
-    else if (index_find_entry(&store->index, settlement->id, settlement->domain) == 0)
-        *out_error = is_known ? 0 : -ENOENT;
-    else if (store->failing)
-        *out_error = -EIO;
-    else
-        return false;
-    return true;
-}
-
-static void settle(struct store *base, const struct settlement *settlement, store_done *done,
-                   void *context)
-{
-    struct log_store *store = log_of(base);
-    int error;
-
-    if (settle_at_once(store, settlement, &error)) {
-        log_answer_later(store, done, context, error);
-        return;
-    }
-    struct staged *staged = make_settle(store, settlement);
-    staged->done = done;
-    staged->context = context;
-    commit_stage(store, staged);
-}
-
-struct question {
-    struct pending pending;
-    struct message_id id;
-    store_done *done;
-    void *context;
-};
-
-static void answer_question(struct log_store *store, struct pending *pending)
-{
-    struct question *question = container_of(pending, struct question, pending);
-    uint32_t number = index_find(&store->index, question->id, 0);
-
-    if (number != 0 && index_entry(&store->index, number)->state == 0 && !store->closing) {
-        list_append(&store->waiting, &pending->link); /* on its way to the disk */
-        return;
-    }
-    struct question asked = *question;
-    memory_free(question);
-    bool is_known = number != 0 || recent_has(&store->recent, asked.id);
-    asked.done(asked.context, is_known ? 0 : store->closing ? -ECANCELED : -ENOENT);
-}
-
-static void ask(struct store *base, struct message_id id, store_done *done, void *context)
-{
-    struct log_store *store = log_of(base);
-    struct question *question = memory_new(sizeof *question);
-
-    *question = (struct question){ .id = id, .done = done, .context = context };
-    question->pending.run = answer_question;
-    log_queue(store, &question->pending);
-}
-
 /* ---- the whole ---- */
 
 static uint64_t memory(const struct store *base)
@@ -337,8 +253,8 @@ static int64_t prepare_deadline(const struct log_store *store)
 
     if (store->prepare.busy || (!wants_spare && !store->sweep))
         return NEVER_MS;
-    int64_t at = store->prepare.retry_at > store->now.mono_ms ? store->prepare.retry_at
-                                                              : store->now.mono_ms;
+    int64_t at =
+        store->prepare.retry_at > store->now.mono_ms ? store->prepare.retry_at : store->now.mono_ms;
     return store->sweep || prepare_can_grow(store) ? at : store->space_at;
 }
 
@@ -356,7 +272,7 @@ static int64_t deadline(const struct store *base)
 
 static void close_uploads(struct log_store *store)
 {
-    list_each_safe(link, &store->uploads)
+    list_each_safe (link, &store->uploads)
         upload_free(store, container_of(link, struct log_upload, link));
 }
 
@@ -409,12 +325,12 @@ static const struct store_driver log_driver = {
     .upload_abort = upload_abort,
     .memory = memory,
     .append = upload_append,
-    .settle = settle,
+    .settle = settle_ask_for,
     .list = list_query,
     .open = reader_open,
     .read = reader_read,
     .reader_close = reader_close,
-    .ask = ask,
+    .ask = ask_about,
     .totals = totals,
     .next_domain = next_domain,
     .health = health,
@@ -443,7 +359,7 @@ int log_store_open(const struct log_store_settings *settings, struct disk *disk,
     list_init(&store->readers);
     list_init(&store->pending);
     list_init(&store->waiting);
-    list_init(&store->commit.batch);
+    commit_init(store);
     index_init(&store->index);
     look_at_space(store);
     int rc = recover(store);

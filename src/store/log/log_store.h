@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* log_store.h: the embedded driver, a segment log on this machine. See ARCHITECTURE.md. */
+/* log_store.h: the embedded driver, a segment log on this machine. See log_private.h for its parts
+ * and format.h for its files.
+ *
+ * Limits of its own: content of 4 GiB and more, and envelopes of more than a quarter of a segment,
+ * are refused with -EFBIG; of settled messages the last million is remembered, if that is less
+ * than ten minutes.
+ */
 #pragma once
 
 #include "base/worker.h"

@@ -57,8 +57,8 @@ static int step_fill(struct prepare *prepare)
         part[count++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)len };
         size += len;
     }
-    int rc = driver_of(prepare)->write(prepare->disk, prepare->handle, part, count,
-                                       prepare->filled);
+    int rc =
+        driver_of(prepare)->write(prepare->disk, prepare->handle, part, count, prepare->filled);
     if (rc < 0)
         return rc;
     prepare->filled += size;
@@ -155,9 +155,8 @@ static void clean_up(struct prepare *prepare)
 static void prepare_run(struct worker_job *job)
 {
     static int (*const step[])(struct prepare *) = {
-        [PREPARE_CREATE] = step_create, [PREPARE_FILL] = step_fill,
-        [PREPARE_NAME] = step_name,     [PREPARE_REUSE] = step_reuse,
-        [PREPARE_REMOVE] = step_remove,
+        [PREPARE_CREATE] = step_create, [PREPARE_FILL] = step_fill,     [PREPARE_NAME] = step_name,
+        [PREPARE_REUSE] = step_reuse,   [PREPARE_REMOVE] = step_remove,
     };
     struct prepare *prepare = container_of(job, struct prepare, job);
 

@@ -39,7 +39,7 @@ struct log_reader {
     bool damaged; /* logged already */
     struct stored_message message;
     struct arena arena;
-    struct str whole; /* the content, if it is in memory */
+    struct str whole;    /* the content, if it is in memory */
     uint64_t content_at; /* offset of the content in its file */
     uint32_t sum;
     uint64_t summed; /* octets from the start that are in the sum */
@@ -90,8 +90,7 @@ int record_fetch(struct disk *disk, int handle, uint64_t offset, uint64_t genera
         int rc = read_bytes(disk, handle, offset, (size_t)size_guess, cached, bytes);
         if (rc < 0)
             return rc;
-        if (!record_header_peek(buf_str(bytes), generation, &header) ||
-            header.meta_size > META_MAX)
+        if (!record_header_peek(buf_str(bytes), generation, &header) || header.meta_size > META_MAX)
             return -EIO;
         uint64_t need = (uint64_t)RECORD_HEADER_SIZE + header.meta_size;
         if (bytes->len >= need)
@@ -132,7 +131,7 @@ void reader_close(struct store_reader *base)
 
 void readers_fini(struct log_store *store)
 {
-    list_each_safe(link, &store->readers)
+    list_each_safe (link, &store->readers)
         reader_close(&container_of(link, struct log_reader, link)->base);
 }
 
@@ -340,10 +339,10 @@ static int verify(struct log_reader *reader, struct str piece)
 static void read_finished(struct log_reader *reader)
 {
     store_read_done *done = reader->read_done;
-    struct str piece = reader->whole.ptr != NULL
-                           ? str_first(str_skip(reader->whole, (size_t)reader->read_offset),
-                                       reader->piece_size)
-                           : buf_str(&reader->piece);
+    struct str piece =
+        reader->whole.ptr != NULL
+            ? str_first(str_skip(reader->whole, (size_t)reader->read_offset), reader->piece_size)
+            : buf_str(&reader->piece);
 
     reader->read_done = NULL;
     if (reader->closed) {
@@ -367,9 +366,9 @@ static void read_pending(struct log_store *store, struct pending *pending)
 static void read_run(struct worker_job *job)
 {
     struct log_reader *reader = container_of(job, struct log_reader, job);
-    reader->error = read_bytes(reader->disk, reader->handle,
-                               reader->content_at + reader->read_offset, reader->piece_size, false,
-                               &reader->piece);
+    reader->error =
+        read_bytes(reader->disk, reader->handle, reader->content_at + reader->read_offset,
+                   reader->piece_size, false, &reader->piece);
 }
 
 static void read_done(struct worker_job *job)

@@ -422,7 +422,7 @@ static void file_free(struct file *file)
 void fake_disk_free(struct fake_disk *fake)
 {
     settle_names(fake, 0);
-    list_each_safe(link, &fake->files)
+    list_each_safe (link, &fake->files)
         file_free(container_of(link, struct file, link));
     map_fini(&fake->cache);
     map_fini(&fake->medium);
@@ -466,7 +466,7 @@ void fake_disk_cut_power(struct fake_disk *fake)
     map_init(&fake->cache);
     while ((file = map_next(&fake->medium, &cursor, &name)) != NULL)
         (void)map_put(&fake->cache, name, file);
-    list_each_safe(link, &fake->files) {
+    list_each_safe (link, &fake->files) {
         file = container_of(link, struct file, link);
         tear(fake, file);
         buf_reset(&file->cache);

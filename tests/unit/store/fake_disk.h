@@ -30,14 +30,14 @@ void fake_disk_cut_power(struct fake_disk *fake);
  * synced, or brings it to the medium, without saying which. */
 void fake_disk_fail_write(struct fake_disk *fake, uint64_t n, int error);
 void fake_disk_fail_sync(struct fake_disk *fake, uint64_t n, int error);
-void fake_disk_fail_always(struct fake_disk *fake, int error); /* writes and syncs; 0: ends */
+void fake_disk_fail_always(struct fake_disk *fake, int error);       /* writes and syncs; 0: ends */
 void fake_disk_set_capacity(struct fake_disk *fake, uint64_t bytes); /* of all files */
-void fake_disk_lie(struct fake_disk *fake, bool lies); /* sync says 0 and does nothing */
+void fake_disk_lie(struct fake_disk *fake, bool lies);            /* sync says 0 and does nothing */
 void fake_disk_be_cold(struct fake_disk *fake, unsigned percent); /* of cached reads: -EAGAIN */
 
 /* For tests that damage or look: what a file has in the cache; NULL: no such file. */
 struct buf *fake_disk_file(struct fake_disk *fake, const char *name);
 /* Makes what was done with fake_disk_file() durable. */
 void fake_disk_put(struct fake_disk *fake, const char *name, struct str content);
-uint64_t fake_disk_written(const struct fake_disk *fake); /* bytes, all in all */
+uint64_t fake_disk_written(const struct fake_disk *fake);             /* bytes, all in all */
 unsigned fake_disk_count(struct fake_disk *fake, const char *ending); /* files so called */

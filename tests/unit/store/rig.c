@@ -97,8 +97,8 @@ struct message_id rig_id(uint32_t number)
 
 static uint32_t number_of(struct message_id id)
 {
-    return (uint32_t)id.bytes[0] << 24 | (uint32_t)id.bytes[1] << 16 |
-           (uint32_t)id.bytes[2] << 8 | id.bytes[3];
+    return (uint32_t)id.bytes[0] << 24 | (uint32_t)id.bytes[1] << 16 | (uint32_t)id.bytes[2] << 8 |
+           id.bytes[3];
 }
 
 static void make_envelope(struct arena *arena, const struct rig_message *message,
@@ -162,7 +162,7 @@ int rig_append_now(struct rig *rig, const struct rig_message *message)
 
 int rig_add(struct rig *rig, uint32_t number, uint64_t size)
 {
-    struct rig_message message = { number, size, 1, 1, rig->now.wall_ms };
+    struct rig_message message = { number, size, 1, 1, RIG_RECEIVED_MS };
     return rig_append_now(rig, &message);
 }
 

@@ -40,6 +40,8 @@ struct rig_message {
     int64_t received_ms;
 };
 
+#define RIG_RECEIVED_MS INT64_C(1700000000000) /* of rig_add() */
+
 extern const struct str rig_domain[RIG_DOMAINS];
 
 void rig_open(struct rig *rig);  /* asserts that it works */

@@ -29,7 +29,7 @@
 #include "store/log/log_store.h"
 #include "store/rig.h"
 
-enum { OPERATIONS_MAX = 1200, LIVES = 4, SEEDS = 1500 };
+enum { OPERATIONS_MAX = 1200, LIVES = 4, SEEDS = 600 };
 
 struct operation {
     struct rig_message message; /* of an append, or the one that is settled */
@@ -250,8 +250,8 @@ static void settle_message(struct world *world)
                                          : below(world, world->messages < 9 ? world->messages : 9);
     operation->message = world->message[world->messages - back];
     operation->domain = below(world, operation->message.domains);
-    operation->outcome = (enum outcome)(below(world, 3) == 0 ? 1 + below(world, 4)
-                                                            : OUTCOME_DELIVERED);
+    operation->outcome =
+        (enum outcome)(below(world, 3) == 0 ? 1 + below(world, 4) : OUTCOME_DELIVERED);
     operation->count = below(world, 3) == 0 ? 1 + below(world, 2) : 0;
     for (uint32_t i = 0; i < operation->count; i++)
         operation->recipient[i] = below(world, operation->message.recipient_count);

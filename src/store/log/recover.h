@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/* recover.h: between recover.c (files) and replay.c (records). */
+#pragma once
+
+#include "store/log/log_private.h"
+
+struct glance { /* what the first records of a segment say */
+    uint32_t segment;
+    uint64_t first_batch; /* 0: no record */
+    uint64_t end_max;     /* said by a later segment; 0: nothing said */
+};
+
+struct recovery {
+    struct log_store *store;
+    struct glance *glance; /* in the order of the table */
+    struct map bodies;     /* names of body files; the value is the map itself */
+    struct buf bytes;
+    uint32_t damaged;
+};
+
+/* At most `limit` bytes of a segment from `offset` on, into recovery->bytes. */
+int recovery_read(struct recovery *recovery, struct segment *segment, uint64_t offset,
+                  uint64_t limit);
+/* Reads the segments from the checkpoint on and applies their records in order. */
+int recovery_replay(struct recovery *recovery);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/* test_log_contract.c: the segment log keeps the contract, on a disk in memory and on a real one
+ * with a real worker. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "store/contract.h"
+#include "store/fake_disk.h"
+#include "store/log/log_store.h"
+
+enum { LARGE = 150000 };
+
+struct log_rig {
+    struct rig rig;
+    struct fake_disk *fake;
+    struct disk *posix;
+    int directory;
+    char path[64];
+};
+
+static int open_log(struct rig *rig, struct store **out_store)
+{
+    struct log_rig *log = rig->driver.context;
+    struct log_store_settings settings = { .segment_size = 1 << 19, .large_body_size = LARGE };
+    struct disk *disk = log->fake != NULL ? fake_disk_use(log->fake) : log->posix;
+    return log_store_open(&settings, disk, rig->worker, rig->now, out_store);
+}
+
+static struct log_rig *begin(struct worker *worker)
+{
+    struct log_rig *log = memory_new(sizeof *log);
+
+    log->rig.worker = worker;
+    log->rig.driver = (struct rig_driver){ open_log, log };
+    log->rig.now = (struct now){ .mono_ms = 1000, .wall_ms = 1700000000000 };
+    random_from_seed(&log->rig.random, 1);
+    return log;
+}
+
+/* `context` says how many of a hundred cached reads must go to the worker. */
+static struct rig *begin_fake(void *context)
+{
+    struct log_rig *log = begin(worker_new_inline());
+    log->fake = fake_disk_new(1);
+    fake_disk_be_cold(log->fake, *(const unsigned *)context);
+    rig_open(&log->rig);
+    return &log->rig;
+}
+
+static struct rig *begin_real(void *context)
+{
+    struct log_rig *log = begin(worker_new());
+    const char *parent = getenv("TMPDIR");
+
+    (void)context;
+    (void)snprintf(log->path, sizeof log->path, "%s/holdfast-XXXXXX",
+                   parent != NULL ? parent : "/tmp");
+    assert_non_null(mkdtemp(log->path));
+    log->directory = open(log->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(log->directory >= 0);
+    log->posix = disk_posix_open(dup(log->directory));
+    rig_open(&log->rig);
+    return &log->rig;
+}
+
+static void remove_all(const struct log_rig *log)
+{
+    DIR *directory = fdopendir(log->directory);
+    struct dirent *entry;
+
+    while ((entry = readdir(directory)) != NULL)
+        (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    (void)closedir(directory);
+    (void)rmdir(log->path);
+}
+
+static void end(struct rig *rig)
+{
+    struct log_rig *log = rig->driver.context;
+
+    rig_close(rig);
+    worker_free(rig->worker);
+    if (log->fake != NULL)
+        fake_disk_free(log->fake);
+    disk_posix_close(log->posix);
+    if (log->posix != NULL)
+        remove_all(log);
+    memory_free(log);
+}
+
+int main(void)
+{
+    unsigned warm = 0;
+    unsigned cold = 100;
+    struct contract_factory fake = { begin_fake, end, &warm, LARGE };
+    struct contract_factory cold_fake = { begin_fake, end, &cold, LARGE };
+    struct contract_factory real = { begin_real, end, NULL, LARGE };
+
+    int failures = contract_run("memory", &fake);
+    failures += contract_run("memory, nothing cached", &cold_fake);
+    failures += contract_run("directory and thread", &real);
+    return failures;
+}

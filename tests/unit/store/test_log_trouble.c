@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: ISC */
+/* test_log_trouble.c: damage, failing and full disks, segments that come back, memory.
+ *
+ * A disk in memory, segments of 64 KiB so that there are many. What is logged is
+ * counted by event.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "store/fake_disk.h"
+#include "store/log/log_private.h"
+#include "store/rig.h"
+
+enum { SEGMENT = 65536, LARGE = 16384 };
+
+struct trouble {
+    struct rig rig;
+    struct fake_disk *fake;
+    struct log_store_settings settings;
+    unsigned damaged; /* events */
+    unsigned torn;
+    unsigned missing;
+    unsigned unusable;
+    unsigned unreadable;
+};
+
+static void count_event(void *context, struct str line)
+{
+    struct trouble *trouble = context;
+    char text[512] = { 0 };
+
+    memcpy(text, line.ptr, line.len < sizeof text - 1 ? line.len : sizeof text - 1);
+    trouble->damaged += strstr(text, "error segment_damaged") != NULL ? 1 : 0;
+    trouble->damaged += strstr(text, "error message_damaged") != NULL ? 1 : 0;
+    trouble->torn += strstr(text, "info segment_torn") != NULL ? 1 : 0;
+    trouble->missing += strstr(text, "error body_missing") != NULL ? 1 : 0;
+    trouble->unusable += strstr(text, "_unusable") != NULL ? 1 : 0;
+    trouble->unreadable += strstr(text, "error segment_unreadable") != NULL ? 1 : 0;
+    if (getenv("HOLDFAST_LOG") != NULL)
+        (void)fprintf(stderr, "%s\n", text);
+}
+
+static int open_log(struct rig *rig, struct store **out_store)
+{
+    struct trouble *trouble = rig->driver.context;
+    return log_store_open(&trouble->settings, fake_disk_use(trouble->fake), rig->worker, rig->now,
+                          out_store);
+}
+
+static int begin(void **state)
+{
+    struct trouble *trouble = memory_new(sizeof *trouble);
+
+    trouble->settings =
+        (struct log_store_settings){ .segment_size = SEGMENT, .large_body_size = LARGE };
+    trouble->fake = fake_disk_new(7);
+    trouble->rig.worker = worker_new_inline();
+    trouble->rig.driver = (struct rig_driver){ open_log, trouble };
+    trouble->rig.now = (struct now){ .mono_ms = 1000, .wall_ms = 1700000000000 };
+    random_from_seed(&trouble->rig.random, 7);
+    log_set_sink(count_event, trouble);
+    rig_open(&trouble->rig);
+    *state = trouble;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct trouble *trouble = *state;
+
+    rig_close(&trouble->rig);
+    worker_free(trouble->rig.worker);
+    fake_disk_free(trouble->fake);
+    memory_free(trouble);
+    return 0;
+}
+
+/* Without a word to the disk, as kill -9 would: what was written stays. */
+static void kill(struct trouble *trouble)
+{
+    fake_disk_die_at(trouble->fake, 1);
+    rig_close(&trouble->rig);
+    fake_disk_cut_power(trouble->fake);
+}
+
+static bool has(struct trouble *trouble, uint32_t number, uint64_t size)
+{
+    struct rig_message message = { number, size, 1, 1, RIG_RECEIVED_MS };
+    struct rig_content content;
+
+    rig_look(&trouble->rig, &message, STR_NONE, &content);
+    return content.error == 0 && content.read_error == 0 && content.is_same;
+}
+
+static void add_many(struct trouble *trouble, uint32_t first, uint32_t last, uint64_t size)
+{
+    for (uint32_t i = first; i <= last; i++)
+        assert_int_equal(rig_add(&trouble->rig, i, size), 0);
+}
+
+static void settle_many(struct trouble *trouble, uint32_t first, uint32_t last)
+{
+    for (uint32_t i = first; i <= last; i++)
+        assert_int_equal(rig_settle_now(&trouble->rig, i, rig_domain[0], OUTCOME_DELIVERED), 0);
+}
+
+static uint64_t held(const struct trouble *trouble)
+{
+    struct store_totals totals;
+    store_totals(trouble->rig.store, STR_NONE, &totals);
+    return totals.held_count;
+}
+
+static void flip(struct trouble *trouble, const char *name, size_t at)
+{
+    struct buf copy = { 0 };
+
+    buf_add(&copy, buf_str(fake_disk_file(trouble->fake, name)));
+    assert_true(at < copy.len);
+    copy.ptr[at] = (char)(copy.ptr[at] ^ 4);
+    fake_disk_put(trouble->fake, name, buf_str(&copy));
+    buf_fini(&copy);
+}
+
+static void cut_file(struct trouble *trouble, const char *name, size_t size)
+{
+    struct buf copy = { 0 };
+    buf_add(&copy, str_first(buf_str(fake_disk_file(trouble->fake, name)), size));
+    fake_disk_put(trouble->fake, name, buf_str(&copy));
+    buf_fini(&copy);
+}
+
+static void remove_file(struct trouble *trouble, const char *name)
+{
+    struct disk *disk = fake_disk_use(trouble->fake);
+    assert_int_equal(disk->driver->remove(disk, name), 0);
+    assert_int_equal(disk->driver->sync_names(disk), 0);
+}
+
+/* ---- damage ---- */
+
+static void a_damaged_record_costs_no_other(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 10, 1000);
+    kill(trouble);
+    flip(trouble, "00000001.seg", SEGMENT_HEADER_SIZE + 3 * 1200 + 20); /* one of the first */
+    rig_open(&trouble->rig);
+    assert_true(trouble->damaged > 0);
+    assert_true(held(trouble) >= 9);
+    unsigned good = 0;
+    for (uint32_t i = 1; i <= 10; i++)
+        good += has(trouble, i, 1000) ? 1 : 0;
+    assert_int_equal(good, 9);
+}
+
+/* Every single bit of one record in turn; the others must never suffer. */
+static void no_flipped_bit_is_believed(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 5, 200);
+    kill(trouble);
+    size_t from = SEGMENT_HEADER_SIZE;
+    for (size_t at = from; at < from + 480; at += 7) {
+        trouble->damaged = 0;
+        flip(trouble, "00000001.seg", at);
+        rig_open(&trouble->rig);
+        assert_true(trouble->damaged > 0 || has(trouble, 1, 200));
+        assert_true(has(trouble, 5, 200) && has(trouble, 4, 200));
+        assert_int_equal(rig_ask(&trouble->rig, 5), 0);
+        kill(trouble);
+        flip(trouble, "00000001.seg", at);
+    }
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 5);
+}
+
+static void damage_in_a_sealed_segment_is_told_from_a_torn_tail(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 100, 2000); /* several segments */
+    kill(trouble);
+    struct buf *segment = fake_disk_file(trouble->fake, "00000001.seg");
+    size_t last = segment->len;
+    while (last > 0 && segment->ptr[last - 1] == 0)
+        last--;
+    flip(trouble, "00000001.seg", last - 500); /* in the last record of the segment */
+    rig_open(&trouble->rig);
+    assert_true(trouble->damaged > 0);
+    assert_int_equal(trouble->torn, 0);
+    assert_int_equal(held(trouble), 100); /* its content is damaged, it stays listed */
+}
+
+static void one_header_of_a_segment_is_enough(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 5, 100);
+    rig_close(&trouble->rig);
+    flip(trouble, "00000001.seg", 17);
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 5);
+    rig_close(&trouble->rig);
+    flip(trouble, "00000001.seg", SEGMENT_HEADER_SIZE / 2 + 17);
+    rig_open(&trouble->rig); /* both are damaged now: kept aside */
+    assert_int_equal(trouble->unreadable, 1);
+    assert_int_equal(fake_disk_count(trouble->fake, ".bad"), 1);
+    assert_int_equal(rig_add(&trouble->rig, 50, 100), 0);
+    assert_true(has(trouble, 50, 100));
+}
+
+static void a_missing_body_is_reported_and_stays_listed(void **state)
+{
+    struct trouble *trouble = *state;
+    struct rig_message message = { 1, LARGE * 2, 2, 2, trouble->rig.now.wall_ms };
+    struct rig_content content;
+    char name[FILE_NAME_SIZE];
+
+    assert_int_equal(rig_append_now(&trouble->rig, &message), 0);
+    assert_true(rig_add(&trouble->rig, 2, LARGE * 3) == 0);
+    body_file_name(name, rig_id(1));
+    rig_close(&trouble->rig);
+    remove_file(trouble, name);
+    body_file_name(name, rig_id(2));
+    flip(trouble, name, LARGE);
+    fake_disk_put(trouble->fake, "0000000000000000000000000Z.body", STR("nobody's"));
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->missing, 1);
+    rig_look(&trouble->rig, &message, STR_NONE, &content);
+    assert_int_equal(content.error, 0);
+    assert_int_equal(content.read_error, -EIO);
+    assert_false(has(trouble, 2, LARGE * 3)); /* found by its checksum */
+    assert_int_equal(fake_disk_count(trouble->fake, ".body"), 1);
+}
+
+/* ---- what makes the start fast may be lost ---- */
+
+static void survives_without_index_files(void **state)
+{
+    struct trouble *trouble = *state;
+    static const char *const victim[] = { "checkpoint", "00000001.idx", "00000003.idx" };
+
+    add_many(trouble, 1, 120, 2000);
+    settle_many(trouble, 1, 20);
+    settle_many(trouble, 50, 60);
+    assert_int_equal(rig_settle_now(&trouble->rig, 70, rig_domain[0], OUTCOME_RESCUED), 0);
+    for (int how = 0; how < 3; how++) {
+        for (int i = 0; i < 3; i++) {
+            rig_close(&trouble->rig);
+            if (fake_disk_file(trouble->fake, victim[i]) != NULL) {
+                if (how == 0)
+                    remove_file(trouble, victim[i]);
+                else if (how == 1)
+                    cut_file(trouble, victim[i], 50);
+                else
+                    flip(trouble, victim[i], 60);
+            }
+            rig_open(&trouble->rig);
+            assert_int_equal(held(trouble), 120 - 20 - 11 - 1);
+            assert_false(has(trouble, 55, 2000));
+            assert_true(has(trouble, 61, 2000) && has(trouble, 120, 2000));
+        }
+    }
+    assert_true(trouble->unusable > 0);
+    assert_int_equal(trouble->damaged, 0);
+}
+
+/* An index file of an earlier time, put back by somebody: settlements since then count. */
+static void does_not_believe_an_old_index_file(void **state)
+{
+    struct trouble *trouble = *state;
+    struct buf old = { 0 };
+
+    add_many(trouble, 1, 60, 2000);
+    rig_close(&trouble->rig);
+    buf_add(&old, buf_str(fake_disk_file(trouble->fake, "00000001.idx")));
+    rig_open(&trouble->rig);
+    settle_many(trouble, 1, 10);
+    rig_close(&trouble->rig);
+    fake_disk_put(trouble->fake, "00000001.idx", buf_str(&old));
+    buf_fini(&old);
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 50);
+    assert_int_equal(trouble->unusable, 2); /* the file, and so the checkpoint */
+}
+
+/* What an index file has absorbed must not be applied again: "delivered", which did not apply to a
+ * rescued message, would apply after its release, and mail would be lost. */
+static void settlements_are_not_applied_twice(void **state)
+{
+    struct trouble *trouble = *state;
+    struct rig_answer answer[3];
+    unsigned crashes = 0;
+
+    add_many(trouble, 1, 1, 100);
+    assert_int_equal(rig_settle_now(&trouble->rig, 1, rig_domain[0], OUTCOME_RESCUED), 0);
+    for (uint32_t i = 0; crashes < 30; i++) {
+        struct rig_message filler = { 10 + i, 6000 + 100 * crashes, 1, 1, RIG_RECEIVED_MS };
+        const struct buf *file = fake_disk_file(trouble->fake, "checkpoint");
+        struct buf before = { 0 };
+        if (file != NULL)
+            buf_add(&before, buf_str(file));
+        /* The message first: it is what begins a segment, and the settlements stand behind it. */
+        rig_append(&trouble->rig, &filler, &answer[0]);
+        if (i % 2 == 0) {
+            rig_settle(&trouble->rig, 1, rig_domain[0], OUTCOME_DELIVERED, NULL, 0, &answer[1]);
+            rig_settle(&trouble->rig, 1, rig_domain[0], OUTCOME_RELEASED, NULL, 0, &answer[2]);
+        } else {
+            rig_settle(&trouble->rig, 1, rig_domain[0], OUTCOME_RESCUED, NULL, 0, &answer[2]);
+        }
+        assert_int_equal(rig_wait(&trouble->rig, &answer[2]), 0);
+        if (i >= 4)
+            settle_many(trouble, 10 + i - 4, 10 + i - 4);
+        file = fake_disk_file(trouble->fake, "checkpoint");
+        bool is_new = file != NULL && !str_equals(buf_str(&before), buf_str(file));
+        buf_fini(&before);
+        if (!is_new)
+            continue;
+        crashes++;
+        kill(trouble);
+        rig_open(&trouble->rig);
+        assert_true(has(trouble, 1, 100));
+    }
+}
+
+/* ---- segments come back ---- */
+
+static void reuses_dead_segments(void **state)
+{
+    struct trouble *trouble = *state;
+
+    for (uint32_t round = 0; round < 30; round++) {
+        add_many(trouble, round * 40 + 1, round * 40 + 40, 3000);
+        settle_many(trouble, round * 40 + 1, round * 40 + 40);
+        rig_idle(&trouble->rig);
+        if (round % 7 == 6) {
+            kill(trouble);
+            rig_open(&trouble->rig);
+            assert_int_equal(held(trouble), 0);
+        }
+    }
+    rig_idle(&trouble->rig);
+    assert_true(fake_disk_count(trouble->fake, ".seg") <= SPARES_MAX + 2);
+    add_many(trouble, 5000, 5010, 3000);
+    kill(trouble);
+    remove_file(trouble, "checkpoint");
+    rig_open(&trouble->rig); /* full of valid records of earlier generations */
+    assert_int_equal(held(trouble), 11);
+    assert_int_equal(trouble->damaged, 0);
+}
+
+/* The settlements of a long-held segment's messages stay as long as it does. */
+static void settlements_outlive_their_messages_segment(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 20, 2000); /* 20 stays, the others go */
+    add_many(trouble, 100, 160, 2000);
+    settle_many(trouble, 1, 19);
+    add_many(trouble, 200, 260, 2000);
+    settle_many(trouble, 100, 160);
+    settle_many(trouble, 200, 260);
+    rig_idle(&trouble->rig);
+    kill(trouble);
+    if (fake_disk_file(trouble->fake, "checkpoint") != NULL)
+        remove_file(trouble, "checkpoint");
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 1);
+    assert_true(has(trouble, 20, 2000));
+    settle_many(trouble, 20, 20);
+    rig_idle(&trouble->rig);
+    assert_true(fake_disk_count(trouble->fake, ".seg") <= SPARES_MAX + 2);
+}
+
+/* ---- failures ---- */
+
+static enum store_condition condition(const struct trouble *trouble, unsigned *out_code)
+{
+    struct store_health health;
+    store_health(trouble->rig.store, &health);
+    *out_code = health.verdict.code;
+    return health.condition;
+}
+
+static void a_failed_sync_fails_the_batch_and_the_store_recovers(void **state)
+{
+    struct trouble *trouble = *state;
+    unsigned code;
+
+    add_many(trouble, 1, 5, 100);
+    rig_idle(&trouble->rig);
+    fake_disk_fail_sync(trouble->fake, 1, -EIO);
+    assert_int_equal(rig_add(&trouble->rig, 6, 100), -EIO);
+    assert_int_equal(condition(trouble, &code), STORE_FAILING);
+    assert_int_equal(code, 451);
+    assert_int_equal(rig_add(&trouble->rig, 7, 100), -EIO);
+    assert_true(store_deadline(trouble->rig.store) < NEVER_MS);
+    rig_pass(&trouble->rig, RETRY_MS_FIRST);
+    rig_idle(&trouble->rig);
+    assert_int_equal(condition(trouble, &code), STORE_OK);
+    assert_true(has(trouble, 5, 100));
+    add_many(trouble, 8, 9, 100);
+    kill(trouble);
+    rig_open(&trouble->rig);
+    /* The failed batch may be readable on the disk. It is not taken: RESUME. */
+    assert_int_equal(held(trouble), 7);
+    assert_false(has(trouble, 6, 100));
+    assert_int_equal(trouble->damaged, 0);
+}
+
+static void recovers_after_failing_for_long(void **state)
+{
+    struct trouble *trouble = *state;
+    unsigned code;
+
+    add_many(trouble, 1, 5, 100);
+    rig_idle(&trouble->rig);
+    fake_disk_fail_always(trouble->fake, -EIO);
+    assert_int_equal(rig_add(&trouble->rig, 6, 100), -EIO);
+    assert_int_equal(rig_settle_now(&trouble->rig, 1, rig_domain[0], OUTCOME_DELIVERED), -EIO);
+    for (int i = 0; i < 100; i++)
+        rig_pass(&trouble->rig, 1000);
+    assert_int_equal(condition(trouble, &code), STORE_FAILING);
+    unsigned segments = fake_disk_count(trouble->fake, ".seg");
+    assert_true(segments <= 4);
+    fake_disk_fail_always(trouble->fake, 0);
+    for (int i = 0; i < 40; i++)
+        rig_pass(&trouble->rig, 1000);
+    assert_int_equal(condition(trouble, &code), STORE_OK);
+    assert_int_equal(rig_settle_now(&trouble->rig, 1, rig_domain[0], OUTCOME_DELIVERED), 0);
+    add_many(trouble, 10, 12, 100);
+    kill(trouble);
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 4 + 3);
+}
+
+static void every_single_failure_is_survived(void **state)
+{
+    struct trouble *trouble = *state;
+    uint32_t number = 1;
+    uint32_t good = 0;
+
+    for (uint64_t n = 1; n < 120; n++) {
+        bool sync = n % 2 == 0;
+        if (sync)
+            fake_disk_fail_sync(trouble->fake, 1 + n % 5, n % 3 == 0 ? -ENOSPC : -EIO);
+        else
+            fake_disk_fail_write(trouble->fake, 1 + n % 5, n % 3 == 0 ? -ENOSPC : -EIO);
+        for (int i = 0; i < 6; i++) {
+            int error = rig_add(&trouble->rig, number++, i == 5 ? LARGE + 5 : 1500);
+            assert_true(error == 0 || error == -EIO || error == -ENOSPC);
+            good += error == 0 ? 1 : 0;
+        }
+        for (int i = 0; i < 40; i++)
+            rig_pass(&trouble->rig, 1000);
+        assert_int_equal(held(trouble), good);
+    }
+    kill(trouble);
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), good);
+    assert_int_equal(trouble->damaged, 0);
+    assert_int_equal(trouble->missing, 0);
+}
+
+static void a_full_disk_still_settles(void **state)
+{
+    struct trouble *trouble = *state;
+    unsigned code;
+    uint32_t number = 0;
+    int error = 0;
+
+    trouble->settings.free_bytes_min = SEGMENT / 2;
+    rig_close(&trouble->rig);
+    fake_disk_set_capacity(trouble->fake, 12 * SEGMENT);
+    rig_open(&trouble->rig);
+    while (error == 0 && number < 5000) {
+        error = rig_add(&trouble->rig, ++number, 2000);
+        rig_pass(&trouble->rig, 100);
+    }
+    assert_int_equal(error, -ENOSPC);
+    assert_true(number > 200);
+    uint32_t got = number - 1;
+    for (int i = 0; i < 50; i++)
+        (void)rig_add(&trouble->rig, 10000 + (uint32_t)i, 3000);
+    assert_int_equal(condition(trouble, &code), STORE_FULL);
+    assert_int_equal(code, 452);
+    assert_int_equal(rig_add(&trouble->rig, 20000, 2000), -ENOSPC);
+    assert_int_equal(rig_add(&trouble->rig, 20001, LARGE * 4), -ENOSPC);
+    /* Rescue, release, deliver: all of it, on a disk without room. */
+    for (uint32_t i = 1; i <= got; i++) {
+        rig_pass(&trouble->rig, 10);
+        if (i <= got / 10)
+            assert_int_equal(rig_settle_now(&trouble->rig, i, rig_domain[0], OUTCOME_RESCUED), 0);
+        else
+            assert_int_equal(rig_settle_now(&trouble->rig, i, rig_domain[0], OUTCOME_DELIVERED), 0);
+    }
+    rig_pass(&trouble->rig, 10000);
+    rig_idle(&trouble->rig);
+    assert_int_equal(condition(trouble, &code), STORE_OK);
+    assert_int_equal(rig_add(&trouble->rig, 30000, 2000), 0);
+    kill(trouble);
+    rig_open(&trouble->rig);
+    assert_true(has(trouble, 30000, 2000));
+    assert_true(has(trouble, 1, 2000));
+    assert_false(has(trouble, got, 2000));
+}
+
+/* ---- memory ---- */
+
+static size_t heap(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static void discard_answer(void *context, int error)
+{
+    unsigned *open = context;
+    assert_int_equal(error, 0);
+    --*open;
+}
+
+static void add_fast(struct trouble *trouble, uint32_t count)
+{
+    struct recipient recipient = { .address = STR("user@one.example") };
+    unsigned open = 0;
+
+    for (uint32_t i = 1; i <= count; i++) {
+        struct envelope envelope = { .id = rig_id(i),
+                                     .received_ms = trouble->rig.now.wall_ms,
+                                     .recipient = &recipient,
+                                     .recipient_count = 1 };
+        open++;
+        store_append(trouble->rig.store, store_upload_open(trouble->rig.store, envelope.id),
+                     &envelope, discard_answer, &open);
+        while (i % 500 == 0 && open > 0)
+            rig_turn(&trouble->rig);
+    }
+    while (open > 0)
+        rig_turn(&trouble->rig);
+}
+
+/* The disk is in memory too; so what is measured is what closing and opening again frees and takes.
+ */
+static void a_message_takes_less_than_100_bytes(void **state)
+{
+    struct trouble *trouble = *state;
+    enum { MESSAGES = 100000 };
+
+    rig_close(&trouble->rig);
+    trouble->settings.segment_size = 4 << 20;
+    rig_open(&trouble->rig);
+    add_fast(trouble, MESSAGES);
+    rig_idle(&trouble->rig);
+    assert_int_equal(held(trouble), MESSAGES);
+    rig_close(&trouble->rig);
+    size_t without = heap();
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), MESSAGES);
+    size_t with = heap();
+    print_message("%.1f bytes a message\n", (double)(with - without) / MESSAGES);
+#if !defined(__SANITIZE_ADDRESS__)
+    assert_true((with - without) / MESSAGES < 100);
+#endif
+}
+
+int main(void)
+{
+#define TROUBLE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        TROUBLE(a_damaged_record_costs_no_other),
+        TROUBLE(no_flipped_bit_is_believed),
+        TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
+        TROUBLE(one_header_of_a_segment_is_enough),
+        TROUBLE(a_missing_body_is_reported_and_stays_listed),
+        TROUBLE(survives_without_index_files),
+        TROUBLE(does_not_believe_an_old_index_file),
+        TROUBLE(settlements_are_not_applied_twice),
+        TROUBLE(reuses_dead_segments),
+        TROUBLE(settlements_outlive_their_messages_segment),
+        TROUBLE(a_failed_sync_fails_the_batch_and_the_store_recovers),
+        TROUBLE(recovers_after_failing_for_long),
+        TROUBLE(every_single_failure_is_survived),
+        TROUBLE(a_full_disk_still_settles),
+        TROUBLE(a_message_takes_less_than_100_bytes),
+    };
+#undef TROUBLE
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
