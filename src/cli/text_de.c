@@ -7,6 +7,7 @@ const struct text_pair text_de[] = {
     /* commands */
     { "run the node in the foreground", "den Knoten im Vordergrund betreiben" },
     { "look for mistakes in the configuration", "die Konfiguration auf Fehler prüfen" },
+    { "prove what each role cannot do", "zeigt, was jede Rolle nicht darf" },
     { "the node at a glance", "der Knoten auf einen Blick" },
     { "which version this is", "welche Version dies ist" },
     { "explain a command", "einen Befehl erklären" },

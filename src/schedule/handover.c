@@ -266,7 +266,9 @@ static void judge(struct handover *handover, enum handover_state was, enum sessi
 static void lose_items(struct handover *handover, enum session_end how,
                        const struct verdict *verdict)
 {
-    bool alone = handover->in_flight == 1;
+    /* After other work the session may have ended for reasons of its own: many primaries hang up
+     * after so many messages. */
+    bool alone = handover->in_flight == 1 && !handover->did_work;
     list_each_safe (link, &handover->flight)
         answer_lost(handover->route, container_of(link, struct item, link), alone, how, verdict);
 }
