@@ -56,6 +56,9 @@ struct control_host {
     /* As schedule_status() and schedule_entry_status(). */
     bool (*route_status)(void *context, struct str domain, struct now now,
                          struct route_status *out_status);
+    /* Why the domain has no route of its own making ("best-is-us", "null-mx" …; stable names); NULL:
+     * it has one, or it is not known yet. */
+    const char *(*route_problem)(void *context, struct str domain);
     bool (*entry_status)(void *context, struct str domain, struct message_id id, struct now now,
                          int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last);
     /* Fills in at most CONTROL_ROLES_MAX; returns how many. */

@@ -101,6 +101,8 @@ json_t *json_domain_summary(struct request *request, struct str name)
     } else {
         json_put(json, "state", json_string("unknown"));
     }
+    const char *problem = setup->host->route_problem(setup->context, name);
+    json_put(json, "route_problem", problem != NULL ? json_string(problem) : json_null());
     if (record != NULL)
         json_put(json, "paused", json_pause(record->paused_until_ms, request->now));
     put_totals(json, setup->store, name);

@@ -33,7 +33,7 @@ void reply_say(struct receive_session *session, struct str line)
 static void count_error(struct receive_session *session)
 {
     session->errors++;
-    if (session->errors > session->settings->errors_max)
+    if (session->errors >= session->settings->errors_max)
         reply_close(session, STR("421 4.7.0 Too many errors; closing"));
 }
 

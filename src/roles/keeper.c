@@ -126,6 +126,7 @@ static void *create(struct role_process *process)
     keeper->spool_directory = -1;
     map_init(&keeper->sessions);
     map_init(&keeper->unfinished);
+    map_init(&keeper->route_problems);
     map_init(&keeper->lookups);
     map_init(&keeper->lookups_by_ticket);
     list_init(&keeper->lookups_due);
@@ -378,6 +379,7 @@ static void destroy(void *state)
         channel_free(keeper->dead[--keeper->dead_count]);
     map_fini(&keeper->sessions);
     map_fini(&keeper->unfinished);
+    map_fini(&keeper->route_problems);
     map_fini(&keeper->lookups);
     map_fini(&keeper->lookups_by_ticket);
     buf_fini(&keeper->roster);

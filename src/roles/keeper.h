@@ -63,6 +63,7 @@ struct keeper {
     struct map lookups;           /* by domain: struct lookup */
     struct map lookups_by_ticket; /* by ticket: struct lookup */
     struct link lookups_due;      /* struct lookup.due */
+    struct map route_problems;    /* by domain: struct problem; of the last decision */
     uint64_t last_ticket;
     struct route_self self;
     struct str self_name[1 + CONFIG_LIST_MAX];
@@ -102,6 +103,8 @@ void keeper_routes_configure(struct keeper *keeper);
 void keeper_route_ask(struct keeper *keeper, struct str domain); /* decides at the turn's end */
 bool keeper_resolver_message(struct keeper *keeper, enum message_type type, struct cursor payload);
 void keeper_resolver_came(struct keeper *keeper);
+/* The name of what keeps the domain from having a route; NULL: nothing. */
+const char *keeper_route_problem(const struct keeper *keeper, struct str domain);
 void keeper_routes_turn(struct keeper *keeper, struct now now);
 void keeper_routes_fini(struct keeper *keeper);
 

@@ -230,6 +230,11 @@ static bool on_route_status(void *context, struct str domain, struct now now,
     return schedule_status(keeper->schedule, domain, now, out_status);
 }
 
+static const char *on_route_problem(void *context, struct str domain)
+{
+    return keeper_route_problem(context, domain);
+}
+
 static bool on_entry_status(void *context, struct str domain, struct message_id id,
                             struct now now, int64_t *out_next_ms, uint32_t *out_attempts,
                             struct verdict *out_last)
@@ -272,6 +277,7 @@ static const struct control_host control_hooks = {
     .domain_paused = on_domain_paused,
     .wake = on_wake,
     .route_status = on_route_status,
+    .route_problem = on_route_problem,
     .entry_status = on_entry_status,
     .roles = on_roles,
 };

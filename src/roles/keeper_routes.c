@@ -133,11 +133,36 @@ static bool recall(struct keeper *keeper, struct str domain, struct now now,
            route_plan_decode(known->plan, out_plan);
 }
 
+struct problem {
+    enum route_problem is;
+};
+
+const char *keeper_route_problem(const struct keeper *keeper, struct str domain)
+{
+    const struct problem *problem = map_find(&keeper->route_problems, domain);
+    return problem != NULL ? route_problem_name(problem->is) : NULL;
+}
+
+/* What the last decision came to; NULL: a plan. */
+static void set_problem(struct keeper *keeper, struct str domain, const enum route_problem *is)
+{
+    struct problem *problem = NULL;
+
+    if (is == NULL) {
+        memory_free(map_remove(&keeper->route_problems, domain));
+        return;
+    }
+    problem = memory_new(sizeof *problem);
+    problem->is = *is;
+    memory_free(map_put(&keeper->route_problems, domain, problem));
+}
+
 static void give_plan(struct keeper *keeper, const struct lookup *lookup,
                       struct route_result *result, bool is_static, struct now now)
 {
     struct str domain = buf_str(&lookup->domain);
 
+    set_problem(keeper, domain, NULL);
     if (!is_static)
         remember(keeper, domain, &result->plan, now);
     schedule_resolved(keeper->schedule, domain, &result->plan, NULL, now);
@@ -151,6 +176,7 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
     struct route_plan old;
     bool may_recall = result->problem == ROUTE_DNS_FAILED && recall(keeper, domain, now, &old);
 
+    set_problem(keeper, domain, &result->problem);
     log_warn("no_route", LOG_STR("domain", domain),
              LOG_TEXT("problem", route_problem_name(result->problem)),
              LOG_STR("text", verdict_text(&result->verdict)),
@@ -203,6 +229,7 @@ static void decide(struct lookup *lookup, struct now now)
 
     list_remove(&lookup->due);
     if (record == NULL) { /* removed meanwhile */
+        set_problem(keeper, buf_str(&lookup->domain), NULL);
         lookup_free(lookup);
         return;
     }
@@ -279,4 +306,8 @@ void keeper_routes_fini(struct keeper *keeper)
         lookup_free(lookup);
         cursor = 0;
     }
+    cursor = 0;
+    void *problem;
+    while ((problem = map_next(&keeper->route_problems, &cursor, NULL)) != NULL)
+        memory_free(problem);
 }

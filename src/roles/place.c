@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "net/socket.h"
 
-enum { PATH_MAX_HERE = 4096 };
+enum { PATH_MAX_HERE = 4096, RECEIVERS_MAX = 8 };
 
 static bool complain(const char *format, const char *what, const char *why)
 {
@@ -209,9 +209,20 @@ static bool is_any(struct endpoint endpoint)
     return memcmp(endpoint.address, zero, sizeof zero) == 0;
 }
 
-void place_add_addresses(struct config *config)
+static uint32_t processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (count < 1)
+        return 1;
+    return count > RECEIVERS_MAX ? RECEIVERS_MAX : (uint32_t)count;
+}
+
+void place_fill_in(struct config *config)
 {
     bool all = false;
+
+    if (config->receivers == 0)
+        config->receivers = processors();
     for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
         if (is_any(config->listen_smtp.item[i]))
             all = true;

@@ -17,8 +17,9 @@ struct listeners {
 bool place_prepare(const struct config *config);
 bool place_listen(const struct config *config, struct listeners *out_listeners);
 void place_close(struct listeners *listeners);
-/* A listener on all addresses means every address of this machine: they are added to what is us
- * (SPEC P6), as are the listeners' own. */
-void place_add_addresses(struct config *config);
+/* What the configuration leaves to the machine: the number of receivers where it is 0 (one for each
+ * processor, at most 8), and our addresses. A listener on all addresses means every address of this
+ * machine: they are added to what is us (SPEC P6), as are the listeners' own. */
+void place_fill_in(struct config *config);
 /* To systemd where it started us; silently nothing elsewhere. */
 void place_notify(const char *state);

@@ -126,6 +126,14 @@ static bool has_spoken(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/* All receivers together keep within `sessions`; a client's network has `sessions-per-client` with
+ * each of them, for the kernel deals its connections out unevenly. */
+static uint32_t sessions_max(const struct config *config)
+{
+    uint32_t share = config->smtp_sessions / config->receivers;
+    return share > 0 ? share : 1;
+}
+
 static struct verdict welcome(const struct receiver *receiver, const struct network *network,
                               int fd)
 {
@@ -133,7 +141,7 @@ static struct verdict welcome(const struct receiver *receiver, const struct netw
 
     if (receiver->process->is_stopping)
         return verdict_make(421, 3, 2, STR("Going down, please come back later"));
-    if (receiver->session_count > config->smtp_sessions)
+    if (receiver->session_count > sessions_max(config))
         return verdict_make(421, 4, 5, STR("Too many sessions here, please come back later"));
     if (network->sessions > config->smtp_sessions_per_client)
         return verdict_make(421, 7, 0, STR("Too many sessions from your network"));

@@ -376,7 +376,7 @@ static void on_hangup(void *context, int number)
         log_error("reload_refused", LOG_TEXT("file", supervisor->config_path),
                   LOG_INT("errors", problems.errors));
     } else {
-        place_add_addresses(next);
+        place_fill_in(next);
         config_restart_needed(supervisor->config, next, &needs_restart);
         if (needs_restart.len > 0)
             log_warn("reload_incomplete", LOG_STR("takes_a_restart", buf_str(&needs_restart)));
@@ -480,15 +480,6 @@ static void add_children(struct supervisor *supervisor, enum role role, unsigned
     }
 }
 
-static unsigned receiver_count(const struct config *config)
-{
-    if (config->receivers > 0)
-        return config->receivers;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors < 1)
-        return 1;
-    return processors > 8 ? 8 : (unsigned)processors;
-}
 
 static void supervise(struct supervisor *supervisor)
 {
@@ -503,7 +494,7 @@ static void supervise(struct supervisor *supervisor)
     add_children(supervisor, ROLE_KEEPER, 1);
     add_children(supervisor, ROLE_RESOLVER, 1);
     add_children(supervisor, ROLE_DELIVERER, supervisor->config->deliverers);
-    add_children(supervisor, ROLE_RECEIVER, receiver_count(supervisor->config));
+    add_children(supervisor, ROLE_RECEIVER, supervisor->config->receivers);
     loop_run(supervisor->loop, turn, supervisor);
     for (int i = 0; i < 4; i++)
         watch_free(signals[i]);
@@ -523,7 +514,7 @@ int roles_run(const char *config_path)
     if (config_load(config_path, &supervisor->config, &problems) == 0) {
         (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
         log_set_level(supervisor->config->log_level);
-        place_add_addresses(supervisor->config);
+        place_fill_in(supervisor->config);
         status = 1;
         if (place_prepare(supervisor->config) && place_listen(supervisor->config, &supervisor->listeners)) {
             supervise(supervisor);

@@ -12,7 +12,7 @@
  * every message once before it takes them.
  *
  * An entry that was in flight when a session was lost may be the reason. It goes
- * again soon, but alone, and once two sessions were lost with it alone in flight, it
+ * again soon, but alone in a fresh session, and once two of these were lost, it
  * counts as deferred; the rest of the mail is not held up.
  */
 #include "schedule/deferral.h"

@@ -55,14 +55,41 @@ static bool may_go(const struct route *route)
     return route->waiting.count[ITEM_FLIGHT] == 0 && now_of(route) >= route->canary_at_ms;
 }
 
-static struct handover *with_room(const struct route *route, bool must_be_idle)
+static bool is_among(const struct target *const *targets, uint32_t count,
+                     const struct target *target)
 {
+    for (uint32_t i = 0; i < count; i++)
+        if (targets[i] == target)
+            return true;
+    return false;
+}
+
+static bool is_fresh(const struct handover *handover)
+{
+    return handover->in_flight == 0 && !handover->did_work;
+}
+
+/* A session that takes one more; of several targets each has the same chance (SPEC P7). */
+static struct handover *with_room(struct route *route, bool must_be_fresh)
+{
+    const struct target *seen[ROUTE_TARGETS_MAX];
+    struct handover *chosen = NULL;
+    uint32_t count = 0;
+
     list_each (link, &route->room) {
         struct handover *handover = container_of(link, struct handover, room);
-        if (handover_may_take(handover) && (!must_be_idle || handover->in_flight == 0))
+        if (!handover_may_take(handover) || (must_be_fresh && !is_fresh(handover)) ||
+            is_among(seen, count, handover->target))
+            continue;
+        if (route->way_count <= 1)
             return handover;
+        if (count == ROUTE_TARGETS_MAX)
+            break;
+        seen[count++] = handover->target;
+        if (random_below(route->schedule->random, count) == 0)
+            chosen = handover;
     }
-    return NULL;
+    return chosen;
 }
 
 static void give(struct route *route, struct handover *handover, struct item *item)
@@ -74,17 +101,48 @@ static void give(struct route *route, struct handover *handover, struct item *it
     handover_give(handover, item);
 }
 
-/* A suspect needs a session of its own; if none is idle, one takes nothing more until it is. */
+/* A suspect needs a fresh session of its own: one that has done other work may end for reasons of
+ * its own, and nothing would be known of the suspect. */
 static struct handover *session_for_next(struct route *route, bool *out_alone)
 {
-    struct handover *idle = NULL;
+    struct handover *fresh = NULL;
 
     *out_alone = false;
     if (waiting_has_suspect(&route->waiting)) {
-        idle = with_room(route, true);
-        *out_alone = idle != NULL;
+        fresh = with_room(route, true);
+        *out_alone = fresh != NULL;
     }
-    return idle != NULL ? idle : with_room(route, false);
+    return fresh != NULL ? fresh : with_room(route, false);
+}
+
+static uint32_t sessions_max(struct route *route)
+{
+    return route->phase == DRAIN_OPEN ? (uint32_t)route_value(route, SETTING_SESSIONS) : 1;
+}
+
+/* Opens a fresh session for a suspect; where there are as many as may be, an idle one makes room. */
+static void make_way_for_suspect(struct route *route)
+{
+    struct handover *idle = NULL;
+
+    if (!waiting_has_suspect(&route->waiting) || !may_go(route))
+        return;
+    list_each (link, &route->handovers) {
+        struct handover *handover = container_of(link, struct handover, link);
+        if (handover->state == HANDOVER_OPENING || handover->is_alone)
+            return; /* one at a time */
+        if (handover->state != HANDOVER_READY)
+            continue;
+        if (is_fresh(handover))
+            return;
+        if (handover->in_flight == 0)
+            idle = handover;
+    }
+    struct way *way = route->handover_count < sessions_max(route) ? ways_choose(route) : NULL;
+    if (way != NULL)
+        handover_open(route, way, false);
+    else if (idle != NULL)
+        handover_end(idle);
 }
 
 static void reserve_for_suspect(struct route *route)
@@ -128,17 +186,28 @@ static uint32_t count_wanted(struct route *route)
     return ready == 0 && may_be_more ? 1 : ready;
 }
 
+/* While there is work, every one of several equal targets has a session, even if fewer would do. */
+static void open_to_equals(struct route *route, uint32_t limit, uint32_t wanted)
+{
+    if (route->way_count <= 1 || route->phase != DRAIN_OPEN || route->handover_count >= limit ||
+        wanted + route->waiting.count[ITEM_FLIGHT] == 0)
+        return;
+    struct way *way = ways_unused(route);
+    if (way != NULL)
+        handover_open(route, way, false);
+}
+
 static void open_more(struct route *route)
 {
-    uint32_t limit = (uint32_t)route_value(route, SETTING_SESSIONS);
+    uint32_t limit = sessions_max(route);
     uint32_t wanted = count_wanted(route);
 
-    if (route->phase != DRAIN_OPEN) {
-        limit = 1;
-        if (now_of(route) < route->canary_at_ms)
-            return;
-    }
-    if (wanted == 0 || rate_wait_until(route) > now_of(route) || with_room(route, false) != NULL)
+    if (route->phase != DRAIN_OPEN && now_of(route) < route->canary_at_ms)
+        return;
+    if (rate_wait_until(route) > now_of(route))
+        return;
+    open_to_equals(route, limit, wanted);
+    if (wanted == 0 || with_room(route, false) != NULL)
         return;
     while (wanted > route->opening_count && route->handover_count < limit) {
         struct way *way = ways_choose(route);
@@ -239,6 +308,7 @@ static void tell_drained(struct route *route)
 void drain_work(struct route *route)
 {
     if (route->state == ROUTE_STATE_UP) {
+        make_way_for_suspect(route);
         give_all(route);
         open_more(route);
         look_ahead(route);

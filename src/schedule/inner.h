@@ -238,6 +238,8 @@ void ways_clear(struct route *route);
 void ways_find_best(struct route *route); /* after a target changed */
 /* One of the best with room for another session, at random; NULL: none now. */
 struct way *ways_choose(struct route *route);
+/* One of the best that has room and no session of this route at all; NULL: none. */
+struct way *ways_unused(struct route *route);
 uint32_t ways_preference(const struct route *route, const struct target *target);
 void ways_stay_hungry(struct route *route); /* for room at the best */
 void ways_sate(struct route *route);

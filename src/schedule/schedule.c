@@ -101,6 +101,8 @@ struct schedule *schedule_new(const struct schedule_settings *settings,
     schedule->context = context;
     schedule->random = random;
     schedule->now = now;
+    /* Sessions of a keeper before us may still be talked about: their numbers lie elsewhere. */
+    schedule->last_number = random_u64(random) >> 33 << 32;
     schedule->probe_budget.due_us = INT64_MIN / 2;
     steady_init(&schedule->steady, now);
     map_init(&schedule->routes);

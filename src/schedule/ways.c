@@ -106,6 +106,20 @@ struct way *ways_choose(struct route *route)
             return &route->way[i];
 }
 
+struct way *ways_unused(struct route *route)
+{
+    for (uint32_t i = 0; i < route->way_count; i++) {
+        struct way *way = &route->way[i];
+        bool is_used = !has_room(way);
+        list_each (link, &route->handovers)
+            is_used =
+                is_used || container_of(link, struct handover, link)->target == way->target;
+        if (!is_used)
+            return way;
+    }
+    return NULL;
+}
+
 void ways_stay_hungry(struct route *route)
 {
     for (uint32_t i = 0; i < route->way_count; i++) {

@@ -49,7 +49,7 @@ def test_a_thousand_sessions_in_bounded_memory(holdfast, sink, load):
 
 
 def test_too_many_sessions_get_421(holdfast, sink):
-    node = holdfast({"example.org": sink().endpoint},
+    node = holdfast({"example.org": sink().endpoint}, top="receivers = 1",
                     smtp="sessions = 20 sessions-per-client = 5")
     with contextlib.ExitStack() as stack:
         mine = [stack.enter_context(node.connect(source="127.2.0.1")) for _ in range(6)]

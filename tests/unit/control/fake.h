@@ -295,6 +295,13 @@ static bool fake_route(void *context, struct str domain, struct now now, struct 
     return fake->knows_routes;
 }
 
+static const char *fake_problem(void *context, struct str domain)
+{
+    (void)context;
+    (void)domain;
+    return NULL;
+}
+
 static bool fake_entry(void *context, struct str domain, struct message_id id, struct now now,
                        int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last)
 {
@@ -321,6 +328,7 @@ static const struct control_host fake_host = {
     .domain_paused = fake_paused,
     .wake = fake_wake,
     .route_status = fake_route,
+    .route_problem = fake_problem,
     .entry_status = fake_entry,
     .roles = fake_roles,
 };

@@ -389,7 +389,7 @@ static void too_many_errors_end_the_session(void **state)
     struct dialogue dialogue;
     (void)state;
     begin(&dialogue);
-    dialogue.settings.errors_max = 2;
+    dialogue.settings.errors_max = 3;
     dialogue_say(&dialogue, EHLO);
     dialogue_say(&dialogue, "FOO\r\nNOOP\r\n\r\nFOO\r\nFOO\r\n");
     expect_heard(&dialogue, HELLO "500 5.5.1 Unknown command\r\n250 2.0.0 OK\r\n"
@@ -406,7 +406,7 @@ static void errors_of_queued_recipients_end_the_session_too(void **state)
     struct dialogue dialogue;
     (void)state;
     begin(&dialogue);
-    dialogue.settings.errors_max = 0;
+    dialogue.settings.errors_max = 1;
     dialogue_say(&dialogue, EHLO);
     dialogue_feed(&dialogue, STR(FROM TO "RCPT TO:<>\r\n" TO));
     dialogue_settle(&dialogue);
@@ -420,7 +420,7 @@ static void a_stored_message_forgives_errors(void **state)
     struct dialogue dialogue;
     (void)state;
     begin(&dialogue);
-    dialogue.settings.errors_max = 1;
+    dialogue.settings.errors_max = 2;
     dialogue_say(&dialogue, EHLO);
     dialogue_say(&dialogue, "FOO\r\n");
     dialogue_say(&dialogue, FROM TO "BDAT 0 LAST\r\nFOO\r\n");
