@@ -19,7 +19,7 @@ static json_t *json_role(const struct control_role *role, struct now now)
     int64_t uptime_ms = now.wall_ms - role->started_ms;
 
     json_put(json, "name", json_string(role->name));
-    json_put(json, "pid", json_integer(role->pid));
+    json_put(json, "pid", role->pid > 0 ? json_integer(role->pid) : json_null());
     json_put(json, "started", json_time(role->started_ms));
     json_put(json, "uptime_s", json_integer(uptime_ms > 0 ? uptime_ms / SECOND_MS : 0));
     json_put(json, "restarts", json_integer(role->restarts));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* receiver.c: takes connections in and joins each to its SMTP session.
  *
- * Limits: sessions in all and per client network; above them a client gets 421 and
- * is let go. Every session has a deadline at every moment, kept in a heap.
+ * Limits: sessions of all receivers together, and per client network with each of
+ * them (the kernel deals a client's connections out unevenly); above them a client
+ * gets 421 and is let go. Every session has a deadline at every moment, kept in a heap.
  */
 #include "roles/receiver.h"
 
@@ -126,12 +127,11 @@ static bool has_spoken(int fd)
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* All receivers together keep within `sessions`; a client's network has `sessions-per-client` with
- * each of them, for the kernel deals its connections out unevenly. */
-static uint32_t sessions_max(const struct config *config)
+/* Both ways, so that the others know. */
+static void count_sessions(struct receiver *receiver, int change)
 {
-    uint32_t share = config->smtp_sessions / config->receivers;
-    return share > 0 ? share : 1;
+    receiver->session_count = (uint32_t)((int)receiver->session_count + change);
+    board_set(receiver->board, receiver->session_count);
 }
 
 static struct verdict welcome(const struct receiver *receiver, const struct network *network,
@@ -141,7 +141,7 @@ static struct verdict welcome(const struct receiver *receiver, const struct netw
 
     if (receiver->process->is_stopping)
         return verdict_make(421, 3, 2, STR("Going down, please come back later"));
-    if (receiver->session_count > sessions_max(config))
+    if (board_sum(receiver->board) > config->smtp_sessions)
         return verdict_make(421, 4, 5, STR("Too many sessions here, please come back later"));
     if (network->sessions > config->smtp_sessions_per_client)
         return verdict_make(421, 7, 0, STR("Too many sessions from your network"));
@@ -165,7 +165,7 @@ static void connection_open(struct receiver *receiver, int fd, struct endpoint c
     connection->receiver = receiver;
     connection->client = client;
     connection->network = enter_network(receiver, client);
-    receiver->session_count++;
+    count_sessions(receiver, 1);
     list_init(&connection->asks);
     list_append(&receiver->connections, &connection->link);
     connection->stream = stream_new(receiver->process->loop, &receiver->process->streams, fd,
@@ -196,7 +196,7 @@ static void connection_free(struct connection *connection)
     list_remove(&connection->touched);
     list_remove(&connection->link);
     leave_network(receiver, connection->network);
-    receiver->session_count--;
+    count_sessions(receiver, -1);
     memory_free(connection);
 }
 
@@ -319,6 +319,7 @@ static void destroy(void *state)
     map_fini(&receiver->contents);
     map_fini(&receiver->lookups);
     map_fini(&receiver->networks);
+    board_close(receiver->board);
     heap_fini(&receiver->deadlines);
     memory_free(receiver);
 }
@@ -331,6 +332,13 @@ static void take_listener(void *state, enum listener_kind kind, int fd)
     unsigned i = receiver->listener_count++;
     receiver->listener_fd[i] = fd;
     receiver->listener[i] = watch_new(receiver->process->loop, fd, on_listener, receiver);
+}
+
+static void take_board(void *state, int fd)
+{
+    struct receiver *receiver = state;
+    check(board_open(fd, receiver->process->index - 1, &receiver->board) == 0);
+    (void)close(fd);
 }
 
 static void take_peer(void *state, enum role role, unsigned index, int fd)
@@ -358,6 +366,10 @@ static int prepare(void *state)
 
 static int start(void *state)
 {
+    const struct receiver *receiver = state;
+
+    if (receiver->board == NULL)
+        return -EPROTO; /* the supervisor hands it over before `run` */
     watch_listeners(state, true);
     return 0;
 }
@@ -433,6 +445,7 @@ const struct role_hooks receiver_hooks = {
     .create = create,
     .destroy = destroy,
     .listener = take_listener,
+    .board = take_board,
     .peer = take_peer,
     .prepare = prepare,
     .start = start,

@@ -18,6 +18,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "receive/session.h"
+#include "roles/board.h"
 #include "roles/role.h"
 #include "wire/dns.h"
 
@@ -33,6 +34,7 @@ struct receiver {
     struct receive_settings settings;
     struct channel *keeper;   /* NULL: none at the moment */
     struct channel *resolver;
+    struct board *board; /* NULL until it is handed over, before the start */
     struct channel *dead_channel[4]; /* freed at the turn's end */
     unsigned dead_count;
     struct link connections;

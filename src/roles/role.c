@@ -127,6 +127,10 @@ static void take_packet(struct role_process *process, const struct leash_packet 
     case MESSAGE_peer:
         take_peer(process, packet);
         break;
+    case MESSAGE_board:
+        check(packet->descriptor >= 0);
+        process->hooks->board(process->state, packet->descriptor);
+        break;
     case MESSAGE_run:
         run(process);
         break;

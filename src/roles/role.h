@@ -37,6 +37,7 @@ struct role_hooks {
     void (*destroy)(void *state);
     /* Takes over the descriptor. */
     void (*listener)(void *state, enum listener_kind kind, int fd);
+    void (*board)(void *state, int fd); /* receiver alone; may be NULL */
     void (*peer)(void *state, enum role role, unsigned index, int fd);
     /* Before confinement: 0 or a negative errno, which ends the role. May be NULL. */
     int (*prepare)(void *state);

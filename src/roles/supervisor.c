@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/socket.h"
+#include "roles/board.h"
 #include "roles/leash.h"
 #include "roles/place.h"
 #include "roles/roles.h"
@@ -64,6 +65,7 @@ struct supervisor {
     struct child child[CHILDREN_MAX];
     unsigned child_count;
     struct listeners listeners;
+    int board; /* board.h */
     bool is_ready; /* everybody was running once */
     /* Stopping goes by stages: those who take mail in, those who hand it over, the rest. */
     unsigned stop_stage; /* 0: not stopping */
@@ -158,6 +160,9 @@ static int send_listeners(struct child *child)
         error = leash_send(&child->leash, listeners->control, listener, .kind = LISTENER_CONTROL);
     for (unsigned i = 0; i < listeners->smtp_count && child->role == ROLE_RECEIVER && error == 0; i++)
         error = leash_send(&child->leash, listeners->smtp[i], listener, .kind = LISTENER_SMTP);
+    if (error == 0 && child->role == ROLE_RECEIVER)
+        error = leash_send(&child->leash, child->supervisor->board, board,
+                           .slots = child->supervisor->config->receivers);
     return error;
 }
 
@@ -516,7 +521,9 @@ int roles_run(const char *config_path)
         log_set_level(supervisor->config->log_level);
         place_fill_in(supervisor->config);
         status = 1;
-        if (place_prepare(supervisor->config) && place_listen(supervisor->config, &supervisor->listeners)) {
+        supervisor->board = board_make();
+        if (supervisor->board >= 0 && place_prepare(supervisor->config) &&
+            place_listen(supervisor->config, &supervisor->listeners)) {
             supervise(supervisor);
             status = 0;
         }

@@ -698,8 +698,8 @@ class Holdfast:
         return self.json("status")
 
     def pids(self):
-        """{role's name: its pid}"""
-        return {role["name"]: role["pid"] for role in self.status()["roles"]}
+        """{role's name: its pid}; of those that run at this moment"""
+        return {role["name"]: role["pid"] for role in self.status()["roles"] if role["pid"]}
 
     def queue(self, domain="example.org"):
         """Held messages, as `queue list` shows them (the first page)."""

@@ -70,6 +70,7 @@ def test_a_crash_of_all_keeps_the_queue(holdfast, sink, load):
 
 def kill_and_wait(node, name):
     """kill -9 of one role; returns when its successor is there."""
+    peers.wait_until(lambda: name in node.pids(), what=f"a running {name}")
     before = node.pids()[name]
     with contextlib.suppress(ProcessLookupError):
         os.kill(before, signal.SIGKILL)
@@ -92,7 +93,7 @@ def test_killing_a_role_under_load_loses_nothing(holdfast, sink, load, kind):
     for round_number in range(3):
         target = (round_number + 1) * 400
         peers.wait_until(lambda target=target: len(clients.accepted()) >= target, 120, "load")
-        name = next(name for name in node.pids() if name.startswith(kind))
+        name = f"{kind}-1"
         kill_and_wait(node, name)
     clients.wait()
     accepted = drain(node, primary, [clients])

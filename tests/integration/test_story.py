@@ -92,36 +92,6 @@ def test_two_domains_two_fates(holdfast, sink):
     assert [row[5] for row in alive.rows("message")] == ["a@example.org"]
 
 
-@pytest.mark.parametrize("announce", [(), ("--chunking",), ("--without", "PIPELINING"),
-                                      ("--delay", "20"), ("--per-session", "3"),
-                                      ("--sessions", "2")])
-def test_every_kind_of_primary_gets_all(holdfast, sink, load, full, announce):
-    primary = sink(*announce, start=False)
-    node = holdfast({"example.org": primary.endpoint})
-    clients = load(node.endpoint)
-    clients.run(count=full(2000, 200), sessions=10, per_session=10)
-    primary.start()
-    peers.wait_until(lambda: primary.count() >= len(clients.accepted()), 120, "all messages")
-    peers.wait_until(lambda: node.held() == 0, what="the queue to be empty")
-    peers.assert_each_once(clients.accepted(), primary.messages())
-
-
-@pytest.mark.parametrize("temper, times", [
-    ("mail=451 4.7.1 Greylisted", "mail=1"), ("rcpt=450 4.2.1 Later", "rcpt=2"),
-    ("dot=451 4.3.0 Later", "dot=2"), ("data=drop", "data=1"), ("content=drop", "content=1"),
-    ("banner=421 4.3.2 Starting", "banner=2"), ("ehlo=drop", "ehlo=1"),
-])
-def test_a_moody_primary_gets_all_in_the_end(holdfast, sink, load, temper, times):
-    """What is deferred or breaks off is tried again; nothing is lost, nothing comes twice."""
-    primary = sink("--say", temper, "--times", times, start=False)
-    node = holdfast({"example.org": primary.endpoint}, defaults='retry-first = "30s"')
-    clients = load(node.endpoint)
-    clients.run(count=20, sessions=2)
-    primary.start()
-    peers.wait_until(lambda: primary.count() >= 20, 100, "all messages")
-    peers.assert_each_once(clients.accepted(), primary.messages())
-
-
 def test_a_refused_message_goes_to_the_rescue_store_and_back(holdfast, sink):
     """SPEC H3: a 5xx bounces nothing and loses nothing; the operator can have it tried again."""
     primary = sink("--say", "rcpt=550 5.1.1 No such user", "--match", "gone@*")

@@ -320,6 +320,28 @@ static void a_removed_route_leaves_its_mail_alone(void **state)
 }
 
 /* SPEC F4: while the primary is down, what is held costs nothing; then a microsecond or so. */
+/* Mail that trickles in needs one session at a time; both primaries get their share all the same. */
+static void equal_primaries_share_a_trickle(void **state)
+{
+    (void)state;
+    struct world *world = world_new(31);
+
+    world->second_of[0] = 1;
+    world->second_is_equal = true;
+    world->primary[0].latency_ms = world->primary[1].latency_ms = 2;
+    world_add_domain(world, 0, 0);
+    world_run(world, 10 * SECOND_MS);
+    for (int i = 0; i < 600; i++) {
+        (void)world_arrive(world, 0);
+        world_run(world, 5);
+    }
+    world_run(world, 10 * SECOND_MS);
+    assert_int_equal(world->delivered, 600);
+    assert_int_equal(world->primary[0].delivered + world->primary[1].delivered, 600);
+    assert_in_range(world->primary[0].delivered, 150, 450);
+    world_free(world);
+}
+
 static void a_message_costs_little(void **state)
 {
     enum { MESSAGES = 200000 };
@@ -362,6 +384,7 @@ int main(void)
         cmocka_unit_test(keeps_to_messages_and_bytes),
         cmocka_unit_test(domains_on_one_primary_share_its_sessions),
         cmocka_unit_test(a_removed_route_leaves_its_mail_alone),
+        cmocka_unit_test(equal_primaries_share_a_trickle),
         cmocka_unit_test(a_message_costs_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,6 +307,7 @@ static void happen_answer(struct world *world, struct event *event)
     mail->is_stored = false;
     mail->delivered_ms = world->now.mono_ms;
     world->delivered++;
+    world->primary[peer->primary].delivered++;
     schedule_delivered(world->schedule, peer->number, mail->entry.id, 0, 0, NULL, world->now);
 }
 

@@ -30,7 +30,7 @@ struct primary {
     uint32_t defers_percent, loses_percent;
 
     uint32_t sessions, sessions_max;
-    uint64_t connects, refused, connect_failed;
+    uint64_t connects, refused, connect_failed, delivered;
     int64_t answers_since_ms; /* set by primary_revive() */
 };
 

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: ISC
+"""Primaries that defer, break off or drop (SPEC P4, P12) get all in the end, each message once."""
+import pytest
+
+import peers
+
+
+@pytest.mark.parametrize("temper, times", [
+    ("mail=451 4.7.1 Greylisted", "mail=1"), ("rcpt=450 4.2.1 Later", "rcpt=2"),
+    ("dot=451 4.3.0 Later", "dot=2"), ("data=drop", "data=1"), ("content=drop", "content=1"),
+    ("banner=421 4.3.2 Starting", "banner=2"), ("ehlo=drop", "ehlo=1"),
+])
+def test_a_moody_primary_gets_all_in_the_end(holdfast, sink, load, temper, times):
+    """What is deferred or breaks off is tried again; nothing is lost, nothing comes twice."""
+    primary = sink("--say", temper, "--times", times, start=False)
+    node = holdfast({"example.org": primary.endpoint}, defaults='retry-first = "30s"')
+    clients = load(node.endpoint)
+    clients.run(count=20, sessions=2)
+    primary.start()
+    peers.wait_until(lambda: primary.count() >= 20, 100, "all messages")
+    peers.assert_each_once(clients.accepted(), primary.messages())
