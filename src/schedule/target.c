@@ -94,6 +94,19 @@ static void tell_answered(struct target *target)
     }
 }
 
+/* What brought this one back (the line, the power) has probably brought its equals back as well. */
+static void wake_equals(struct target *target)
+{
+    list_each (link, &target->ways) {
+        const struct way *way = container_of(link, struct way, link);
+        for (uint32_t i = 0; i < way->route->way_count; i++) {
+            const struct way *other = &way->route->way[i];
+            if (other->preference == way->preference && other->target->state == TARGET_FAILS)
+                probing_wake(other->target);
+        }
+    }
+}
+
 void target_answered(struct target *target, uint32_t start, bool is_probe)
 {
     enum target_state before = target->state;
@@ -103,6 +116,8 @@ void target_answered(struct target *target, uint32_t start, bool is_probe)
     target->answered_ms = target->schedule->now.mono_ms;
     if (before != TARGET_ANSWERS)
         concurrency_start(&target->concurrency, start);
+    if (before == TARGET_FAILS)
+        wake_equals(target);
     if (is_probe || before != TARGET_ANSWERS)
         tell_answered(target);
 }
