@@ -447,7 +447,7 @@ class Sink:
     def rows(self, *words):
         if not self.log.exists():
             return []
-        rows = [line.split(" ") for line in self.log.read_text().splitlines()]
+        rows = [line.split(" ") for line in whole_lines(self.log)]
         return [row for row in rows if row[0] in words]
 
     def messages(self):
@@ -462,6 +462,11 @@ class Sink:
 
     def connections(self):
         return len(self.rows("connect", "refused"))
+
+
+def whole_lines(path):
+    """Of a file that is being written: without a last line that is not complete yet."""
+    return path.read_text().rpartition("\n")[0].split("\n")
 
 
 def answers_or_dead(sink):
@@ -497,8 +502,7 @@ class Load:
     def rows(self, word):
         if not self.log.exists():
             return []
-        return [line.split(" ") for line in self.log.read_text().splitlines()
-                if line.startswith(word + " ")]
+        return [line.split(" ") for line in whole_lines(self.log) if line.startswith(word + " ")]
 
     def accepted(self):
         """{id: (sha256, size)} of what was promised."""
