@@ -112,8 +112,7 @@ struct way *ways_unused(struct route *route)
         struct way *way = &route->way[i];
         bool is_used = !has_room(way);
         list_each (link, &route->handovers)
-            is_used =
-                is_used || container_of(link, struct handover, link)->target == way->target;
+            is_used = is_used || container_of(link, struct handover, link)->target == way->target;
         if (!is_used)
             return way;
     }
