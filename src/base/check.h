@@ -12,4 +12,5 @@
             check_failed(__FILE__, __LINE__, #condition);                                          \
     } while (0)
 
-_Noreturn void check_failed(const char *file, int line, const char *condition);
+/* Said in this way, for cppcheck does not know the other. */
+__attribute__((noreturn)) void check_failed(const char *file, int line, const char *condition);

@@ -87,8 +87,8 @@ void endpoint_add_ip(struct buf *out, struct endpoint endpoint)
 {
     char text[INET6_ADDRSTRLEN] = "none";
     if (endpoint.family != ENDPOINT_NONE)
-        check(inet_ntop(endpoint.family == ENDPOINT_IP4 ? AF_INET : AF_INET6, endpoint.address, text,
-                        sizeof text) != NULL);
+        check(inet_ntop(endpoint.family == ENDPOINT_IP4 ? AF_INET : AF_INET6, endpoint.address,
+                        text, sizeof text) != NULL);
     buf_add(out, str_from(text));
 }
 

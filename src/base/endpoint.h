@@ -12,14 +12,14 @@
 enum endpoint_family { ENDPOINT_NONE = 0, ENDPOINT_IP4 = 4, ENDPOINT_IP6 = 6 };
 
 struct endpoint {
-    uint8_t family; /* enum endpoint_family */
+    uint8_t family;      /* enum endpoint_family */
     uint8_t address[16]; /* network order; IPv4 uses the first four */
     uint16_t port;
 };
 
 enum { ENDPOINT_TEXT_MAX = 56 }; /* with port and brackets */
 
-bool endpoint_equals(struct endpoint a, struct endpoint b);      /* address and port */
+bool endpoint_equals(struct endpoint a, struct endpoint b);       /* address and port */
 bool endpoint_same_address(struct endpoint a, struct endpoint b); /* address alone */
 bool endpoint_is_loopback(struct endpoint endpoint);
 /* Address alone; the port becomes `port`. */

@@ -14,8 +14,10 @@ struct link {
     struct link *prev;
 };
 
+/* clang-format off */
 #define container_of(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+/* clang-format on */
 
 #define list_each(at, list) for (struct link *at = (list)->next; at != (list); at = at->next)
 /* `at` may be removed from the list inside the loop. */

@@ -7,8 +7,8 @@
  * them. Text from outside is quoted here, never by the caller, so that no peer
  * can forge a line. Secrets are never handed to the logger.
  *
- * Every event has at least one field. The logger is the one piece of global state in the program: its process name,
- * its level and its sink are set once at start.
+ * Every event has at least one field. The logger is the one piece of global state in the program:
+ * its process name, its level and its sink are set once at start.
  */
 #pragma once
 
@@ -23,9 +23,11 @@ struct log_field {
     int64_t number;
 };
 
+/* clang-format off */
 #define LOG_STR(field, value)  { .name = (field), .kind = LOG_FIELD_STR, .text = (value) }
 #define LOG_TEXT(field, value) { .name = (field), .kind = LOG_FIELD_STR, .text = str_from(value) }
 #define LOG_INT(field, value)  { .name = (field), .kind = LOG_FIELD_INT, .number = (int64_t)(value) }
+/* clang-format on */
 
 #define log_event(level, event, ...)                                                               \
     log_write((level), (event), (const struct log_field[]){ __VA_ARGS__, { 0 } })

@@ -19,7 +19,7 @@ struct map {
 };
 
 void map_init(struct map *map);
-void map_fini(struct map *map); /* frees the keys, not the values */
+void map_fini(struct map *map);                         /* frees the keys, not the values */
 void *map_find(const struct map *map, struct str name); /* NULL if absent */
 /* Adds or replaces; returns the value that was there before, or NULL. value is not NULL. */
 void *map_put(struct map *map, struct str name, void *value);

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-void *memory_new(size_t size) __attribute__((malloc, returns_nonnull));   /* zero-filled */
+void *memory_new(size_t size) __attribute__((malloc, returns_nonnull)); /* zero-filled */
 void *memory_resize(void *old, size_t size) __attribute__((returns_nonnull));
-void memory_free(void *block);                                            /* NULL is fine */
+void memory_free(void *block); /* NULL is fine */
 void *memory_copy(const void *bytes, size_t size) __attribute__((returns_nonnull));

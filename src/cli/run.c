@@ -68,7 +68,8 @@ int run_check_sandbox(struct cli *cli)
     int status = EXIT_USAGE;
 
     if (config_load(cli_config_path(cli), &config, &problems) == 0)
-        status = roles_check_sandbox(config, cli_has(cli, OPTION_JSON)) == 0 ? EXIT_OK : EXIT_REFUSED;
+        status =
+            roles_check_sandbox(config, cli_has(cli, OPTION_JSON)) == 0 ? EXIT_OK : EXIT_REFUSED;
     else
         (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
     config_free(config);

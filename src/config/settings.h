@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* clang-format off */
 enum setting {
     SETTING_HOLD,             /* hold: holding time, ms; 1 h … 90 d, 5 d (SPEC H2) */
     SETTING_RESCUE,           /* rescue: kept after expiry or refusal, ms; 1 d … 365 d, 30 d (H3) */
@@ -29,6 +30,7 @@ enum setting {
     SETTING_RETRY_MAX,        /* retry-max; 1 min … 1 d, 1 h */
     SETTING_COUNT
 };
+/* clang-format on */
 
 struct domain_settings {
     int64_t value[SETTING_COUNT];

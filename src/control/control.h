@@ -29,7 +29,7 @@
 struct control;
 
 struct control_role {
-    const char *name; /* receiver-1; lives during the call */
+    const char *name;   /* receiver-1; lives during the call */
     int64_t started_ms; /* Unix time */
     pid_t pid;
     uint32_t restarts;
@@ -56,8 +56,8 @@ struct control_host {
     /* As schedule_status() and schedule_entry_status(). */
     bool (*route_status)(void *context, struct str domain, struct now now,
                          struct route_status *out_status);
-    /* Why the domain has no route of its own making ("best-is-us", "null-mx" …; stable names); NULL:
-     * it has one, or it is not known yet. */
+    /* Why the domain has no route of its own making ("best-is-us", "null-mx" …; stable names);
+     * NULL: it has one, or it is not known yet. */
     const char *(*route_problem)(void *context, struct str domain);
     bool (*entry_status)(void *context, struct str domain, struct message_id id, struct now now,
                          int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last);

@@ -27,12 +27,12 @@ struct request {
     uint64_t ticket;
     bool is_cancelled;
     struct now now;
-    json_t *arguments;  /* checked against the operation's table row */
-    struct buf domain;  /* the argument "name" or "domain" in normal form, empty if not given */
-    struct message_id id;      /* the argument "id" */
+    json_t *arguments;    /* checked against the operation's table row */
+    struct buf domain;    /* the argument "name" or "domain" in normal form, empty if not given */
+    struct message_id id; /* the argument "id" */
     void (*go_on)(struct request *request); /* set while it waits for control_continue() */
-    struct export *export;     /* export.c */
-    struct settling *settling; /* settle.c */
+    struct export *export;                  /* export.c */
+    struct settling *settling;              /* settle.c */
 };
 
 /* ---- answers ---- */
@@ -59,8 +59,8 @@ json_t *argument_value(const struct request *request, const char *name); /* borr
 
 /* ---- JSON from our values ---- */
 
-json_t *json_text(struct str text); /* never NULL: what is no UTF-8 is escaped */
-json_t *json_time(int64_t wall_ms); /* null for 0 and NEVER_MS */
+json_t *json_text(struct str text);                  /* never NULL: what is no UTF-8 is escaped */
+json_t *json_time(int64_t wall_ms);                  /* null for 0 and NEVER_MS */
 json_t *json_verdict(const struct verdict *verdict); /* "450 4.2.0 text", or null */
 json_t *json_id(struct message_id id);
 void json_put(json_t *object, const char *name, json_t *value); /* takes the value */

@@ -67,7 +67,7 @@ static bool write_data(struct deliver_client *client, struct transaction *transa
 static bool write_next(struct deliver_client *client, struct transaction *transaction)
 {
     static bool (*const write_step[])(struct deliver_client *, struct transaction *) = {
-        [WRITE_RSET] = write_rset, [WRITE_MAIL] = write_mail,       [WRITE_RCPT] = write_rcpt,
+        [WRITE_RSET] = write_rset, [WRITE_MAIL] = write_mail,    [WRITE_RCPT] = write_rcpt,
         [WRITE_DATA] = write_data, [WRITE_CONTENT] = body_write,
     };
 

@@ -22,9 +22,9 @@ struct address {
 };
 
 enum address_flags {
-    ADDRESS_MAY_BE_NULL = 1,       /* <> (MAIL FROM) */
-    ADDRESS_MAY_LACK_DOMAIN = 2,   /* <postmaster>, any case (RCPT TO, RFC 5321 4.1.1.3) */
-    ADDRESS_MAY_BE_UTF8 = 4,       /* SMTPUTF8 was asked for */
+    ADDRESS_MAY_BE_NULL = 1,     /* <> (MAIL FROM) */
+    ADDRESS_MAY_LACK_DOMAIN = 2, /* <postmaster>, any case (RCPT TO, RFC 5321 4.1.1.3) */
+    ADDRESS_MAY_BE_UTF8 = 4,     /* SMTPUTF8 was asked for */
 };
 
 /* A path in angle brackets at the front of *text; *text is left behind the closing bracket. A

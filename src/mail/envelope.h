@@ -23,11 +23,17 @@
 enum body_type { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 
 enum envelope_flag {
-    ENVELOPE_SMTPUTF8 = 1, /* RFC 6531 */
+    ENVELOPE_SMTPUTF8 = 1,   /* RFC 6531 */
     ENVELOPE_REQUIRETLS = 2, /* RFC 8689 */
 };
 
-enum notify { NOTIFY_DEFAULT = 0, NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+enum notify {
+    NOTIFY_DEFAULT = 0,
+    NOTIFY_NEVER = 1,
+    NOTIFY_SUCCESS = 2,
+    NOTIFY_FAILURE = 4,
+    NOTIFY_DELAY = 8,
+};
 
 struct recipient {
     struct str address;  /* local@domain, domain in normal form */

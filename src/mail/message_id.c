@@ -52,7 +52,8 @@ bool message_id_from_text(struct str text, struct message_id *out_id)
     if (text.len != MESSAGE_ID_TEXT_SIZE || text.ptr[0] < '0' || text.ptr[0] > '7')
         return false;
     for (size_t i = 0; i < text.len; i++) {
-        char letter = text.ptr[i] >= 'a' && text.ptr[i] <= 'z' ? (char)(text.ptr[i] - 32) : text.ptr[i];
+        char letter =
+            text.ptr[i] >= 'a' && text.ptr[i] <= 'z' ? (char)(text.ptr[i] - 32) : text.ptr[i];
         const char *at = letter != '\0' ? strchr(alphabet, letter) : NULL;
         if (at == NULL)
             return false;

@@ -46,8 +46,8 @@ void verdict_add_line(struct buf *out, const struct verdict *verdict);
 /* Parses "5.1.1" at the front of *text and drops it with the space behind it; false if it is not
  * there (RFC 2034). */
 bool verdict_cut_enhanced(struct str *text, uint8_t out_enhanced[3]);
-/* 452 4.5.3: not tried, for there were too many at once (RFC 5321 4.5.3.1.10). Says nothing about the
- * recipient; also what our own client says of those it did not come to. */
+/* 452 4.5.3: not tried, for there were too many at once (RFC 5321 4.5.3.1.10). Says nothing about
+ * the recipient; also what our own client says of those it did not come to. */
 bool verdict_is_not_tried(const struct verdict *verdict);
 /* 421, or x.4.2: the session broke off before the answer. Says nothing about the recipient. */
 bool verdict_is_broken_off(const struct verdict *verdict);

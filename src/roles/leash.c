@@ -72,10 +72,12 @@ int leash_receive(struct leash *leash, enum role sender, enum role taker,
     buf_reset(buffer);
     buf_reserve(buffer, PACKET_MAX);
     struct iovec part = { .iov_base = buffer->ptr, .iov_len = PACKET_MAX };
+    /* Room for one descriptor to the byte: in the padding the kernel would put a second one, which
+     * nobody would close. */
     struct msghdr header = { .msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = room.bytes,
-                             .msg_controllen = sizeof room.bytes };
+                             .msg_controllen = CMSG_LEN(sizeof(int)) };
     ssize_t got = recvmsg(leash->fd, &header, MSG_CMSG_CLOEXEC);
 
     if (got < 0)

@@ -63,7 +63,7 @@ enum route_problem {
 
 struct route_result {
     enum route_step step;
-    struct dns_question question; /* ROUTE_ASK; its name lives in the answers' arena or the request */
+    struct dns_question question; /* ROUTE_ASK; name: the answers' arena or the request */
     struct route_plan plan;       /* ROUTE_PLAN; the caller frees it */
     enum route_problem problem;   /* ROUTE_NONE */
     struct verdict verdict;       /* ROUTE_NONE: for logs and `domain show` */

@@ -117,14 +117,14 @@ struct deferral deferral_read(const struct verdict *verdict)
     struct str text = verdict_text(verdict);
     struct deferral deferral = { .kind = DEFERRAL_ORDINARY, .hint_ms = find_hint(text) };
 
-    if (is_enhanced(verdict, 5, 3)) {
+    bool says_grey = contains_any(text, grey, sizeof grey / sizeof *grey);
+    bool looks_grey = (is_enhanced(verdict, 7, 1) || deferral.hint_ms > 0) &&
+                      !contains_any(text, rate, sizeof rate / sizeof *rate);
+
+    if (is_enhanced(verdict, 5, 3))
         deferral.kind = DEFERRAL_RECIPIENTS;
-    } else if (contains_any(text, grey, sizeof grey / sizeof *grey)) {
+    else if (says_grey || looks_grey)
         deferral.kind = DEFERRAL_GREYLIST;
-    } else if (!contains_any(text, rate, sizeof rate / sizeof *rate) &&
-               (is_enhanced(verdict, 7, 1) || deferral.hint_ms > 0)) {
-        deferral.kind = DEFERRAL_GREYLIST;
-    }
     return deferral;
 }
 

@@ -22,6 +22,7 @@
  */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "schedule/inner.h"
 
@@ -65,6 +66,7 @@ struct item *waiting_find(const struct waiting *waiting, struct message_id id)
 
 static void leave(struct waiting *waiting, struct item *item)
 {
+    check(item != NULL);
     if (&item->link == list_first(&waiting->list[ITEM_WINDOW]))
         waiting->taken = item->position;
     list_remove(&item->link);

@@ -114,8 +114,7 @@ struct way *ways_unused(struct route *route)
                           way->target->session_count == 0;
         bool is_used = !is_unknown && !has_room(way);
         list_each (link, &route->handovers)
-            is_used =
-                is_used || container_of(link, struct handover, link)->target == way->target;
+            is_used = is_used || container_of(link, struct handover, link)->target == way->target;
         if (!is_used)
             return way;
     }

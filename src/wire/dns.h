@@ -30,16 +30,16 @@ enum dns_status {
 };
 
 struct dns_record {
-    uint16_t preference;   /* MX */
-    struct str name;       /* MX target, PTR target: normal form; "." is the root (null MX) */
+    uint16_t preference;     /* MX */
+    struct str name;         /* MX target, PTR target: normal form; "." is the root (null MX) */
     struct endpoint address; /* A, AAAA; port 0 */
-    struct str data;       /* TXT: strings joined; others: raw */
+    struct str data;         /* TXT: strings joined; others: raw */
 };
 
 struct dns_answer {
     enum dns_status status;
-    bool secure;   /* validated by DNSSEC */
-    bool bogus;    /* with DNS_FAILED: validation failed */
+    bool secure; /* validated by DNSSEC */
+    bool bogus;  /* with DNS_FAILED: validation failed */
     uint32_t ttl_s;
     bool was_alias; /* a CNAME stood in the way */
     struct dns_record *record;

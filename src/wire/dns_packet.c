@@ -11,14 +11,18 @@
 
 enum { TTL_MAX_S = 24 * 3600 };
 
-/* A compressed name at `at` into the arena; "." stays ".". */
-static bool get_name(const ns_msg *message, const unsigned char *at, struct arena *arena,
+/* The compressed name that fills the record's data from `start` into the arena; "." stays ".". */
+static bool get_name(const ns_msg *message, const ns_rr *rr, size_t start, struct arena *arena,
                      struct str *out_name)
 {
     char text[NS_MAXDNAME];
     struct buf name = { 0 };
 
-    if (ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message), at, text, sizeof text) < 0)
+    if (ns_rr_rdlen(*rr) <= start)
+        return false;
+    int used = ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message),
+                                  ns_rr_rdata(*rr) + start, text, sizeof text);
+    if (used < 0 || (size_t)used != ns_rr_rdlen(*rr) - start)
         return false;
     bool good = true;
     if (text[0] == '\0' || strcmp(text, ".") == 0)
@@ -72,12 +76,12 @@ static bool get_record(const ns_msg *message, const ns_rr *rr, struct arena *are
     case ns_t_aaaa:
         return get_address(rr, &out_record->address);
     case ns_t_ptr:
-        return get_name(message, data, arena, &out_record->name);
+        return get_name(message, rr, 0, arena, &out_record->name);
     case ns_t_mx:
-        if (ns_rr_rdlen(*rr) < 3)
+        if (ns_rr_rdlen(*rr) < 2)
             return false;
         out_record->preference = (uint16_t)ns_get16(data);
-        return get_name(message, data + 2, arena, &out_record->name);
+        return get_name(message, rr, 2, arena, &out_record->name);
     case ns_t_txt:
         return get_text(rr, arena, &out_record->data);
     default:
@@ -86,10 +90,13 @@ static bool get_record(const ns_msg *message, const ns_rr *rr, struct arena *are
     }
 }
 
-static void collect(ns_msg *message, enum dns_type type, struct arena *arena,
-                    struct dns_answer *answer)
+/* DNS_NODATA only if there is no record of the type: an MX that cannot be read must not make the
+ * domain look as if it had none (RFC 5321 5.1). */
+static enum dns_status collect(ns_msg *message, enum dns_type type, struct arena *arena,
+                               struct dns_answer *answer)
 {
     int count = ns_msg_count(*message, ns_s_an);
+    enum dns_status status = DNS_NODATA;
     ns_rr rr;
 
     answer->record = arena_new(arena, DNS_RECORDS_MAX * sizeof *answer->record);
@@ -97,14 +104,18 @@ static void collect(ns_msg *message, enum dns_type type, struct arena *arena,
     for (int i = 0; i < count && answer->record_count < DNS_RECORDS_MAX; i++) {
         struct dns_record record = { 0 };
         if (ns_parserr(message, ns_s_an, i, &rr) < 0)
-            return;
+            return DNS_FAILED;
         if (ns_rr_ttl(rr) < answer->ttl_s)
             answer->ttl_s = ns_rr_ttl(rr);
         if (ns_rr_type(rr) == ns_t_cname)
             answer->was_alias = true;
-        else if ((int)ns_rr_type(rr) == (int)type && get_record(message, &rr, arena, &record))
+        if ((int)ns_rr_type(rr) != (int)type)
+            continue;
+        if (get_record(message, &rr, arena, &record))
             answer->record[answer->record_count++] = record;
+        status = answer->record_count > 0 ? DNS_FOUND : DNS_FAILED;
     }
+    return status;
 }
 
 void dns_packet_parse(struct str packet, enum dns_type type, struct arena *arena,
@@ -120,7 +131,9 @@ void dns_packet_parse(struct str packet, enum dns_type type, struct arena *arena
     if (rcode == ns_r_nxdomain) {
         out_answer->status = DNS_NO_NAME;
     } else if (rcode == ns_r_noerror) {
-        collect(&message, type, arena, out_answer);
-        out_answer->status = out_answer->record_count > 0 ? DNS_FOUND : DNS_NODATA;
+        struct dns_answer found = { 0 };
+        found.status = collect(&message, type, arena, &found);
+        if (found.status != DNS_FAILED)
+            *out_answer = found;
     }
 }

@@ -24,7 +24,7 @@ typedef void directory_done(void *context, int error); /* 0 or a negative errno 
 enum { DIRECTORY_PRIMARIES_MAX = 8 };
 
 struct domain_record {
-    struct str name; /* normal form */
+    struct str name;                             /* normal form */
     struct str primary[DIRECTORY_PRIMARIES_MAX]; /* "host", "host:port", "192.0.2.1:25", in order;
                                                   * none: from MX */
     uint32_t primary_count;
@@ -44,8 +44,8 @@ struct known_route {
  * aside under another name, logged, and a new one begun with what could still be read: mail goes on
  * (FACTS 4.20). -EPROTO: written by a later version; left alone. */
 int directory_open(const char *path, struct worker *worker, struct directory **out_directory);
-/* Blocks until everything is durable; collects from the worker meanwhile, so that other jobs' done()
- * may be called too. */
+/* Blocks until everything is durable; collects from the worker meanwhile, so that other jobs'
+ * done() may be called too. */
 void directory_close(struct directory *directory);
 
 const struct domain_record *directory_find_domain(const struct directory *directory,

@@ -44,4 +44,4 @@ struct disk {
 
 /* Takes over `directory` (an open descriptor), which disk_posix_close() closes. */
 struct disk *disk_posix_open(int directory);
-void disk_posix_close(struct disk *disk);
+void disk_posix_close(struct disk *base);

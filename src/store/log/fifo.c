@@ -41,7 +41,7 @@ static void make_room(struct fifo *fifo)
     if (fifo->head + fifo->count < fifo->cap)
         return;
     if (fifo->head > fifo->cap / 2) {
-        memmove(fifo->block, fifo->block + fifo->head, fifo->count * sizeof *fifo->block);
+        memmove(fifo->block, fifo->block + fifo->head, fifo->count * sizeof(struct fifo_block *));
         fifo->head = 0;
         return;
     }

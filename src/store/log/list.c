@@ -86,8 +86,8 @@ static void add_strand(struct walk *walk, const struct fifo *fifo, struct store_
         strand_next(walk, strand);
         return;
     }
-    strand->place = is_start(after) ? (struct fifo_place){ 0 }
-                                    : fifo_seek(fifo, walk->index, after.since_ms, after.order + 1);
+    if (!is_start(after)) /* else {0}: the oldest */
+        strand->place = fifo_seek(fifo, walk->index, after.since_ms, after.order + 1);
     strand->number = fifo_at(fifo, strand->place);
 }
 

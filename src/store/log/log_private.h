@@ -323,7 +323,7 @@ bool prepare_can_grow(const struct log_store *store);
 void prepare_hurry(struct log_store *store);
 
 /* ---- reader.c, list.c ---- */
-void reader_open(struct store *base, struct message_id id, struct str domain, store_opened *opened,
+void reader_open(struct store *base, struct message_id id, struct str domain, store_opened *done,
                  void *context);
 void reader_read(struct store_reader *base, uint64_t offset, size_t size, store_read_done *done,
                  void *context);

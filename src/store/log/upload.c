@@ -60,12 +60,12 @@ uint64_t upload_size(const struct store_upload *base)
 /* A chunk that is larger from the second on; what is kept free at the end is for padding. */
 static void add_chunk(struct log_store *store, struct log_upload *upload)
 {
-    uint32_t cap = upload->first == NULL ? CHUNK_FIRST : CHUNK_NEXT;
+    uint32_t cap = upload->last == NULL ? CHUNK_FIRST : CHUNK_NEXT;
     struct chunk *chunk = memory_resize(NULL, sizeof *chunk + cap);
 
     *chunk = (struct chunk){ .cap = cap };
     store->memory += cap;
-    if (upload->first == NULL)
+    if (upload->last == NULL)
         upload->first = chunk;
     else
         upload->last->next = chunk;

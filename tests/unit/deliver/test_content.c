@@ -135,8 +135,8 @@ static void does_not_wait_between_small_messages(void **state)
     struct host host;
     (void)state;
     start(&host);
-    for (uint8_t i = 0; i < DELIVER_WINDOW_MESSAGES; i++)
-        give(&host, i, 4096);
+    for (unsigned i = 0; i < DELIVER_WINDOW_MESSAGES; i++)
+        give(&host, (uint8_t)i, 4096);
     assert_int_equal(host.count, DELIVER_WINDOW_MESSAGES);
     answer_all(&host);
     assert_true(host.sent > DELIVER_WINDOW_MESSAGES * 4096);
@@ -149,8 +149,8 @@ static void does_not_starve_the_first_by_those_behind(void **state)
     struct host host;
     (void)state;
     start(&host);
-    for (uint8_t i = 0; i < DELIVER_WINDOW_MESSAGES; i++)
-        give(&host, i, PIECE * 2);
+    for (unsigned i = 0; i < DELIVER_WINDOW_MESSAGES; i++)
+        give(&host, (uint8_t)i, PIECE * 2);
     while (host.count > 0) {
         answer_all(&host);
         deliver_drained(host.client, now);

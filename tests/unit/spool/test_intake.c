@@ -109,8 +109,8 @@ static void says_what_went_wrong(void **state)
         int error;
         uint16_t code;
         unsigned arrived;
-    } cases[] = { { 0, 250, 1 },      { -EEXIST, 250, 0 }, { -ENOSPC, 452, 0 },
-                  { -EIO, 451, 0 },   { -EROFS, 451, 0 },  { -ECANCELED, 451, 0 } };
+    } cases[] = { { 0, 250, 1 },    { -EEXIST, 250, 0 }, { -ENOSPC, 452, 0 },
+                  { -EIO, 451, 0 }, { -EROFS, 451, 0 },  { -ECANCELED, 451, 0 } };
     static const char *const to[] = { "x@one.example" };
 
     (void)state;

@@ -41,7 +41,8 @@ static void remove_folder(const char *path)
     DIR *folder = opendir(path);
     struct dirent *entry;
 
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL) {
         (void)snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
         (void)unlink(name);
     }
