@@ -95,7 +95,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
 
 static const struct channel_host peer_host = { .message = on_message, .broken = on_broken };
 
-/* Messages that arrive before the start wait in the socket: it is watched from then on. */
+/* Messages that arrive before the start wait in the socket: role.c turns the loop from then on. */
 static void take_peer(void *state, enum role role, unsigned index, int fd)
 {
     struct keeper *keeper = state;
