@@ -349,6 +349,8 @@ static void roster(void *state, struct str roles)
 
 static void close_stores(struct keeper *keeper)
 {
+    if (keeper->handover != NULL)
+        handover_let_go(keeper->handover);
     if (keeper->store != NULL)
         store_close(keeper->store);
     handover_free(keeper->handover);

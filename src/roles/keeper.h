@@ -56,7 +56,7 @@ struct keeper {
     int64_t started_ms;
     struct map sessions; /* by number: struct keeper_session */
     struct link openings; /* struct keeper_session.link: to be opened at the turn's end */
-    struct map unfinished; /* by message id: struct unfinished */
+    struct map unfinished; /* by message id and domain: struct unfinished */
     struct link errands;   /* struct errand.link: calls into the scheduler, at the turn's end */
 
     /* keeper_routes.c */
