@@ -95,11 +95,19 @@ static void on_broken(void *context, struct channel *channel, const char *why)
 
 static const struct channel_host peer_host = { .message = on_message, .broken = on_broken };
 
+/* Only where no call from a channel is under way. */
+static void free_dead(struct keeper *keeper)
+{
+    while (keeper->dead_count > 0)
+        channel_free(keeper->dead[--keeper->dead_count]);
+}
+
 /* Messages that arrive before the start wait in the socket: role.c turns the loop from then on. */
 static void take_peer(void *state, enum role role, unsigned index, int fd)
 {
     struct keeper *keeper = state;
 
+    free_dead(keeper);
     for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
         struct channel *old = keeper->peer[i].channel;
         if (old != NULL && channel_peer(old) == role && channel_peer_index(old) == index)
@@ -307,6 +315,16 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* True if a channel broke. */
+static bool flush_channels(struct keeper *keeper)
+{
+    free_dead(keeper);
+    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+        if (keeper->peer[i].channel != NULL)
+            channel_flush(keeper->peer[i].channel);
+    return keeper->dead_count > 0;
+}
+
 static int64_t turn(void *state, struct now now)
 {
     struct keeper *keeper = state;
@@ -316,15 +334,13 @@ static int64_t turn(void *state, struct now now)
     handover_turn(keeper->handover, now);
     store_turn(keeper->store, now);
     intake_turn(keeper->intake);
+    keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
     keeper_routes_turn(keeper, now);
     keeper_deliverers_turn(keeper, now);
-    keeper_control_turn(keeper);
     watch_health(keeper);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
-        if (keeper->peer[i].channel != NULL)
-            channel_flush(keeper->peer[i].channel);
-    while (keeper->dead_count > 0)
-        channel_free(keeper->dead[--keeper->dead_count]);
+    bool broke = flush_channels(keeper);
+    if (broke || !list_is_empty(&keeper->lookups_due))
+        return now.mono_ms; /* what was asked for since is seen to at once */
     int64_t deadline = store_deadline(keeper->store);
     deadline = sooner(deadline, schedule_deadline(keeper->schedule));
     deadline = sooner(deadline, handover_deadline(keeper->handover));
@@ -377,8 +393,7 @@ static void destroy(void *state)
         schedule_free(keeper->schedule);
     for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
         channel_free(keeper->peer[i].channel);
-    while (keeper->dead_count > 0)
-        channel_free(keeper->dead[--keeper->dead_count]);
+    free_dead(keeper);
     map_fini(&keeper->sessions);
     map_fini(&keeper->unfinished);
     map_fini(&keeper->route_problems);
