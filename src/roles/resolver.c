@@ -296,8 +296,8 @@ static int start(void *state)
     return 0;
 }
 
-/* New servers take a new context, which cannot be had any more from in here: the supervisor
- * restarts the resolver where `dns` changed. */
+/* New servers take a new context, which cannot be had any more from in here: `dns` takes a
+ * restart. */
 static void reload(void *state)
 {
     (void)state;

@@ -380,6 +380,8 @@ static void on_hangup(void *context, int number)
         config_restart_needed(supervisor->config, next, &needs_restart);
         if (needs_restart.len > 0)
             log_warn("reload_incomplete", LOG_STR("takes_a_restart", buf_str(&needs_restart)));
+        config_keep(supervisor->config, next);
+        place_fill_in(next); /* once more: the listeners are those that there were */
         config_free(supervisor->config);
         supervisor->config = next;
         log_set_level(next->log_level);
