@@ -691,8 +691,12 @@ static void destroy(void *state)
     free_over(deliverer);
     list_each_safe(link, &deliverer->all)
         session_free(container_of(link, struct session, link));
-    list_each_safe(link, &deliverer->results)
-        result_free(container_of(link, struct result, link));
+    list_each_safe(link, &deliverer->results) {
+        struct result *result = container_of(link, struct result, link);
+        log_warn("delivery_in_doubt", LOG_ID(result->id), LOG_STR("domain", buf_str(&result->domain)),
+                 LOG_TEXT("why", "the deliverer ended before the answer was settled"));
+        result_free(result);
+    }
     free_dead(deliverer);
     channel_free(deliverer->keeper);
     map_fini(&deliverer->sessions);
@@ -756,8 +760,9 @@ static int64_t turn(void *state, struct now now)
     if (deliverer->keeper != NULL)
         channel_flush(deliverer->keeper);
     free_dead(deliverer);
+    /* A keeper that died is started again for what we have to tell (supervisor.c). */
     if (deliverer->process->is_stopping && list_is_empty(&deliverer->all) &&
-        (list_is_empty(&deliverer->results) || deliverer->keeper == NULL))
+        list_is_empty(&deliverer->results))
         role_finished(deliverer->process);
     const struct heap_node *first = heap_first(&deliverer->deadlines);
     return first != NULL ? first->key : NEVER_MS;

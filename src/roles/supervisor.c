@@ -71,6 +71,16 @@ struct supervisor {
     int status;
 };
 
+/* When stopping, a role is told to end in its stage; until then it is started again if it dies:
+ * those who end before it have something to tell it. */
+static unsigned stage_of(enum role role)
+{
+    static const unsigned stage[ROLE_COUNT] = {
+        [ROLE_RECEIVER] = 1, [ROLE_DELIVERER] = 2, [ROLE_KEEPER] = 3, [ROLE_RESOLVER] = 3,
+    };
+    return stage[role];
+}
+
 /* Who speaks with whom. */
 static bool are_peers(enum role a, enum role b)
 {
@@ -305,7 +315,7 @@ static void on_leash(void *context, unsigned what)
 static void bury(struct child *child, int status, struct now now)
 {
     struct supervisor *supervisor = child->supervisor;
-    bool expected = supervisor->stop_stage > 0;
+    bool expected = supervisor->stop_stage >= stage_of(child->role);
     const char *how = WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit";
 
     log_event(expected ? LOG_INFO : LOG_ERROR, "role_ended",
@@ -395,14 +405,6 @@ static void on_hangup(void *context, int number)
 
 /* ---- stopping ---- */
 
-static unsigned stage_of(enum role role)
-{
-    static const unsigned stage[ROLE_COUNT] = {
-        [ROLE_RECEIVER] = 1, [ROLE_DELIVERER] = 2, [ROLE_KEEPER] = 3, [ROLE_RESOLVER] = 3,
-    };
-    return stage[role];
-}
-
 static void enter_stage(struct supervisor *supervisor, unsigned stage, struct now now)
 {
     supervisor->stop_stage = stage;
@@ -459,8 +461,10 @@ static int64_t turn(void *context, struct now now)
 
     if (supervisor->stop_stage > 0) {
         go_on_stopping(supervisor, now);
-        return now.mono_ms + SECOND_MS;
+        deadline = now.mono_ms + SECOND_MS;
     }
+    if (loop_is_stopped(supervisor->loop))
+        return NEVER_MS;
     for (unsigned i = 0; i < supervisor->child_count; i++) {
         struct child *child = &supervisor->child[i];
         if (child->state == CHILD_WAITING && child->spawn_at_ms <= now.mono_ms)
