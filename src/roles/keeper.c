@@ -25,7 +25,7 @@ struct now keeper_now(const struct keeper *keeper)
 
 struct keeper_peer *keeper_peer_of(struct keeper *keeper, const struct channel *channel)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel == channel)
             return &keeper->peer[i];
     return NULL;
@@ -36,8 +36,8 @@ struct keeper_peer *keeper_some_deliverer(struct keeper *keeper)
     struct keeper_peer *best = NULL;
     uint64_t start = keeper->last_ticket++;
 
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX && best == NULL; i++) {
-        struct keeper_peer *peer = &keeper->peer[(start + i) % KEEPER_PEERS_MAX];
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX && best == NULL; i++) {
+        struct keeper_peer *peer = &keeper->peer[(start + i) % ROLE_PROCESSES_MAX];
         if (peer->channel != NULL && channel_peer(peer->channel) == ROLE_DELIVERER)
             best = peer;
     }
@@ -46,7 +46,7 @@ struct keeper_peer *keeper_some_deliverer(struct keeper *keeper)
 
 struct channel *keeper_resolver(struct keeper *keeper)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL &&
             channel_peer(keeper->peer[i].channel) == ROLE_RESOLVER)
             return keeper->peer[i].channel;
@@ -83,7 +83,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     log_warn("peer_lost", LOG_TEXT("role", role_name(channel_peer(channel))),
              LOG_INT("index", channel_peer_index(channel)), LOG_TEXT("why", why));
     *peer = (struct keeper_peer){ 0 };
-    check(keeper->dead_count < KEEPER_PEERS_MAX);
+    check(keeper->dead_count < ROLE_PROCESSES_MAX);
     keeper->dead[keeper->dead_count++] = channel;
     if (keeper->intake == NULL)
         return; /* not started yet */
@@ -108,7 +108,7 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
     struct keeper *keeper = state;
 
     free_dead(keeper);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         struct channel *old = keeper->peer[i].channel;
         if (old != NULL && channel_peer(old) == role && channel_peer_index(old) == index)
             on_broken(keeper, old, "a new one came");
@@ -263,7 +263,7 @@ static int start(void *state)
                                     &keeper->process->random, now);
     keeper_routes_configure(keeper);
     add_routes(keeper);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL &&
             channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
             keeper_tell_health(keeper, &keeper->peer[i]);
@@ -304,7 +304,7 @@ static void watch_health(struct keeper *keeper)
                                     : health.condition == STORE_FULL ? "full"
                                                                      : "failing"),
               LOG_INT("free_bytes", health.free_bytes), LOG_INT("used_bytes", health.used_bytes));
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL &&
             channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
             keeper_tell_health(keeper, &keeper->peer[i]);
@@ -319,7 +319,7 @@ static int64_t sooner(int64_t a, int64_t b)
 static bool flush_channels(struct keeper *keeper)
 {
     free_dead(keeper);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL)
             channel_flush(keeper->peer[i].channel);
     return keeper->dead_count > 0;
@@ -391,7 +391,7 @@ static void destroy(void *state)
     keeper_routes_fini(keeper);
     if (keeper->schedule != NULL)
         schedule_free(keeper->schedule);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         channel_free(keeper->peer[i].channel);
     free_dead(keeper);
     map_fini(&keeper->sessions);

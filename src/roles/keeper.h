@@ -20,7 +20,6 @@
 #include "store/log/log_store.h"
 
 enum {
-    KEEPER_PEERS_MAX = 32,
     KEEPER_LISTENERS_MAX = 2 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
 };
 
@@ -45,8 +44,8 @@ struct keeper {
     struct intake *intake;
     struct handover *handover;
 
-    struct keeper_peer peer[KEEPER_PEERS_MAX];
-    struct channel *dead[KEEPER_PEERS_MAX];
+    struct keeper_peer peer[ROLE_PROCESSES_MAX];
+    struct channel *dead[ROLE_PROCESSES_MAX];
     unsigned dead_count;
     uint32_t last_source;
     enum store_condition condition; /* as told to the receivers */

@@ -92,7 +92,7 @@ static struct keeper_session *find_session(const struct keeper *keeper, uint64_t
 
 static struct channel *channel_of(const struct keeper *keeper, uint32_t source)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL && keeper->peer[i].source == source)
             return keeper->peer[i].channel;
     return NULL;
@@ -314,7 +314,7 @@ static void tell_session_ended(struct keeper *keeper, struct keeper_session *ses
 
 static void note(const struct keeper *keeper, uint64_t session, struct message_id id)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         struct channel *channel = keeper->peer[i].channel;
         if (channel != NULL && channel_peer(channel) == ROLE_DELIVERER)
             channel_send(channel, delivered_noted, .session = session, .id = id);
@@ -601,7 +601,7 @@ static bool all_greeted(const struct keeper *keeper)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         const struct keeper_peer *peer = &keeper->peer[i];
         if (peer->channel == NULL || channel_peer(peer->channel) != ROLE_DELIVERER)
             continue;

@@ -31,7 +31,6 @@
 #include "net/loop.h"
 
 enum {
-    CHILDREN_MAX = 32,
     DELAY_FIRST_MS = 100,
     DELAY_MAX_MS = 30 * SECOND_MS,
     SETTLED_MS = MINUTE_MS,
@@ -61,7 +60,7 @@ struct supervisor {
     const char *config_path;
     struct config *config;
     struct loop *loop;
-    struct child child[CHILDREN_MAX];
+    struct child child[ROLE_PROCESSES_MAX];
     unsigned child_count;
     struct listeners listeners;
     bool is_ready; /* everybody was running once */
@@ -479,7 +478,7 @@ static int64_t turn(void *context, struct now now)
 
 static void add_children(struct supervisor *supervisor, enum role role, unsigned count)
 {
-    for (unsigned i = 0; i < count && supervisor->child_count < CHILDREN_MAX; i++) {
+    for (unsigned i = 0; i < count && supervisor->child_count < ROLE_PROCESSES_MAX; i++) {
         struct child *child = &supervisor->child[supervisor->child_count++];
         *child = (struct child){ .supervisor = supervisor, .role = role, .index = i + 1 };
         child->leash.fd = -1;
