@@ -561,7 +561,7 @@ static bool on_message(void *context, struct channel *channel, enum message_type
  * up may end the session, and with it every other. */
 static struct item *find_unfinishable(struct session *session)
 {
-    list_each(link, &session->items) {
+    list_each (link, &session->items) {
         struct item *item = container_of(link, struct item, link);
         if (!item->is_given_up && item->content.len < item->size)
             return item;
@@ -590,7 +590,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     deliverer->keeper = NULL;
     check(deliverer->dead == NULL);
     deliverer->dead = channel;
-    list_each(link, &deliverer->all)
+    list_each (link, &deliverer->all)
         orphan(deliverer, container_of(link, struct session, link));
 }
 
@@ -608,7 +608,7 @@ static unsigned count_unfinished(const struct deliverer *deliverer)
     list_each(link, &deliverer->all)
         list_each(item, &container_of(link, struct session, link)->items)
             count++;
-    list_each(link, &deliverer->results)
+    list_each (link, &deliverer->results)
         count++;
     return count;
 }
@@ -629,7 +629,7 @@ static void tell_unfinished(struct deliverer *deliverer)
             send_unfinished(deliverer, item->id, &item->domain);
         }
     }
-    list_each(link, &deliverer->results) {
+    list_each (link, &deliverer->results) {
         const struct result *result = container_of(link, struct result, link);
         send_unfinished(deliverer, result->id, &result->domain);
     }
@@ -691,9 +691,10 @@ static void destroy(void *state)
     free_over(deliverer);
     list_each_safe(link, &deliverer->all)
         session_free(container_of(link, struct session, link));
-    list_each_safe(link, &deliverer->results) {
+    list_each_safe (link, &deliverer->results) {
         struct result *result = container_of(link, struct result, link);
-        log_warn("delivery_in_doubt", LOG_ID(result->id), LOG_STR("domain", buf_str(&result->domain)),
+        log_warn("delivery_in_doubt", LOG_ID(result->id),
+                 LOG_STR("domain", buf_str(&result->domain)),
                  LOG_TEXT("why", "the deliverer ended before the answer was settled"));
         result_free(result);
     }

@@ -59,8 +59,8 @@ static int give_folder(const char *path, bool may_be_link, const struct passwd *
 
     if (fd < 0)
         return -errno;
-    bool good = fchmod(fd, mode) == 0 &&
-                (owner == NULL || fchown(fd, owner->pw_uid, owner->pw_gid) == 0);
+    bool good =
+        fchmod(fd, mode) == 0 && (owner == NULL || fchown(fd, owner->pw_uid, owner->pw_gid) == 0);
     int error = good ? 0 : -errno;
     (void)close(fd);
     return error;

@@ -121,13 +121,13 @@ static bool take_ask(struct resolver *resolver, struct channel *channel, struct 
     name[message.name.len] = '\0';
     struct question *question = memory_new(sizeof *question);
     const struct peer *asker = peer_of(resolver, channel);
-    *question = (struct question){ .resolver = resolver,
-                                   .asker = asker,
-                                   .life = asker->life,
-                                   .ticket = message.ticket,
-                                   .type = (enum dns_type)message.type,
-                                   .deadline_ms = loop_now(resolver->process->loop).mono_ms +
-                                                  PATIENCE_MS };
+    *question =
+        (struct question){ .resolver = resolver,
+                           .asker = asker,
+                           .life = asker->life,
+                           .ticket = message.ticket,
+                           .type = (enum dns_type)message.type,
+                           .deadline_ms = loop_now(resolver->process->loop).mono_ms + PATIENCE_MS };
     list_append(&resolver->questions, &question->link);
     resolver->question_count++;
     if (ub_resolve_event(resolver->unbound, name, (int)message.type, 1, question, on_resolved,
@@ -292,7 +292,7 @@ static void destroy(void *state)
         channel_free(resolver->peer[i].channel);
     list_each_safe(link, &resolver->questions)
         question_free(container_of(link, struct question, link));
-    list_each_safe(link, &resolver->overdue)
+    list_each_safe (link, &resolver->overdue)
         question_free(container_of(link, struct question, link));
     free_dead(resolver);
     memory_free(resolver);
@@ -325,7 +325,7 @@ static void stop(void *state)
     role_finished(resolver->process);
 }
 
-/* Whoever waits for an answer that does not come must not wait for ever. Returns the next deadline. */
+/* Whoever waits for an answer that does not come must not wait for ever. The next deadline. */
 static int64_t give_up_overdue(struct resolver *resolver, struct now now)
 {
     static const struct dns_answer failed = { .status = DNS_FAILED };

@@ -177,8 +177,8 @@ static int64_t turn(void *context, struct now now)
     return deadline;
 }
 
-/* Until the word to run, the leash is all that is looked at: a peer may speak on its channel as soon
- * as it has its end, and that must find us confined and started. */
+/* Until the word to run, the leash is all that is looked at: a peer may speak on its channel as
+ * soon as it has its end, and that must find us confined and started. */
 static void wait_for_the_word(struct role_process *process)
 {
     while (!process->is_running && !process->is_stopping && !loop_is_stopped(process->loop)) {

@@ -84,7 +84,7 @@ static int allow(scmp_filter_ctx filter, const int *call, size_t count)
 static int allow_own_signals(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1,
-                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 }
 
 static int allow_fcntl(scmp_filter_ctx filter)
@@ -94,7 +94,7 @@ static int allow_fcntl(scmp_filter_ctx filter)
     int error = 0;
     for (size_t i = 0; i < sizeof command / sizeof command[0] && error == 0; i++)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(fcntl), 1,
-                                 SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command[i]));
+                                 SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command[i], 0));
     return error;
 }
 

@@ -75,7 +75,10 @@ struct supervisor {
 static unsigned stage_of(enum role role)
 {
     static const unsigned stage[ROLE_COUNT] = {
-        [ROLE_RECEIVER] = 1, [ROLE_DELIVERER] = 2, [ROLE_KEEPER] = 3, [ROLE_RESOLVER] = 3,
+        [ROLE_RECEIVER] = 1,
+        [ROLE_DELIVERER] = 2,
+        [ROLE_KEEPER] = 3,
+        [ROLE_RESOLVER] = 3,
     };
     return stage[role];
 }

@@ -425,8 +425,7 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
     report->handover = handover;
     report->outcome = OUTCOME_DELIVERED;
     buf_add(&report->domain, domain);
-    report->result =
-        (struct handover_result){ .session = session, .id = id, .was_answered = true };
+    report->result = (struct handover_result){ .session = session, .id = id, .was_answered = true };
     report->result.domain = buf_str(&report->domain);
     report->count = count;
     report->recipient = memory_copy(recipient, count * sizeof *recipient);
@@ -476,7 +475,7 @@ int64_t handover_deadline(const struct handover *handover)
 
 void handover_let_go(struct handover *handover)
 {
-    list_each_safe(link, &handover->all)
+    list_each_safe (link, &handover->all)
         parcel_drop(container_of(link, struct parcel, link));
 }
 

@@ -112,7 +112,7 @@ void intake_free(struct intake *intake)
         container_of(link, struct upload, link)->intake = NULL;
         list_remove(link);
     }
-    list_each_safe(link, &intake->questions) {
+    list_each_safe (link, &intake->questions) {
         container_of(link, struct question, link)->intake = NULL;
         list_remove(link);
     }

@@ -70,8 +70,8 @@ static void carries_messages_in_any_split(void **state)
     channel_free(sender);
 }
 
-/* What was sent and what is pending keep their order however the kernel takes it, and a channel that
- * is never empty does not grow. */
+/* What was sent and what is pending keep their order however the kernel takes it, and a channel
+ * that is never empty does not grow. */
 static void a_channel_that_is_never_empty_gives_memory_back(void **state)
 {
     static char piece[60 * 1024];
