@@ -519,8 +519,10 @@ int roles_run(const char *config_path)
     check(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     supervisor->config_path = config_path;
     supervisor->listeners.control = -1;
-    if (config_load(config_path, &supervisor->config, &problems) == 0) {
+    int error = config_load(config_path, &supervisor->config, &problems);
+    if (problems.text.len > 0)
         (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
+    if (error == 0) {
         log_set_level(supervisor->config->log_level);
         place_fill_in(supervisor->config);
         status = 1;
@@ -530,8 +532,6 @@ int roles_run(const char *config_path)
         }
         place_close(&supervisor->listeners);
         config_free(supervisor->config);
-    } else {
-        (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
     }
     if (status == 0)
         log_info("stopped", LOG_TEXT("file", config_path));
