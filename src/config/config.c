@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "config/schema.h"
 
@@ -219,4 +220,20 @@ void config_restart_needed(const struct config *current, const struct config *ne
         buf_add(out, item.section[0] != '\0' ? STR(" ") : STR(""));
         buf_add(out, str_from(item.name));
     }
+}
+
+void config_keep(const struct config *current, struct config *next)
+{
+    struct buf value = { 0 };
+
+    for (size_t i = 0; i < config_item_count(); i++) {
+        struct config_item item = config_item_at(i);
+        if (!item.takes_restart || is_same(current, next, &item))
+            continue;
+        buf_reset(&value);
+        config_value_encode(current, &item, &value);
+        struct cursor cursor = cursor_over(buf_str(&value));
+        check(config_value_decode(next, &item, &cursor));
+    }
+    buf_fini(&value);
 }

@@ -104,7 +104,10 @@ void config_dump(const struct config *config, struct buf *out);
 /* For the channel to the roles. A decoded config lives by itself. */
 void config_encode(const struct config *config, struct buf *out);
 bool config_decode(struct cursor *cursor, struct config **out_config);
-/* What of `next` differs from `current` and takes a restart (data, user, listeners, store driver,
+/* What of `next` differs from `current` and takes a restart (data, user, listeners, DNS, store,
  * number of roles), as a comma-separated list; empty if a reload does it all. */
 void config_restart_needed(const struct config *current, const struct config *next,
                            struct buf *out);
+/* Gives `next` the values of `current` for all that takes a restart: a role that starts anew works
+ * with the same folders, user and listeners as the others. */
+void config_keep(const struct config *current, struct config *next);

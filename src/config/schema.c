@@ -34,17 +34,18 @@ static const struct config_item items[] = {
     { "listen smtp", "address", CONFIG_ENDPOINTS, AT(listen_smtp), RESTART,
       .fallback = "0.0.0.0:25 [::]:25", .help = "addresses and ports to take mail at" },
 
-    { "dns", "servers", CONFIG_ENDPOINTS, AT(dns_servers), .fallback = "", .port = 53,
+    { "dns", "servers", CONFIG_ENDPOINTS, AT(dns_servers), .fallback = "", .port = 53, RESTART,
       .help = "resolvers to ask; none: those of /etc/resolv.conf" },
     { "dns", "trust-anchor", CONFIG_PATH, AT(dns_trust_anchor), 0,
-      .fallback = "/usr/share/dns/root.key",
+      .fallback = "/usr/share/dns/root.key", RESTART,
       .help = "file with the root's key; empty: no validation" },
 
     { "store", "driver", CONFIG_DRIVER, AT(store_driver), .fallback = "log", RESTART,
       .help = "what keeps the mail: log" },
-    { "store", "free-min", CONFIG_BYTES, AT(store_free_min), 0, 10 * TERABYTE, "256MB",
+    { "store", "free-min", CONFIG_BYTES, AT(store_free_min), 0, 10 * TERABYTE, "256MB", RESTART,
       .help = "room to leave on the disk" },
     { "store", "memory", CONFIG_BYTES, AT(store_memory), 16 * MEGABYTE, TERABYTE, "256MB",
+      RESTART,
       .help = "content on its way to the disk, at most" },
 
     { "smtp", "message-size", CONFIG_BYTES, AT(smtp_message_size), 64000, 2000 * MEGABYTE, "50MB",

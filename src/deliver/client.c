@@ -201,7 +201,7 @@ void deliver_feed(struct deliver_client *client, struct str bytes, struct now no
 void deliver_end(struct deliver_client *client, struct now now)
 {
     (void)now;
-    client_close(client, DELIVER_CLOSED_LOST, verdict_make(451, 4, 2, STR("Connection lost")));
+    client_close(client, DELIVER_CLOSED_LOST, verdict_make(421, 4, 2, STR("Connection lost")));
 }
 
 void deliver_drained(struct deliver_client *client, struct now now)

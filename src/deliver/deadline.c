@@ -79,5 +79,5 @@ void deliver_tick(struct deliver_client *client, struct now now)
     if (now.mono_ms < deliver_deadline(client))
         return;
     client_close(client, DELIVER_CLOSED_TIMEOUT,
-                 verdict_format(451, 4, 2, "Timed out waiting for %s", patience_of(client).what));
+                 verdict_format(421, 4, 2, "Timed out waiting for %s", patience_of(client).what));
 }

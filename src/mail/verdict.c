@@ -159,8 +159,7 @@ bool verdict_is_not_tried(const struct verdict *verdict)
 
 bool verdict_is_broken_off(const struct verdict *verdict)
 {
-    return verdict->fate == FATE_DEFER &&
-           (verdict->code == 421 || (verdict->enhanced[1] == 4 && verdict->enhanced[2] == 2));
+    return verdict->code == 421;
 }
 
 const char *fate_name(enum fate fate)

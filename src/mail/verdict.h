@@ -49,6 +49,7 @@ bool verdict_cut_enhanced(struct str *text, uint8_t out_enhanced[3]);
 /* 452 4.5.3: not tried, for there were too many at once (RFC 5321 4.5.3.1.10). Says nothing about
  * the recipient; also what our own client says of those it did not come to. */
 bool verdict_is_not_tried(const struct verdict *verdict);
-/* 421, or x.4.2: the session broke off before the answer. Says nothing about the recipient. */
+/* 421, theirs or ours: the session broke off before the answer. Says nothing about the recipient.
+ * (Not x.4.2: a server may say that of a single recipient and go on.) */
 bool verdict_is_broken_off(const struct verdict *verdict);
 const char *fate_name(enum fate fate); /* accept defer reject */

@@ -94,6 +94,11 @@ void loop_stop(struct loop *loop)
     loop->stopped = true;
 }
 
+bool loop_is_stopped(const struct loop *loop)
+{
+    return loop->stopped;
+}
+
 /* The first event of a turn takes the time for all of them. */
 static void take_time(struct loop *loop)
 {

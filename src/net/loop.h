@@ -29,6 +29,7 @@ typedef int64_t loop_turn(void *context, struct now now);
 /* Until loop_stop(). */
 void loop_run(struct loop *loop, loop_turn *turn, void *context);
 void loop_stop(struct loop *loop);
+bool loop_is_stopped(const struct loop *loop);
 
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 typedef void watch_ready(void *context, unsigned what);

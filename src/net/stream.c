@@ -27,6 +27,7 @@ struct stream {
     bool wants_input;
     bool wants_output; /* the kernel's buffer was full */
     bool ended;        /* end() has been called */
+    bool broken;       /* … with an error */
     bool closing;
     bool announce_drained;
 };
@@ -54,9 +55,10 @@ static void mark_dirty(struct stream *stream)
 
 static void end(struct stream *stream, int error)
 {
-    if (stream->ended)
+    if (stream->broken || (stream->ended && error == 0))
         return;
     stream->ended = true;
+    stream->broken = error != 0;
     stream->wants_output = stream->wants_output && error == 0;
     update_watch(stream);
     stream->host->end(stream->context, error);

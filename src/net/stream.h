@@ -25,8 +25,9 @@ bool stream_set_flush(struct stream_set *set);
 
 struct stream_host {
     void (*input)(void *context, struct str bytes);
-    /* The peer closed its side (error 0), or the connection broke (negative errno). Called once;
-     * after an error nothing can be sent. */
+    /* The peer closed its side (error 0), or the connection broke (negative errno): then nothing
+     * can be sent. Each is told once, and the second may follow the first: who has closed its side
+     * may be gone altogether. */
     void (*end)(void *context, int error);
     /* All output has been handed to the kernel; called after a stream_flush() that emptied it. May
      * be NULL. */

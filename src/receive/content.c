@@ -119,6 +119,7 @@ void content_pass_on(struct receive_session *session, size_t start)
         return;
     }
     content->octets += fresh.len;
+    content->trace.own_name = session->settings->hostname; /* a reload moves it */
     trace_scan(&content->trace, fresh);
     struct str refusal = find_refusal(session);
     if (refusal.ptr != NULL)

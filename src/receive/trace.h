@@ -23,7 +23,7 @@ enum trace_place {
 };
 
 struct trace_scanner {
-    struct str own_name; /* borrowed */
+    struct str own_name; /* borrowed; may be set anew between two calls */
     uint32_t hops;
     uint32_t own; /* of these, by us */
     enum trace_place place;

@@ -156,13 +156,25 @@ void channel_taken(struct channel *channel, size_t octets)
 {
     channel->out_taken += octets;
     check(channel->out_taken <= channel->out.len);
-    if (channel->out_taken < channel->out.len)
+    if (channel->out_taken < channel->out.len) {
+        /* A channel that is never quite empty must not keep what has left it. Moved is at most as
+         * much as was sent. */
+        if (channel->out_taken >= KEEP_BUFFER_MAX && channel->out_taken >= channel->out.len / 2) {
+            buf_consume(&channel->out, channel->out_taken);
+            channel->out_taken = 0;
+        }
         return;
+    }
     channel->out_taken = 0;
     if (channel->out.cap > KEEP_BUFFER_MAX)
         buf_fini(&channel->out);
     else
         buf_reset(&channel->out);
+}
+
+size_t channel_memory(const struct channel *channel)
+{
+    return channel->in.cap + channel->out.cap;
 }
 
 static void read_some(struct channel *channel)

@@ -49,6 +49,7 @@ void channel_frame_end(struct channel *channel);
 void channel_feed(struct channel *channel, struct str bytes);
 struct str channel_pending(const struct channel *channel); /* output not yet taken */
 void channel_taken(struct channel *channel, size_t octets);
+size_t channel_memory(const struct channel *channel); /* of both buffers */
 
 /* Over a socket: takes over the descriptor. Call channel_flush() at the end of each turn. */
 void channel_attach(struct channel *channel, struct loop *loop, int fd);

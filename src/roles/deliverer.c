@@ -77,6 +77,7 @@ struct item {
     uint64_t size;
     uint64_t want_offset;
     size_t want_size;
+    bool is_given_up; /* the keeper that had the rest of it is gone */
 };
 
 struct result {
@@ -556,6 +557,31 @@ static bool on_message(void *context, struct channel *channel, enum message_type
     }
 }
 
+/* The first message whose content is not here entirely and that is not given up yet. To give one
+ * up may end the session, and with it every other. */
+static struct item *find_unfinishable(struct session *session)
+{
+    list_each (link, &session->items) {
+        struct item *item = container_of(link, struct item, link);
+        if (!item->is_given_up && item->content.len < item->size)
+            return item;
+    }
+    return NULL;
+}
+
+static void orphan(struct deliverer *deliverer, struct session *session)
+{
+    struct item *item;
+
+    session->is_orphan = true;
+    while (!session->is_over && (item = find_unfinishable(session)) != NULL) {
+        item->is_given_up = true;
+        deliver_content_failed(session->client, item->id, now_of(deliverer));
+    }
+    if (!session->is_over)
+        session_quit(session);
+}
+
 static void on_broken(void *context, struct channel *channel, const char *why)
 {
     struct deliverer *deliverer = context;
@@ -564,40 +590,48 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     deliverer->keeper = NULL;
     check(deliverer->dead == NULL);
     deliverer->dead = channel;
-    list_each(link, &deliverer->all) {
-        struct session *session = container_of(link, struct session, link);
-        session->is_orphan = true;
-        list_each_safe(at, &session->items) {
-            struct item *item = container_of(at, struct item, link);
-            if (!session->is_over && item->content.len < item->size)
-                deliver_content_failed(session->client, item->id, now_of(deliverer));
-        }
-        if (!session->is_over)
-            session_quit(session);
-    }
+    list_each (link, &deliverer->all)
+        orphan(deliverer, container_of(link, struct session, link));
+}
+
+static void free_dead(struct deliverer *deliverer)
+{
+    channel_free(deliverer->dead);
+    deliverer->dead = NULL;
 }
 
 static const struct channel_host keeper_host = { .message = on_message, .broken = on_broken };
 
-static unsigned count_items(const struct deliverer *deliverer)
+static unsigned count_unfinished(const struct deliverer *deliverer)
 {
     unsigned count = 0;
     list_each(link, &deliverer->all)
         list_each(item, &container_of(link, struct session, link)->items)
             count++;
+    list_each (link, &deliverer->results)
+        count++;
     return count;
 }
 
-/* What is on its way first, so that nothing of it is handed out again. */
+static void send_unfinished(struct deliverer *deliverer, struct message_id id,
+                            const struct buf *domain)
+{
+    channel_send(deliverer->keeper, unfinished, .id = id, .domain = buf_str(domain));
+}
+
+/* What is on its way or not settled yet first, so that nothing of it is handed out again. */
 static void tell_unfinished(struct deliverer *deliverer)
 {
-    channel_send(deliverer->keeper, deliverer_hello, .unfinished = count_items(deliverer));
+    channel_send(deliverer->keeper, deliverer_hello, .unfinished = count_unfinished(deliverer));
     list_each(link, &deliverer->all) {
         list_each(at, &container_of(link, struct session, link)->items) {
             const struct item *item = container_of(at, struct item, link);
-            channel_send(deliverer->keeper, unfinished, .id = item->id,
-                         .domain = buf_str(&item->domain));
+            send_unfinished(deliverer, item->id, &item->domain);
         }
+    }
+    list_each (link, &deliverer->results) {
+        const struct result *result = container_of(link, struct result, link);
+        send_unfinished(deliverer, result->id, &result->domain);
     }
     list_each(link, &deliverer->results)
         send_result(deliverer, container_of(link, struct result, link));
@@ -608,6 +642,7 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
     struct deliverer *deliverer = state;
 
     check(role == ROLE_KEEPER);
+    free_dead(deliverer); /* it may die more than once before we are given the time to notice */
     if (deliverer->keeper != NULL)
         on_broken(deliverer, deliverer->keeper, "a new one came");
     deliverer->keeper = channel_new(ROLE_DELIVERER, ROLE_KEEPER, index, &keeper_host, deliverer);
@@ -656,9 +691,14 @@ static void destroy(void *state)
     free_over(deliverer);
     list_each_safe(link, &deliverer->all)
         session_free(container_of(link, struct session, link));
-    list_each_safe(link, &deliverer->results)
-        result_free(container_of(link, struct result, link));
-    channel_free(deliverer->dead);
+    list_each_safe (link, &deliverer->results) {
+        struct result *result = container_of(link, struct result, link);
+        log_warn("delivery_in_doubt", LOG_ID(result->id),
+                 LOG_STR("domain", buf_str(&result->domain)),
+                 LOG_TEXT("why", "the deliverer ended before the answer was settled"));
+        result_free(result);
+    }
+    free_dead(deliverer);
     channel_free(deliverer->keeper);
     map_fini(&deliverer->sessions);
     heap_fini(&deliverer->deadlines);
@@ -720,10 +760,10 @@ static int64_t turn(void *state, struct now now)
     free_over(deliverer);
     if (deliverer->keeper != NULL)
         channel_flush(deliverer->keeper);
-    channel_free(deliverer->dead);
-    deliverer->dead = NULL;
+    free_dead(deliverer);
+    /* A keeper that died is started again for what we have to tell (supervisor.c). */
     if (deliverer->process->is_stopping && list_is_empty(&deliverer->all) &&
-        (list_is_empty(&deliverer->results) || deliverer->keeper == NULL))
+        list_is_empty(&deliverer->results))
         role_finished(deliverer->process);
     const struct heap_node *first = heap_first(&deliverer->deadlines);
     return first != NULL ? first->key : NEVER_MS;

@@ -25,7 +25,7 @@ struct now keeper_now(const struct keeper *keeper)
 
 struct keeper_peer *keeper_peer_of(struct keeper *keeper, const struct channel *channel)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel == channel)
             return &keeper->peer[i];
     return NULL;
@@ -36,8 +36,8 @@ struct keeper_peer *keeper_some_deliverer(struct keeper *keeper)
     struct keeper_peer *best = NULL;
     uint64_t start = keeper->last_ticket++;
 
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX && best == NULL; i++) {
-        struct keeper_peer *peer = &keeper->peer[(start + i) % KEEPER_PEERS_MAX];
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX && best == NULL; i++) {
+        struct keeper_peer *peer = &keeper->peer[(start + i) % ROLE_PROCESSES_MAX];
         if (peer->channel != NULL && channel_peer(peer->channel) == ROLE_DELIVERER)
             best = peer;
     }
@@ -46,7 +46,7 @@ struct keeper_peer *keeper_some_deliverer(struct keeper *keeper)
 
 struct channel *keeper_resolver(struct keeper *keeper)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL &&
             channel_peer(keeper->peer[i].channel) == ROLE_RESOLVER)
             return keeper->peer[i].channel;
@@ -83,7 +83,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     log_warn("peer_lost", LOG_TEXT("role", role_name(channel_peer(channel))),
              LOG_INT("index", channel_peer_index(channel)), LOG_TEXT("why", why));
     *peer = (struct keeper_peer){ 0 };
-    check(keeper->dead_count < KEEPER_PEERS_MAX);
+    check(keeper->dead_count < ROLE_PROCESSES_MAX);
     keeper->dead[keeper->dead_count++] = channel;
     if (keeper->intake == NULL)
         return; /* not started yet */
@@ -95,12 +95,20 @@ static void on_broken(void *context, struct channel *channel, const char *why)
 
 static const struct channel_host peer_host = { .message = on_message, .broken = on_broken };
 
-/* Messages that arrive before the start wait in the socket: it is watched from then on. */
+/* Only where no call from a channel is under way. */
+static void free_dead(struct keeper *keeper)
+{
+    while (keeper->dead_count > 0)
+        channel_free(keeper->dead[--keeper->dead_count]);
+}
+
+/* Messages that arrive before the start wait in the socket: role.c turns the loop from then on. */
 static void take_peer(void *state, enum role role, unsigned index, int fd)
 {
     struct keeper *keeper = state;
 
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
+    free_dead(keeper);
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         struct channel *old = keeper->peer[i].channel;
         if (old != NULL && channel_peer(old) == role && channel_peer_index(old) == index)
             on_broken(keeper, old, "a new one came");
@@ -255,7 +263,7 @@ static int start(void *state)
                                     &keeper->process->random, now);
     keeper_routes_configure(keeper);
     add_routes(keeper);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL &&
             channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
             keeper_tell_health(keeper, &keeper->peer[i]);
@@ -296,7 +304,7 @@ static void watch_health(struct keeper *keeper)
                                     : health.condition == STORE_FULL ? "full"
                                                                      : "failing"),
               LOG_INT("free_bytes", health.free_bytes), LOG_INT("used_bytes", health.used_bytes));
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL &&
             channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
             keeper_tell_health(keeper, &keeper->peer[i]);
@@ -305,6 +313,16 @@ static void watch_health(struct keeper *keeper)
 static int64_t sooner(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+/* True if a channel broke. */
+static bool flush_channels(struct keeper *keeper)
+{
+    free_dead(keeper);
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
+        if (keeper->peer[i].channel != NULL)
+            channel_flush(keeper->peer[i].channel);
+    return keeper->dead_count > 0;
 }
 
 static int64_t turn(void *state, struct now now)
@@ -316,15 +334,13 @@ static int64_t turn(void *state, struct now now)
     handover_turn(keeper->handover, now);
     store_turn(keeper->store, now);
     intake_turn(keeper->intake);
+    keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
     keeper_routes_turn(keeper, now);
     keeper_deliverers_turn(keeper, now);
-    keeper_control_turn(keeper);
     watch_health(keeper);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
-        if (keeper->peer[i].channel != NULL)
-            channel_flush(keeper->peer[i].channel);
-    while (keeper->dead_count > 0)
-        channel_free(keeper->dead[--keeper->dead_count]);
+    bool broke = flush_channels(keeper);
+    if (broke || !list_is_empty(&keeper->lookups_due))
+        return now.mono_ms; /* what was asked for since is seen to at once */
     int64_t deadline = store_deadline(keeper->store);
     deadline = sooner(deadline, schedule_deadline(keeper->schedule));
     deadline = sooner(deadline, handover_deadline(keeper->handover));
@@ -349,6 +365,8 @@ static void roster(void *state, struct str roles)
 
 static void close_stores(struct keeper *keeper)
 {
+    if (keeper->handover != NULL)
+        handover_let_go(keeper->handover);
     if (keeper->store != NULL)
         store_close(keeper->store);
     handover_free(keeper->handover);
@@ -373,10 +391,9 @@ static void destroy(void *state)
     keeper_routes_fini(keeper);
     if (keeper->schedule != NULL)
         schedule_free(keeper->schedule);
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         channel_free(keeper->peer[i].channel);
-    while (keeper->dead_count > 0)
-        channel_free(keeper->dead[--keeper->dead_count]);
+    free_dead(keeper);
     map_fini(&keeper->sessions);
     map_fini(&keeper->unfinished);
     map_fini(&keeper->route_problems);

@@ -20,7 +20,6 @@
 #include "store/log/log_store.h"
 
 enum {
-    KEEPER_PEERS_MAX = 32,
     KEEPER_LISTENERS_MAX = 2 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
 };
 
@@ -45,8 +44,8 @@ struct keeper {
     struct intake *intake;
     struct handover *handover;
 
-    struct keeper_peer peer[KEEPER_PEERS_MAX];
-    struct channel *dead[KEEPER_PEERS_MAX];
+    struct keeper_peer peer[ROLE_PROCESSES_MAX];
+    struct channel *dead[ROLE_PROCESSES_MAX];
     unsigned dead_count;
     uint32_t last_source;
     enum store_condition condition; /* as told to the receivers */
@@ -56,7 +55,7 @@ struct keeper {
     int64_t started_ms;
     struct map sessions; /* by number: struct keeper_session */
     struct link openings; /* struct keeper_session.link: to be opened at the turn's end */
-    struct map unfinished; /* by message id: struct unfinished */
+    struct map unfinished; /* by message id and domain: struct unfinished */
     struct link errands;   /* struct errand.link: calls into the scheduler, at the turn's end */
 
     /* keeper_routes.c */

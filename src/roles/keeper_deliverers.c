@@ -45,9 +45,12 @@ struct errand {
     struct verdict verdict;
 };
 
-struct unfinished { /* on the hands of a deliverer since before the keeper's restart */
+/* On the hands of a deliverer since before the keeper's restart. A message may be there once for
+ * each of its domains. */
+struct unfinished {
     uint32_t source;
     struct message_id id;
+    struct buf key;
     uint64_t parked_session; /* 0: nobody waits for it */
     struct entry entry;      /* what was to be handed out; its domain lives with the store */
 };
@@ -57,9 +60,29 @@ static struct str number_key(const uint64_t *number)
     return str_of(number, sizeof *number);
 }
 
-static struct str id_key(const struct message_id *id)
+static void add_unfinished_key(struct buf *out, struct message_id id, struct str domain)
 {
-    return str_of(id->bytes, sizeof id->bytes);
+    buf_add_bytes(out, id.bytes, sizeof id.bytes);
+    buf_add(out, domain);
+}
+
+static struct unfinished *find_unfinished(const struct keeper *keeper, struct message_id id,
+                                          struct str domain)
+{
+    struct buf key = { 0 };
+
+    add_unfinished_key(&key, id, domain);
+    struct unfinished *unfinished = map_find(&keeper->unfinished, buf_str(&key));
+    buf_fini(&key);
+    return unfinished;
+}
+
+static void unfinished_free(struct unfinished *unfinished)
+{
+    if (unfinished == NULL)
+        return;
+    buf_fini(&unfinished->key);
+    memory_free(unfinished);
 }
 
 static struct keeper_session *find_session(const struct keeper *keeper, uint64_t number)
@@ -69,7 +92,7 @@ static struct keeper_session *find_session(const struct keeper *keeper, uint64_t
 
 static struct channel *channel_of(const struct keeper *keeper, uint32_t source)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL && keeper->peer[i].source == source)
             return keeper->peer[i].channel;
     return NULL;
@@ -140,7 +163,7 @@ static void on_end_session(void *context, session_number number)
 static void on_dispatch(void *context, session_number number, const struct entry *entry)
 {
     struct keeper *keeper = context;
-    struct unfinished *unfinished = map_find(&keeper->unfinished, id_key(&entry->id));
+    struct unfinished *unfinished = find_unfinished(keeper, entry->id, entry->domain);
 
     if (unfinished != NULL) {
         unfinished->parked_session = number;
@@ -291,7 +314,7 @@ static void tell_session_ended(struct keeper *keeper, struct keeper_session *ses
 
 static void note(const struct keeper *keeper, uint64_t session, struct message_id id)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         struct channel *channel = keeper->peer[i].channel;
         if (channel != NULL && channel_peer(channel) == ROLE_DELIVERER)
             channel_send(channel, delivered_noted, .session = session, .id = id);
@@ -305,29 +328,29 @@ static void finish_unfinished(struct keeper *keeper, struct unfinished *unfinish
 {
     uint64_t session = unfinished->parked_session;
 
-    (void)map_remove(&keeper->unfinished, id_key(&unfinished->id));
+    (void)map_remove(&keeper->unfinished, buf_str(&unfinished->key));
     if (session != 0 && find_session(keeper, session) != NULL)
         schedule_delivered(keeper->schedule, session, result->id, result->left, result->deferred,
                            &result->verdict, keeper_now(keeper));
-    memory_free(unfinished);
+    unfinished_free(unfinished);
 }
 
 static void on_settled(void *context, const struct handover_result *result)
 {
     struct keeper *keeper = context;
     struct keeper_session *session = find_session(keeper, result->session);
-    struct unfinished *unfinished = map_find(&keeper->unfinished, id_key(&result->id));
 
-    note(keeper, result->session, result->id);
-    if (unfinished != NULL) {
-        finish_unfinished(keeper, unfinished, result);
+    if (result->was_answered)
+        note(keeper, result->session, result->id);
+    if (session == NULL) { /* the answer of an earlier keeper's session */
+        struct unfinished *unfinished = find_unfinished(keeper, result->id, result->domain);
+        if (unfinished != NULL)
+            finish_unfinished(keeper, unfinished, result);
         return;
     }
-    if (session == NULL)
-        return;
     schedule_delivered(keeper->schedule, result->session, result->id, result->left,
                        result->deferred, &result->verdict, keeper_now(keeper));
-    if (session->reports > 0)
+    if (result->was_answered)
         session->reports--;
     if (session->has_ended && session->reports == 0)
         tell_session_ended(keeper, session);
@@ -364,7 +387,8 @@ static bool take_unfinished(struct keeper *keeper, struct keeper_peer *peer,
     struct unfinished *unfinished = memory_new(sizeof *unfinished);
     unfinished->source = peer->source;
     unfinished->id = message.id;
-    memory_free(map_put(&keeper->unfinished, id_key(&message.id), unfinished));
+    add_unfinished_key(&unfinished->key, message.id, message.domain);
+    unfinished_free(map_put(&keeper->unfinished, buf_str(&unfinished->key), unfinished));
     log_info("delivery_unfinished", LOG_ID(message.id), LOG_STR("domain", message.domain));
     return true;
 }
@@ -546,11 +570,11 @@ static void drop_unfinished(struct keeper *keeper, uint32_t source)
         if (unfinished->source != source)
             continue;
         log_in_doubt(NULL, unfinished->id);
-        (void)map_remove(&keeper->unfinished, id_key(&unfinished->id));
+        (void)map_remove(&keeper->unfinished, buf_str(&unfinished->key));
         if (unfinished->parked_session != 0 &&
             find_session(keeper, unfinished->parked_session) != NULL)
             handover_dispatch(keeper->handover, unfinished->parked_session, &unfinished->entry);
-        memory_free(unfinished);
+        unfinished_free(unfinished);
         cursor = 0;
     }
 }
@@ -577,7 +601,7 @@ static bool all_greeted(const struct keeper *keeper)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++) {
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         const struct keeper_peer *peer = &keeper->peer[i];
         if (peer->channel == NULL || channel_peer(peer->channel) != ROLE_DELIVERER)
             continue;
@@ -646,7 +670,7 @@ void keeper_deliverers_fini(struct keeper *keeper)
     }
     cursor = 0;
     while ((value = map_next(&keeper->unfinished, &cursor, NULL)) != NULL)
-        memory_free(value);
+        unfinished_free(value);
     list_each_safe(link, &keeper->errands)
         memory_free(container_of(link, struct errand, link));
 }

@@ -16,7 +16,7 @@ static void answer(const struct keeper_peer *peer, uint64_t ticket, const struct
 
 static const struct keeper_peer *peer_of_source(const struct keeper *keeper, uint32_t source)
 {
-    for (unsigned i = 0; i < KEEPER_PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL && keeper->peer[i].source == source)
             return &keeper->peer[i];
     return NULL;

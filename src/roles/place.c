@@ -51,6 +51,21 @@ static int make_folder(char *path, mode_t mode)
     return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* As root, in a folder that is the roles': what stands there may be theirs to choose, so that below
+ * the data folder no link is followed. (The data folder itself may be one.) */
+static int give_folder(const char *path, bool may_be_link, const struct passwd *owner, mode_t mode)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (may_be_link ? 0 : O_NOFOLLOW));
+
+    if (fd < 0)
+        return -errno;
+    bool good =
+        fchmod(fd, mode) == 0 && (owner == NULL || fchown(fd, owner->pw_uid, owner->pw_gid) == 0);
+    int error = good ? 0 : -errno;
+    (void)close(fd);
+    return error;
+}
+
 static bool own_folder(struct str data, const char *below, const struct passwd *owner, mode_t mode)
 {
     char path[PATH_MAX_HERE];
@@ -60,8 +75,9 @@ static bool own_folder(struct str data, const char *below, const struct passwd *
     int error = make_folder(path, mode);
     if (error != 0)
         return complain("cannot make folder", path, strerror(-error));
-    if (chmod(path, mode) < 0 || (owner != NULL && chown(path, owner->pw_uid, owner->pw_gid) < 0))
-        return complain("cannot own folder", path, strerror(errno));
+    error = give_folder(path, below[0] == '\0', owner, mode);
+    if (error != 0)
+        return complain("cannot own folder", path, strerror(-error));
     return true;
 }
 
@@ -72,7 +88,7 @@ static bool take_lock(struct str data)
 
     if (!path_of(data, "/lock", path))
         return false;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return complain("cannot open", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)

@@ -341,10 +341,13 @@ static void take_board(void *state, int fd)
     (void)close(fd);
 }
 
+/* A role may die more than once before we are given the time to notice; nobody's message is being
+ * taken here, so what was buried can go. */
 static void take_peer(void *state, enum role role, unsigned index, int fd)
 {
     struct receiver *receiver = state;
 
+    free_dead_channels(receiver);
     if (role == ROLE_KEEPER)
         receiver_keeper_came(receiver, index, fd);
     else
@@ -386,6 +389,7 @@ static void stop(void *state)
     struct now now = loop_now(receiver->process->loop);
 
     watch_listeners(receiver, false);
+    receiver->accept_again_ms = 0;
     list_each(link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (!connection->is_over)
@@ -406,8 +410,7 @@ static void tick(struct receiver *receiver, struct now now)
             receive_tick(connection->session, now);
         receiver_touch(connection);
     }
-    if (receiver->accept_again_ms != 0 && now.mono_ms >= receiver->accept_again_ms &&
-        !receiver->process->is_stopping) {
+    if (receiver->accept_again_ms != 0 && now.mono_ms >= receiver->accept_again_ms) {
         receiver->accept_again_ms = 0;
         watch_listeners(receiver, true);
     }

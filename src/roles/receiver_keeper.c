@@ -77,6 +77,7 @@ static void on_content_open(void *context, struct message_id id)
         forget_content(connection); /* not answered in time: the session has gone on */
     check(connection->content == CONTENT_NONE);
     connection->content_id = id;
+    connection->owed_octets = 0;
     connection->lost_octets = 0;
     if (receiver->keeper == NULL) {
         connection->content = CONTENT_LOST;
@@ -92,8 +93,9 @@ static void on_content_write(void *context, struct str bytes)
 {
     struct connection *connection = context;
 
+    connection->owed_octets += bytes.len;
     if (connection->content == CONTENT_LOST) {
-        connection->lost_octets += bytes.len;
+        connection->lost_octets = connection->owed_octets;
         receiver_touch(connection);
         return;
     }
@@ -154,12 +156,18 @@ const struct receive_host receiver_session_host = {
     .close = on_close,
 };
 
+static void give_credit(struct connection *connection, uint64_t octets, struct now now)
+{
+    connection->owed_octets -= octets;
+    receive_content_taken(connection->session, connection->content_id, octets, now);
+}
+
 void receiver_content_settle(struct connection *connection, struct now now)
 {
     if (connection->lost_octets > 0) {
         uint64_t octets = connection->lost_octets;
         connection->lost_octets = 0;
-        receive_content_taken(connection->session, connection->content_id, octets, now);
+        give_credit(connection, octets, now);
     }
     if (connection->lost_verdict) {
         struct verdict verdict = lost_verdict();
@@ -213,7 +221,9 @@ static bool take_content_taken(struct receiver *receiver, struct cursor payload,
         map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
     if (connection == NULL || connection->is_over || connection->content != CONTENT_OPEN)
         return true;
-    receive_content_taken(connection->session, connection->content_id, message.octets, now);
+    if (message.octets > connection->owed_octets)
+        return false;
+    give_credit(connection, message.octets, now);
     receiver_touch(connection);
     return true;
 }
@@ -296,7 +306,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
         forget_content(connection);
         connection->content = CONTENT_LOST;
         /* Whatever credit the session waits for, it may have: nothing is kept any more. */
-        connection->lost_octets = RECEIVE_WINDOW;
+        connection->lost_octets = connection->owed_octets;
         receiver_touch(connection);
     }
 }

@@ -18,7 +18,7 @@
 #include "roles/role.h"
 #include "wire/dns_packet.h"
 
-enum { PEERS_MAX = 32, QUESTIONS_OPEN_MAX = 10000 };
+enum { QUESTIONS_OPEN_MAX = 10000, PATIENCE_MS = 30 * SECOND_MS };
 
 struct peer {
     struct channel *channel; /* NULL: nobody */
@@ -28,11 +28,12 @@ struct peer {
 struct resolver {
     struct role_process *process;
     struct ub_ctx *unbound;
-    struct peer peer[PEERS_MAX];
+    struct peer peer[ROLE_PROCESSES_MAX];
     uint64_t last_life;
-    struct channel *dead[PEERS_MAX];
+    struct channel *dead[ROLE_PROCESSES_MAX];
     unsigned dead_count;
-    struct link questions; /* on their way */
+    struct link questions; /* on their way, oldest first */
+    struct link overdue;   /* answered for libunbound, which still has them */
     unsigned question_count;
 };
 
@@ -43,6 +44,8 @@ struct question {
     uint64_t life; /* of the asker when it asked */
     uint64_t ticket;
     enum dns_type type;
+    int64_t deadline_ms;
+    bool is_answered;
 };
 
 static void question_free(struct question *question)
@@ -58,6 +61,16 @@ static void answer(struct channel *asker, uint64_t ticket, const struct dns_answ
     dns_answer_encode(&bytes, answer);
     channel_send(asker, dns_answer, .ticket = ticket, .answer = buf_str(&bytes));
     buf_fini(&bytes);
+}
+
+/* Once, and only to the one who asked. */
+static void question_answer(struct question *question, const struct dns_answer *found)
+{
+    const struct peer *asker = question->asker;
+
+    if (!question->is_answered && asker->channel != NULL && asker->life == question->life)
+        answer(asker->channel, question->ticket, found);
+    question->is_answered = true;
 }
 
 /* sec: 0 insecure, 1 bogus, 2 secure (unbound-event.h). */
@@ -77,16 +90,14 @@ static void on_resolved(void *context, int rcode, void *packet, int len, int sec
         log_debug("dns_bogus", LOG_TEXT("why", why_bogus));
         found = (struct dns_answer){ .status = DNS_FAILED, .bogus = true };
     }
-    const struct peer *asker = question->asker;
-    if (asker->channel != NULL && asker->life == question->life)
-        answer(asker->channel, question->ticket, &found);
+    question_answer(question, &found);
     arena_fini(&arena);
     question_free(question);
 }
 
 static const struct peer *peer_of(const struct resolver *resolver, const struct channel *channel)
 {
-    for (unsigned i = 0; i < PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (resolver->peer[i].channel == channel)
             return &resolver->peer[i];
     check(false);
@@ -110,11 +121,13 @@ static bool take_ask(struct resolver *resolver, struct channel *channel, struct 
     name[message.name.len] = '\0';
     struct question *question = memory_new(sizeof *question);
     const struct peer *asker = peer_of(resolver, channel);
-    *question = (struct question){ .resolver = resolver,
-                                   .asker = asker,
-                                   .life = asker->life,
-                                   .ticket = message.ticket,
-                                   .type = (enum dns_type)message.type };
+    *question =
+        (struct question){ .resolver = resolver,
+                           .asker = asker,
+                           .life = asker->life,
+                           .ticket = message.ticket,
+                           .type = (enum dns_type)message.type,
+                           .deadline_ms = loop_now(resolver->process->loop).mono_ms + PATIENCE_MS };
     list_append(&resolver->questions, &question->link);
     resolver->question_count++;
     if (ub_resolve_event(resolver->unbound, name, (int)message.type, 1, question, on_resolved,
@@ -136,10 +149,10 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     struct resolver *resolver = context;
 
     (void)why; /* the supervisor logs who died */
-    for (unsigned i = 0; i < PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (resolver->peer[i].channel == channel)
             resolver->peer[i].channel = NULL;
-    check(resolver->dead_count < PEERS_MAX);
+    check(resolver->dead_count < ROLE_PROCESSES_MAX);
     resolver->dead[resolver->dead_count++] = channel;
 }
 
@@ -149,12 +162,12 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
 {
     struct resolver *resolver = state;
 
-    for (unsigned i = 0; i < PEERS_MAX; i++) {
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         struct channel *old = resolver->peer[i].channel;
         if (old != NULL && channel_peer(old) == role && channel_peer_index(old) == index)
             on_broken(resolver, old, "a new one came");
     }
-    for (unsigned i = 0; i < PEERS_MAX; i++) {
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         if (resolver->peer[i].channel != NULL)
             continue;
         resolver->peer[i].channel = channel_new(ROLE_RESOLVER, role, index, &peer_host, resolver);
@@ -259,6 +272,7 @@ static void *create(struct role_process *process)
     struct resolver *resolver = memory_new(sizeof *resolver);
     resolver->process = process;
     list_init(&resolver->questions);
+    list_init(&resolver->overdue);
     return resolver;
 }
 
@@ -274,9 +288,11 @@ static void destroy(void *state)
 
     if (resolver->unbound != NULL)
         ub_ctx_delete(resolver->unbound);
-    for (unsigned i = 0; i < PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         channel_free(resolver->peer[i].channel);
     list_each_safe(link, &resolver->questions)
+        question_free(container_of(link, struct question, link));
+    list_each_safe (link, &resolver->overdue)
         question_free(container_of(link, struct question, link));
     free_dead(resolver);
     memory_free(resolver);
@@ -296,8 +312,8 @@ static int start(void *state)
     return 0;
 }
 
-/* New servers take a new context, which cannot be had any more from in here: the supervisor
- * restarts the resolver where `dns` changed. */
+/* New servers take a new context, which cannot be had any more from in here: `dns` takes a
+ * restart. */
 static void reload(void *state)
 {
     (void)state;
@@ -309,16 +325,33 @@ static void stop(void *state)
     role_finished(resolver->process);
 }
 
+/* Whoever waits for an answer that does not come must not wait for ever. The next deadline. */
+static int64_t give_up_overdue(struct resolver *resolver, struct now now)
+{
+    static const struct dns_answer failed = { .status = DNS_FAILED };
+    struct link *first;
+
+    while ((first = list_first(&resolver->questions)) != NULL) {
+        struct question *question = container_of(first, struct question, link);
+        if (question->deadline_ms > now.mono_ms)
+            return question->deadline_ms;
+        question_answer(question, &failed);
+        list_remove(first);
+        list_append(&resolver->overdue, first);
+    }
+    return NEVER_MS;
+}
+
 static int64_t turn(void *state, struct now now)
 {
     struct resolver *resolver = state;
+    int64_t deadline = give_up_overdue(resolver, now);
 
-    (void)now;
-    for (unsigned i = 0; i < PEERS_MAX; i++)
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (resolver->peer[i].channel != NULL)
             channel_flush(resolver->peer[i].channel);
     free_dead(resolver);
-    return NEVER_MS;
+    return deadline;
 }
 
 const struct role_hooks resolver_hooks = {

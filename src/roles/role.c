@@ -3,6 +3,7 @@
 #include "roles/role.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -180,6 +181,17 @@ static int64_t turn(void *context, struct now now)
     return deadline;
 }
 
+/* Until the word to run, the leash is all that is looked at: a peer may speak on its channel as
+ * soon as it has its end, and that must find us confined and started. */
+static void wait_for_the_word(struct role_process *process)
+{
+    while (!process->is_running && !process->is_stopping && !loop_is_stopped(process->loop)) {
+        struct pollfd leash = { .fd = process->leash.fd, .events = POLLIN };
+        if (poll(&leash, 1, -1) > 0)
+            on_leash(process, WATCH_READ);
+    }
+}
+
 static void ignore_signals(void)
 {
     /* The terminal's Ctrl-C reaches all processes; only the supervisor decides what it means. */
@@ -202,6 +214,7 @@ int role_run(enum role role, unsigned index)
     process.loop = loop_new();
     process.leash_watch = watch_new(process.loop, LEASH_FD, on_leash, &process);
     watch_set(process.leash_watch, WATCH_READ);
+    wait_for_the_word(&process);
     loop_run(process.loop, turn, &process);
     bool was_running = process.is_running;
     if (process.state != NULL)

@@ -40,14 +40,14 @@ static const unsigned rights_of[ROLE_COUNT] = {
 static const int calls_of_all[] = {
     CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(recvfrom), CALL(recvmsg),
     CALL(sendto), CALL(sendmsg), CALL(close), CALL(shutdown), CALL(getsockopt), CALL(setsockopt),
-    CALL(getsockname), CALL(getpeername), CALL(fcntl), CALL(fstat), CALL(lseek), CALL(dup),
+    CALL(getsockname), CALL(getpeername), CALL(fstat), CALL(lseek), CALL(dup),
     CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2),
     CALL(poll), CALL(ppoll), CALL(eventfd2), CALL(pipe2), CALL(timerfd_create),
     CALL(timerfd_settime), CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(futex),
     CALL(clock_gettime), CALL(clock_getres), CALL(gettimeofday), CALL(time),
     CALL(clock_nanosleep), CALL(nanosleep), CALL(getrandom), CALL(rt_sigaction),
     CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(restart_syscall),
-    CALL(getpid), CALL(gettid), CALL(tgkill), CALL(getuid), CALL(geteuid), CALL(getgid),
+    CALL(getpid), CALL(gettid), CALL(getuid), CALL(geteuid), CALL(getgid),
     CALL(getegid), CALL(sched_yield), CALL(sched_getaffinity), CALL(getcpu), CALL(sysinfo),
     CALL(uname), CALL(rseq), CALL(set_robust_list), CALL(exit), CALL(exit_group),
 };
@@ -77,6 +77,26 @@ static int allow(scmp_filter_ctx filter, const int *call, size_t count)
     return 0;
 }
 #define ALLOW(filter, table) allow((filter), (table), sizeof(table) / sizeof((table)[0]))
+
+/* The roles run as one user, so the kernel would let them signal each other. A thread may signal its
+ * own process (that is how abort() works), and no descriptor may be made to signal another one
+ * (F_SETOWN with F_SETSIG). Called in the process that is confined. */
+static int allow_own_signals(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1,
+                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+}
+
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+    static const int command[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
+                                   F_SETFL, F_GETLK,         F_SETLK, F_SETLKW };
+    int error = 0;
+    for (size_t i = 0; i < sizeof command / sizeof command[0] && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(fcntl), 1,
+                                 SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command[i], 0));
+    return error;
+}
 
 /* Memory may be had, but never memory that is executed. */
 static int allow_memory(scmp_filter_ctx filter)
@@ -119,6 +139,10 @@ static int allow_threads(scmp_filter_ctx filter)
 static int fill_filter(scmp_filter_ctx filter, unsigned rights)
 {
     int error = ALLOW(filter, calls_of_all);
+    if (error == 0)
+        error = allow_own_signals(filter);
+    if (error == 0)
+        error = allow_fcntl(filter);
     if (error == 0)
         error = allow_memory(filter);
     if (error == 0 && (rights & RIGHT_ACCEPT))

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,6 +123,17 @@ static int try_kill(void)
     return result_of(kill(getppid(), 0));
 }
 
+static int try_tgkill(void)
+{
+    return result_of(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+/* Descriptor 0 would send its owner a signal whenever it is readable. */
+static int try_signal_by_descriptor(void)
+{
+    return result_of(fcntl(0, F_SETOWN, getppid()));
+}
+
 static int try_executable_memory(void)
 {
     void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
@@ -163,6 +175,8 @@ static const struct sandbox_check {
     { "accept", try_accept, ONLY(RECEIVER) | ONLY(KEEPER) },
     { "ptrace", try_ptrace, NOBODY },
     { "kill the parent", try_kill, NOBODY },
+    { "kill a thread of the parent", try_tgkill, NOBODY },
+    { "have a descriptor signal the parent", try_signal_by_descriptor, NOBODY },
     { "map executable memory", try_executable_memory, NOBODY },
     { "setuid 0", try_setuid, NOBODY },
     { "chroot", try_chroot, NOBODY },

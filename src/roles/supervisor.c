@@ -32,7 +32,6 @@
 #include "net/loop.h"
 
 enum {
-    CHILDREN_MAX = 32,
     DELAY_FIRST_MS = 100,
     DELAY_MAX_MS = 30 * SECOND_MS,
     SETTLED_MS = MINUTE_MS,
@@ -62,7 +61,7 @@ struct supervisor {
     const char *config_path;
     struct config *config;
     struct loop *loop;
-    struct child child[CHILDREN_MAX];
+    struct child child[ROLE_PROCESSES_MAX];
     unsigned child_count;
     struct listeners listeners;
     int board; /* board.h */
@@ -72,6 +71,19 @@ struct supervisor {
     int64_t stop_deadline_ms;
     int status;
 };
+
+/* When stopping, a role is told to end in its stage; until then it is started again if it dies:
+ * those who end before it have something to tell it. */
+static unsigned stage_of(enum role role)
+{
+    static const unsigned stage[ROLE_COUNT] = {
+        [ROLE_RECEIVER] = 1,
+        [ROLE_DELIVERER] = 2,
+        [ROLE_KEEPER] = 3,
+        [ROLE_RESOLVER] = 3,
+    };
+    return stage[role];
+}
 
 /* Who speaks with whom. */
 static bool are_peers(enum role a, enum role b)
@@ -310,7 +322,7 @@ static void on_leash(void *context, unsigned what)
 static void bury(struct child *child, int status, struct now now)
 {
     struct supervisor *supervisor = child->supervisor;
-    bool expected = supervisor->stop_stage > 0;
+    bool expected = supervisor->stop_stage >= stage_of(child->role);
     const char *how = WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit";
 
     log_event(expected ? LOG_INFO : LOG_ERROR, "role_ended",
@@ -385,6 +397,8 @@ static void on_hangup(void *context, int number)
         config_restart_needed(supervisor->config, next, &needs_restart);
         if (needs_restart.len > 0)
             log_warn("reload_incomplete", LOG_STR("takes_a_restart", buf_str(&needs_restart)));
+        config_keep(supervisor->config, next);
+        place_fill_in(next); /* once more: the listeners are those that there were */
         config_free(supervisor->config);
         supervisor->config = next;
         log_set_level(next->log_level);
@@ -397,14 +411,6 @@ static void on_hangup(void *context, int number)
 }
 
 /* ---- stopping ---- */
-
-static unsigned stage_of(enum role role)
-{
-    static const unsigned stage[ROLE_COUNT] = {
-        [ROLE_RECEIVER] = 1, [ROLE_DELIVERER] = 2, [ROLE_KEEPER] = 3, [ROLE_RESOLVER] = 3,
-    };
-    return stage[role];
-}
 
 static void enter_stage(struct supervisor *supervisor, unsigned stage, struct now now)
 {
@@ -462,8 +468,10 @@ static int64_t turn(void *context, struct now now)
 
     if (supervisor->stop_stage > 0) {
         go_on_stopping(supervisor, now);
-        return now.mono_ms + SECOND_MS;
+        deadline = now.mono_ms + SECOND_MS;
     }
+    if (loop_is_stopped(supervisor->loop))
+        return NEVER_MS;
     for (unsigned i = 0; i < supervisor->child_count; i++) {
         struct child *child = &supervisor->child[i];
         if (child->state == CHILD_WAITING && child->spawn_at_ms <= now.mono_ms)
@@ -478,7 +486,7 @@ static int64_t turn(void *context, struct now now)
 
 static void add_children(struct supervisor *supervisor, enum role role, unsigned count)
 {
-    for (unsigned i = 0; i < count && supervisor->child_count < CHILDREN_MAX; i++) {
+    for (unsigned i = 0; i < count && supervisor->child_count < ROLE_PROCESSES_MAX; i++) {
         struct child *child = &supervisor->child[supervisor->child_count++];
         *child = (struct child){ .supervisor = supervisor, .role = role, .index = i + 1 };
         child->leash.fd = -1;
@@ -516,8 +524,10 @@ int roles_run(const char *config_path)
     check(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     supervisor->config_path = config_path;
     supervisor->listeners.control = -1;
-    if (config_load(config_path, &supervisor->config, &problems) == 0) {
+    int error = config_load(config_path, &supervisor->config, &problems);
+    if (problems.text.len > 0)
         (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
+    if (error == 0) {
         log_set_level(supervisor->config->log_level);
         place_fill_in(supervisor->config);
         status = 1;
@@ -529,8 +539,6 @@ int roles_run(const char *config_path)
         }
         place_close(&supervisor->listeners);
         config_free(supervisor->config);
-    } else {
-        (void)fwrite(problems.text.ptr, 1, problems.text.len, stderr);
     }
     if (status == 0)
         log_info("stopped", LOG_TEXT("file", config_path));

@@ -272,7 +272,7 @@ bool handover_want(struct handover *handover, uint64_t session, struct message_i
 {
     struct parcel *parcel = find(handover, session, id);
 
-    if (parcel == NULL || parcel->reader == NULL || offset > parcel->size)
+    if (parcel == NULL || parcel->reader == NULL || parcel->reading > 0 || offset > parcel->size)
         return false;
     if (octets > HANDOVER_PIECE_MAX)
         octets = HANDOVER_PIECE_MAX;
@@ -314,7 +314,7 @@ static void on_settled(void *context, int error)
         report_free(report);
         return;
     }
-    if (error != 0) {
+    if (error != 0 && error != -ENOENT) { /* -ENOENT: gone and forgotten; nothing to settle */
         log_error("settle_failed", LOG_ID(report->result.id), LOG_TEXT("error", strerror(-error)));
         report->again_ms = report->handover->now.mono_ms + SETTLE_AGAIN_MS;
         list_append(&report->handover->failed, &report->link);
@@ -322,6 +322,21 @@ static void on_settled(void *context, int error)
     }
     report->outcome = report->outcome == OUTCOME_DELIVERED ? OUTCOME_RESCUED : 0;
     report_step(report);
+}
+
+static uint32_t count_fate(const struct report *report, enum fate fate)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < report->count; i++)
+        count += report->verdict[i].fate == fate;
+    return count;
+}
+
+/* Cannot be counted: those who were deferred wait at least, and the next try will tell. */
+static uint32_t count_unread(const struct report *report)
+{
+    uint32_t count = count_fate(report, FATE_DEFER);
+    return count > 0 ? count : 1;
 }
 
 static void on_counted(void *context, int error, struct store_reader *reader,
@@ -340,16 +355,10 @@ static void on_counted(void *context, int error, struct store_reader *reader,
             report->result.left++;
     if (error == 0)
         store_reader_close(reader);
+    else if (error != -ENOENT)
+        report->result.left = count_unread(report);
     handover->host->settled(handover->context, &report->result);
     report_free(report);
-}
-
-static uint32_t count_fate(const struct report *report, enum fate fate)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < report->count; i++)
-        count += report->verdict[i].fate == fate;
-    return count;
 }
 
 /* All went well and all that there was went out: no need to look what is left. */
@@ -416,7 +425,7 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
     report->handover = handover;
     report->outcome = OUTCOME_DELIVERED;
     buf_add(&report->domain, domain);
-    report->result = (struct handover_result){ .session = session, .id = id };
+    report->result = (struct handover_result){ .session = session, .id = id, .was_answered = true };
     report->result.domain = buf_str(&report->domain);
     report->count = count;
     report->recipient = memory_copy(recipient, count * sizeof *recipient);
@@ -464,12 +473,17 @@ int64_t handover_deadline(const struct handover *handover)
     return first == NULL ? NEVER_MS : container_of(first, struct report, link)->again_ms;
 }
 
+void handover_let_go(struct handover *handover)
+{
+    list_each_safe (link, &handover->all)
+        parcel_drop(container_of(link, struct parcel, link));
+}
+
 void handover_free(struct handover *handover)
 {
     if (handover == NULL)
         return;
-    list_each_safe(link, &handover->all)
-        parcel_drop(container_of(link, struct parcel, link));
+    handover_let_go(handover);
     list_each_safe(link, &handover->failed)
         report_free(container_of(link, struct report, link));
     map_fini(&handover->parcels);

@@ -31,6 +31,7 @@ struct handover_result {
     uint64_t session;
     struct message_id id;
     struct str domain;
+    bool was_answered; /* false: nothing was left to hand over, or it could not be read */
     uint32_t left;     /* recipients of the domain that still wait */
     uint32_t deferred; /* of those: tried and told 4yz */
     struct verdict verdict; /* of the first that was deferred */
@@ -47,10 +48,12 @@ struct handover_host {
 
 struct handover *handover_new(struct store *store, const struct handover_host *host,
                               void *context);
+/* Before store_close(): lets go of the messages that sessions have. Answers are still settled. */
+void handover_let_go(struct handover *handover);
 void handover_free(struct handover *handover); /* after store_close() has answered everything */
 
 void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry);
-/* False where the session was never given that message. */
+/* False where the session was never given that message, or waits for a piece of it already. */
 bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
                    uint64_t offset, size_t octets);
 /* One verdict per recipient index. Also for messages that an earlier keeper handed out. */

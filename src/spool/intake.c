@@ -24,6 +24,7 @@ struct intake {
     struct map by_key;
     struct link uploads; /* struct upload.link */
     struct link commits;
+    struct link questions; /* struct question.link */
 };
 
 struct upload {
@@ -38,6 +39,13 @@ struct upload {
     struct arena arena;
     struct envelope envelope;
     uint64_t size;
+};
+
+struct question { /* was it stored? */
+    struct link link;
+    struct intake *intake; /* NULL: the intake went away first */
+    struct intake_key key;
+    struct message_id id;
 };
 
 struct key_bytes {
@@ -82,6 +90,7 @@ struct intake *intake_new(struct store *store, uint64_t memory_budget,
     map_init(&intake->by_key);
     list_init(&intake->uploads);
     list_init(&intake->commits);
+    list_init(&intake->questions);
     return intake;
 }
 
@@ -98,9 +107,13 @@ void intake_free(struct intake *intake)
         return;
     list_each_safe(link, &intake->uploads)
         drop(intake, container_of(link, struct upload, link));
-    /* Commits end with the store; they must find nobody to answer. */
+    /* Commits and questions end with the store; they must find nobody to answer. */
     list_each_safe(link, &intake->commits) {
         container_of(link, struct upload, link)->intake = NULL;
+        list_remove(link);
+    }
+    list_each_safe (link, &intake->questions) {
+        container_of(link, struct question, link)->intake = NULL;
         list_remove(link);
     }
     map_fini(&intake->by_key);
@@ -259,19 +272,13 @@ bool intake_abort(struct intake *intake, struct intake_key key)
     return true;
 }
 
-struct question {
-    struct intake *intake;
-    struct intake_key key;
-    struct message_id id;
-};
-
 static void on_asked(void *context, int error)
 {
     struct question *question = context;
     struct verdict verdict = verdict_of(error, question->id);
-    /* -ECANCELED: the store closes, and the intake went before it. */
-    if (error != -ECANCELED)
+    if (question->intake != NULL)
         question->intake->host->answer(question->intake->context, question->key, &verdict);
+    list_remove(&question->link);
     memory_free(question);
 }
 
@@ -279,6 +286,7 @@ void intake_ask(struct intake *intake, struct intake_key key, struct message_id 
 {
     struct question *question = memory_new(sizeof *question);
     *question = (struct question){ .intake = intake, .key = key, .id = id };
+    list_append(&intake->questions, &question->link);
     store_ask(intake->store, id, on_asked, question);
 }
 

@@ -316,6 +316,8 @@ static void names_what_takes_a_restart(void **state)
         { "hostname = mx2.example.net\ndefaults { hold = 1d }", "" },
         { "hostname = mx2.example.net\nuser = mail\nlisten smtp { address = \"[::1]:25\" }",
           "user, listen smtp address" },
+        { "hostname = mx2.example.net\ndns { servers = \"127.0.0.2:53\" } store { memory = 99MB }",
+          "dns servers, store memory" },
         { "hostname = mx2.example.net\ndata = /srv", "data, control" },
     };
     struct config *current = load("hostname = mx2.example.net");
@@ -325,6 +327,10 @@ static void names_what_takes_a_restart(void **state)
         struct buf needed = { 0 };
         config_restart_needed(current, next, &needed);
         assert_str(buf_str(&needed), cases[i].needed);
+        buf_reset(&needed);
+        config_keep(current, next);
+        config_restart_needed(current, next, &needed);
+        assert_str(buf_str(&needed), "");
         buf_fini(&needed);
         config_free(next);
     }

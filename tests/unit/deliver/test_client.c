@@ -262,7 +262,7 @@ static void gives_up_when_refused(void **state)
     DIALOGUE({ "<421 no", "{closed refused 421}" });
     DIALOGUE({ "<354 no", "{closed protocol 451}" });
     DIALOGUE({ "<SSH-2.0-x", "{closed protocol 451}" });
-    DIALOGUE({ "e", "{closed lost 451}" });
+    DIALOGUE({ "e", "{closed lost 421}" });
     DIALOGUE(HELLO, { "<450 later", "QUIT\r\n{closed refused 450}" });
     DIALOGUE(HELLO, { "<502 what?", "HELO me.example\r\n" },
              { "<502 what?", "QUIT\r\n{closed refused 502}" });
@@ -433,17 +433,17 @@ static void is_in_doubt_only_about_whole_content(void **state)
     static const struct step mail = { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" };
     static const struct step whole = { "c0", "BDAT 6 LAST\r\nzero\r\n" };
     (void)state;
-    DIALOGUE(CHUNKING, mail, { "e", "{0: 451}{closed lost 451}" });
-    DIALOGUE(CHUNKING, mail, { "c0=5", "BDAT 4\r\nzero" }, { "e", "{0: 451}{closed lost 451}" });
-    DIALOGUE(CHUNKING, mail, whole, { "e", "{0: 451 in doubt}{closed lost 451}" });
+    DIALOGUE(CHUNKING, mail, { "e", "{0: 421}{closed lost 421}" });
+    DIALOGUE(CHUNKING, mail, { "c0=5", "BDAT 4\r\nzero" }, { "e", "{0: 421}{closed lost 421}" });
+    DIALOGUE(CHUNKING, mail, whole, { "e", "{0: 421 in doubt}{closed lost 421}" });
     DIALOGUE(CHUNKING, mail, whole, { "<250 a\n250 x", "" },
-             { "e", "{0: 451 in doubt}{closed lost 451}" });
+             { "e", "{0: 421 in doubt}{closed lost 421}" });
     /* refused already: it cannot have been taken */
-    DIALOGUE(CHUNKING, mail, whole, { "<250 a\n550 x", "" }, { "e", "{0: 550}{closed lost 451}" });
-    DIALOGUE(CHUNKING, mail, whole, { "<450 a", "" }, { "e", "{0: 450}{closed lost 451}" });
+    DIALOGUE(CHUNKING, mail, whole, { "<250 a\n550 x", "" }, { "e", "{0: 550}{closed lost 421}" });
+    DIALOGUE(CHUNKING, mail, whole, { "<450 a", "" }, { "e", "{0: 450}{closed lost 421}" });
     /* half a reply is none */
     DIALOGUE(CHUNKING, mail, whole, { "<250 a\n250 x\n250-c", "" },
-             { "e", "{0: 451 in doubt}{closed lost 451}" });
+             { "e", "{0: 421 in doubt}{closed lost 421}" });
     /* 421 to the content: not taken; what lies behind it is in doubt, what was not begun is not */
     DIALOGUE(CHUNKING, mail, whole,
              { "m1", "RSET\r\nMAIL FROM:<b@s>\r\nRCPT TO:<y@d>\r\n{want 1}" },
@@ -500,23 +500,23 @@ static void gives_up_lost_content(void **state)
 static void runs_out_of_patience(void **state)
 {
     (void)state;
-    DIALOGUE({ "t9999", "" }, { "t1", "{closed timeout 451}" });
-    DIALOGUE(HELLO, { "t9999", "" }, { "<250-mx", "" }, { "t1", "{closed timeout 451}" });
+    DIALOGUE({ "t9999", "" }, { "t1", "{closed timeout 421}" });
+    DIALOGUE(HELLO, { "t9999", "" }, { "<250-mx", "" }, { "t1", "{closed timeout 421}" });
     DIALOGUE(CHUNKING, { "t999999999", "" }, { "d", "" },
              { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" }, { "d", "" },
              { "t19999", "" }, { "<250 a", "" }, { "t19999", "" },
-             { "t1", "{0: 451}{closed timeout 451}" });
+             { "t1", "{0: 421}{closed timeout 421}" });
     /* waiting for our own content */
     DIALOGUE(CHUNKING, { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" }, { "d", "" },
-             { "<250 a\n250 x", "" }, { "t39999", "" }, { "t1", "{0: 451}{closed timeout 451}" });
+             { "<250 a\n250 x", "" }, { "t39999", "" }, { "t1", "{0: 421}{closed timeout 421}" });
     /* the server does not read */
     DIALOGUE(CHUNKING, { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" },
              { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "t39999", "" },
-             { "t1", "{0: 451 in doubt}{closed timeout 451}" });
+             { "t1", "{0: 421 in doubt}{closed timeout 421}" });
     DIALOGUE(PIPELINING, { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\nDATA\r\n{want 0}" },
              { "d", "" }, { "<250 a\n250 x", "" }, { "t29999", "" }, { "<354 go", "" },
              { "t29999", "" }, { "c0", "zero\r\n.\r\n" }, { "d", "" }, { "t49999", "" },
-             { "t1", "{0: 451 in doubt}{closed timeout 451}" });
+             { "t1", "{0: 421 in doubt}{closed timeout 421}" });
 }
 
 static void knows_when_it_is_idle(void **state)

@@ -130,6 +130,22 @@ static void cuts_enhanced_codes_only_whole(void **state)
     assert_false(verdict_cut_enhanced(&text, enhanced));
 }
 
+static void only_421_breaks_off(void **state)
+{
+    static const struct {
+        uint16_t code;
+        const char *text;
+        bool broken_off;
+    } cases[] = { { 421, "4.3.2 going down", true }, { 421, "bye", true },
+                  { 451, "4.4.2 not now", false },   { 450, "4.4.2 come back later", false },
+                  { 250, "2.0.0 ok", false },        { 550, "5.4.2 no", false } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct verdict verdict = verdict_from_reply(cases[i].code, str_from(cases[i].text));
+        assert_int_equal(verdict_is_broken_off(&verdict), cases[i].broken_off);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +154,7 @@ int main(void)
         cmocka_unit_test(cuts_long_text),
         cmocka_unit_test(refuses_bent_bytes),
         cmocka_unit_test(cuts_enhanced_codes_only_whole),
+        cmocka_unit_test(only_421_breaks_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -333,6 +333,27 @@ static void loops_are_refused(void **state)
     dialogue_end(&dialogue);
 }
 
+/* The settings change at a reload, and what they pointed to goes. */
+static void our_name_may_change_within_content(void **state)
+{
+    struct dialogue dialogue;
+    char old_name[] = "old.example";
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue.settings.hostname = str_of(old_name, sizeof old_name - 1);
+    dialogue_say(&dialogue, FROM TO "DATA\r\n");
+    expect_heard(&dialogue, HELLO SENDER_OK RCPT_OK GO_ON);
+    dialogue_say(&dialogue, "Received: by old.");
+    dialogue.settings.hostname = STR("mx.example");
+    memset(old_name, 'x', sizeof old_name);
+    dialogue_say(&dialogue, "example\r\nReceived: by mx.example\r\nReceived: by mx.example\r\n");
+    dialogue_say(&dialogue, "\r\n.\r\n");
+    expect_heard(&dialogue, "554 5.4.6 Mail loop: too many hops, or it was here before\r\n");
+    expect_events(&dialogue, "open abort ");
+    dialogue_end(&dialogue);
+}
+
 static void say_long_line(struct dialogue *dialogue, size_t len, size_t piece)
 {
     struct buf line = { 0 };
@@ -777,6 +798,7 @@ int main(void)
         cmocka_unit_test(chunking_can_be_switched_off),
         cmocka_unit_test(bare_newlines_can_be_refused),
         cmocka_unit_test(loops_are_refused),
+        cmocka_unit_test(our_name_may_change_within_content),
         cmocka_unit_test(overlong_lines_are_answered_once),
         cmocka_unit_test(nul_bytes_in_commands_are_refused),
         cmocka_unit_test(too_many_errors_end_the_session),

@@ -70,6 +70,31 @@ static void carries_messages_in_any_split(void **state)
     channel_free(sender);
 }
 
+/* What was sent and what is pending keep their order however the kernel takes it, and a channel
+ * that is never empty does not grow. */
+static void a_channel_that_is_never_empty_gives_memory_back(void **state)
+{
+    static char piece[60 * 1024];
+    struct channel *sender = channel_new(ROLE_RECEIVER, ROLE_KEEPER, 1, &host, NULL);
+    uint64_t next = 0;
+    size_t size = 0;
+
+    (void)state;
+    channel_send(sender, content_data, .ticket = 0, .bytes = str_of(piece, sizeof piece));
+    size = channel_pending(sender).len;
+    for (uint64_t ticket = 1; ticket <= 2000; ticket++) {
+        channel_send(sender, content_data, .ticket = ticket, .bytes = str_of(piece, sizeof piece));
+        assert_int_equal(channel_pending(sender).len, 2 * size);
+        struct message_content_data data;
+        struct str frame = str_first(channel_pending(sender), size);
+        assert_true(message_get_content_data(cursor_over(str_skip(frame, 8)), &data));
+        assert_int_equal(data.ticket, next++);
+        channel_taken(sender, size);
+    }
+    assert_true(channel_memory(sender) < 8 * 1024 * 1024);
+    channel_free(sender);
+}
+
 static void cuts_off_who_says_what_is_not_its_to_say(void **state)
 {
     (void)state;
@@ -155,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_messages_in_any_split),
+        cmocka_unit_test(a_channel_that_is_never_empty_gives_memory_back),
         cmocka_unit_test(cuts_off_who_says_what_is_not_its_to_say),
         cmocka_unit_test(cuts_off_whose_message_makes_no_sense),
         cmocka_unit_test(refuses_payloads_that_are_cut_or_too_long),

@@ -221,7 +221,70 @@ static void repeats_a_settlement_that_failed(void **state)
     struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
     asked.done(asked.context, 0);
     assert_int_equal(scene.heard.settled, 1);
+    assert_true(scene.heard.result.was_answered);
     assert_true(handover_deadline(scene.handover) == NEVER_MS);
+    scene_close(&scene);
+}
+
+/* What the store has forgotten needs no settlement, and must not be tried for ever. */
+static void what_the_store_has_forgotten_is_settled(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    answer(&scene, 250, 250);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    asked.done(asked.context, -ENOENT);
+    assert_int_equal(scene.heard.settled, 1);
+    assert_int_equal(scene.heard.result.left, 0);
+    scene_close(&scene);
+}
+
+static void recipients_that_cannot_be_counted_are_not_forgotten(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    answer(&scene, 451, 452);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, -EIO, NULL, NULL);
+    assert_int_equal(scene.heard.result.left, 2);
+    assert_int_equal(scene.heard.result.deferred, 2);
+    scene_close(&scene);
+}
+
+/* One piece at a time: the store reads no more than that from one reader. */
+static void a_second_wish_for_content_is_refused(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    assert_true(handover_want(scene.handover, 5, scene.entry.id, 0, 4));
+    assert_false(handover_want(scene.handover, 5, scene.entry.id, 4, 4));
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_READ);
+    asked.read_done(asked.context, 0, STR("0123"));
+    assert_int_equal(scene.heard.pieces, 1);
+    handover_session_gone(scene.handover, 5, NULL, NULL);
+    scene_close(&scene);
+}
+
+/* The store frees its readers when it closes: none may be closed later. */
+static void lets_go_before_the_store_closes(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    assert_int_equal(scene.store.open_readers, 1);
+    handover_let_go(scene.handover);
+    assert_int_equal(scene.store.open_readers, 0);
     scene_close(&scene);
 }
 
@@ -241,6 +304,7 @@ static void what_is_gone_or_unreadable_does_not_block(void **state)
         asked.opened(asked.context, cases[i].error, NULL, NULL);
         assert_int_equal(scene.heard.deliveries, 0);
         assert_int_equal(scene.heard.settled, 1);
+        assert_false(scene.heard.result.was_answered);
         assert_int_equal(scene.heard.result.left, cases[i].left);
         scene_close(&scene);
     }
@@ -316,6 +380,10 @@ int main(void)
         cmocka_unit_test(refused_recipients_are_rescued),
         cmocka_unit_test(deferred_recipients_are_left),
         cmocka_unit_test(repeats_a_settlement_that_failed),
+        cmocka_unit_test(what_the_store_has_forgotten_is_settled),
+        cmocka_unit_test(recipients_that_cannot_be_counted_are_not_forgotten),
+        cmocka_unit_test(a_second_wish_for_content_is_refused),
+        cmocka_unit_test(lets_go_before_the_store_closes),
         cmocka_unit_test(what_is_gone_or_unreadable_does_not_block),
         cmocka_unit_test(a_session_may_go_while_the_store_reads),
         cmocka_unit_test(gives_pieces_on_demand),

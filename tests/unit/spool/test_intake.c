@@ -162,6 +162,23 @@ static void refuses_receivers_that_break_the_rules(void **state)
     assert_int_equal(scene.store.open_uploads, 0);
 }
 
+/* The intake goes before the store, which answers what it knows while it closes. */
+static void questions_may_outlive_the_intake(void **state)
+{
+    static const int errors[] = { 0, -ENOENT, -ECANCELED };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct scene scene;
+        scene_open(&scene);
+        intake_ask(scene.intake, first, (struct message_id){ { 1 } });
+        intake_free(scene.intake);
+        struct hand_asked asked = hand_store_take(&scene.store, HAND_ASK);
+        asked.done(asked.context, errors[i]);
+        assert_int_equal(scene.heard.answers, 0);
+    }
+}
+
 /* Above its budget the oldest upload alone goes on, so that half-arrived ones cannot wait for each
  * other for ever. */
 static void gives_credit_to_the_oldest_alone_when_memory_is_short(void **state)
@@ -249,6 +266,7 @@ int main(void)
         cmocka_unit_test(says_what_went_wrong),
         cmocka_unit_test(tells_of_each_domain_once),
         cmocka_unit_test(refuses_receivers_that_break_the_rules),
+        cmocka_unit_test(questions_may_outlive_the_intake),
         cmocka_unit_test(gives_credit_to_the_oldest_alone_when_memory_is_short),
         cmocka_unit_test(drops_a_source_that_is_gone),
         cmocka_unit_test(commits_may_end_after_the_intake),
