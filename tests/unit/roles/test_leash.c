@@ -126,15 +126,17 @@ static void carries_the_largest_configuration(void **state)
 
 static void refuses_what_is_not_the_sender_s_to_say(void **state)
 {
-    static const struct {
+    static const char stop[] = { MESSAGE_stop, 0 };
+    static const char ask[] = { MESSAGE_recipient_ask, 0 };
+    const struct {
         const char *what;
         struct str packet;
     } cases[] = {
         { "a single byte", { "\1", 1 } },
         { "type zero", { "\0\0", 2 } },
         { "an unknown type", { "\377\377", 2 } },
-        { "a receiver that says stop", { "\6\0", 2 } },
-        { "a receiver that asks the keeper's question here", { "\11\0", 2 } },
+        { "a receiver that says stop", { stop, sizeof stop } },
+        { "a receiver that asks the keeper's question here", { ask, sizeof ask } },
     };
     struct fixture *fixture = *state;
     struct leash_packet packet;
