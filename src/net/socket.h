@@ -15,5 +15,5 @@ int socket_listen_unix(const char *path, unsigned mode); /* removes a stale sock
 int socket_accept(int listener, struct endpoint *out_peer);
 /* Begins to connect; writable when done, then socket_error(). */
 int socket_connect(struct endpoint to);
-int socket_error(int fd); /* SO_ERROR as 0 or negative errno */
+int socket_error(int fd);                 /* SO_ERROR as 0 or negative errno */
 int socket_pair(int type, int out_fd[2]); /* AF_UNIX */

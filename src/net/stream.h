@@ -43,6 +43,6 @@ void stream_free(struct stream *stream); /* closes at once; NULL is fine; not in
 void stream_output(struct stream *stream, struct str bytes);
 size_t stream_pending(const struct stream *stream); /* octets not yet taken by the kernel */
 void stream_want_input(struct stream *stream, bool want);
-/* Sends what is pending, closes, calls closed(). No input() or end() comes any more. A peer that does
- * not read can hold this up for ever: the host frees the stream when it has waited enough. */
+/* Sends what is pending, closes, calls closed(). No input() or end() comes any more. A peer that
+ * does not read can hold this up for ever: the host frees the stream when it has waited enough. */
 void stream_close_after_flush(struct stream *stream);

@@ -114,7 +114,7 @@ static void item_free(struct item *item)
 
 static struct item *find_item(struct session *session, struct message_id id)
 {
-    list_each(link, &session->items) {
+    list_each (link, &session->items) {
         struct item *item = container_of(link, struct item, link);
         if (message_id_equals(item->id, id))
             return item;
@@ -265,8 +265,7 @@ static void serve_want(struct session *session, struct item *item)
     struct deliverer *deliverer = session->deliverer;
 
     if (item->want_offset < item->content.len) {
-        feed_content(session, item,
-                     str_skip(buf_str(&item->content), (size_t)item->want_offset));
+        feed_content(session, item, str_skip(buf_str(&item->content), (size_t)item->want_offset));
     } else if (deliverer->keeper == NULL || session->is_orphan) {
         deliver_content_failed(session->client, item->id, now_of(deliverer));
     } else {
@@ -364,8 +363,7 @@ static void session_connect(struct session *session, int64_t timeout_ms)
         return;
     }
     session->fd = fd;
-    session->connecting =
-        watch_new(session->deliverer->process->loop, fd, on_connected, session);
+    session->connecting = watch_new(session->deliverer->process->loop, fd, on_connected, session);
     watch_set(session->connecting, WATCH_WRITE);
     heap_put(&session->deliverer->deadlines, &session->deadline,
              now_of(session->deliverer).mono_ms + timeout_ms);
@@ -373,7 +371,7 @@ static void session_connect(struct session *session, int64_t timeout_ms)
 
 static void session_free(struct session *session)
 {
-    list_each_safe(link, &session->items)
+    list_each_safe (link, &session->items)
         item_free(container_of(link, struct item, link));
     if (session->client != NULL)
         deliver_free(session->client);
@@ -523,7 +521,7 @@ static bool take_noted(struct deliverer *deliverer, struct cursor payload)
 
     if (!message_get_delivered_noted(payload, &message))
         return false;
-    list_each_safe(link, &deliverer->results) {
+    list_each_safe (link, &deliverer->results) {
         struct result *result = container_of(link, struct result, link);
         if (result->session == message.session && message_id_equals(result->id, message.id)) {
             result_free(result);
@@ -605,8 +603,8 @@ static const struct channel_host keeper_host = { .message = on_message, .broken 
 static unsigned count_unfinished(const struct deliverer *deliverer)
 {
     unsigned count = 0;
-    list_each(link, &deliverer->all)
-        list_each(item, &container_of(link, struct session, link)->items)
+    list_each (link, &deliverer->all)
+        list_each (item, &container_of(link, struct session, link)->items)
             count++;
     list_each (link, &deliverer->results)
         count++;
@@ -623,8 +621,8 @@ static void send_unfinished(struct deliverer *deliverer, struct message_id id,
 static void tell_unfinished(struct deliverer *deliverer)
 {
     channel_send(deliverer->keeper, deliverer_hello, .unfinished = count_unfinished(deliverer));
-    list_each(link, &deliverer->all) {
-        list_each(at, &container_of(link, struct session, link)->items) {
+    list_each (link, &deliverer->all) {
+        list_each (at, &container_of(link, struct session, link)->items) {
             const struct item *item = container_of(at, struct item, link);
             send_unfinished(deliverer, item->id, &item->domain);
         }
@@ -633,7 +631,7 @@ static void tell_unfinished(struct deliverer *deliverer)
         const struct result *result = container_of(link, struct result, link);
         send_unfinished(deliverer, result->id, &result->domain);
     }
-    list_each(link, &deliverer->results)
+    list_each (link, &deliverer->results)
         send_result(deliverer, container_of(link, struct result, link));
 }
 
@@ -689,7 +687,7 @@ static void destroy(void *state)
     struct deliverer *deliverer = state;
 
     free_over(deliverer);
-    list_each_safe(link, &deliverer->all)
+    list_each_safe (link, &deliverer->all)
         session_free(container_of(link, struct session, link));
     list_each_safe (link, &deliverer->results) {
         struct result *result = container_of(link, struct result, link);
@@ -728,7 +726,7 @@ static void stop(void *state)
 {
     struct deliverer *deliverer = state;
 
-    list_each(link, &deliverer->all) {
+    list_each (link, &deliverer->all) {
         struct session *session = container_of(link, struct session, link);
         if (!session->is_over)
             session_quit(session);

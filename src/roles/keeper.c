@@ -191,9 +191,8 @@ static int open_store(struct keeper *keeper)
         return -errno;
     keeper->disk = disk_posix_open(keeper->spool_directory);
     keeper->store_worker = worker_new();
-    keeper->store_watch = watch_new(keeper->process->loop,
-                                    worker_descriptor(keeper->store_worker), on_store_worker,
-                                    keeper);
+    keeper->store_watch = watch_new(keeper->process->loop, worker_descriptor(keeper->store_worker),
+                                    on_store_worker, keeper);
     watch_set(keeper->store_watch, WATCH_READ);
     return log_store_open(&settings, keeper->disk, keeper->store_worker, clock_now(),
                           &keeper->store);
@@ -202,9 +201,9 @@ static int open_store(struct keeper *keeper)
 static int open_directory(struct keeper *keeper)
 {
     keeper->directory_worker = worker_new();
-    keeper->directory_watch = watch_new(keeper->process->loop,
-                                        worker_descriptor(keeper->directory_worker),
-                                        on_directory_worker, keeper);
+    keeper->directory_watch =
+        watch_new(keeper->process->loop, worker_descriptor(keeper->directory_worker),
+                  on_directory_worker, keeper);
     watch_set(keeper->directory_watch, WATCH_READ);
     return directory_open("directory.db", keeper->directory_worker, &keeper->directory);
 }
@@ -259,8 +258,8 @@ static int start(void *state)
     keeper->intake =
         intake_new(keeper->store, (uint64_t)config->store_memory, &keeper_intake_host, keeper);
     keeper->handover = handover_new(keeper->store, &keeper_handover_host, keeper);
-    keeper->schedule = schedule_new(&settings, &keeper_schedule_host, keeper,
-                                    &keeper->process->random, now);
+    keeper->schedule =
+        schedule_new(&settings, &keeper_schedule_host, keeper, &keeper->process->random, now);
     keeper_routes_configure(keeper);
     add_routes(keeper);
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)

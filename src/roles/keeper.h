@@ -23,7 +23,7 @@ enum {
     KEEPER_LISTENERS_MAX = 2 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
 };
 
-struct keeper_peer { /* one life of one channel */
+struct keeper_peer {         /* one life of one channel */
     struct channel *channel; /* NULL: nobody */
     uint32_t source;         /* names this life; never 0 */
     bool has_greeted;        /* a deliverer's hello has come */
@@ -53,8 +53,8 @@ struct keeper {
     /* keeper_deliverers.c */
     bool may_deliver; /* every deliverer has said what it has on its hands */
     int64_t started_ms;
-    struct map sessions; /* by number: struct keeper_session */
-    struct link openings; /* struct keeper_session.link: to be opened at the turn's end */
+    struct map sessions;   /* by number: struct keeper_session */
+    struct link openings;  /* struct keeper_session.link: to be opened at the turn's end */
     struct map unfinished; /* by message id and domain: struct unfinished */
     struct link errands;   /* struct errand.link: calls into the scheduler, at the turn's end */
 

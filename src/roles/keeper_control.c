@@ -41,11 +41,11 @@ struct caller {
     struct keeper_control *owner;
     struct stream *stream;
     struct control_lines lines;
-    uint64_t ticket;   /* of the request under way; 0: none */
-    bool wants_more;   /* an answer of several lines waits until the last one is written */
+    uint64_t ticket; /* of the request under way; 0: none */
+    bool wants_more; /* an answer of several lines waits until the last one is written */
     bool is_drained;
-    bool has_ended;    /* it says no more, but may still wait for its answer */
-    bool is_over;      /* freed at the turn's end */
+    bool has_ended; /* it says no more, but may still wait for its answer */
+    bool is_over;   /* freed at the turn's end */
 };
 
 /* ---- callers ---- */
@@ -108,8 +108,8 @@ static bool may_speak(int fd)
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
         return false;
-    bool may = peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() ||
-               is_member(fd, getegid());
+    bool may =
+        peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() || is_member(fd, getegid());
     if (!may)
         log_warn("control_refused", LOG_INT("uid", peer.uid), LOG_INT("pid", peer.pid));
     return may;
@@ -132,8 +132,8 @@ static void on_listener(void *context, unsigned what)
         struct caller *caller = memory_new(sizeof *caller);
         caller->owner = owner;
         caller->lines.size_max = CONTROL_REQUEST_MAX;
-        caller->stream = stream_new(owner->keeper->process->loop,
-                                    &owner->keeper->process->streams, fd, &stream_hooks, caller);
+        caller->stream = stream_new(owner->keeper->process->loop, &owner->keeper->process->streams,
+                                    fd, &stream_hooks, caller);
         list_append(&owner->callers, &caller->link);
         owner->caller_count++;
     }
@@ -141,7 +141,7 @@ static void on_listener(void *context, unsigned what)
 
 static struct caller *find_caller(const struct keeper_control *owner, uint64_t ticket)
 {
-    list_each(link, &owner->callers) {
+    list_each (link, &owner->callers) {
         struct caller *caller = container_of(link, struct caller, link);
         if (caller->ticket == ticket)
             return caller;
@@ -189,8 +189,8 @@ static void on_settled(void *context, int error)
     memory_free(settling);
 }
 
-static void on_settle(void *context, const struct settlement *settlement,
-                      const struct entry *after, store_done *done, void *done_context)
+static void on_settle(void *context, const struct settlement *settlement, const struct entry *after,
+                      store_done *done, void *done_context)
 {
     struct keeper *keeper = context;
     struct settling *settling = memory_new(sizeof *settling);
@@ -200,9 +200,9 @@ static void on_settle(void *context, const struct settlement *settlement,
     };
     buf_add(&settling->domain, after->domain);
     settling->after.domain = buf_str(&settling->domain);
-    log_info("settled_by_operator", LOG_ID(settlement->id), LOG_STR("domain", settlement->domain),
-             LOG_TEXT("outcome",
-                      settlement->outcome == OUTCOME_RELEASED ? "released" : "discarded"));
+    log_info(
+        "settled_by_operator", LOG_ID(settlement->id), LOG_STR("domain", settlement->domain),
+        LOG_TEXT("outcome", settlement->outcome == OUTCOME_RELEASED ? "released" : "discarded"));
     store_settle(keeper->store, settlement, on_settled, settling);
 }
 
@@ -235,9 +235,8 @@ static const char *on_route_problem(void *context, struct str domain)
     return keeper_route_problem(context, domain);
 }
 
-static bool on_entry_status(void *context, struct str domain, struct message_id id,
-                            struct now now, int64_t *out_next_ms, uint32_t *out_attempts,
-                            struct verdict *out_last)
+static bool on_entry_status(void *context, struct str domain, struct message_id id, struct now now,
+                            int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last)
 {
     const struct keeper *keeper = context;
     return schedule_entry_status(keeper->schedule, domain, id, now, out_next_ms, out_attempts,
@@ -332,8 +331,7 @@ static void serve(struct caller *caller)
         caller->is_drained = false;
         control_continue(owner->control, caller->ticket);
     }
-    while (caller->ticket == 0 && !caller->is_over &&
-           control_lines_next(&caller->lines, &line)) {
+    while (caller->ticket == 0 && !caller->is_over && control_lines_next(&caller->lines, &line)) {
         caller->ticket = ++owner->last_ticket;
         caller->wants_more = false;
         control_request(owner->control, caller->ticket, line, keeper_now(owner->keeper));
@@ -350,7 +348,7 @@ void keeper_control_turn(struct keeper *keeper)
 
     if (owner == NULL || owner->is_stopped)
         return;
-    list_each_safe(link, &owner->callers) {
+    list_each_safe (link, &owner->callers) {
         struct caller *caller = container_of(link, struct caller, link);
         serve(caller);
         if (caller->is_over)
@@ -375,7 +373,7 @@ void keeper_control_free(struct keeper *keeper)
 
     if (owner == NULL)
         return;
-    list_each_safe(link, &owner->callers)
+    list_each_safe (link, &owner->callers)
         caller_free(container_of(link, struct caller, link));
     for (unsigned i = 0; i < owner->listener_count; i++) {
         watch_free(owner->watch[i]);

@@ -230,8 +230,8 @@ static void on_expire(void *context, const struct entry *entry)
         .domain = entry->domain,
         .outcome = entry->state == ENTRY_HELD ? OUTCOME_RESCUED : OUTCOME_DISCARDED,
         .at_ms = keeper_now(keeper).wall_ms,
-        .reason = verdict_make(554, 4, 7,
-                               STR("Holding time is over: the primary could not be reached")),
+        .reason =
+            verdict_make(554, 4, 7, STR("Holding time is over: the primary could not be reached")),
     };
 
     *expiry = (struct expiry){ .keeper = keeper, .id = entry->id, .state = entry->state };
@@ -376,8 +376,7 @@ static bool take_hello(struct keeper_peer *peer, struct cursor payload)
     return true;
 }
 
-static bool take_unfinished(struct keeper *keeper, struct keeper_peer *peer,
-                            struct cursor payload)
+static bool take_unfinished(struct keeper *keeper, struct keeper_peer *peer, struct cursor payload)
 {
     struct message_unfinished message;
 
@@ -397,8 +396,7 @@ static bool take_ready(struct keeper *keeper, struct cursor payload)
 {
     struct message_session_ready message;
 
-    if (!message_get_session_ready(payload, &message) ||
-        message.window > DELIVER_WINDOW_MESSAGES)
+    if (!message_get_session_ready(payload, &message) || message.window > DELIVER_WINDOW_MESSAGES)
         return false;
     const struct keeper_session *session = find_session(keeper, message.session);
     if (session != NULL && !session->has_ended)
@@ -419,12 +417,13 @@ static bool take_want(struct keeper *keeper, struct cursor payload)
     return true;
 }
 
-static void log_answer(const struct keeper_session *session, const struct message_delivered *message,
-                       const struct verdict *verdict, uint32_t count)
+static void log_answer(const struct keeper_session *session,
+                       const struct message_delivered *message, const struct verdict *verdict,
+                       uint32_t count)
 {
-    static const char *const event[] = { [FATE_ACCEPT] = "delivered",
-                                         [FATE_DEFER] = "deferred",
-                                         [FATE_REJECT] = "refused" };
+    static const char *const event[] = {
+        [FATE_ACCEPT] = "delivered", [FATE_DEFER] = "deferred", [FATE_REJECT] = "refused"
+    };
     struct buf via = { 0 };
     struct buf reply = { 0 };
 
@@ -650,8 +649,8 @@ void keeper_deliverers_turn(struct keeper *keeper, struct now now)
     run_errands(keeper);
     while (keeper->may_deliver && !list_is_empty(&keeper->openings) &&
            (peer = keeper_some_deliverer(keeper)) != NULL)
-        open_session(
-            container_of(list_first(&keeper->openings), struct keeper_session, opening), peer);
+        open_session(container_of(list_first(&keeper->openings), struct keeper_session, opening),
+                     peer);
 }
 
 int64_t keeper_deliverers_deadline(const struct keeper *keeper)
@@ -671,6 +670,6 @@ void keeper_deliverers_fini(struct keeper *keeper)
     cursor = 0;
     while ((value = map_next(&keeper->unfinished, &cursor, NULL)) != NULL)
         unfinished_free(value);
-    list_each_safe(link, &keeper->errands)
+    list_each_safe (link, &keeper->errands)
         memory_free(container_of(link, struct errand, link));
 }

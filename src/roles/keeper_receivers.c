@@ -54,8 +54,7 @@ void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
     struct buf bytes = { 0 };
 
     store_health(keeper->store, &health);
-    struct verdict verdict =
-        health.condition == STORE_OK ? verdict_accept() : health.verdict;
+    struct verdict verdict = health.condition == STORE_OK ? verdict_accept() : health.verdict;
     verdict_encode(&bytes, &verdict);
     channel_send(peer->channel, health, .verdict = buf_str(&bytes));
     buf_fini(&bytes);

@@ -50,9 +50,8 @@ static void add_listeners(struct keeper *keeper, const struct config *config)
     for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
         struct endpoint listener = config->listen_smtp.item[i];
         add_listener(keeper, listener);
-        for (uint32_t k = 0; memcmp(listener.address, any, sizeof any) == 0 &&
-                             k < config->addresses.count;
-             k++) {
+        for (uint32_t k = 0;
+             memcmp(listener.address, any, sizeof any) == 0 && k < config->addresses.count; k++) {
             struct endpoint address = config->addresses.item[k];
             address.port = listener.port;
             add_listener(keeper, address);
@@ -116,7 +115,9 @@ static void remember(struct keeper *keeper, struct str domain, const struct rout
     struct buf bytes = { 0 };
 
     route_plan_encode(&bytes, plan);
-    struct known_route route = { .domain = domain, .seen_ms = now.wall_ms, .plan = buf_str(&bytes) };
+    struct known_route route = { .domain = domain,
+                                 .seen_ms = now.wall_ms,
+                                 .plan = buf_str(&bytes) };
     if (before == NULL || !str_equals(before->plan, route.plan) ||
         before->seen_ms + REMEMBER_EVERY_MS < now.wall_ms)
         directory_put_route(keeper->directory, &route, on_remembered, NULL);
@@ -202,8 +203,8 @@ static void ask(struct lookup *lookup, struct dns_question question)
 
     buf_reset(&lookup->question_name);
     buf_add(&lookup->question_name, question.name);
-    lookup->question = (struct dns_question){ .name = buf_str(&lookup->question_name),
-                                              .type = question.type };
+    lookup->question =
+        (struct dns_question){ .name = buf_str(&lookup->question_name), .type = question.type };
     lookup->ticket = ++keeper->last_ticket;
     lookup->asked++;
     (void)map_put(&keeper->lookups_by_ticket, ticket_key(&lookup->ticket), lookup);

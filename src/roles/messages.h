@@ -18,7 +18,8 @@ enum role {
     ROLE_KEEPER,
     ROLE_COUNT
 };
-/* Room for all that the configuration may ask for: keeper, resolver, 16 deliverers, 64 receivers. */
+/* Room for all that the configuration may ask for: keeper, resolver, 16 deliverers, 64 receivers.
+ */
 enum { ROLE_PROCESSES_MAX = 96 };
 const char *role_name(enum role role);
 bool role_from_name(struct str name, enum role *out_role);

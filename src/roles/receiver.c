@@ -19,8 +19,8 @@
 #include "net/socket.h"
 
 enum {
-    ACCEPTS_PER_TURN_MAX = 64, /* the sessions that are there come first */
-    ACCEPT_AGAIN_MS = 100,     /* after descriptors ran out */
+    ACCEPTS_PER_TURN_MAX = 64,      /* the sessions that are there come first */
+    ACCEPT_AGAIN_MS = 100,          /* after descriptors ran out */
     OUTPUT_PENDING_MAX = 64 * 1024, /* replies to a peer who does not read them */
 };
 
@@ -80,10 +80,9 @@ static void on_closed(void *context)
     receiver_touch(connection);
 }
 
-static const struct stream_host stream_hooks = { .input = on_input,
-                                                 .end = on_end,
-                                                 .drained = on_drained,
-                                                 .closed = on_closed };
+static const struct stream_host stream_hooks = {
+    .input = on_input, .end = on_end, .drained = on_drained, .closed = on_closed
+};
 
 static struct str network_key(const struct endpoint *network, struct buf *room)
 {
@@ -172,9 +171,8 @@ static void connection_open(struct receiver *receiver, int fd, struct endpoint c
                                     &stream_hooks, connection);
     struct verdict refusal = welcome(receiver, connection->network, fd);
     struct now now = loop_now(receiver->process->loop);
-    connection->session =
-        receive_new(&receiver->settings, &receiver_session_host, connection, client,
-                    &receiver->process->random, now, &refusal);
+    connection->session = receive_new(&receiver->settings, &receiver_session_host, connection,
+                                      client, &receiver->process->random, now, &refusal);
     if (receiver->refusal.fate != FATE_ACCEPT && !connection->is_over)
         receive_set_refusal(connection->session, &receiver->refusal, now);
     log_connection("connected", connection);
@@ -306,7 +304,7 @@ static void destroy(void *state)
 {
     struct receiver *receiver = state;
 
-    list_each_safe(link, &receiver->connections)
+    list_each_safe (link, &receiver->connections)
         connection_free(container_of(link, struct connection, link));
     for (unsigned i = 0; i < receiver->listener_count; i++) {
         watch_free(receiver->listener[i]);
@@ -390,7 +388,7 @@ static void stop(void *state)
 
     watch_listeners(receiver, false);
     receiver->accept_again_ms = 0;
-    list_each(link, &receiver->connections) {
+    list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (!connection->is_over)
             receive_shutdown(connection->session, now);

@@ -32,18 +32,18 @@ enum content_state {
 struct receiver {
     struct role_process *process;
     struct receive_settings settings;
-    struct channel *keeper;   /* NULL: none at the moment */
+    struct channel *keeper; /* NULL: none at the moment */
     struct channel *resolver;
-    struct board *board; /* NULL until it is handed over, before the start */
+    struct board *board;             /* NULL until it is handed over, before the start */
     struct channel *dead_channel[4]; /* freed at the turn's end */
     unsigned dead_count;
     struct link connections;
     struct link touched; /* to be looked after at the turn's end */
     struct heap deadlines;
-    struct map asks;       /* by ticket: struct ask */
-    struct map contents;   /* by ticket: struct connection */
-    struct map lookups;    /* by ticket: struct connection */
-    struct map networks;   /* by client network: struct network */
+    struct map asks;     /* by ticket: struct ask */
+    struct map contents; /* by ticket: struct connection */
+    struct map lookups;  /* by ticket: struct connection */
+    struct map networks; /* by client network: struct network */
     uint64_t last_ticket;
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */

@@ -85,7 +85,8 @@ static void on_content_open(void *context, struct message_id id)
     }
     connection->content = CONTENT_OPEN;
     connection->content_ticket = receiver_ticket(receiver);
-    (void)map_put(&receiver->contents, receiver_ticket_key(&connection->content_ticket), connection);
+    (void)map_put(&receiver->contents, receiver_ticket_key(&connection->content_ticket),
+                  connection);
     channel_send(receiver->keeper, content_open, .ticket = connection->content_ticket, .id = id);
 }
 
@@ -119,8 +120,8 @@ static void on_content_commit(void *context, const struct envelope *envelope)
     }
     connection->content = CONTENT_COMMITTED;
     envelope_encode(&bytes, envelope);
-    channel_send(connection->receiver->keeper, content_commit,
-                 .ticket = connection->content_ticket, .envelope = buf_str(&bytes));
+    channel_send(connection->receiver->keeper, content_commit, .ticket = connection->content_ticket,
+                 .envelope = buf_str(&bytes));
     buf_fini(&bytes);
 }
 
@@ -179,7 +180,7 @@ void receiver_content_settle(struct connection *connection, struct now now)
 
 void receiver_forget_tickets(struct connection *connection)
 {
-    list_each_safe(link, &connection->asks)
+    list_each_safe (link, &connection->asks)
         ask_free(container_of(link, struct ask, link));
     if (connection->content == CONTENT_OPEN)
         on_content_abort(connection);
@@ -260,7 +261,7 @@ static bool take_health(struct receiver *receiver, struct cursor payload, struct
     receiver->refusal = verdict_decode(&cursor);
     if (!cursor_done(&cursor))
         return false;
-    list_each(link, &receiver->connections) {
+    list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (!connection->is_over)
             receive_set_refusal(connection->session, &receiver->refusal, now);
@@ -299,7 +300,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     log_warn("keeper_lost", LOG_TEXT("why", why));
     receiver->keeper = NULL;
     receiver_bury_channel(receiver, channel);
-    list_each(link, &receiver->connections) {
+    list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (connection->content != CONTENT_OPEN)
             continue;
@@ -315,9 +316,9 @@ static const struct channel_host keeper_hooks_here = { .message = on_message, .b
 
 static void ask_again(struct receiver *receiver)
 {
-    list_each(link, &receiver->connections) {
+    list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
-        list_each(ask, &connection->asks)
+        list_each (ask, &connection->asks)
             send_ask(container_of(ask, struct ask, link));
         if (connection->content == CONTENT_COMMITTED)
             channel_send(receiver->keeper, doubt_ask, .ticket = connection->content_ticket,

@@ -10,8 +10,7 @@
 
 static void tell(struct connection *connection, struct str name)
 {
-    receive_client_name(connection->session, name,
-                        loop_now(connection->receiver->process->loop));
+    receive_client_name(connection->session, name, loop_now(connection->receiver->process->loop));
     receiver_touch(connection);
 }
 
@@ -22,8 +21,7 @@ static void ask(struct connection *connection)
     connection->lookup_ticket = receiver_ticket(receiver);
     (void)map_put(&receiver->lookups, receiver_ticket_key(&connection->lookup_ticket), connection);
     channel_send(receiver->resolver, dns_ask, .ticket = connection->lookup_ticket,
-                 .name = connection->name_question.name,
-                 .type = connection->name_question.type);
+                 .name = connection->name_question.name, .type = connection->name_question.type);
 }
 
 void receiver_name_ask(struct connection *connection)
@@ -85,7 +83,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     log_warn("resolver_lost", LOG_TEXT("why", why));
     receiver->resolver = NULL;
     receiver_bury_channel(receiver, channel);
-    list_each(link, &receiver->connections) {
+    list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (connection->lookup_ticket == 0)
             continue;

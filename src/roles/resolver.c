@@ -290,7 +290,7 @@ static void destroy(void *state)
         ub_ctx_delete(resolver->unbound);
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         channel_free(resolver->peer[i].channel);
-    list_each_safe(link, &resolver->questions)
+    list_each_safe (link, &resolver->questions)
         question_free(container_of(link, struct question, link));
     list_each_safe (link, &resolver->overdue)
         question_free(container_of(link, struct question, link));

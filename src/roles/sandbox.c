@@ -35,6 +35,7 @@ static const unsigned rights_of[ROLE_COUNT] = {
     [ROLE_KEEPER] = RIGHT_ACCEPT | RIGHT_FILES | RIGHT_THREADS,
 };
 
+/* clang-format off */
 #define CALL(name) SCMP_SYS(name)
 /* What every role needs: descriptors it has, memory, time, chance, its own end. */
 static const int calls_of_all[] = {
@@ -64,6 +65,7 @@ static const int calls_for_files[] = {
     CALL(copy_file_range),
 };
 static const int calls_for_threads[] = { CALL(set_tid_address), CALL(membarrier) };
+/* clang-format on */
 
 /* ---- seccomp ---- */
 
@@ -78,8 +80,8 @@ static int allow(scmp_filter_ctx filter, const int *call, size_t count)
 }
 #define ALLOW(filter, table) allow((filter), (table), sizeof(table) / sizeof((table)[0]))
 
-/* The roles run as one user, so the kernel would let them signal each other. A thread may signal its
- * own process (that is how abort() works), and no descriptor may be made to signal another one
+/* The roles run as one user, so the kernel would let them signal each other. A thread may signal
+ * its own process (that is how abort() works), and no descriptor may be made to signal another one
  * (F_SETOWN with F_SETSIG). Called in the process that is confined. */
 static int allow_own_signals(scmp_filter_ctx filter)
 {
@@ -175,9 +177,9 @@ static int load_filter(unsigned rights)
 #define LANDLOCK_ALL                                                                               \
     (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |   \
      LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |                                 \
-     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR |                               \
-     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |    \
-     LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |   \
+     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
 #define LANDLOCK_DATA                                                                              \
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |  \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)

@@ -136,8 +136,8 @@ static int try_signal_by_descriptor(void)
 
 static int try_executable_memory(void)
 {
-    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                    0);
+    void *at =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return at == MAP_FAILED ? -errno : 0;
 }
 
@@ -189,7 +189,8 @@ static bool is_denied(int result)
     return result == -EPERM || result == -EACCES || result == -ENOENT;
 }
 
-/* In the child: one byte for each check, 'd' or 'a', after 'o' for a sandbox that could be entered. */
+/* In the child: one byte for each check, 'd' or 'a', after 'o' for a sandbox that could be entered.
+ */
 static void attempt_all(enum role role, const struct config *config, int report)
 {
     char data[4096];

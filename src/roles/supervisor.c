@@ -64,7 +64,7 @@ struct supervisor {
     struct child child[ROLE_PROCESSES_MAX];
     unsigned child_count;
     struct listeners listeners;
-    int board; /* board.h */
+    int board;     /* board.h */
     bool is_ready; /* everybody was running once */
     /* Stopping goes by stages: those who take mail in, those who hand it over, the rest. */
     unsigned stop_stage; /* 0: not stopping */
@@ -102,8 +102,8 @@ static bool is_alive(const struct child *child)
 
 static void log_child(enum log_level level, const char *event, const struct child *child)
 {
-    log_event(level, event, LOG_TEXT("role", role_name(child->role)), LOG_INT("index", child->index),
-              LOG_INT("pid", child->pid));
+    log_event(level, event, LOG_TEXT("role", role_name(child->role)),
+              LOG_INT("index", child->index), LOG_INT("pid", child->pid));
 }
 
 /* ---- starting a role ---- */
@@ -170,7 +170,8 @@ static int send_listeners(struct child *child)
 
     if (child->role == ROLE_KEEPER && listeners->control >= 0)
         error = leash_send(&child->leash, listeners->control, listener, .kind = LISTENER_CONTROL);
-    for (unsigned i = 0; i < listeners->smtp_count && child->role == ROLE_RECEIVER && error == 0; i++)
+    for (unsigned i = 0; i < listeners->smtp_count && child->role == ROLE_RECEIVER && error == 0;
+         i++)
         error = leash_send(&child->leash, listeners->smtp[i], listener, .kind = LISTENER_SMTP);
     if (error == 0 && child->role == ROLE_RECEIVER)
         error = leash_send(&child->leash, child->supervisor->board, board,
@@ -492,7 +493,6 @@ static void add_children(struct supervisor *supervisor, enum role role, unsigned
         child->leash.fd = -1;
     }
 }
-
 
 static void supervise(struct supervisor *supervisor)
 {

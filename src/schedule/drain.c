@@ -120,7 +120,8 @@ static uint32_t sessions_max(struct route *route)
     return route->phase == DRAIN_OPEN ? (uint32_t)route_value(route, SETTING_SESSIONS) : 1;
 }
 
-/* Opens a fresh session for a suspect; where there are as many as may be, an idle one makes room. */
+/* Opens a fresh session for a suspect; where there are as many as may be, an idle one makes room.
+ */
 static void make_way_for_suspect(struct route *route)
 {
     struct handover *idle = NULL;

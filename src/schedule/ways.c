@@ -110,8 +110,8 @@ struct way *ways_unused(struct route *route)
 {
     for (uint32_t i = 0; i < route->way_count; i++) {
         struct way *way = &route->way[i];
-        bool is_unknown = is_best(way) && way->target->state == TARGET_UNKNOWN &&
-                          way->target->session_count == 0;
+        bool is_unknown =
+            is_best(way) && way->target->state == TARGET_UNKNOWN && way->target->session_count == 0;
         bool is_used = !is_unknown && !has_room(way);
         list_each (link, &route->handovers)
             is_used = is_used || container_of(link, struct handover, link)->target == way->target;

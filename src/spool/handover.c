@@ -105,8 +105,8 @@ static void tell_nothing_left(struct parcel *parcel)
     buf_fini(&domain);
 }
 
-/* Could not be read: it counts as deferred, so that the others go on. (-ECANCELED: the store closes,
- * nobody wants to know.) */
+/* Could not be read: it counts as deferred, so that the others go on. (-ECANCELED: the store
+ * closes, nobody wants to know.) */
 static void tell_unreadable(struct parcel *parcel, int error)
 {
     struct handover *handover = parcel->handover;
@@ -445,7 +445,7 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
 void handover_session_gone(struct handover *handover, uint64_t session,
                            void (*each)(void *context, struct message_id id), void *context)
 {
-    list_each_safe(link, &handover->all) {
+    list_each_safe (link, &handover->all) {
         struct parcel *parcel = container_of(link, struct parcel, link);
         if (parcel->session != session)
             continue;
@@ -458,7 +458,7 @@ void handover_session_gone(struct handover *handover, uint64_t session,
 void handover_turn(struct handover *handover, struct now now)
 {
     handover->now = now;
-    list_each_safe(link, &handover->failed) {
+    list_each_safe (link, &handover->failed) {
         struct report *report = container_of(link, struct report, link);
         if (report->again_ms > now.mono_ms)
             continue;
@@ -484,7 +484,7 @@ void handover_free(struct handover *handover)
     if (handover == NULL)
         return;
     handover_let_go(handover);
-    list_each_safe(link, &handover->failed)
+    list_each_safe (link, &handover->failed)
         report_free(container_of(link, struct report, link));
     map_fini(&handover->parcels);
     memory_free(handover);

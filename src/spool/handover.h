@@ -21,19 +21,19 @@ enum {
 
 struct handover_message { /* valid during the call */
     struct str domain;
-    const struct envelope *envelope;  /* with the chosen recipients alone */
-    const uint32_t *recipient;        /* their indices in the stored envelope */
+    const struct envelope *envelope; /* with the chosen recipients alone */
+    const uint32_t *recipient;       /* their indices in the stored envelope */
     uint64_t size;
-    struct str content;               /* its first octets */
+    struct str content; /* its first octets */
 };
 
 struct handover_result {
     uint64_t session;
     struct message_id id;
     struct str domain;
-    bool was_answered; /* false: nothing was left to hand over, or it could not be read */
-    uint32_t left;     /* recipients of the domain that still wait */
-    uint32_t deferred; /* of those: tried and told 4yz */
+    bool was_answered;      /* false: nothing was left to hand over, or it could not be read */
+    uint32_t left;          /* recipients of the domain that still wait */
+    uint32_t deferred;      /* of those: tried and told 4yz */
     struct verdict verdict; /* of the first that was deferred */
 };
 
@@ -46,8 +46,7 @@ struct handover_host {
     void (*settled)(void *context, const struct handover_result *result);
 };
 
-struct handover *handover_new(struct store *store, const struct handover_host *host,
-                              void *context);
+struct handover *handover_new(struct store *store, const struct handover_host *host, void *context);
 /* Before store_close(): lets go of the messages that sessions have. Answers are still settled. */
 void handover_let_go(struct handover *handover);
 void handover_free(struct handover *handover); /* after store_close() has answered everything */

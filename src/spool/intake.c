@@ -105,10 +105,10 @@ void intake_free(struct intake *intake)
 {
     if (intake == NULL)
         return;
-    list_each_safe(link, &intake->uploads)
+    list_each_safe (link, &intake->uploads)
         drop(intake, container_of(link, struct upload, link));
     /* Commits and questions end with the store; they must find nobody to answer. */
-    list_each_safe(link, &intake->commits) {
+    list_each_safe (link, &intake->commits) {
         container_of(link, struct upload, link)->intake = NULL;
         list_remove(link);
     }
@@ -193,7 +193,8 @@ static struct verdict verdict_of(int error, struct message_id id)
     case -EEXIST: /* the same id, sent again in doubt */
         return verdict_format(250, 0, 0, "Stored as %s", message_id_to_text(id).text);
     case -ENOSPC:
-        return verdict_make(452, 3, 1, STR("No room for mail at the moment, please try again later"));
+        return verdict_make(452, 3, 1,
+                            STR("No room for mail at the moment, please try again later"));
     case -ENOENT:
         return verdict_make(451, 3, 0, STR("The message was not stored, please send it again"));
     default:
@@ -292,12 +293,12 @@ void intake_ask(struct intake *intake, struct intake_key key, struct message_id 
 
 void intake_drop_source(struct intake *intake, uint32_t source)
 {
-    list_each_safe(link, &intake->uploads) {
+    list_each_safe (link, &intake->uploads) {
         struct upload *upload = container_of(link, struct upload, link);
         if (upload->key.source == source)
             drop(intake, upload);
     }
-    list_each(link, &intake->commits) {
+    list_each (link, &intake->commits) {
         struct upload *upload = container_of(link, struct upload, link);
         upload->is_deserted = upload->is_deserted || upload->key.source == source;
     }
@@ -305,6 +306,6 @@ void intake_drop_source(struct intake *intake, uint32_t source)
 
 void intake_turn(struct intake *intake)
 {
-    list_each(link, &intake->uploads)
+    list_each (link, &intake->uploads)
         give_credit(intake, container_of(link, struct upload, link));
 }

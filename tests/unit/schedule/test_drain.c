@@ -320,7 +320,8 @@ static void a_removed_route_leaves_its_mail_alone(void **state)
 }
 
 /* SPEC F4: while the primary is down, what is held costs nothing; then a microsecond or so. */
-/* Mail that trickles in needs one session at a time; both primaries get their share all the same. */
+/* Mail that trickles in needs one session at a time; both primaries get their share all the same.
+ */
 static void equal_primaries_share_a_trickle(void **state)
 {
     (void)state;
