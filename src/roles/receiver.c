@@ -431,6 +431,7 @@ static int64_t turn(void *state, struct now now)
         look_after(container_of(link, struct connection, touched), now);
     }
     flush_channel(receiver->keeper);
+    role_has_keeper(receiver->process, receiver->keeper != NULL);
     flush_channel(receiver->resolver);
     free_dead_channels(receiver);
     if (receiver->process->is_stopping && list_is_empty(&receiver->connections))

@@ -7,12 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "roles/sandbox.h"
+
+enum { LONELY_MS_MAX = 2 * MINUTE_MS };
 
 static const struct role_hooks *const hooks_of[ROLE_COUNT] = {
     [ROLE_RECEIVER] = &receiver_hooks,
@@ -31,6 +34,14 @@ static void leave(struct role_process *process, const char *event, int error)
 void role_finished(struct role_process *process)
 {
     loop_stop(process->loop);
+}
+
+void role_has_keeper(struct role_process *process, bool has)
+{
+    if (has)
+        process->lonely_ms = 0;
+    else if (process->lonely_ms == 0)
+        process->lonely_ms = loop_now(process->loop).mono_ms;
 }
 
 static void set_config(struct role_process *process, struct str bytes)
@@ -174,6 +185,12 @@ static int64_t turn(void *context, struct now now)
         if (stream_set_flush(&process->streams))
             deadline = now.mono_ms; /* the hosts that were called may want to go on */
     }
+    if (process->lonely_ms != 0 && !process->is_stopping) {
+        int64_t leave_ms = process->lonely_ms + LONELY_MS_MAX;
+        if (now.mono_ms >= leave_ms)
+            leave(process, "keeper_missing", -ETIMEDOUT);
+        deadline = leave_ms < deadline ? leave_ms : deadline;
+    }
     if (process->is_stopping && now.mono_ms >= process->stop_deadline_ms)
         loop_stop(process->loop);
     if (process->is_stopping && process->stop_deadline_ms < deadline)
@@ -207,6 +224,7 @@ int role_run(enum role role, unsigned index)
 
     (void)snprintf(name, sizeof name, "%s-%u", role_name(role), index);
     log_init(name, LOG_INFO);
+    (void)prctl(PR_SET_NAME, "holdfast"); /* not "exe", which is what was executed */
     ignore_signals();
     process.hooks = hooks_of[role];
     random_from_kernel(&process.random);

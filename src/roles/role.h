@@ -25,6 +25,7 @@ struct role_process {
     bool is_running;       /* confined and started */
     bool is_stopping;
     int64_t stop_deadline_ms; /* monotonic; leave then, finished or not */
+    int64_t lonely_ms; /* monotonic; without the channel it lives by since then; 0: it has it */
 
     struct leash leash;
     struct watch *leash_watch;
@@ -57,3 +58,7 @@ extern const struct role_hooks keeper_hooks;
 /* Runs the role until it ends; the process's exit status. */
 int role_run(enum role role, unsigned index);
 void role_finished(struct role_process *process);
+/* Tells whether the role has the channel without which it is of no use. A channel that was cut
+ * although both ends live comes back only with a new process: after two minutes the role leaves,
+ * and the supervisor starts another. Once per turn. */
+void role_has_keeper(struct role_process *process, bool has);

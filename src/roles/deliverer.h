@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+/* deliverer.h: the deliverer's own structures; private to deliverer*.c.
+ *
+ * A session connects, talks, ends; the keeper decides about all three. A message
+ * in a session is an item: its first octets came with it, the rest is asked of the
+ * keeper piece by piece. A result stays here until the keeper says that it is on
+ * stable storage.
+ *
+ * When the keeper goes away, what can be finished without it is finished: messages
+ * whose content is here entirely. The next keeper is told first which messages
+ * these are (it must not hand them out again), then each result as it comes.
+ */
+#pragma once
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "deliver/client.h"
+#include "roles/role.h"
+#include "schedule/schedule.h"
+
+struct deliverer {
+    struct role_process *process;
+    struct channel *keeper; /* NULL: none at the moment */
+    struct channel *dead;   /* freed at the turn's end */
+    struct deliver_settings settings;
+    struct deliver_settings probe_settings;
+    struct map sessions; /* by number: struct session */
+    struct link all;     /* struct session.link */
+    struct link over;    /* struct session.over_link: freed at the turn's end */
+    struct link results; /* struct result.link: not yet noted */
+    struct heap deadlines;
+};
+
+struct session {
+    struct link link;
+    struct link over_link;
+    struct heap_node deadline;
+    struct deliverer *deliverer;
+    uint64_t number;
+    struct endpoint endpoint;
+    bool is_probe;
+    bool is_orphan; /* of a keeper that is gone */
+    int fd;         /* while connecting; else -1 */
+    struct watch *connecting;
+    struct stream *stream;
+    struct deliver_client *client; /* NULL while connecting */
+    bool is_ready;
+    bool is_over;
+    struct link items;
+    struct link wants; /* struct item.want_link: content to be fed after the client's call */
+};
+
+struct item {
+    struct link link;
+    struct link want_link;
+    struct message_id id;
+    struct buf domain;
+    struct buf recipients; /* indices, as they came */
+    struct buf content;    /* the first octets */
+    uint64_t size;
+    uint64_t want_offset;
+    size_t want_size;
+    bool is_given_up; /* the keeper that had the rest of it is gone */
+};
+
+struct result {
+    struct link link;
+    uint64_t session;
+    struct message_id id;
+    struct buf domain;
+    struct buf recipients;
+    struct buf verdicts;
+    bool in_doubt;
+};
+
+/* deliverer.c */
+struct now deliverer_now(const struct deliverer *deliverer);
+
+/* deliverer_session.c */
+struct str session_key(const uint64_t *number);
+void session_connect(struct session *session, int64_t timeout_ms);
+/* The connection did not come about: tells the keeper. */
+void session_connect_failed(struct session *session, int error);
+void session_quit(struct session *session); /* QUIT when what is under way is done */
+/* After each call into the client: feeds it what is here, asks the keeper for what is not. */
+void session_serve(struct session *session);
+/* Gives the client octets of what it asked for. */
+void session_feed(struct session *session, struct item *item, struct str bytes);
+struct item *session_find_item(struct session *session, struct message_id id);
+void session_free(struct session *session);
+void result_send(struct deliverer *deliverer, const struct result *result);
+void result_free(struct result *result);
+
+/* deliverer_keeper.c */
+void deliverer_take_peer(void *state, enum role role, unsigned index, int fd);
+void deliverer_free_dead(struct deliverer *deliverer);

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+/* deliverer_keeper.c: what the keeper says to the deliverer, and hears from it; how
+ * the deliverer goes on when the keeper is gone (deliverer.h).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "roles/deliverer.h"
+
+/* ---- what the keeper says ---- */
+
+static struct session *find_session(const struct deliverer *deliverer, uint64_t number)
+{
+    struct session *session = map_find(&deliverer->sessions, session_key(&number));
+    return session != NULL && !session->is_over ? session : NULL;
+}
+
+static bool take_open(struct deliverer *deliverer, struct cursor payload)
+{
+    struct message_session_open message;
+
+    if (!message_get_session_open(payload, &message))
+        return false;
+    struct cursor cursor = cursor_over(message.endpoint);
+    struct endpoint endpoint = endpoint_decode(&cursor);
+    if (!cursor_done(&cursor) || endpoint.family == ENDPOINT_NONE ||
+        message.connect_timeout_ms > HOUR_MS ||
+        map_find(&deliverer->sessions, session_key(&message.session)) != NULL)
+        return false;
+    if (deliverer->process->is_stopping)
+        return true; /* the keeper is told to stop next */
+    struct session *session = memory_new(sizeof *session);
+    session->deliverer = deliverer;
+    session->number = message.session;
+    session->endpoint = endpoint;
+    session->is_probe = message.is_probe != 0;
+    session->fd = -1;
+    list_init(&session->items);
+    list_init(&session->wants);
+    list_append(&deliverer->all, &session->link);
+    (void)map_put(&deliverer->sessions, session_key(&session->number), session);
+    session_connect(session, (int64_t)message.connect_timeout_ms);
+    return true;
+}
+
+static bool take_end(struct deliverer *deliverer, struct cursor payload)
+{
+    struct message_session_end message;
+
+    if (!message_get_session_end(payload, &message))
+        return false;
+    struct session *session = find_session(deliverer, message.session);
+    if (session != NULL)
+        session_quit(session);
+    return true;
+}
+
+static bool take_deliver(struct deliverer *deliverer, struct cursor payload)
+{
+    struct message_deliver message;
+    struct envelope envelope;
+    struct arena arena = { 0 };
+
+    if (!message_get_deliver(payload, &message))
+        return false;
+    struct session *session = find_session(deliverer, message.session);
+    struct cursor cursor = cursor_over(message.envelope);
+    bool good = envelope_decode(&cursor, &arena, &envelope) && cursor_done(&cursor) &&
+                envelope.recipient_count <= DELIVER_RECIPIENTS_MAX &&
+                message.recipients.len == envelope.recipient_count * sizeof(uint32_t) &&
+                message.content.len <= message.size;
+    if (good && session != NULL && session->is_ready && !deliverer->process->is_stopping) {
+        struct item *item = memory_new(sizeof *item);
+        item->id = envelope.id;
+        item->size = message.size;
+        buf_add(&item->domain, message.domain);
+        buf_add(&item->recipients, message.recipients);
+        buf_add(&item->content, message.content);
+        list_append(&session->items, &item->link);
+        struct delivery delivery = {
+            .id = envelope.id,
+            .sender = envelope.sender,
+            .recipient = envelope.recipient,
+            .recipient_count = envelope.recipient_count,
+            .size = message.size,
+            .body_type = envelope.body_type,
+            .flags = envelope.flags,
+            .envelope_id = envelope.envelope_id,
+            .ret = envelope.ret,
+        };
+        deliver_message(session->client, &delivery, deliverer_now(deliverer));
+        session_serve(session);
+    }
+    arena_fini(&arena);
+    return good;
+}
+
+static bool take_content(struct deliverer *deliverer, struct cursor payload)
+{
+    struct message_deliver_content message;
+
+    if (!message_get_deliver_content(payload, &message))
+        return false;
+    struct session *session = find_session(deliverer, message.session);
+    struct item *item = session != NULL ? session_find_item(session, message.id) : NULL;
+    if (item != NULL) {
+        session_feed(session, item, message.bytes);
+        session_serve(session);
+    }
+    return true;
+}
+
+static bool take_failed(struct deliverer *deliverer, struct cursor payload)
+{
+    struct message_deliver_failed message;
+
+    if (!message_get_deliver_failed(payload, &message))
+        return false;
+    struct session *session = find_session(deliverer, message.session);
+    if (session != NULL && session_find_item(session, message.id) != NULL) {
+        deliver_content_failed(session->client, message.id, deliverer_now(deliverer));
+        session_serve(session);
+    }
+    return true;
+}
+
+static bool take_noted(struct deliverer *deliverer, struct cursor payload)
+{
+    struct message_delivered_noted message;
+
+    if (!message_get_delivered_noted(payload, &message))
+        return false;
+    list_each_safe (link, &deliverer->results) {
+        struct result *result = container_of(link, struct result, link);
+        if (result->session == message.session && message_id_equals(result->id, message.id)) {
+            result_free(result);
+            break;
+        }
+    }
+    return true;
+}
+
+static bool on_message(void *context, struct channel *channel, enum message_type type,
+                       struct cursor payload)
+{
+    struct deliverer *deliverer = context;
+
+    (void)channel;
+    switch (type) {
+    case MESSAGE_session_open:
+        return take_open(deliverer, payload);
+    case MESSAGE_session_end:
+        return take_end(deliverer, payload);
+    case MESSAGE_deliver:
+        return take_deliver(deliverer, payload);
+    case MESSAGE_deliver_content:
+        return take_content(deliverer, payload);
+    case MESSAGE_deliver_failed:
+        return take_failed(deliverer, payload);
+    case MESSAGE_delivered_noted:
+        return take_noted(deliverer, payload);
+    default:
+        return false;
+    }
+}
+
+/* The first message whose content is not here entirely and that is not given up yet. To give one
+ * up may end the session, and with it every other. */
+static struct item *find_unfinishable(struct session *session)
+{
+    list_each (link, &session->items) {
+        struct item *item = container_of(link, struct item, link);
+        if (!item->is_given_up && item->content.len < item->size)
+            return item;
+    }
+    return NULL;
+}
+
+static void orphan(struct deliverer *deliverer, struct session *session)
+{
+    struct item *item;
+
+    session->is_orphan = true;
+    while (!session->is_over && (item = find_unfinishable(session)) != NULL) {
+        item->is_given_up = true;
+        deliver_content_failed(session->client, item->id, deliverer_now(deliverer));
+    }
+    if (!session->is_over)
+        session_quit(session);
+}
+
+static void on_broken(void *context, struct channel *channel, const char *why)
+{
+    struct deliverer *deliverer = context;
+
+    log_warn("keeper_lost", LOG_TEXT("why", why));
+    deliverer->keeper = NULL;
+    check(deliverer->dead == NULL);
+    deliverer->dead = channel;
+    list_each (link, &deliverer->all)
+        orphan(deliverer, container_of(link, struct session, link));
+}
+
+void deliverer_free_dead(struct deliverer *deliverer)
+{
+    channel_free(deliverer->dead);
+    deliverer->dead = NULL;
+}
+
+static const struct channel_host keeper_host = { .message = on_message, .broken = on_broken };
+
+static unsigned count_unfinished(const struct deliverer *deliverer)
+{
+    unsigned count = 0;
+    list_each (link, &deliverer->all)
+        list_each (item, &container_of(link, struct session, link)->items)
+            count++;
+    list_each (link, &deliverer->results)
+        count++;
+    return count;
+}
+
+static void send_unfinished(struct deliverer *deliverer, struct message_id id,
+                            const struct buf *domain)
+{
+    channel_send(deliverer->keeper, unfinished, .id = id, .domain = buf_str(domain));
+}
+
+/* What is on its way or not settled yet first, so that nothing of it is handed out again. */
+static void tell_unfinished(struct deliverer *deliverer)
+{
+    channel_send(deliverer->keeper, deliverer_hello, .unfinished = count_unfinished(deliverer));
+    list_each (link, &deliverer->all) {
+        list_each (at, &container_of(link, struct session, link)->items) {
+            const struct item *item = container_of(at, struct item, link);
+            send_unfinished(deliverer, item->id, &item->domain);
+        }
+    }
+    list_each (link, &deliverer->results) {
+        const struct result *result = container_of(link, struct result, link);
+        send_unfinished(deliverer, result->id, &result->domain);
+    }
+    list_each (link, &deliverer->results)
+        result_send(deliverer, container_of(link, struct result, link));
+}
+
+void deliverer_take_peer(void *state, enum role role, unsigned index, int fd)
+{
+    struct deliverer *deliverer = state;
+
+    check(role == ROLE_KEEPER);
+    deliverer_free_dead(
+        deliverer); /* it may die more than once before we are given the time to notice */
+    if (deliverer->keeper != NULL)
+        on_broken(deliverer, deliverer->keeper, "a new one came");
+    deliverer->keeper = channel_new(ROLE_DELIVERER, ROLE_KEEPER, index, &keeper_host, deliverer);
+    channel_attach(deliverer->keeper, deliverer->process->loop, fd);
+    tell_unfinished(deliverer);
+}

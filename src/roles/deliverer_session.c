@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: ISC */
+/* deliverer_session.c: one session: its connection, its client, its messages.
+ *
+ * Calls into the client never nest: what it asks for inside a call (content) waits
+ * in `wants` until the call is over.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "net/socket.h"
+#include "roles/deliverer.h"
+
+enum { PIECE_MAX = 64 * 1024 };
+
+struct str session_key(const uint64_t *number)
+{
+    return str_of(number, sizeof *number);
+}
+
+/* ---- items and results ---- */
+
+static void item_free(struct item *item)
+{
+    list_remove(&item->link);
+    list_remove(&item->want_link);
+    buf_fini(&item->domain);
+    buf_fini(&item->recipients);
+    buf_fini(&item->content);
+    memory_free(item);
+}
+
+struct item *session_find_item(struct session *session, struct message_id id)
+{
+    list_each (link, &session->items) {
+        struct item *item = container_of(link, struct item, link);
+        if (message_id_equals(item->id, id))
+            return item;
+    }
+    return NULL;
+}
+
+void result_free(struct result *result)
+{
+    list_remove(&result->link);
+    buf_fini(&result->domain);
+    buf_fini(&result->recipients);
+    buf_fini(&result->verdicts);
+    memory_free(result);
+}
+
+void result_send(struct deliverer *deliverer, const struct result *result)
+{
+    if (deliverer->keeper == NULL)
+        return;
+    channel_send(deliverer->keeper, delivered, .session = result->session, .id = result->id,
+                 .domain = buf_str(&result->domain), .in_doubt = result->in_doubt,
+                 .recipients = buf_str(&result->recipients),
+                 .verdicts = buf_str(&result->verdicts));
+}
+
+/* ---- what the client asks for ---- */
+
+static void on_send(void *context, struct str bytes)
+{
+    struct session *session = context;
+    stream_output(session->stream, bytes);
+}
+
+static void on_ready(void *context, const struct smtp_greeting *greeting, unsigned window)
+{
+    struct session *session = context;
+    struct deliverer *deliverer = session->deliverer;
+
+    session->is_ready = true;
+    if (deliverer->keeper == NULL || session->is_orphan)
+        return;
+    channel_send(deliverer->keeper, session_ready, .session = session->number, .window = window,
+                 .extensions = greeting->extensions, .size_max = greeting->size_max,
+                 .name = str_first(greeting->name, 255));
+}
+
+static void on_result(void *context, struct message_id id, const struct verdict *verdict,
+                      uint32_t count, bool in_doubt)
+{
+    struct session *session = context;
+    struct item *item = session_find_item(session, id);
+    struct result *result = memory_new(sizeof *result);
+
+    check(item != NULL && count == item->recipients.len / sizeof(uint32_t));
+    result->session = session->number;
+    result->id = id;
+    result->in_doubt = in_doubt;
+    result->domain = item->domain;
+    result->recipients = item->recipients;
+    item->domain = (struct buf){ 0 };
+    item->recipients = (struct buf){ 0 };
+    for (uint32_t i = 0; i < count; i++)
+        verdict_encode(&result->verdicts, &verdict[i]);
+    item_free(item);
+    list_append(&session->deliverer->results, &result->link);
+    result_send(session->deliverer, result);
+}
+
+static void on_want_content(void *context, struct message_id id, uint64_t offset, size_t size)
+{
+    struct session *session = context;
+    struct item *item = session_find_item(session, id);
+
+    check(item != NULL && !link_is_listed(&item->want_link));
+    item->want_offset = offset;
+    item->want_size = size;
+    list_append(&session->wants, &item->want_link);
+}
+
+static enum session_end end_of(enum deliver_close how, bool was_ready)
+{
+    switch (how) {
+    case DELIVER_CLOSED_QUIT:
+        return SESSION_END_QUIT;
+    case DELIVER_CLOSED_REFUSED:
+        return SESSION_END_GREETING;
+    case DELIVER_CLOSED_INTERNAL:
+        return SESSION_END_INTERNAL;
+    case DELIVER_CLOSED_LOST:
+    case DELIVER_CLOSED_TIMEOUT:
+    case DELIVER_CLOSED_PROTOCOL:
+        break;
+    }
+    return was_ready ? SESSION_END_LOST : SESSION_END_GREETING;
+}
+
+/* Tells the keeper, once; the memory goes at the turn's end. */
+static void session_over(struct session *session, enum session_end how,
+                         const struct verdict *verdict)
+{
+    struct deliverer *deliverer = session->deliverer;
+    struct buf bytes = { 0 };
+
+    if (session->is_over)
+        return;
+    session->is_over = true;
+    list_append(&deliverer->over, &session->over_link);
+    if (deliverer->keeper == NULL || session->is_orphan)
+        return;
+    verdict_encode(&bytes, verdict);
+    channel_send(deliverer->keeper, session_ended, .session = session->number, .how = how,
+                 .verdict = buf_str(&bytes));
+    buf_fini(&bytes);
+}
+
+static void on_closed_by_client(void *context, enum deliver_close how,
+                                const struct verdict *verdict)
+{
+    struct session *session = context;
+    session_over(session, end_of(how, session->is_ready), verdict);
+}
+
+static const struct deliver_host client_host = {
+    .send = on_send,
+    .ready = on_ready,
+    .result = on_result,
+    .want_content = on_want_content,
+    .closed = on_closed_by_client,
+};
+
+/* Gives the client octets it asked for, which may make it ask for more. */
+void session_feed(struct session *session, struct item *item, struct str bytes)
+{
+    struct message_id id = item->id;
+    uint64_t offset = item->want_offset;
+
+    bytes = str_first(bytes, item->want_size);
+    item->want_offset += bytes.len;
+    item->want_size -= bytes.len;
+    if (item->want_size > 0)
+        list_append(&session->wants, &item->want_link);
+    deliver_content(session->client, id, offset, bytes, deliverer_now(session->deliverer));
+}
+
+static void serve_want(struct session *session, struct item *item)
+{
+    struct deliverer *deliverer = session->deliverer;
+
+    if (item->want_offset < item->content.len) {
+        session_feed(session, item, str_skip(buf_str(&item->content), (size_t)item->want_offset));
+    } else if (deliverer->keeper == NULL || session->is_orphan) {
+        deliver_content_failed(session->client, item->id, deliverer_now(deliverer));
+    } else {
+        size_t size = item->want_size < PIECE_MAX ? item->want_size : PIECE_MAX;
+        channel_send(deliverer->keeper, want_content, .session = session->number, .id = item->id,
+                     .offset = item->want_offset, .octets = size);
+    }
+}
+
+/* After each call into the client: feed what is here, ask for what is not. */
+void session_serve(struct session *session)
+{
+    while (!session->is_over && !list_is_empty(&session->wants)) {
+        struct item *item = container_of(list_first(&session->wants), struct item, want_link);
+        list_remove(&item->want_link);
+        serve_want(session, item);
+    }
+    if (!session->is_over)
+        heap_put(&session->deliverer->deadlines, &session->deadline,
+                 deliver_deadline(session->client));
+}
+
+/* ---- the connection ---- */
+
+static void on_input(void *context, struct str bytes)
+{
+    struct session *session = context;
+    if (session->is_over)
+        return;
+    deliver_feed(session->client, bytes, deliverer_now(session->deliverer));
+    session_serve(session);
+}
+
+static void on_end(void *context, int error)
+{
+    struct session *session = context;
+    (void)error;
+    if (session->is_over)
+        return;
+    deliver_end(session->client, deliverer_now(session->deliverer));
+    session_serve(session);
+}
+
+static void on_drained(void *context)
+{
+    struct session *session = context;
+    if (session->is_over)
+        return;
+    deliver_drained(session->client, deliverer_now(session->deliverer));
+    session_serve(session);
+}
+
+static const struct stream_host stream_hooks = { .input = on_input,
+                                                 .end = on_end,
+                                                 .drained = on_drained };
+
+void session_connect_failed(struct session *session, int error)
+{
+    struct buf to = { 0 };
+    endpoint_add_text(&to, session->endpoint);
+    struct verdict verdict =
+        verdict_format(451, 4, 1, "%.*s: %s", STR_FMT(buf_str(&to)), strerror(-error));
+    buf_fini(&to);
+    session_over(session, SESSION_END_CONNECT, &verdict);
+}
+
+static void on_connected(void *context, unsigned what)
+{
+    struct session *session = context;
+    struct deliverer *deliverer = session->deliverer;
+
+    (void)what;
+    watch_free(session->connecting);
+    session->connecting = NULL;
+    int error = socket_error(session->fd);
+    if (error != 0) {
+        session_connect_failed(session, error);
+        return;
+    }
+    session->stream = stream_new(deliverer->process->loop, &deliverer->process->streams,
+                                 session->fd, &stream_hooks, session);
+    session->fd = -1;
+    session->client =
+        deliver_new(session->is_probe ? &deliverer->probe_settings : &deliverer->settings,
+                    &client_host, session, deliverer_now(deliverer));
+    session_serve(session);
+}
+
+void session_connect(struct session *session, int64_t timeout_ms)
+{
+    int fd = socket_connect(session->endpoint);
+
+    if (fd < 0) {
+        session_connect_failed(session, fd);
+        return;
+    }
+    session->fd = fd;
+    session->connecting = watch_new(session->deliverer->process->loop, fd, on_connected, session);
+    watch_set(session->connecting, WATCH_WRITE);
+    heap_put(&session->deliverer->deadlines, &session->deadline,
+             deliverer_now(session->deliverer).mono_ms + timeout_ms);
+}
+
+void session_free(struct session *session)
+{
+    list_each_safe (link, &session->items)
+        item_free(container_of(link, struct item, link));
+    if (session->client != NULL)
+        deliver_free(session->client);
+    watch_free(session->connecting);
+    stream_free(session->stream);
+    if (session->fd >= 0)
+        (void)close(session->fd);
+    heap_remove(&session->deliverer->deadlines, &session->deadline);
+    (void)map_remove(&session->deliverer->sessions, session_key(&session->number));
+    list_remove(&session->over_link);
+    list_remove(&session->link);
+    memory_free(session);
+}
+
+void session_quit(struct session *session)
+{
+    struct verdict verdict = verdict_accept();
+
+    if (session->client == NULL) {
+        session_over(session, SESSION_END_QUIT, &verdict);
+        return;
+    }
+    deliver_quit(session->client, deliverer_now(session->deliverer));
+    session_serve(session);
+}
