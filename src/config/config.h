@@ -30,7 +30,7 @@
 #include "base/log.h"
 #include "config/settings.h"
 
-enum { CONFIG_LIST_MAX = 16 };
+enum { CONFIG_LIST_MAX = 64 };
 
 struct config_strings {
     struct str item[CONFIG_LIST_MAX];

@@ -155,6 +155,8 @@ static int prepare(void *state)
 {
     struct keeper *keeper = state;
     struct str data = keeper->process->config->data;
+
+    role_want_descriptors();
     char path[4096];
 
     if (data.len >= sizeof path)
@@ -335,7 +337,7 @@ static int64_t turn(void *state, struct now now)
     intake_turn(keeper->intake);
     keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
     keeper_routes_turn(keeper, now);
-    keeper_deliverers_turn(keeper, now);
+    keeper_schedule_turn(keeper, now);
     watch_health(keeper);
     bool broke = flush_channels(keeper);
     if (broke || !list_is_empty(&keeper->lookups_due))
@@ -343,7 +345,7 @@ static int64_t turn(void *state, struct now now)
     int64_t deadline = store_deadline(keeper->store);
     deadline = sooner(deadline, schedule_deadline(keeper->schedule));
     deadline = sooner(deadline, handover_deadline(keeper->handover));
-    return sooner(deadline, keeper_deliverers_deadline(keeper));
+    return sooner(deadline, keeper_schedule_deadline(keeper));
 }
 
 /* ---- end ---- */
@@ -386,7 +388,7 @@ static void destroy(void *state)
     keeper_control_free(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
-    keeper_deliverers_fini(keeper);
+    keeper_schedule_fini(keeper);
     keeper_routes_fini(keeper);
     if (keeper->schedule != NULL)
         schedule_free(keeper->schedule);

@@ -50,7 +50,7 @@ struct keeper {
     uint32_t last_source;
     enum store_condition condition; /* as told to the receivers */
 
-    /* keeper_deliverers.c */
+    /* keeper_schedule.c, keeper_deliverers.c */
     bool may_deliver; /* every deliverer has said what it has on its hands */
     int64_t started_ms;
     struct map sessions;   /* by number: struct keeper_session */
@@ -87,15 +87,17 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
                              enum message_type type, struct cursor payload);
 void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer);
 
-/* keeper_deliverers.c */
+/* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;
+void keeper_schedule_turn(struct keeper *keeper, struct now now);
+int64_t keeper_schedule_deadline(const struct keeper *keeper);
+void keeper_schedule_fini(struct keeper *keeper);
+
+/* keeper_deliverers.c */
 extern const struct handover_host keeper_handover_host;
 bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
                               enum message_type type, struct cursor payload);
 void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
-void keeper_deliverers_turn(struct keeper *keeper, struct now now);
-int64_t keeper_deliverers_deadline(const struct keeper *keeper);
-void keeper_deliverers_fini(struct keeper *keeper);
 
 /* keeper_routes.c */
 void keeper_routes_configure(struct keeper *keeper);

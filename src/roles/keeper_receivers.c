@@ -39,6 +39,10 @@ static void on_answer(void *context, struct intake_key key, const struct verdict
 static void on_arrived(void *context, const struct entry *entry)
 {
     struct keeper *keeper = context;
+
+    if (directory_find_domain(keeper->directory, entry->domain) == NULL) /* removed since RCPT */
+        log_warn("mail_of_unlisted_domain", LOG_ID(entry->id), LOG_STR("domain", entry->domain),
+                 LOG_TEXT("hint", "it is held; add the domain again, or discard it"));
     schedule_arrived(keeper->schedule, entry, keeper_now(keeper));
 }
 

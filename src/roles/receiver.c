@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -240,14 +239,14 @@ static void accept_some(struct receiver *receiver, int listener)
     for (int i = 0; i < ACCEPTS_PER_TURN_MAX; i++) {
         struct endpoint client;
         int fd = socket_accept(listener, &client);
-        if (fd >= 0) {
+        if (fd >= 0)
             connection_open(receiver, fd, client);
-        } else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+        else if (fd == -EAGAIN)
+            return;
+        else if (fd != -ECONNABORTED && fd != -EINTR) { /* those: the client was gone already */
             accept_later(receiver, fd);
             return;
-        } else if (fd == -EAGAIN) {
-            return;
-        } /* else: the client was gone before we looked */
+        }
     }
 }
 
@@ -352,16 +351,10 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
         receiver_resolver_came(receiver, index, fd);
 }
 
-/* As many descriptors as the machine's administrator lets us have. */
 static int prepare(void *state)
 {
-    struct rlimit limit;
-
     (void)state;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    role_want_descriptors();
     return 0;
 }
 

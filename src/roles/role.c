@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -34,6 +35,16 @@ static void leave(struct role_process *process, const char *event, int error)
 void role_finished(struct role_process *process)
 {
     loop_stop(process->loop);
+}
+
+void role_want_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* else what we have must do */
 }
 
 void role_has_keeper(struct role_process *process, bool has)

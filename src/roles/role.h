@@ -58,6 +58,8 @@ extern const struct role_hooks keeper_hooks;
 /* Runs the role until it ends; the process's exit status. */
 int role_run(enum role role, unsigned index);
 void role_finished(struct role_process *process);
+/* As many descriptors as the machine's administrator lets us have; before confinement. */
+void role_want_descriptors(void);
 /* Tells whether the role has the channel without which it is of no use. A channel that was cut
  * although both ends live comes back only with a new process: after two minutes the role leaves,
  * and the supervisor starts another. Once per turn. */

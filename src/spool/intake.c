@@ -215,7 +215,8 @@ static void log_stored(const struct upload *upload, int error)
         buf_add(&to, i > 0 ? STR(",") : STR(""));
         buf_add(&to, envelope->recipient[i].address);
     }
-    log_event(error == 0 ? LOG_INFO : LOG_ERROR, error == 0 ? "accepted" : "not_stored",
+    bool is_stored = error == 0 || error == -EEXIST;
+    log_event(is_stored ? LOG_INFO : LOG_ERROR, is_stored ? "accepted" : "not_stored",
               LOG_ID(upload->id), LOG_STR("client", buf_str(&client)),
               LOG_STR("helo", envelope->helo), LOG_STR("from", envelope->sender),
               LOG_STR("to", buf_str(&to)), LOG_INT("recipients", envelope->recipient_count),

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/* keeper_session.h: sessions as the keeper knows them; private to keeper_schedule.c
+ * and keeper_deliverers.c.
+ *
+ * A session lives here from the scheduler's open_session() until the scheduler has
+ * been told of its end. That is told only when every answer of the session is
+ * settled: an entry counts as not tried when the session ends before its answer,
+ * and an answer that is still on its way to the disk must not look like none.
+ *
+ * After a restart of the keeper the deliverers first say which messages they still
+ * have on their hands; until all have said so (or ten seconds have passed) no
+ * session is opened, and a message that is on somebody's hands is parked instead
+ * of being handed out a second time.
+ */
+#pragma once
+
+#include "roles/keeper.h"
+
+struct keeper_session {
+    struct link opening; /* in keeper->openings while it waits to be opened */
+    uint64_t number;
+    uint32_t source; /* of the deliverer's channel; 0: not opened yet */
+    struct buf domain;
+    struct buf host;
+    struct endpoint endpoint;
+    bool is_probe;
+    int64_t connect_timeout_ms;
+    unsigned reports; /* answers that are being settled */
+    bool has_ended;
+    enum session_end how;
+    struct verdict verdict;
+};
+
+/* On the hands of a deliverer since before the keeper's restart. A message may be there once for
+ * each of its domains. */
+struct unfinished {
+    uint32_t source;
+    struct message_id id;
+    struct buf key;
+    uint64_t parked_session; /* 0: nobody waits for it */
+    struct entry entry;      /* what was to be handed out; its domain lives with the store */
+};
+
+struct keeper_session *keeper_session_find(const struct keeper *keeper, uint64_t number);
+void keeper_session_add(struct keeper *keeper, struct keeper_session *session);
+void keeper_session_free(struct keeper *keeper, struct keeper_session *session);
+/* The deliverer that has it; NULL: it is not opened yet, or its deliverer is gone. */
+struct channel *keeper_session_channel(const struct keeper *keeper, uint64_t number);
+/* Tells the scheduler, now or when its answers are settled. */
+void keeper_session_ended(struct keeper *keeper, struct keeper_session *session,
+                          enum session_end how, const struct verdict *verdict);
+
+struct unfinished *keeper_unfinished_find(const struct keeper *keeper, struct message_id id,
+                                          struct str domain);
+void keeper_unfinished_free(struct unfinished *unfinished); /* NULL is fine */
