@@ -3,6 +3,7 @@
 can read (SPEC A7)."""
 import re
 import smtplib
+import socket
 import socketserver
 import subprocess
 import threading
@@ -14,7 +15,7 @@ import peers
 
 class SixthSink(socketserver.ThreadingTCPServer):
     """A primary at [::1] that takes everything and remembers it."""
-    address_family = __import__("socket").AF_INET6
+    address_family = socket.AF_INET6
     allow_reuse_address = True
     daemon_threads = True
 

@@ -2,8 +2,6 @@
 """The story (SPEC R1, P2): the primary dies, mail is held, the primary returns, all is there."""
 import time
 
-import pytest
-
 import peers
 
 
