@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: ISC
+"""The holding time (SPEC H2, H3), in the real binary: its clock runs three hundred times faster."""
+import glob
+
+import pytest
+
+import peers
+
+SPEED = 300  # an hour in twelve seconds
+
+
+@pytest.mark.plain  # the address sanitizer wants to be the first library, and so does libfaketime
+def test_what_waited_too_long_is_rescued_and_can_be_released(holdfast, sink):
+    library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    if not library:
+        pytest.skip("libfaketime is not installed")
+    primary = sink(start=False)
+    node = holdfast(start=False)
+    node.env.update(LD_PRELOAD=library[0], FAKETIME=f"+0 x{SPEED}", FAKETIME_NO_CACHE="1")
+    node.start()
+    node.env = {key: value for key, value in node.env.items() if key != "LD_PRELOAD"}  # the CLI
+    node.add("example.org", primary.endpoint, hold="1h")
+    name, data = peers.message()
+    node.send(data, ["a@example.org", "b@example.org"])
+    assert node.held() == 1
+
+    peers.wait_until(lambda: node.held() == 0, 60, "the end of the holding time")
+    rescued = node.json("queue", "list", "--state", "rescued")["messages"]
+    assert [message["domain"] for message in rescued] == ["example.org"]
+    assert primary.count() == 0
+    shown = node.json("queue", "show", rescued[0]["id"])
+    assert "Holding time is over" in str(shown)
+
+    primary.start()
+    node.cli("queue", "release", rescued[0]["id"])
+    peers.wait_until(lambda: primary.count() == 1, 15, "the released message")
+    assert list(primary.messages()) == [name]
+    assert "a@example.org" in primary.rows("message")[0][5]
+    assert "b@example.org" in primary.rows("message")[0][5]
+    peers.wait_until(lambda: node.json("queue", "list", "--state", "all")["messages"] == [],
+                     what="an empty queue")
