@@ -204,7 +204,7 @@ static struct verdict verdict_of(int error, struct message_id id)
 
 enum { LOGGED_RECIPIENTS_MAX = 10 };
 
-static void log_stored(const struct upload *upload, int error)
+static void log_stored(const struct upload *upload)
 {
     const struct envelope *envelope = &upload->envelope;
     struct buf client = { 0 };
@@ -215,12 +215,10 @@ static void log_stored(const struct upload *upload, int error)
         buf_add(&to, i > 0 ? STR(",") : STR(""));
         buf_add(&to, envelope->recipient[i].address);
     }
-    bool is_stored = error == 0 || error == -EEXIST;
-    log_event(is_stored ? LOG_INFO : LOG_ERROR, is_stored ? "accepted" : "not_stored",
-              LOG_ID(upload->id), LOG_STR("client", buf_str(&client)),
-              LOG_STR("helo", envelope->helo), LOG_STR("from", envelope->sender),
-              LOG_STR("to", buf_str(&to)), LOG_INT("recipients", envelope->recipient_count),
-              LOG_INT("size", upload->size), LOG_INT("error", -error));
+    log_info("accepted", LOG_ID(upload->id), LOG_STR("client", buf_str(&client)),
+             LOG_STR("helo", envelope->helo), LOG_STR("from", envelope->sender),
+             LOG_STR("to", buf_str(&to)), LOG_INT("recipients", envelope->recipient_count),
+             LOG_INT("size", upload->size));
     buf_fini(&client);
     buf_fini(&to);
 }
@@ -230,7 +228,10 @@ static void on_stored(void *context, int error)
     struct upload *upload = context;
     struct intake *intake = upload->intake;
 
-    log_stored(upload, error);
+    if (error == 0 || error == -EEXIST)
+        log_stored(upload);
+    else
+        log_error("not_stored", LOG_ID(upload->id), LOG_TEXT("error", strerror(-error)));
 
     if (intake != NULL) {
         struct verdict verdict = verdict_of(error, upload->id);

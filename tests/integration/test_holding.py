@@ -34,7 +34,7 @@ def test_what_waited_too_long_is_rescued_and_can_be_released(holdfast, sink):
     primary.start()
     node.cli("queue", "release", rescued[0]["id"])
     peers.wait_until(lambda: primary.count() == 1, 15, "the released message")
-    assert list(primary.messages()) == [name]
+    assert [found.partition("@")[0] for found in primary.messages()] == [name]
     assert "a@example.org" in primary.rows("message")[0][5]
     assert "b@example.org" in primary.rows("message")[0][5]
     peers.wait_until(lambda: node.json("queue", "list", "--state", "all")["messages"] == [],
