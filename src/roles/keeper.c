@@ -80,7 +80,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     struct keeper_peer *peer = keeper_peer_of(keeper, channel);
     struct keeper_peer gone = *peer;
 
-    log_warn("peer_lost", LOG_TEXT("role", role_name(channel_peer(channel))),
+    log_info("peer_lost", LOG_TEXT("role", role_name(channel_peer(channel))),
              LOG_INT("index", channel_peer_index(channel)), LOG_TEXT("why", why));
     *peer = (struct keeper_peer){ 0 };
     check(keeper->dead_count < ROLE_PROCESSES_MAX);
