@@ -5,6 +5,7 @@
  *     data     = "/var/lib/holdfast"
  *     user     = "holdfast"
  *     names    = {"backup.example.net"}          # other names MX records may call us by
+ *     postmaster = "admin@example.org"           # of a domain that is protected here
  *     addresses = {"192.0.2.7"}                  # addresses we are reached at from outside (NAT)
  *     listen smtp { address = {"0.0.0.0:25", "[::]:25"} }
  *     dns   { servers = {"127.0.0.1:53"}  trust-anchor = "/usr/share/dns/root.key" }
@@ -48,6 +49,7 @@ struct config {
     struct str hostname;               /* our name in banner, EHLO, Received; normal form */
     struct str data;                   /* absolute path of the data folder */
     struct str user;                   /* runs the roles when started as root; "holdfast" */
+    struct str postmaster;             /* whom <postmaster> means (RFC 5321 4.5.1); empty: nobody */
     struct config_strings names;       /* other names of ours, normal form (SPEC P6) */
     struct config_endpoints addresses; /* other addresses of ours; port 0 */
     struct str control;                /* path of the control socket; default DATA/control.sock */

@@ -2,6 +2,7 @@
 /* value_text.c: words, paths, names, yes and no; see value.h. */
 #include "config/value.h"
 
+#include "mail/address.h"
 #include "mail/domain.h"
 
 static void add_quoted(struct buf *out, struct str text)
@@ -82,6 +83,34 @@ static bool parse_domain(struct place place, struct str text, struct buf *why)
     else
         buf_add(why, STR("a full host name such as mx2.example.net"));
     buf_fini(&name);
+    return ok;
+}
+
+/* What the file's syntax would read as something else. */
+static bool needs_quoting(struct str text)
+{
+    return str_find(text, '"') >= 0 || str_find(text, '\\') >= 0 || str_find(text, '$') >= 0;
+}
+
+static bool parse_mailbox(struct place place, struct str text, struct buf *why)
+{
+    struct address address;
+    struct buf mailbox = { 0 };
+    struct buf domain = { 0 };
+    bool ok = text.len == 0 || (!needs_quoting(text) && address_parse(text, 0, &address) &&
+                                normalise_host(address.domain, &domain));
+
+    if (ok && text.len > 0) {
+        buf_add(&mailbox, address.local);
+        buf_add_byte(&mailbox, '@');
+        buf_add(&mailbox, buf_str(&domain));
+    }
+    if (ok)
+        keep_text(place, buf_str(&mailbox));
+    else
+        buf_add(why, STR("an address such as admin@example.org"));
+    buf_fini(&mailbox);
+    buf_fini(&domain);
     return ok;
 }
 
@@ -180,6 +209,7 @@ static bool decode_level(struct place place, struct cursor *cursor)
         .parse = (parse_text), .dump = dump_text, .encode = encode_text, .decode = decode_text     \
     }
 
+const struct value_type value_mailbox = TEXT(parse_mailbox);
 const struct value_type value_word = TEXT(parse_word);
 const struct value_type value_path = TEXT(parse_path);
 const struct value_type value_domain = TEXT(parse_domain);

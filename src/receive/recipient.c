@@ -29,7 +29,8 @@ static struct verdict path_refusal(enum smtp_path_fault fault)
 }
 
 /* The address as everybody behind us shall see it: local part as it came, domain in normal form. */
-static struct verdict write_address(const struct address *address, struct buf *out)
+static struct verdict write_address(const struct receive_settings *settings,
+                                    const struct address *address, struct buf *out)
 {
     struct buf domain = { 0 };
     struct verdict verdict = verdict_accept();
@@ -38,7 +39,8 @@ static struct verdict write_address(const struct address *address, struct buf *o
         if ((unsigned char)address->local.ptr[i] >= 0x80)
             return verdict_make(553, 6, 7, STR("The address needs SMTPUTF8, not offered here"));
     if (address->domain.len == 0) {
-        buf_add(out, STR("postmaster")); /* RFC 5321 4.5.1: ours, whatever domain */
+        /* RFC 5321 4.5.1: ours, whatever domain */
+        buf_add(out, settings->postmaster.len > 0 ? settings->postmaster : STR("postmaster"));
         return verdict;
     }
     if (address->domain.ptr[0] == '[')
@@ -57,7 +59,8 @@ static struct verdict write_address(const struct address *address, struct buf *o
 }
 
 /* What can be said without the host: a refusal, or accepted so far, the address in *out. */
-static struct verdict read_recipient(struct str argument, struct buf *out)
+static struct verdict read_recipient(const struct receive_settings *settings, struct str argument,
+                                     struct buf *out)
 {
     struct smtp_path path;
     enum smtp_path_fault fault =
@@ -67,7 +70,7 @@ static struct verdict read_recipient(struct str argument, struct buf *out)
         return path_refusal(fault);
     if (path.parameter_count > 0)
         return verdict_make(555, 5, 4, STR("RCPT parameter not offered here"));
-    return write_address(&path.address, out);
+    return write_address(settings, &path.address, out);
 }
 
 static struct pending_recipient *add_pending(struct receive_session *session, struct str address)
@@ -117,7 +120,7 @@ static struct verdict too_many(void)
 void command_rcpt(struct receive_session *session, struct str argument)
 {
     struct buf address = { 0 };
-    struct verdict verdict = read_recipient(argument, &address);
+    struct verdict verdict = read_recipient(session->settings, argument, &address);
     struct pending_recipient *pending = add_pending(session, buf_str(&address));
     struct recipient recipient = { .address = buf_str(&address) };
 

@@ -33,6 +33,8 @@ struct receive_session;
 
 struct receive_settings { /* shared by all sessions, outlives them */
     struct str hostname;
+    struct str
+        postmaster; /* whom RCPT TO:<postmaster> means; empty: "postmaster", the host decides */
     uint64_t message_size_max;
     uint32_t recipients_max;
     uint32_t errors_max;

@@ -266,6 +266,7 @@ static void set_settings(struct receiver *receiver)
 
     receiver->settings = (struct receive_settings){
         .hostname = config->hostname,
+        .postmaster = config->postmaster,
         .message_size_max = (uint64_t)config->smtp_message_size,
         .recipients_max = config->smtp_recipients,
         .errors_max = config->smtp_errors,

@@ -134,6 +134,21 @@ def test_no_relay_for_strangers(holdfast, sink, recipient):
     assert node.held() == 0 and primary.count() == 0
 
 
+def test_postmaster_needs_no_domain(holdfast, sink):
+    """RFC 5321 4.5.1; `postmaster` says who that is."""
+    primary = sink()
+    node = holdfast({"example.org": primary.endpoint}, top='postmaster = "admin@example.org"')
+    with node.connect() as client:
+        client.hello()
+        for line in ("MAIL FROM:<a@client.example>", "RCPT TO:<Postmaster>"):
+            assert client.ask(line)[0] == 250
+        assert client.ask("DATA")[0] == 354
+        client.write(b"Subject: help\r\n\r\nHello\r\n.\r\n")
+        assert client.reply()[0] == 250
+    peers.wait_until(lambda: primary.count() == 1, 15, "the postmaster's mail")
+    assert primary.rows("message")[0][5] == "admin@example.org"
+
+
 def test_foreign_domains_get_550_571(holdfast, sink):
     node = holdfast({"example.org": sink().endpoint})
     with node.connect() as client:

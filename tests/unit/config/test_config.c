@@ -133,6 +133,7 @@ static void says_where_and_what_to_write_instead(void **state)
                                 "are servers, trust-anchor" },
         { "\ntls { certificate = \"/x\" }",
           "test.conf:3: unknown name \"tls\"; known here are hostname, data, user, names, "
+          "postmaster, "
           "addresses, control, receivers, deliverers, listen smtp, dns, store, smtp, schedule, "
           "log, defaults" },
         { "listen submission { address = {\"0.0.0.0:587\"} }",
@@ -232,6 +233,9 @@ static void needs_a_full_host_name(void **state)
     } cases[] = {
         { "", "test.conf: hostname is missing; write hostname = \"mx2.example.net\" with the name "
               "your MX record points to\n" },
+        { "hostname = a.example\npostmaster = me",
+          "test.conf:2: postmaster cannot be \"me\"; write an address such as admin@example.org "
+          "instead\n" },
         { "hostname = localhost", "test.conf:1: hostname cannot be \"localhost\"; write a full "
                                   "host name such as mx2.example.net instead\n" },
         { "hostname = x.example..", "test.conf:1: hostname cannot be \"x.example..\"; write a full "

@@ -449,6 +449,20 @@ static void a_stored_message_forgives_errors(void **state)
     dialogue_end(&dialogue);
 }
 
+/* RFC 5321 4.5.1: every server takes mail to its postmaster. */
+static void the_postmaster_is_whom_the_settings_name(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.postmaster = STR("admin@d.example");
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM "RCPT TO:<PostMaster>\r\nRCPT TO:<postmaster@d.example>\r\n");
+    assert_string_equal(dialogue.asked[0].address, "admin@d.example");
+    assert_string_equal(dialogue.asked[1].address, "postmaster@d.example");
+    dialogue_end(&dialogue);
+}
+
 static void rejected_recipients_are_no_errors(void **state)
 {
     struct dialogue dialogue;
@@ -804,6 +818,7 @@ int main(void)
         cmocka_unit_test(too_many_errors_end_the_session),
         cmocka_unit_test(errors_of_queued_recipients_end_the_session_too),
         cmocka_unit_test(a_stored_message_forgives_errors),
+        cmocka_unit_test(the_postmaster_is_whom_the_settings_name),
         cmocka_unit_test(rejected_recipients_are_no_errors),
         cmocka_unit_test(silence_between_commands_ends_the_session),
         cmocka_unit_test(commands_without_a_message_end_the_session),
