@@ -458,8 +458,10 @@ static void the_postmaster_is_whom_the_settings_name(void **state)
     dialogue.settings.postmaster = STR("admin@d.example");
     dialogue_say(&dialogue, EHLO);
     dialogue_say(&dialogue, FROM "RCPT TO:<PostMaster>\r\nRCPT TO:<postmaster@d.example>\r\n");
-    assert_string_equal(dialogue.asked[0].address, "admin@d.example");
-    assert_string_equal(dialogue.asked[1].address, "postmaster@d.example");
+    dialogue_say(&dialogue, "DATA\r\n");
+    dialogue_say(&dialogue, "hello\r\n.\r\n");
+    static const char both[] = " admin@d.example postmaster@d.example)";
+    assert_non_null(memmem(dialogue.events.ptr, dialogue.events.len, both, sizeof both - 1));
     dialogue_end(&dialogue);
 }
 
