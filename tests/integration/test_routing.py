@@ -75,6 +75,8 @@ def test_equal_primaries_share(site, load):
     node, hosts = site(["@ IN MX 10 mx1", "@ IN MX 10 mx2", "@ IN MX 20 us"])
     hosts[PRIMARY].start()
     hosts[SECOND].start()
+    peers.wait_until(lambda: all(target["answers"] for target in node.domain()["route"]["targets"]),
+                     20, "both to be known to answer")
     clients = load(node.endpoint)
     clients.run(count=600, sessions=10, per_session=5)
     peers.wait_until(lambda: hosts[PRIMARY].count() + hosts[SECOND].count() >= 600, 30, "all mail")
