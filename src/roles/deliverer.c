@@ -77,20 +77,6 @@ static void destroy(void *state)
     memory_free(deliverer);
 }
 
-static void take_listener(void *state, enum listener_kind kind, int fd)
-{
-    (void)state;
-    (void)kind;
-    (void)fd;
-    check(false); /* messages.def lets no listener come here */
-}
-
-static int start(void *state)
-{
-    (void)state;
-    return 0;
-}
-
 static void reload(void *state)
 {
     set_settings(state);
@@ -145,9 +131,7 @@ static int64_t turn(void *state, struct now now)
 const struct role_hooks deliverer_hooks = {
     .create = create,
     .destroy = destroy,
-    .listener = take_listener,
     .peer = deliverer_take_peer,
-    .start = start,
     .reload = reload,
     .stop = stop,
     .turn = turn,

@@ -298,20 +298,6 @@ static void destroy(void *state)
     memory_free(resolver);
 }
 
-static void take_listener(void *state, enum listener_kind kind, int fd)
-{
-    (void)state;
-    (void)kind;
-    (void)fd;
-    check(false); /* messages.def lets no listener come here */
-}
-
-static int start(void *state)
-{
-    (void)state;
-    return 0;
-}
-
 /* New servers take a new context, which cannot be had any more from in here: `dns` takes a
  * restart. */
 static void reload(void *state)
@@ -357,10 +343,8 @@ static int64_t turn(void *state, struct now now)
 const struct role_hooks resolver_hooks = {
     .create = create,
     .destroy = destroy,
-    .listener = take_listener,
     .peer = take_peer,
     .prepare = prepare,
-    .start = start,
     .reload = reload,
     .stop = stop,
     .turn = turn,

@@ -81,7 +81,7 @@ static void run(struct role_process *process)
     int error = process->hooks->prepare != NULL ? process->hooks->prepare(process->state) : 0;
     if (error == 0)
         error = sandbox_enter(process->role, process->config);
-    if (error == 0)
+    if (error == 0 && process->hooks->start != NULL)
         error = process->hooks->start(process->state);
     if (error != 0) {
         leave(process, "role_start_failed", error);
@@ -96,6 +96,7 @@ static void run(struct role_process *process)
 static void take_listener(struct role_process *process, const struct leash_packet *packet)
 {
     struct message_listener message;
+    check(process->hooks->listener != NULL);
     check(message_get_listener(packet->payload, &message) && packet->descriptor >= 0);
     process->hooks->listener(process->state, (enum listener_kind)message.kind, packet->descriptor);
 }

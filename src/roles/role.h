@@ -36,13 +36,13 @@ struct role_process {
 struct role_hooks {
     void *(*create)(struct role_process *process); /* configured, nothing else yet */
     void (*destroy)(void *state);
-    /* Takes over the descriptor. */
+    /* Takes over the descriptor. NULL where messages.def lets no listener come. */
     void (*listener)(void *state, enum listener_kind kind, int fd);
     void (*board)(void *state, int fd); /* receiver alone; may be NULL */
     void (*peer)(void *state, enum role role, unsigned index, int fd);
     /* Before confinement: 0 or a negative errno, which ends the role. May be NULL. */
     int (*prepare)(void *state);
-    int (*start)(void *state);   /* confined */
+    int (*start)(void *state);   /* confined; 0 or a negative errno; may be NULL */
     void (*reload)(void *state); /* process->config is new */
     /* Finish what must be finished, then role_finished(). */
     void (*stop)(void *state);
