@@ -9,8 +9,10 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "roles/messages.h"
 
-enum { SLOTS = 32, BOARD_SIZE = 4096 }; /* more slots than the supervisor has children */
+enum { SLOTS = ROLE_PROCESSES_MAX, BOARD_SIZE = 4096 };
+_Static_assert(SLOTS * sizeof(atomic_uint) <= BOARD_SIZE, "a slot for every receiver");
 
 struct board {
     atomic_uint *slot;

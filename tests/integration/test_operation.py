@@ -200,3 +200,15 @@ def test_only_one_at_a_time(holdfast, sink, state):
     peers.wait_until(lambda: not second.is_running(), what="the second one's end")
     assert second.child.returncode != 0
     node.send(peers.message()[1])
+
+
+@pytest.mark.plain
+def test_as_many_roles_as_may_be_asked_for(holdfast, sink):
+    """Every limit on the way (slots, channels, children) holds what the configuration allows."""
+    node = holdfast({"example.org": sink(start=False).endpoint},
+                    top="receivers = 64\ndeliverers = 16")
+    peers.wait_until(lambda: len(node.pids()) == 64 + 16 + 2, 30, "all roles")
+    for _ in range(20):
+        node.send(peers.message()[1])
+    assert node.held() == 20
+    assert "role_ended" not in node.text()
