@@ -14,6 +14,7 @@
 enum {
     SEGMENT_SIZE = 64 * 1024 * 1024,
     LARGE_BODY_SIZE = 8 * 1024 * 1024,
+    QUIET_MS = 5 * SECOND_MS, /* before a segment is compacted */
 };
 
 struct now keeper_now(const struct keeper *keeper)
@@ -185,6 +186,7 @@ static int open_store(struct keeper *keeper)
     struct log_store_settings settings = {
         .segment_size = SEGMENT_SIZE,
         .large_body_size = LARGE_BODY_SIZE,
+        .quiet_ms = QUIET_MS,
         .free_bytes_min = (uint64_t)keeper->process->config->store_free_min,
     };
 

@@ -15,12 +15,13 @@
  * time, "delivered" could meet a recipient that was released later.
  *
  * "checkpoint", numbers little-endian:
- *     0  8 bytes "HFCHKPNT"   8  u16 version (1)   10  u16 zero
+ *     0  8 bytes "HFCHKPNT"   8  u16 version (2)   10  u16 zero
  *    12  u32, u64 place (segment, offset) to read on from
  *    24  u64 number of the last batch   32  u64 next order
  *    40  u32 segments before that place, for each
- *            u32 number; u64 generation; u64 end; u32 live entries; u32 CRC32C that
- *            stands in its index file; u32 n, n times u32 segment it speaks of
+ *            u32 number; u64 generation; u64 end; u64 octets of STATE records; u32 live
+ *            entries; u32 CRC32C that stands in its index file; u32 n, n times u32 segment it
+ *            speaks of
  *     …  recently settled: u32 n, n times u64 (recent.h)
  *     …  u32 CRC32C of all that stands before
  */
@@ -193,6 +194,7 @@ static void encode_segment(struct buf *out, const struct segment *segment)
     buf_add_u32(out, segment->number);
     buf_add_u64(out, segment->generation);
     buf_add_u64(out, segment->end);
+    buf_add_u64(out, segment->carried);
     buf_add_u32(out, segment->live);
     buf_add_u32(out, segment->index_check);
     buf_add_u32(out, segment->spoken_count);

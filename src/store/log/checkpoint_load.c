@@ -41,6 +41,7 @@ static bool load_segment(struct log_store *store, struct cursor *cursor)
     uint32_t number = cursor_u32(cursor);
     uint64_t generation = cursor_u64(cursor);
     uint64_t end = cursor_u64(cursor);
+    uint64_t carried = cursor_u64(cursor);
     uint32_t live = cursor_u32(cursor);
     uint32_t sum = cursor_u32(cursor);
     uint32_t spoken = cursor_u32(cursor);
@@ -58,6 +59,7 @@ static bool load_segment(struct log_store *store, struct cursor *cursor)
     if (end < SEGMENT_HEADER_SIZE || end % RECORD_ALIGN != 0)
         return false;
     segment->end = end;
+    segment->carried = carried;
     segment->state = SEGMENT_SEALED;
     return live == 0 || load_index(store, segment, sum);
 }
@@ -114,6 +116,7 @@ static void forget_all(struct log_store *store)
         segment->end = SEGMENT_HEADER_SIZE;
         segment->live = 0;
         segment->live_bytes = 0;
+        segment->carried = 0;
         segment->spoken_count = 0;
         segment->dirty = true;
         segment->indexed = (struct log_place){ 0 };

@@ -39,6 +39,11 @@
 #include "base/memory.h"
 #include "store/log/log_private.h"
 
+uint64_t staged_size(const struct staged *staged)
+{
+    return record_padded((uint64_t)RECORD_HEADER_SIZE + staged->meta_size + staged->content_size);
+}
+
 /* ---- the job ---- */
 
 static void add_part(struct commit *commit, void *bytes, size_t size)
@@ -48,6 +53,24 @@ static void add_part(struct commit *commit, void *bytes, size_t size)
         commit->part = memory_resize(commit->part, commit->part_cap * sizeof *commit->part);
     }
     commit->part[commit->part_count++] = (struct iovec){ bytes, size };
+}
+
+/* By compact.c: what stands in front of a batch. */
+static bool is_carried(const struct staged *staged)
+{
+    return staged->type == RECORD_STATE || staged->type == RECORD_MOVED;
+}
+
+/* Content that is not ours, and the padding that commit_stage() gives to others. */
+static void finish_carried(struct commit *commit, const struct staged *staged)
+{
+    static const char zeros[RECORD_ALIGN];
+    size_t padding = (size_t)(staged_size(staged) - staged->head.len - staged->borrowed.len);
+
+    if (staged->borrowed.len > 0)
+        add_part(commit, (void *)(uintptr_t)staged->borrowed.ptr, staged->borrowed.len);
+    if (padding > 0)
+        add_part(commit, (void *)(uintptr_t)zeros, padding);
 }
 
 static void finish_record(struct commit *commit, struct staged *staged, uint16_t index)
@@ -67,6 +90,8 @@ static void finish_record(struct commit *commit, struct staged *staged, uint16_t
     add_part(commit, staged->head.ptr, staged->head.len);
     for (struct chunk *chunk = staged->chunk; chunk != NULL; chunk = chunk->next)
         add_part(commit, chunk->bytes, chunk->used);
+    if (is_carried(staged))
+        finish_carried(commit, staged);
 }
 
 static int write_batch(struct commit *commit)
@@ -100,11 +125,6 @@ static void commit_run(struct worker_job *job)
 
 /* ---- staging ---- */
 
-static uint64_t staged_size(const struct staged *staged)
-{
-    return record_padded((uint64_t)RECORD_HEADER_SIZE + staged->meta_size + staged->content_size);
-}
-
 void commit_stage(struct log_store *store, struct staged *staged)
 {
     static const char zeros[RECORD_ALIGN];
@@ -128,6 +148,10 @@ void staged_free(struct log_store *store, struct staged *staged)
 {
     if (staged->upload != NULL) {
         upload_free(store, staged->upload);
+        return;
+    }
+    if (is_carried(staged)) {
+        compact_record_done(store, staged);
         return;
     }
     store->memory -= staged->head.cap;
@@ -188,7 +212,7 @@ bool commit_is_full(const struct log_store *store)
 
 /* ---- making a batch ---- */
 
-static void add_to_batch(struct log_store *store, struct staged *staged)
+void commit_add(struct log_store *store, struct staged *staged)
 {
     struct commit *commit = &store->commit;
     const struct segment *current = store->segments.current;
@@ -219,7 +243,7 @@ static void add_resume(struct log_store *store, const struct resume_record *resu
     staged->meta_size = (uint32_t)(staged->head.len - RECORD_HEADER_SIZE);
     store->memory += staged->head.cap;
     commit_stage(store, staged);
-    add_to_batch(store, staged);
+    commit_add(store, staged);
 }
 
 /* Moves what fits from the staged records to the batch. True: a record waits that needs the next
@@ -249,7 +273,7 @@ static bool gather(struct log_store *store)
         if (commit->count > 0 &&
             (commit->size + size > COMMIT_BYTES_MAX || commit->count >= COMMIT_RECORDS_MAX))
             return false;
-        add_to_batch(store, staged);
+        commit_add(store, staged);
     }
     return false;
 }
@@ -260,6 +284,7 @@ static void seal(struct log_store *store)
     if (segments->current == NULL)
         return;
     segments->current->state = SEGMENT_SEALED;
+    compact_notice(store, segments->current);
     segments->current = NULL;
     store->checkpoint.sealed++;
     store->sweep = true;
@@ -331,7 +356,27 @@ static bool wants_to_commit(struct log_store *store)
             commit_fail_staged(store, -EIO);
         return is_due;
     }
-    return first != NULL && container_of(first, struct staged, link)->ready;
+    bool is_ready = first != NULL && container_of(first, struct staged, link)->ready;
+    return is_ready || !list_is_empty(&store->compact.ready);
+}
+
+/* What compaction has to say stands in front. False: there is something to write, but it needs the
+ * next segment, and there is none yet. */
+static bool fill_batch(struct log_store *store)
+{
+    struct commit *commit = &store->commit;
+
+    for (;;) {
+        begin_batch(store);
+        bool moves_wait = compact_gather(store, tail(store));
+        bool others_wait = gather(store);
+        if (commit->count > 0 || (!moves_wait && !others_wait))
+            return true;
+        if (!others_wait && !compact_may_go_on(store))
+            return false;
+        if (!go_on(store))
+            return false;
+    }
 }
 
 void commit_turn(struct log_store *store)
@@ -342,13 +387,8 @@ void commit_turn(struct log_store *store)
         return;
     if (store->segments.current == NULL && !go_on(store))
         return;
-    begin_batch(store);
-    if (gather(store) && commit->count == 0) {
-        if (!go_on(store))
-            return;
-        begin_batch(store);
-        (void)gather(store);
-    }
+    if (!fill_batch(store))
+        return;
     if (commit->count == 0 && store->failing)
         add_probe(store);
     if (commit->count > 0)
@@ -370,7 +410,8 @@ static void apply_record(struct log_store *store, struct staged *staged)
         cursor = cursor_over(str_skip(meta, 8 + 1 + MESSAGE_ID_SIZE));
         if (staged->flags & RECORD_BODY_FILE)
             store->body_bytes += staged->upload->size;
-        apply_message(store, staged->id, (int64_t)cursor_u64(&cursor), current, staged->offset);
+        apply_message(store, staged->id, (int64_t)cursor_u64(&cursor), current, staged->offset,
+                      RECORD_HEADER_SIZE + (uint64_t)staged->meta_size);
         break;
     case RECORD_SETTLE:
         check(settle_meta_decode(meta, &settle));
@@ -380,6 +421,10 @@ static void apply_record(struct log_store *store, struct staged *staged)
     case RECORD_RESUME:
         check(resume_meta_decode(meta, &resume));
         segment_speaks_of(current, resume.segment);
+        break;
+    case RECORD_STATE:
+    case RECORD_MOVED:
+        compact_record_written(store, staged);
         break;
     }
 }
@@ -416,8 +461,9 @@ void log_trouble(struct log_store *store, const char *what, int error)
 /* What was acknowledged in the segment stays; it is never written again. */
 static void abandon(struct log_store *store, int error)
 {
-    const struct segment *current = store->segments.current;
+    struct segment *current = store->segments.current;
 
+    current->is_abandoned = true;
     log_error("segment_abandoned", LOG_INT("segment", current->number),
               LOG_INT("offset", current->end));
     store->resume = memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
@@ -461,6 +507,7 @@ static void commit_done(struct worker_job *job)
         succeed(store);
     } else {
         take_back(store);
+        compact_stop(store);
         abandon(store, commit->error);
     }
     /* The next batch can be written while the answers go out. */
@@ -475,6 +522,7 @@ static void commit_done(struct worker_job *job)
     list_init(&commit->batch);
     commit_turn(store);
     answer_batch(store, &batch, error);
+    compact_turn(store);
 }
 
 void commit_init(struct log_store *store)

@@ -75,7 +75,7 @@ void record_header_encode(char *bytes, const struct record_header *header)
 static bool is_plausible(const struct record_header *header, uint64_t generation)
 {
     return header->generation == generation && header->type >= RECORD_MESSAGE &&
-           header->type <= RECORD_RESUME && header->batch_index < header->batch_count;
+           header->type <= RECORD_MOVED && header->batch_index < header->batch_count;
 }
 
 bool record_header_peek(struct str bytes, uint64_t generation, struct record_header *out_header)
@@ -141,6 +141,18 @@ bool message_meta_decode(struct str meta, struct arena *arena, uint64_t *out_siz
         return false;
     *out_size = size;
     return true;
+}
+
+bool message_meta_id(struct str meta, struct message_id *out_id)
+{
+    struct cursor cursor = cursor_over(meta);
+
+    (void)cursor_u64(&cursor); /* size */
+    (void)cursor_u8(&cursor);  /* version */
+    struct str id = cursor_bytes(&cursor, MESSAGE_ID_SIZE);
+    if (cursor_ok(&cursor))
+        memcpy(out_id->bytes, id.ptr, MESSAGE_ID_SIZE);
+    return cursor_ok(&cursor);
 }
 
 void settle_meta_encode(struct buf *out, const struct settlement *settlement)
@@ -209,6 +221,54 @@ bool resume_meta_decode(struct str meta, struct resume_record *out_resume)
         return false;
     *out_resume = resume;
     return true;
+}
+
+void state_meta_encode(struct buf *out, const struct state_record *state)
+{
+    buf_add_bytes(out, state->id.bytes, MESSAGE_ID_SIZE);
+    buf_add_u32(out, state->segment);
+    buf_add_counted(out, state->domain);
+    buf_add(out, state->status);
+}
+
+bool state_meta_decode(struct str meta, struct state_record *out_state)
+{
+    struct cursor cursor = cursor_over(meta);
+    struct state_record state = { 0 };
+
+    struct str id = cursor_bytes(&cursor, MESSAGE_ID_SIZE);
+    state.segment = cursor_u32(&cursor);
+    state.domain = cursor_counted(&cursor);
+    state.status = cursor.left;
+    if (!cursor_ok(&cursor))
+        return false;
+    memcpy(state.id.bytes, id.ptr, MESSAGE_ID_SIZE);
+    *out_state = state;
+    return true;
+}
+
+void moved_meta_begin(struct buf *out, uint32_t from, struct str entries)
+{
+    buf_add_u32(out, from);
+    buf_add_counted(out, entries);
+}
+
+bool message_parts_decode(const struct record_header *header, struct str meta,
+                          struct message_parts *out_parts)
+{
+    struct cursor cursor = cursor_over(meta);
+    struct message_parts parts = { 0 };
+
+    if (header->type == RECORD_MOVED) {
+        parts.from = cursor_u32(&cursor);
+        parts.entries = cursor_counted(&cursor);
+    }
+    parts.message = cursor.left;
+    bool ok =
+        cursor_ok(&cursor) && (header->type == RECORD_MESSAGE || header->type == RECORD_MOVED);
+    if (ok)
+        *out_parts = parts;
+    return ok;
 }
 
 uint64_t batch_before(uint64_t batch)

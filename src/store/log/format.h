@@ -40,6 +40,14 @@
  * RESUME (3) meta: u32 segment; u64 offset. That segment ends there, whatever can be read
  *     behind: a commit failed. At the head of the first batch of a segment. Segment 0 says
  *     nothing; it tries whether the disk works again.
+ * STATE (4) meta: 16 bytes id; u32 number of the older segment for whose sake it is said; counted
+ *     domain; the status of that entry (index_status.c). Whatever was said before is void.
+ * MOVED (5) meta: u32 number of the segment it comes from; counted: for each entry that is left a
+ *     counted domain and its status; then as MESSAGE, content too. From here on the message
+ *     lives here.
+ *
+ * STATE and MOVED are written by compact.c. A record with a type or a flag that is not named here
+ * is of a later version and cannot be read by this one.
  */
 #pragma once
 
@@ -52,7 +60,13 @@ enum {
     BATCH_RECORDS_MAX = UINT16_MAX,
 };
 
-enum record_type { RECORD_MESSAGE = 1, RECORD_SETTLE = 2, RECORD_RESUME = 3 };
+enum record_type {
+    RECORD_MESSAGE = 1,
+    RECORD_SETTLE = 2,
+    RECORD_RESUME = 3,
+    RECORD_STATE = 4,
+    RECORD_MOVED = 5,
+};
 enum record_flag { RECORD_BODY_FILE = 1 };
 
 struct segment_header {
@@ -88,6 +102,20 @@ struct resume_record {
     uint64_t offset;
 };
 
+struct state_record {
+    struct message_id id;
+    uint32_t segment;
+    struct str domain;
+    struct str status; /* encoded */
+};
+
+/* The parts of a MESSAGE's or MOVED's meta, in its bytes. */
+struct message_parts {
+    uint32_t from;      /* MOVED: the segment it comes from; else 0 */
+    struct str entries; /* MOVED: domains and their status */
+    struct str message; /* what message_meta_decode() reads */
+};
+
 void segment_header_encode(struct buf *out, const struct segment_header *header);
 bool segment_header_decode(struct str bytes, struct segment_header *out_header);
 
@@ -104,6 +132,8 @@ uint64_t record_padded(uint64_t size);
 void message_meta_encode(struct buf *out, uint64_t size, const struct envelope *envelope);
 bool message_meta_decode(struct str meta, struct arena *arena, uint64_t *out_size,
                          struct envelope *out_envelope);
+/* Only the id, which stands at the front. */
+bool message_meta_id(struct str meta, struct message_id *out_id);
 void settle_meta_encode(struct buf *out, const struct settlement *settlement);
 /* The segment is known only when the batch is made. */
 void settle_meta_set_segment(char *meta, uint32_t segment);
@@ -112,6 +142,13 @@ bool settle_meta_decode(struct str meta, struct settle_record *out_settle);
 uint32_t settle_recipient(const struct settle_record *settle, uint32_t i);
 void resume_meta_encode(struct buf *out, const struct resume_record *resume);
 bool resume_meta_decode(struct str meta, struct resume_record *out_resume);
+
+void state_meta_encode(struct buf *out, const struct state_record *state);
+bool state_meta_decode(struct str meta, struct state_record *out_state);
+/* The message follows. */
+void moved_meta_begin(struct buf *out, uint32_t from, struct str entries);
+bool message_parts_decode(const struct record_header *header, struct str meta,
+                          struct message_parts *out_parts);
 
 /* The batch that must be durable before this one is written; 0 if there is none. */
 uint64_t batch_before(uint64_t batch);

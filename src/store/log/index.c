@@ -314,7 +314,7 @@ static void count_entry(struct index *index, const struct index_entry *entry, bo
     domain->bytes[kind] += add ? entry->size : -(uint64_t)entry->size;
 }
 
-static void hide(struct index *index, uint32_t number)
+void index_hide(struct index *index, uint32_t number)
 {
     struct index_entry *entry = index_entry(index, number);
     if (entry->state == 0)
@@ -328,7 +328,7 @@ void index_show_as(struct index *index, uint32_t number, int64_t since_ms, uint6
 {
     struct index_entry *entry = index_entry(index, number);
 
-    hide(index, number);
+    index_hide(index, number);
     entry->state = entry->pending > 0 ? ENTRY_HELD : ENTRY_RESCUED;
     entry->since_ms = since_ms;
     entry->order = order;
@@ -343,7 +343,7 @@ void index_show(struct index *index, uint32_t number, int64_t since_ms)
     const struct index_entry *entry = index_entry(index, number);
     int kind = entry->pending > 0 ? 0 : 1;
 
-    hide(index, number);
+    index_hide(index, number);
     uint32_t newest = fifo_last(&index->domain[entry->domain]->fifo[kind]);
     if (newest != 0 && index_entry(index, newest)->since_ms > since_ms)
         since_ms = index_entry(index, newest)->since_ms;
@@ -354,11 +354,17 @@ void index_remove(struct index *index, uint32_t number)
 {
     struct index_entry *entry = index_entry(index, number);
 
-    hide(index, number);
+    index_hide(index, number);
     index_drop_side(index, number);
     index_set_reason(index, entry, NULL);
     hash_remove(index, number);
     give_back(index, number);
+}
+
+uint64_t index_record_size(const struct index_entry *entry)
+{
+    uint64_t content = entry->flags & INDEX_BODY_FILE ? 0 : entry->size;
+    return (uint64_t)entry->head * HEAD_UNIT + content;
 }
 
 /* ---- a message's entries ---- */

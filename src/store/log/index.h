@@ -26,7 +26,7 @@
 #include "store/log/fifo.h"
 #include "store/log/format.h"
 
-enum { REASONS_MAX = 65536, STATE_COUNT = 2 };
+enum { REASONS_MAX = 65536, STATE_COUNT = 2, HEAD_UNIT = 32 };
 
 enum index_flag {
     INDEX_SIDE = 1,      /* has a side record */
@@ -48,6 +48,7 @@ struct index_entry {
     uint16_t count;          /* the domain's recipients */
     uint16_t pending;
     uint16_t rescued;
+    uint16_t head; /* of the record: all but the content, in HEAD_UNITs, rounded up */
     uint8_t state; /* enum entry_state; 0: staged */
     uint8_t flags; /* enum index_flag */
 };
@@ -87,6 +88,7 @@ struct index {
     uint32_t reason_count;
     uint32_t reason_free; /* first free number; 0: none */
     struct map reason_texts;
+    bool keeps_gone; /* see index_settle() */
 };
 
 void index_init(struct index *index);
@@ -108,6 +110,10 @@ uint32_t index_next(const struct index *index, uint32_t number);
 /* Adds the entries of a message, one for each domain of the envelope. */
 void index_add_message(struct index *index, const struct envelope *envelope, uint64_t size,
                        uint8_t flags);
+/* Octets that the record of this entry takes in its segment. */
+uint64_t index_record_size(const struct index_entry *entry);
+/* Takes an entry out of its list; it counts as staged again. */
+void index_hide(struct index *index, uint32_t number);
 /* Lists a staged entry as what its recipients' states say; `since_ms` is raised to the newest of
  * its kind. */
 void index_show(struct index *index, uint32_t number, int64_t since_ms);
@@ -115,13 +121,34 @@ void index_show(struct index *index, uint32_t number, int64_t since_ms);
 void index_show_as(struct index *index, uint32_t number, int64_t since_ms, uint64_t order);
 uint32_t index_recipient_hash(struct str address);
 
-/* Settles (index_settle.c). True: the entry is gone. */
+/* Settles (index_settle.c). True: the entry is gone and has been removed.
+ * While records are read again at a start (keeps_gone) nothing is final until the last of them: an
+ * entry with nothing left stays as a staged one, and may be restored. */
 bool index_settle(struct index *index, uint32_t number, const struct settle_record *settle);
 enum recipient_state index_state(const struct index *index, uint32_t number, uint32_t recipient);
 bool index_owns(const struct index *index, uint32_t number, uint32_t recipient);
 const struct index_side *index_find_side(const struct index *index, uint32_t number);
 void index_put_side(struct index *index, uint32_t number, const uint8_t *state, uint16_t count);
 void index_drop_side(struct index *index, uint32_t number);
+
+/* Gives every recipient of a side record the same state; nothing if there is none. */
+void index_set_side(struct index *index, uint32_t number, enum recipient_state state);
+
+/* What has become of an entry, as bytes and back (index_status.c). */
+struct index_status {
+    uint8_t kind;
+    struct str parted; /* states of the recipients, borrowed */
+    int64_t since_ms;
+    bool has_reason;
+    struct verdict reason;
+};
+struct cursor;
+void index_status_encode(struct buf *out, const struct index *index, uint32_t number); /* 0: gone */
+bool index_status_decode(struct cursor *cursor, struct index_status *out_status);
+/* Makes the entry what the status says; a staged entry is listed. If it says gone, the entry is
+ * as index_settle() leaves it with keeps_gone. False: they do not fit together, and nothing has
+ * changed. */
+bool index_restore(struct index *index, uint32_t number, const struct index_status *status);
 
 /* Reasons (index_reason.c). */
 void index_set_reason(struct index *index, struct index_entry *entry,

@@ -2,14 +2,14 @@
 /* index_file.c: the entries of one segment, as they were at a point of the log.
  *
  * NNNNNNNN.idx, numbers little-endian, "counted" = u32 length and bytes:
- *     0  8 bytes "HFSEGIDX"   8  u16 version (1)   10  u16 zero
+ *     0  8 bytes "HFSEGIDX"   8  u16 version (2)   10  u16 zero
  *    12  u32 segment         16  u64 generation
  *    24  u32, u64 place (segment, offset): settlements before it are absorbed here
  *    36  u32 domains, each counted
  *     …  u32 entries, for each
  *            16 bytes id; u64 since_ms; u64 order; u32 place of the record / 8;
  *            u32 size; u32 number of the domain above; u32 recipient hash;
- *            u16 first, count, pending, rescued; u8 flags (index.h), 128: a reason follows;
+ *            u16 first, count, pending, rescued, head; u8 flags (index.h), 128: a reason follows;
  *            if it has a side record: u16 n and n states; if it has a reason: the verdict
  *     …  u32 CRC32C of all that stands before
  */
@@ -19,7 +19,7 @@
 #include "base/memory.h"
 #include "store/log/log_private.h"
 
-enum { INDEX_FILE_VERSION = 1, HAS_REASON = 128 };
+enum { INDEX_FILE_VERSION = 2, HAS_REASON = 128 };
 
 static const char index_magic[8] = "HFSEGIDX";
 
@@ -63,6 +63,7 @@ static void encode_entry(struct buf *out, const struct index *index, uint32_t nu
     buf_add_u16(out, entry->count);
     buf_add_u16(out, entry->pending);
     buf_add_u16(out, entry->rescued);
+    buf_add_u16(out, entry->head);
     buf_add_u8(out, (uint8_t)(entry->flags | (has_reason ? HAS_REASON : 0)));
     if (side != NULL) {
         buf_add_u16(out, side->count);
@@ -166,6 +167,7 @@ static void decode_fixed(struct cursor *cursor, struct index_entry *entry, uint3
     entry->count = cursor_u16(cursor);
     entry->pending = cursor_u16(cursor);
     entry->rescued = cursor_u16(cursor);
+    entry->head = cursor_u16(cursor);
     entry->flags = cursor_u8(cursor);
 }
 
@@ -173,6 +175,7 @@ static void add_entry(struct decoding *decoding, const struct index_entry *told,
                       struct index_domain *domain, struct str states, const struct verdict *reason)
 {
     struct index *index = &decoding->store->index;
+    bool is_first = index_find(index, told->id, 0) == 0;
     uint32_t number = index_add(index, told->id, domain);
     struct index_entry *entry = index_entry(index, number);
     uint32_t next = entry->next;
@@ -188,7 +191,7 @@ static void add_entry(struct decoding *decoding, const struct index_entry *told,
         index_set_reason(index, entry, reason);
     index_show_as(index, number, told->since_ms, told->order);
     decoding->segment->live++;
-    decoding->segment->live_bytes += entry->size;
+    decoding->segment->live_bytes += is_first ? index_record_size(entry) : 0;
     if (entry->flags & INDEX_BODY_FILE)
         decoding->store->body_bytes += entry->size;
 }

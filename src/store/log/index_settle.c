@@ -46,6 +46,16 @@ void index_drop_side(struct index *index, uint32_t number)
     entry->flags &= (uint8_t)~INDEX_SIDE;
 }
 
+void index_set_side(struct index *index, uint32_t number, enum recipient_state state)
+{
+    if (!(index_entry(index, number)->flags & INDEX_SIDE))
+        return;
+    struct index_side *side = map_find(&index->sides, side_key(&number));
+    for (uint32_t i = 0; i < side->count; i++)
+        if (side->state[i] != INDEX_OTHER)
+            side->state[i] = (uint8_t)state;
+}
+
 static enum recipient_state common_state(const struct index_entry *entry)
 {
     if (entry->pending > 0)
@@ -177,10 +187,13 @@ bool index_settle(struct index *index, uint32_t number, const struct settle_reco
         changed = settle_common(index, number, settle->outcome);
     if (!changed)
         return false;
-    if (entry->pending == 0 && entry->rescued == 0) {
+    bool is_gone = entry->pending == 0 && entry->rescued == 0;
+    if (is_gone && index->keeps_gone)
+        index_hide(index, number);
+    else if (is_gone)
         index_remove(index, number);
-        return true;
-    }
+    if (is_gone)
+        return !index->keeps_gone;
     if (settle->outcome == OUTCOME_RESCUED)
         index_set_reason(index, entry, &settle->reason);
     else if (entry->rescued == 0)

@@ -190,13 +190,15 @@ static bool is_match(const struct listing *listing)
 {
     struct arena arena = { 0 };
     struct envelope envelope;
+    struct message_parts parts;
     uint64_t size;
     bool found = false;
     struct str meta = str_skip(str_first(buf_str(&listing->record),
                                          RECORD_HEADER_SIZE + (size_t)listing->header.meta_size),
                                RECORD_HEADER_SIZE);
 
-    if (listing->error == 0 && message_meta_decode(meta, &arena, &size, &envelope) &&
+    if (listing->error == 0 && message_parts_decode(&listing->header, meta, &parts) &&
+        message_meta_decode(parts.message, &arena, &size, &envelope) &&
         message_id_equals(envelope.id, listing->id))
         for (uint32_t i = 0; i < envelope.recipient_count; i++)
             found |= str_equals_nocase(envelope.recipient[i].address, buf_str(&listing->recipient));

@@ -8,6 +8,7 @@
  *     reader.c      open and read                   recover.c  the start: files
  *     scan.c        what in a segment is valid      replay.c   the start: records
  *     checkpoint.c  what makes the next start fast  segment.c  the table of segments
+ *     compact.c     room of mail that is gone
  *     index*.c fifo.c recent.c   memory             format.c   bytes
  *
  * One thread owns the store. What a worker's job touches belongs to the job until
@@ -25,10 +26,10 @@
  * their numbers.
  *
  * When may a segment be forgotten? When no entry lives in it, nobody reads it, and
- * every segment is gone of which its SETTLE and RESUME records speak. So a
- * settlement outlives every copy of its message (promise 4 of store.h), the
- * segments alone always suffice to recover, and index files and checkpoint are
- * there for speed only.
+ * every segment is gone of which its records speak, or (compact.c) what they say has
+ * been said again. So a settlement outlives every copy of its message (promise 4 of
+ * store.h), the segments alone always suffice to recover, and index files and
+ * checkpoint are there for speed only.
  */
 #pragma once
 
@@ -66,12 +67,16 @@ struct segment {
     uint32_t number;
     uint64_t generation;
     enum segment_state state;
-    uint64_t end;  /* of what is durable and acknowledged */
-    uint32_t live; /* entries whose record is here */
-    uint64_t live_bytes;
-    uint32_t readers; /* opened messages, and reads under way */
-    int handle;       /* -1: closed */
-    uint32_t *spoken; /* older segments of which records here speak, ascending */
+    uint64_t end;        /* of what is durable and acknowledged */
+    uint32_t live;       /* entries whose record is here */
+    uint64_t live_bytes; /* of those records */
+    uint64_t carried;    /* octets of STATE records */
+    bool is_abandoned;   /* a commit failed here */
+    int64_t changed_ms;  /* sealed, or something in it settled; monotonic */
+    int64_t rest_until;  /* it could not be compacted */
+    uint32_t readers;    /* opened messages, and reads under way */
+    int handle;          /* -1: closed */
+    uint32_t *spoken;    /* older segments of which records here speak, ascending */
     uint32_t spoken_count;
     bool dirty;               /* changed since its index file was written */
     uint32_t index_check;     /* of that file; 0: there is none */
@@ -105,6 +110,7 @@ struct staged {
     struct buf head; /* header, meta; padded if there is no content */
     uint32_t meta_size;
     struct chunk *chunk; /* content, padding included */
+    struct str borrowed; /* content that belongs to compact.c; padding not included */
     uint32_t content_size;
     uint32_t content_check;
     uint64_t offset;
@@ -219,6 +225,29 @@ struct checkpoint {
     int error;
 };
 
+enum compact_step { COMPACT_IDLE, COMPACT_READ, COMPACT_MOVE };
+
+struct compact {
+    struct worker_job job;
+    struct log_store *store;
+    enum compact_step step;
+    int64_t look_at;      /* when there may be a segment worth it; NEVER_MS */
+    uint32_t segment;     /* that is being emptied */
+    bool may_use_reserve; /* what lives there fits into it */
+    struct link ready;    /* records that wait for a batch; they point into the slice */
+    uint32_t under_way;   /* … in the batch that is being written */
+    uint64_t segments;    /* since it last came to rest */
+    uint64_t messages;
+    uint64_t octets;
+    /* The job's while it runs. */
+    struct disk *disk;
+    int handle;
+    uint64_t offset; /* of the slice */
+    size_t size;
+    struct buf slice;
+    int error;
+};
+
 /* An answer that waits for the turn. run() frees it. */
 struct pending {
     struct link link;
@@ -245,6 +274,7 @@ struct log_store {
     struct commit commit;
     struct prepare prepare;
     struct checkpoint checkpoint;
+    struct compact compact;
     struct resume_record *resume; /* to be said before anything else is acknowledged */
     uint32_t resume_count;
     bool failing;
@@ -282,6 +312,8 @@ void segment_drop(struct log_store *store, struct segment *segment);
 struct segment *segment_first_spare(const struct segments *segments);
 uint32_t segment_spares(const struct segments *segments);
 void segment_speaks_of(struct segment *segment, uint32_t number);
+/* Of any segment that is still there. */
+bool segment_speaks(const struct segments *segments, const struct segment *segment);
 bool segment_is_forgettable(const struct segments *segments, const struct segment *segment);
 int segment_open(struct log_store *store, struct segment *segment); /* opens its handle */
 void segments_fini(struct log_store *store);
@@ -293,14 +325,35 @@ void commit_turn(struct log_store *store);
 void commit_fail_staged(struct log_store *store, int error); /* those that are ready */
 bool commit_is_full(const struct log_store *store);
 int64_t commit_deadline(const struct log_store *store);
+/* Adds to the batch that is being made. */
+void commit_add(struct log_store *store, struct staged *staged);
+uint64_t staged_size(const struct staged *staged);
 void staged_free(struct log_store *store, struct staged *staged);
 void log_trouble(struct log_store *store, const char *what, int error);
 
 /* ---- apply.c ---- */
 /* The staged entries of a message are durable at this place. */
 void apply_message(struct log_store *store, struct message_id id, int64_t received_ms,
-                   struct segment *segment, uint64_t offset);
+                   struct segment *segment, uint64_t offset, uint64_t head);
+/* A message that has a place has another one. `head`: octets of the record beside the content. */
+void apply_move(struct log_store *store, struct message_id id, struct segment *segment,
+                uint64_t offset, uint64_t head);
 void apply_settle(struct log_store *store, const struct settle_record *settle);
+void apply_gone(struct log_store *store, uint32_t number);
+
+/* ---- compact.c ---- */
+void compact_turn(struct log_store *store);
+int64_t compact_deadline(const struct log_store *store);
+/* Something in the segment has died, or it has been sealed. */
+void compact_notice(struct log_store *store, struct segment *segment);
+/* Puts what is ready in front of the batch. True: something waits that does not fit. */
+bool compact_gather(struct log_store *store, uint64_t room);
+bool compact_may_go_on(const struct log_store *store); /* to another segment, for itself alone */
+void compact_record_written(struct log_store *store, struct staged *staged);
+void compact_record_done(struct log_store *store, struct staged *staged); /* frees it */
+/* At closing, and when a batch has failed. */
+void compact_stop(struct log_store *store);
+void compact_fini(struct log_store *store);
 
 /* ---- settle.c ---- */
 void settle_ask_for(struct store *base, const struct settlement *settlement, store_done *done,
@@ -351,7 +404,6 @@ struct scan {
     uint64_t seen_end;  /* behind the last one that could be read at all */
     uint64_t batch_max; /* the highest number seen at all */
     uint32_t torn;      /* records of an unfinished batch that are not kept */
-    bool is_cut;        /* the end of acknowledged records is missing */
 };
 /* `bytes` is the segment from its beginning up to its end; records are looked for from `start`
  * on. Batches up to `sure` (0: unknown) have been acknowledged. */
@@ -360,7 +412,7 @@ void scan_segment(struct str bytes, uint64_t generation, uint64_t start, uint64_
 void scan_fini(struct scan *scan);
 
 /* ---- checkpoint.c, checkpoint_load.c, index_file.c ---- */
-enum { CHECKPOINT_VERSION = 1 };
+enum { CHECKPOINT_VERSION = 2 };
 extern const char checkpoint_magic[8];
 /* Does the segment, or its part that was written, lie before the place? */
 bool checkpoint_lists(const struct segment *segment, struct log_place from);

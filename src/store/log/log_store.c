@@ -240,6 +240,7 @@ static void turn(struct store *base, struct now now)
     commit_turn(store);
     prepare_turn(store);
     checkpoint_turn(store);
+    compact_turn(store);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -265,6 +266,7 @@ static int64_t deadline(const struct store *base)
 
     if (!list_is_empty(&store->pending) || store->checkpoint.step == CHECKPOINT_GATHER)
         at = store->now.mono_ms;
+    at = earlier(at, compact_deadline(store));
     return earlier(at, prepare_deadline(store));
 }
 
@@ -291,6 +293,7 @@ static void finish_commits(struct log_store *store)
 static void log_free(struct log_store *store)
 {
     checkpoint_fini(&store->checkpoint);
+    compact_fini(store);
     if (store->prepare.step != PREPARE_IDLE && store->prepare.handle >= 0)
         store->disk->driver->close(store->disk, store->prepare.handle);
     segments_fini(store);
@@ -306,6 +309,7 @@ static void close_store(struct store *base)
     struct log_store *store = log_of(base);
 
     store->closing = true;
+    compact_stop(store);
     close_uploads(store);
     finish_commits(store);
     while (!list_is_empty(&store->pending) || !list_is_empty(&store->waiting))
@@ -359,6 +363,8 @@ int log_store_open(const struct log_store_settings *settings, struct disk *disk,
     list_init(&store->readers);
     list_init(&store->pending);
     list_init(&store->waiting);
+    list_init(&store->compact.ready);
+    store->compact.look_at = now.mono_ms + settings->quiet_ms;
     commit_init(store);
     index_init(&store->index);
     look_at_space(store);

@@ -16,6 +16,7 @@ struct log_store_settings {
     uint64_t segment_size;    /* bytes, a multiple of 4096; 64 MiB */
     uint64_t large_body_size; /* content above this gets a file of its own; 8 MiB */
     uint64_t free_bytes_min;  /* leave this much of the disk free; 0: no limit */
+    int64_t quiet_ms;         /* a segment in which nothing was settled so long may be compacted */
 };
 
 /* Recovers what is there (blocking; before the role serves anybody). The worker runs syncs and

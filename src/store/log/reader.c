@@ -196,9 +196,10 @@ static int take_record(struct log_reader *reader)
     struct str bytes = buf_str(&reader->record);
     size_t head = RECORD_HEADER_SIZE + (size_t)reader->header.meta_size;
     struct str meta = str_skip(str_first(bytes, head), RECORD_HEADER_SIZE);
+    struct message_parts parts;
 
-    if (reader->header.type != RECORD_MESSAGE ||
-        !message_meta_decode(meta, &reader->arena, &reader->message.size,
+    if (!message_parts_decode(&reader->header, meta, &parts) ||
+        !message_meta_decode(parts.message, &reader->arena, &reader->message.size,
                              &reader->message.envelope) ||
         !message_id_equals(reader->message.envelope.id, reader->id))
         return -EIO;

@@ -39,12 +39,32 @@ static uint64_t sure_batch(const struct recovery *recovery, uint32_t i)
 }
 
 /* Segments are used in order: what has a later one has been used. */
-static bool has_later(const struct recovery *recovery, const struct segment *segment)
+static bool has_later(const struct recovery *recovery, uint32_t i)
 {
-    for (uint32_t i = 0; i < recovery->store->segments.count; i++)
-        if (recovery->glance[i].segment > segment->number && recovery->glance[i].first_batch != 0)
+    while (++i < recovery->store->segments.count)
+        if (recovery->glance[i].first_batch != 0)
             return true;
     return false;
+}
+
+/* Is the end of acknowledged records missing? The batch before the first one of the very next
+ * segment was the last of this one. (Between this one and another that comes later, some may have
+ * been forgotten.) */
+static bool is_cut(const struct recovery *recovery, uint32_t i, const struct scan *scan)
+{
+    uint64_t sure = sure_batch(recovery, i);
+
+    if (scan->count == 0 && scan->end == SEGMENT_HEADER_SIZE)
+        return has_later(recovery, i);
+    if (scan->count == 0 || sure == 0)
+        return false;
+    const struct record_header *last = &scan->record[scan->count - 1].header;
+    const struct glance *next = &recovery->glance[i + 1];
+    bool is_followed = next->segment == recovery->glance[i].segment + 1 && next->first_batch != 0;
+    /* The last batch of an earlier epoch may have been cut by a crash, and its rest erased. */
+    bool is_sure = last->batch <= sure && last->batch >> 32 == sure >> 32;
+    return (last->batch < sure && is_followed) ||
+           (is_sure && last->batch_index + 1 < last->batch_count);
 }
 
 static bool is_before(struct log_place a, struct log_place b)
@@ -60,26 +80,133 @@ static void log_damage(struct recovery *recovery, uint32_t segment, uint64_t off
               LOG_TEXT("what", what));
 }
 
+/* What a MESSAGE or a MOVED says. */
+struct told {
+    struct message_parts parts;
+    struct envelope envelope;
+    uint64_t size;
+    uint64_t head; /* octets of the record beside the content */
+};
+
+static bool read_message(const struct scan_record *record, struct str meta, struct arena *arena,
+                         struct told *told)
+{
+    told->head = RECORD_HEADER_SIZE + (uint64_t)record->header.meta_size;
+    return message_parts_decode(&record->header, meta, &told->parts) &&
+           message_meta_decode(told->parts.message, arena, &told->size, &told->envelope) &&
+           told->size <= UINT32_MAX && told->envelope.recipient_count > 0 &&
+           (record->header.flags & RECORD_BODY_FILE || told->size == record->header.content_size);
+}
+
+static void add_message(struct log_store *store, const struct scan_record *record,
+                        const struct told *told)
+{
+    bool in_file = (record->header.flags & RECORD_BODY_FILE) != 0;
+    index_add_message(&store->index, &told->envelope, told->size, in_file ? INDEX_BODY_FILE : 0);
+    store->body_bytes += in_file ? told->size : 0;
+}
+
+/* The status that a MOVED gives this domain's entry. False: it names none. */
+static bool find_status(const struct told *told, struct str domain, struct index_status *out)
+{
+    struct cursor cursor = cursor_over(told->parts.entries);
+
+    while (cursor.left.len > 0) {
+        struct str name = cursor_counted(&cursor);
+        if (!index_status_decode(&cursor, out))
+            return false;
+        if (str_equals(name, domain))
+            return true;
+    }
+    return false;
+}
+
+/* Every entry of the message gets the status it had when it was moved. */
+static void restore_entries(struct log_store *store, const struct told *told)
+{
+    static const struct index_status gone;
+    struct index *index = &store->index;
+    uint32_t number = 0;
+
+    while ((number = index_find(index, told->envelope.id, number)) != 0) {
+        const struct index_entry *entry = index_entry(index, number);
+        struct index_status status;
+        bool is_named = find_status(told, index->domain[entry->domain]->name, &status);
+        if (!index_restore(index, number, is_named ? &status : &gone) && entry->state == 0)
+            index_show(index, number, told->envelope.received_ms);
+    }
+}
+
+/* The old copy, if there is one, is given up, unless it is the only good one. */
+static void replay_moved(struct recovery *recovery, struct segment *segment,
+                         const struct scan_record *record, const struct told *told)
+{
+    struct log_store *store = recovery->store;
+    struct message_id id = told->envelope.id;
+    bool is_known = index_find(&store->index, id, 0) != 0;
+
+    segment_speaks_of(segment, told->parts.from);
+    if (!is_known)
+        add_message(store, record, told);
+    if (!is_known || !record->is_damaged)
+        apply_move(store, id, segment, record->offset, told->head);
+    restore_entries(store, told);
+}
+
 static void replay_message(struct recovery *recovery, struct segment *segment,
                            const struct scan_record *record, struct str meta)
 {
     struct log_store *store = recovery->store;
+    struct log_place place = { segment->number, record->offset };
     struct arena arena = { 0 };
-    struct envelope envelope;
-    uint64_t size;
+    struct told told;
 
-    bool ok = message_meta_decode(meta, &arena, &size, &envelope) && size <= UINT32_MAX &&
-              envelope.recipient_count > 0 &&
-              (record->header.flags & RECORD_BODY_FILE || size == record->header.content_size);
-    if (!ok) {
+    if (!read_message(record, meta, &arena, &told)) {
         log_damage(recovery, segment->number, record->offset, "envelope");
-    } else if (index_find(&store->index, envelope.id, 0) == 0) {
-        bool in_file = (record->header.flags & RECORD_BODY_FILE) != 0;
-        index_add_message(&store->index, &envelope, size, in_file ? INDEX_BODY_FILE : 0);
-        store->body_bytes += in_file ? size : 0;
-        apply_message(store, envelope.id, envelope.received_ms, segment, record->offset);
+    } else if (is_before(place, segment->indexed)) {
+        /* The index file knows what has become of it. */
+        segment_speaks_of(segment, told.parts.from);
+    } else if (record->header.type == RECORD_MOVED) {
+        replay_moved(recovery, segment, record, &told);
+    } else if (index_find(&store->index, told.envelope.id, 0) == 0) {
+        add_message(store, record, &told);
+        apply_message(store, told.envelope.id, told.envelope.received_ms, segment, record->offset,
+                      told.head);
     }
     arena_fini(&arena);
+}
+
+/* The entry of which a record at this place speaks; 0 if it is gone, or if the index file of its
+ * segment knows of the record already. */
+static uint32_t find_spoken(const struct log_store *store, struct message_id id, struct str domain,
+                            struct log_place place)
+{
+    uint32_t number = index_find_entry(&store->index, id, domain);
+    const struct segment *of =
+        number != 0 ? segment_find(&store->segments, index_entry(&store->index, number)->segment)
+                    : NULL;
+    return of != NULL && !is_before(place, of->indexed) ? number : 0;
+}
+
+static void replay_state(struct recovery *recovery, struct segment *segment,
+                         const struct scan_record *record, struct str meta)
+{
+    struct log_store *store = recovery->store;
+    struct log_place place = { segment->number, record->offset };
+    struct state_record state;
+    struct index_status status;
+
+    bool ok = state_meta_decode(meta, &state);
+    struct cursor cursor = cursor_over(ok ? state.status : STR_NONE);
+    if (!ok || !index_status_decode(&cursor, &status)) {
+        log_damage(recovery, segment->number, record->offset, "status");
+        return;
+    }
+    segment_speaks_of(segment, state.segment);
+    segment->carried += record_size(&record->header);
+    uint32_t number = find_spoken(store, state.id, state.domain, place);
+    if (number != 0)
+        (void)index_restore(&store->index, number, &status);
 }
 
 static void replay_settle(struct recovery *recovery, struct segment *segment,
@@ -94,12 +221,7 @@ static void replay_settle(struct recovery *recovery, struct segment *segment,
         return;
     }
     segment_speaks_of(segment, settle.segment);
-    uint32_t number = index_find_entry(&store->index, settle.id, settle.domain);
-    if (number == 0)
-        return;
-    const struct segment *of =
-        segment_find(&store->segments, index_entry(&store->index, number)->segment);
-    if (of != NULL && !is_before(place, of->indexed))
+    if (find_spoken(store, settle.id, settle.domain, place) != 0)
         apply_settle(store, &settle);
 }
 
@@ -116,7 +238,11 @@ static void replay_record(struct recovery *recovery, struct segment *segment,
         log_damage(recovery, segment->number, record->offset, "content");
     switch ((enum record_type)record->header.type) {
     case RECORD_MESSAGE:
+    case RECORD_MOVED:
         replay_message(recovery, segment, record, meta);
+        break;
+    case RECORD_STATE:
+        replay_state(recovery, segment, record, meta);
         break;
     case RECORD_SETTLE:
         replay_settle(recovery, segment, record, meta);
@@ -153,22 +279,22 @@ static void add_resume(struct log_store *store, const struct segment *segment)
         (struct resume_record){ .segment = segment->number, .offset = segment->end };
 }
 
-static void finish_segment(struct recovery *recovery, struct segment *segment,
-                           const struct glance *glance, const struct scan *scan)
+static void finish_segment(struct recovery *recovery, uint32_t i, const struct scan *scan)
 {
     struct log_store *store = recovery->store;
-    bool is_empty = scan->count == 0 && scan->end == SEGMENT_HEADER_SIZE;
-
+    struct segment *segment = store->segments.item[i];
+    const struct glance *glance = &recovery->glance[i];
     segment->end = scan->end;
     if (scan->batch_max > store->batch)
         store->batch = scan->batch_max;
-    if ((scan->is_cut || (is_empty && has_later(recovery, segment))) && glance->end_max == 0)
+    if (glance->end_max == 0 && is_cut(recovery, i, scan))
         log_damage(recovery, segment->number, scan->end, "records from here on are lost");
     if (scan->torn > 0)
         log_info("segment_torn", LOG_INT("segment", segment->number), LOG_INT("offset", scan->end),
                  LOG_INT("records", scan->torn));
     if (glance->end_max != 0) {
         segment->state = SEGMENT_SEALED;
+        segment->is_abandoned = true;
     } else if (!erase_torn(recovery, segment, scan)) {
         segment->state = SEGMENT_SEALED;
         add_resume(store, segment);
@@ -200,18 +326,30 @@ static int replay_segment(struct recovery *recovery, uint32_t i)
                  &scan);
     for (uint32_t at = 0; at < scan.count; at++)
         replay_record(recovery, segment, &scan.record[at]);
-    finish_segment(recovery, segment, glance, &scan);
+    finish_segment(recovery, i, &scan);
     scan_fini(&scan);
     return 0;
 }
 
+/* Nothing is final before the last record has been read: "delivered", passed over for what had been
+ * rescued, may stand in the log where the rescue itself was carried on to a later place. */
+static void forget_gone(struct log_store *store)
+{
+    store->index.keeps_gone = false;
+    for (uint32_t number = 0; (number = index_next(&store->index, number)) != 0;)
+        if (index_entry(&store->index, number)->state == 0)
+            apply_gone(store, number);
+}
+
 int recovery_replay(struct recovery *recovery)
 {
-    struct segments *segments = &recovery->store->segments;
+    struct log_store *store = recovery->store;
     int rc = 0;
 
-    for (uint32_t i = 0; i < segments->count && rc == 0; i++)
-        if (segments->item[i]->number >= recovery->store->checkpoint.from.segment)
+    store->index.keeps_gone = true;
+    for (uint32_t i = 0; i < store->segments.count && rc == 0; i++)
+        if (store->segments.item[i]->number >= store->checkpoint.from.segment)
             rc = replay_segment(recovery, i);
+    forget_gone(store);
     return rc;
 }

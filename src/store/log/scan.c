@@ -130,9 +130,6 @@ void scan_segment(struct str bytes, uint64_t generation, uint64_t start, uint64_
     if (scan.count > 0) {
         const struct scan_record *last = &scan.record[scan.count - 1];
         scan.end = last->offset + record_size(&last->header);
-        scan.is_cut =
-            last->header.batch < sure ||
-            (last->header.batch == sure && last->header.batch_index + 1 < last->header.batch_count);
     }
     *out_scan = scan;
 }

@@ -137,14 +137,18 @@ void segment_speaks_of(struct segment *segment, uint32_t number)
     segment->spoken_count++;
 }
 
-bool segment_is_forgettable(const struct segments *segments, const struct segment *segment)
+bool segment_speaks(const struct segments *segments, const struct segment *segment)
 {
-    if (segment->state != SEGMENT_SEALED || segment->live > 0 || segment->readers > 0)
-        return false;
     for (uint32_t i = 0; i < segment->spoken_count; i++)
         if (segment_find(segments, segment->spoken[i]) != NULL)
-            return false;
-    return true;
+            return true;
+    return false;
+}
+
+bool segment_is_forgettable(const struct segments *segments, const struct segment *segment)
+{
+    return segment->state == SEGMENT_SEALED && segment->live == 0 && segment->readers == 0 &&
+           !segment_speaks(segments, segment);
 }
 
 /* Many open segments: closes one that nobody uses. */

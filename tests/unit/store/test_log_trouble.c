@@ -60,8 +60,9 @@ static int begin(void **state)
 {
     struct trouble *trouble = memory_new(sizeof *trouble);
 
-    trouble->settings =
-        (struct log_store_settings){ .segment_size = SEGMENT, .large_body_size = LARGE };
+    trouble->settings = (struct log_store_settings){ .segment_size = SEGMENT,
+                                                     .large_body_size = LARGE,
+                                                     .quiet_ms = 24 * HOUR_MS };
     trouble->fake = fake_disk_new(7);
     trouble->rig.worker = worker_new_inline();
     trouble->rig.driver = (struct rig_driver){ open_log, trouble };
