@@ -30,17 +30,18 @@ def median(action, times=9):
 
 
 def is_serving(node):
-    """Listening is not enough: a receiver defers until the keeper is there."""
-    with peers.Raw(node.address, node.port, 5) as client:
+    """Listening is not enough: who may have mail, the keeper must say."""
+    with peers.Raw(node.address, node.port, 60) as client:
         client.hello()
-        return client.ask("MAIL FROM:<sender@client.example>")[0] == 250
+        client.ask("MAIL FROM:<sender@client.example>")
+        return client.ask("RCPT TO:<user@example.org>")[0] == 250
 
 
 def start_again(node):
     """How long until it takes mail."""
     def start():
         node.start(seconds=120)
-        peers.wait_until(lambda: is_serving(node), 120, "a 250 to MAIL", every=0.01)
+        peers.wait_until(lambda: is_serving(node), 120, "a 250 to RCPT", every=0.01)
     return seconds(start)
 
 

@@ -2,13 +2,14 @@
 /* format.c: see format.h. */
 #include "store/log/format.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/cursor.h"
 
-enum { SEGMENT_VERSION = 1, HEADER_COPY_SIZE = SEGMENT_HEADER_SIZE / 2, HEADER_SUMMED = 24 };
+enum { HEADER_COPY_SIZE = SEGMENT_HEADER_SIZE / 2, HEADER_SUMMED = 24 };
 
 static const char segment_magic[8] = "HFSEGMNT";
 
@@ -28,7 +29,7 @@ void segment_header_encode(struct buf *out, const struct segment_header *header)
     }
 }
 
-static bool decode_copy(struct str bytes, struct segment_header *out_header)
+static int decode_copy(struct str bytes, struct segment_header *out_header)
 {
     struct cursor cursor = cursor_over(bytes);
     struct str magic = cursor_bytes(&cursor, sizeof segment_magic);
@@ -39,16 +40,18 @@ static bool decode_copy(struct str bytes, struct segment_header *out_header)
     uint32_t sum = cursor_u32(&cursor);
 
     if (!cursor_ok(&cursor) || !str_equals(magic, str_of(segment_magic, sizeof segment_magic)) ||
-        version != SEGMENT_VERSION || sum != crc32c(0, str_first(bytes, HEADER_SUMMED)))
-        return false;
+        sum != crc32c(0, str_first(bytes, HEADER_SUMMED)))
+        return -EIO;
+    if (version != SEGMENT_VERSION)
+        return -EPROTONOSUPPORT;
     *out_header = header;
-    return true;
+    return 0;
 }
 
-bool segment_header_decode(struct str bytes, struct segment_header *out_header)
+int segment_header_decode(struct str bytes, struct segment_header *out_header)
 {
-    return decode_copy(bytes, out_header) ||
-           decode_copy(str_skip(bytes, HEADER_COPY_SIZE), out_header);
+    int rc = decode_copy(bytes, out_header);
+    return rc == -EIO ? decode_copy(str_skip(bytes, HEADER_COPY_SIZE), out_header) : rc;
 }
 
 static void put(char *to, uint64_t number, size_t bytes)
@@ -75,7 +78,8 @@ void record_header_encode(char *bytes, const struct record_header *header)
 static bool is_plausible(const struct record_header *header, uint64_t generation)
 {
     return header->generation == generation && header->type >= RECORD_MESSAGE &&
-           header->type <= RECORD_MOVED && header->batch_index < header->batch_count;
+           header->type <= RECORD_MOVED && (header->flags & ~RECORD_FLAGS) == 0 &&
+           header->batch_index < header->batch_count;
 }
 
 bool record_header_peek(struct str bytes, uint64_t generation, struct record_header *out_header)

@@ -46,8 +46,11 @@
  *     counted domain and its status; then as MESSAGE, content too. From here on the message
  *     lives here.
  *
- * STATE and MOVED are written by compact.c. A record with a type or a flag that is not named here
- * is of a later version and cannot be read by this one.
+ * STATE and MOVED are written by compact.c.
+ *
+ * A record with a type or a flag that is not named here cannot be read. Whoever adds one
+ * (encryption at rest will) raises the version in the segment's header: a store that was written by
+ * a later version is not opened at all, rather than taken for damaged.
  */
 #pragma once
 
@@ -68,6 +71,7 @@ enum record_type {
     RECORD_MOVED = 5,
 };
 enum record_flag { RECORD_BODY_FILE = 1 };
+enum { SEGMENT_VERSION = 1, RECORD_FLAGS = RECORD_BODY_FILE };
 
 struct segment_header {
     uint32_t number;
@@ -117,7 +121,8 @@ struct message_parts {
 };
 
 void segment_header_encode(struct buf *out, const struct segment_header *header);
-bool segment_header_decode(struct str bytes, struct segment_header *out_header);
+/* 0; -EIO: neither copy is whole; -EPROTONOSUPPORT: of a later version. */
+int segment_header_decode(struct str bytes, struct segment_header *out_header);
 
 /* Over the 40 bytes before the meta at `bytes` (header and meta lie together). */
 void record_header_encode(char *bytes, const struct record_header *header);

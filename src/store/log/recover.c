@@ -75,7 +75,12 @@ static int add_segment(struct log_store *store, uint32_t number)
     store->disk->driver->close(store->disk, handle);
     if (got < 0)
         return (int)got;
-    if (!segment_header_decode(str_of(bytes, (size_t)got), &header) || header.number != number)
+    int rc = segment_header_decode(str_of(bytes, (size_t)got), &header);
+    if (rc == -EPROTONOSUPPORT) {
+        log_error("store_of_later_version", LOG_TEXT("file", name));
+        return rc;
+    }
+    if (rc < 0 || header.number != number)
         set_aside(store, number);
     else
         (void)segment_add(&store->segments, number, header.generation);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "store/fake_disk.h"
@@ -362,6 +363,33 @@ static void reuses_dead_segments(void **state)
     assert_int_equal(trouble->damaged, 0);
 }
 
+/* A later version in both copies of the header, or this one's again. */
+static void set_version(struct trouble *trouble, const char *name, uint16_t version)
+{
+    for (size_t copy = 0; copy < SEGMENT_HEADER_SIZE; copy += SEGMENT_HEADER_SIZE / 2) {
+        char *header = fake_disk_file(trouble->fake, name)->ptr + copy;
+        header[8] = (char)version;
+        uint32_t sum = crc32c(0, str_of(header, 24));
+        memcpy(header + 24, &sum, sizeof sum);
+    }
+}
+
+/* After a downgrade nothing is set aside or taken for damaged. */
+static void does_not_open_the_store_of_a_later_version(void **state)
+{
+    struct trouble *trouble = *state;
+    struct store *store;
+
+    add_many(trouble, 1, 5, 100);
+    rig_close(&trouble->rig);
+    set_version(trouble, "00000001.seg", SEGMENT_VERSION + 1);
+    assert_int_equal(open_log(&trouble->rig, &store), -EPROTONOSUPPORT);
+    set_version(trouble, "00000001.seg", SEGMENT_VERSION);
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 5);
+    assert_int_equal(trouble->unreadable, 0);
+}
+
 /* The settlements of a long-held segment's messages stay as long as it does. */
 static void settlements_outlive_their_messages_segment(void **state)
 {
@@ -590,6 +618,7 @@ int main(void)
         TROUBLE(does_not_believe_an_old_index_file),
         TROUBLE(settlements_are_not_applied_twice),
         TROUBLE(reuses_dead_segments),
+        TROUBLE(does_not_open_the_store_of_a_later_version),
         TROUBLE(settlements_outlive_their_messages_segment),
         TROUBLE(a_failed_sync_fails_the_batch_and_the_store_recovers),
         TROUBLE(recovers_after_failing_for_long),
