@@ -50,19 +50,30 @@ int log_read_file(struct disk *disk, const char *name, uint64_t size_max, struct
 
 /* ---- 1: names and headers ---- */
 
-static void set_aside(struct log_store *store, uint32_t number)
+void recovery_tell(const struct recovery *recovery, const struct log_damage *damage)
 {
+    const struct log_examiner *examiner = recovery->store->settings.examiner;
+    if (examiner != NULL)
+        examiner->damage(examiner->context, damage);
+}
+
+static void set_aside(struct recovery *recovery, uint32_t number)
+{
+    struct log_store *store = recovery->store;
+    const struct log_damage damage = { .kind = LOG_DAMAGE_HEADER, .segment = number };
     char from[FILE_NAME_SIZE];
     char to[FILE_NAME_SIZE];
 
     segment_file_name(from, number, SEGMENT_FILE);
     segment_file_name(to, number, SEGMENT_BAD);
     log_error("segment_unreadable", LOG_TEXT("file", from), LOG_TEXT("kept_as", to));
+    recovery_tell(recovery, &damage);
     (void)store->disk->driver->rename(store->disk, from, to);
 }
 
-static int add_segment(struct log_store *store, uint32_t number)
+static int add_segment(struct recovery *recovery, uint32_t number)
 {
+    struct log_store *store = recovery->store;
     char name[FILE_NAME_SIZE];
     char bytes[SEGMENT_HEADER_SIZE];
     struct segment_header header;
@@ -76,7 +87,7 @@ static int add_segment(struct log_store *store, uint32_t number)
     if (got < 0)
         return (int)got;
     if (!segment_header_decode(str_of(bytes, (size_t)got), &header) || header.number != number)
-        set_aside(store, number);
+        set_aside(recovery, number);
     else
         (void)segment_add(&store->segments, number, header.generation);
     return 0;
@@ -115,7 +126,7 @@ static int look_at(struct recovery *recovery, struct str name)
 
     if (number != 0) {
         note_number(store, number);
-        return add_segment(store, number);
+        return add_segment(recovery, number);
     }
     note_number(store, segment_number_from(name, STR("bad")));
     note_number(store, segment_number_from(name, STR("new")));

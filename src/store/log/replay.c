@@ -52,12 +52,56 @@ static bool is_before(struct log_place a, struct log_place b)
     return a.segment != b.segment ? a.segment < b.segment : a.offset < b.offset;
 }
 
-static void log_damage(struct recovery *recovery, uint32_t segment, uint64_t offset,
-                       const char *what)
+static void log_damage(struct recovery *recovery, const struct log_damage *damage)
 {
+    static const char *const what[] = {
+        [LOG_DAMAGE_GAP] = "records before this are lost",
+        [LOG_DAMAGE_END] = "records from here on are lost",
+        [LOG_DAMAGE_CONTENT] = "content",
+        [LOG_DAMAGE_MEANING] = "meaning",
+    };
+    bool is_gap = damage->kind == LOG_DAMAGE_GAP;
+
     recovery->damaged++;
-    log_error("segment_damaged", LOG_INT("segment", segment), LOG_INT("offset", offset),
-              LOG_TEXT("what", what));
+    log_error("segment_damaged", LOG_INT("segment", damage->segment),
+              LOG_INT("offset", damage->offset + (is_gap ? damage->size : 0)),
+              LOG_TEXT("what", what[damage->kind]));
+    recovery_tell(recovery, damage);
+}
+
+static struct log_damage damage_at(const struct segment *segment, const struct scan_record *record,
+                                   enum log_damage_kind kind)
+{
+    return (struct log_damage){ .kind = kind,
+                                .segment = segment->number,
+                                .offset = record->offset,
+                                .size = record_size(&record->header),
+                                .batch = record->header.batch };
+}
+
+static void log_damaged_record(struct recovery *recovery, const struct segment *segment,
+                               const struct scan_record *record, enum log_damage_kind kind)
+{
+    const struct log_damage damage = damage_at(segment, record, kind);
+    log_damage(recovery, &damage);
+}
+
+/* What would fit in: part of the batch before it; at the head of a segment, the next one. */
+static void log_gap(struct recovery *recovery, const struct segment *segment,
+                    const struct scan_record *before, const struct scan_record *record,
+                    uint64_t start)
+{
+    struct log_damage damage = damage_at(segment, record, LOG_DAMAGE_GAP);
+
+    damage.offset = start;
+    if (before != NULL) {
+        damage.offset = before->offset + record_size(&before->header);
+        damage.batch = before->header.batch;
+    } else if (recovery->store->batch > 0) {
+        damage.batch = recovery->store->batch + 1;
+    }
+    damage.size = record->offset - damage.offset;
+    log_damage(recovery, &damage);
 }
 
 static void replay_message(struct recovery *recovery, struct segment *segment,
@@ -72,12 +116,15 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
               envelope.recipient_count > 0 &&
               (record->header.flags & RECORD_BODY_FILE || size == record->header.content_size);
     if (!ok) {
-        log_damage(recovery, segment->number, record->offset, "envelope");
+        log_damaged_record(recovery, segment, record, LOG_DAMAGE_MEANING);
     } else if (index_find(&store->index, envelope.id, 0) == 0) {
         bool in_file = (record->header.flags & RECORD_BODY_FILE) != 0;
         index_add_message(&store->index, &envelope, size, in_file ? INDEX_BODY_FILE : 0);
         store->body_bytes += in_file ? size : 0;
         apply_message(store, envelope.id, envelope.received_ms, segment, record->offset);
+    } else {
+        const struct log_damage twice = damage_at(segment, record, LOG_DAMAGE_TWICE);
+        recovery_tell(recovery, &twice);
     }
     arena_fini(&arena);
 }
@@ -90,7 +137,7 @@ static void replay_settle(struct recovery *recovery, struct segment *segment,
     struct settle_record settle;
 
     if (!settle_meta_decode(meta, &settle)) {
-        log_damage(recovery, segment->number, record->offset, "settlement");
+        log_damaged_record(recovery, segment, record, LOG_DAMAGE_MEANING);
         return;
     }
     segment_speaks_of(segment, settle.segment);
@@ -110,10 +157,8 @@ static void replay_record(struct recovery *recovery, struct segment *segment,
     struct str meta =
         str_of(recovery->bytes.ptr + record->offset + RECORD_HEADER_SIZE, record->header.meta_size);
 
-    if (record->after_gap)
-        log_damage(recovery, segment->number, record->offset, "records before this are lost");
     if (record->is_damaged)
-        log_damage(recovery, segment->number, record->offset, "content");
+        log_damaged_record(recovery, segment, record, LOG_DAMAGE_CONTENT);
     switch ((enum record_type)record->header.type) {
     case RECORD_MESSAGE:
         replay_message(recovery, segment, record, meta);
@@ -154,7 +199,7 @@ static void add_resume(struct log_store *store, const struct segment *segment)
 }
 
 static void finish_segment(struct recovery *recovery, struct segment *segment,
-                           const struct glance *glance, const struct scan *scan)
+                           const struct glance *glance, const struct scan *scan, uint64_t sure)
 {
     struct log_store *store = recovery->store;
     bool is_empty = scan->count == 0 && scan->end == SEGMENT_HEADER_SIZE;
@@ -162,11 +207,20 @@ static void finish_segment(struct recovery *recovery, struct segment *segment,
     segment->end = scan->end;
     if (scan->batch_max > store->batch)
         store->batch = scan->batch_max;
-    if ((scan->is_cut || (is_empty && has_later(recovery, segment))) && glance->end_max == 0)
-        log_damage(recovery, segment->number, scan->end, "records from here on are lost");
-    if (scan->torn > 0)
+    struct log_damage damage = { .segment = segment->number,
+                                 .offset = scan->end,
+                                 .batch = sure > 0 ? sure : store->batch + 1 };
+    if ((scan->is_cut || (is_empty && has_later(recovery, segment))) && glance->end_max == 0) {
+        damage.kind = LOG_DAMAGE_END;
+        log_damage(recovery, &damage);
+    }
+    if (scan->torn > 0) {
         log_info("segment_torn", LOG_INT("segment", segment->number), LOG_INT("offset", scan->end),
                  LOG_INT("records", scan->torn));
+        damage.kind = LOG_DAMAGE_TORN;
+        damage.size = scan->torn;
+        recovery_tell(recovery, &damage);
+    }
     if (glance->end_max != 0) {
         segment->state = SEGMENT_SEALED;
     } else if (!erase_torn(recovery, segment, scan)) {
@@ -196,11 +250,15 @@ static int replay_segment(struct recovery *recovery, uint32_t i)
     rc = recovery_read(recovery, segment, 0, limit);
     if (rc < 0)
         return rc;
-    scan_segment(buf_str(&recovery->bytes), segment->generation, start, sure_batch(recovery, i),
-                 &scan);
-    for (uint32_t at = 0; at < scan.count; at++)
-        replay_record(recovery, segment, &scan.record[at]);
-    finish_segment(recovery, segment, glance, &scan);
+    uint64_t sure = sure_batch(recovery, i);
+    scan_segment(buf_str(&recovery->bytes), segment->generation, start, sure, &scan);
+    for (uint32_t at = 0; at < scan.count; at++) {
+        const struct scan_record *record = &scan.record[at];
+        if (record->after_gap)
+            log_gap(recovery, segment, at > 0 ? record - 1 : NULL, record, start);
+        replay_record(recovery, segment, record);
+    }
+    finish_segment(recovery, segment, glance, &scan, sure);
     scan_fini(&scan);
     return 0;
 }
@@ -210,8 +268,13 @@ int recovery_replay(struct recovery *recovery)
     struct segments *segments = &recovery->store->segments;
     int rc = 0;
 
-    for (uint32_t i = 0; i < segments->count && rc == 0; i++)
+    const struct log_examiner *examiner = recovery->store->settings.examiner;
+
+    for (uint32_t i = 0; i < segments->count && rc == 0; i++) {
         if (segments->item[i]->number >= recovery->store->checkpoint.from.segment)
             rc = replay_segment(recovery, i);
+        if (rc == 0 && examiner != NULL)
+            examiner->segment_read(examiner->context, i + 1, segments->count);
+    }
     return rc;
 }
