@@ -12,12 +12,14 @@
  * What is damaged is logged and stays in its file. A segment whose header cannot be
  * read is renamed to NNNNNNNN.bad: nothing in it can be told from older records, a
  * person must look. A message whose body file is missing stays listed: it is the
- * operator who must know, and reading it says -EIO.
+ * operator who must know, and reading it says -EIO. A body without a message is
+ * removed, unless records are lost, of which one may have been its own.
  *
  * Step 5 is for scan.c: of all batches in a segment, at most the last one is
  * unfinished.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -244,6 +246,26 @@ static bool is_wanted(const struct index *index, struct str name)
     return number != 0 && index_entry(index, number)->flags & INDEX_BODY_FILE;
 }
 
+/* Nobody's: of an upload that a crash cut off, or of a message that is settled. Where records are
+ * lost it may be all that is left of one, and keeps another name (NAME.body.lost). */
+static void drop_body(struct recovery *recovery, struct str known)
+{
+    struct disk *disk = recovery->store->disk;
+    char from[FILE_NAME_SIZE];
+    char to[FILE_NAME_SIZE];
+
+    if (recovery->damaged == 0) {
+        remove_now(recovery->store, known);
+        return;
+    }
+    int len = snprintf(to, sizeof to, "%.*s.lost", STR_FMT(known));
+    if (len < 0 || (size_t)len >= sizeof to)
+        return;
+    (void)snprintf(from, sizeof from, "%.*s", STR_FMT(known));
+    log_error("body_without_message", LOG_TEXT("file", from), LOG_TEXT("kept_as", to));
+    (void)disk->driver->rename(disk, from, to);
+}
+
 static void check_bodies(struct recovery *recovery)
 {
     const struct index *index = &recovery->store->index;
@@ -261,7 +283,7 @@ static void check_bodies(struct recovery *recovery)
     }
     while (map_next(&recovery->bodies, &cursor, &known) != NULL)
         if (!is_wanted(index, known))
-            remove_now(recovery->store, known);
+            drop_body(recovery, known);
 }
 
 /* ---- */

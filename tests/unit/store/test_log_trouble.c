@@ -264,6 +264,22 @@ static void a_missing_body_is_reported_and_stays_listed(void **state)
     assert_int_equal(fake_disk_count(trouble->fake, ".body"), 1);
 }
 
+/* Its record is lost; the body is all there is of the message. */
+static void a_body_is_not_removed_while_records_are_lost(void **state)
+{
+    struct trouble *trouble = *state;
+
+    assert_int_equal(rig_add(&trouble->rig, 1, LARGE * 2), 0);
+    add_many(trouble, 2, 3, 500);
+    kill(trouble);
+    flip(trouble, "00000001.seg", SEGMENT_HEADER_SIZE + 20);
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->damaged, 1);
+    assert_int_equal(held(trouble), 2);
+    assert_int_equal(fake_disk_count(trouble->fake, ".body"), 0);
+    assert_int_equal(fake_disk_count(trouble->fake, ".body.lost"), 1);
+}
+
 /* ---- what makes the start fast may be lost ---- */
 
 static void survives_without_index_files(void **state)
@@ -605,6 +621,7 @@ int main(void)
         TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
         TROUBLE(one_header_of_a_segment_is_enough),
         TROUBLE(a_missing_body_is_reported_and_stays_listed),
+        TROUBLE(a_body_is_not_removed_while_records_are_lost),
         TROUBLE(survives_without_index_files),
         TROUBLE(does_not_believe_an_old_index_file),
         TROUBLE(settlements_are_not_applied_twice),
