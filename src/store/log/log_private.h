@@ -8,6 +8,7 @@
  *     reader.c      open and read                   recover.c  the start: files
  *     scan.c        what in a segment is valid      replay.c   the start: records
  *     checkpoint.c  what makes the next start fast  segment.c  the table of segments
+ *     fsck*.c       is it whole? (fsck.h)           disk.h     what it asks of a disk
  *     index*.c fifo.c recent.c   memory             format.c   bytes
  *
  * One thread owns the store. What a worker's job touches belongs to the job until
@@ -376,6 +377,9 @@ uint32_t index_file_encode(struct buf *out, const struct log_store *store,
 /* Adds what the file says to the index. False: it is damaged or of another segment; the index may
  * hold a part of it. */
 bool index_file_decode(struct str bytes, struct log_store *store, struct segment *segment);
+
+/* Of which use of which segment it is. False: it is damaged. */
+bool index_file_peek(struct str bytes, uint32_t *out_number, uint64_t *out_generation);
 
 /* ---- recover.c ---- */
 int recover(struct log_store *store);

@@ -20,6 +20,7 @@ enum log_damage_kind {
     LOG_DAMAGE_CONTENT, /* of the record at `offset`; its envelope is good */
     LOG_DAMAGE_MEANING, /* the record at `offset` is whole and makes no sense */
     LOG_DAMAGE_TWICE,   /* the message of the record at `offset` has been there before */
+    LOG_DAMAGE_FILLED,  /* a gap of earlier times, filled by fsck: none any more */
     LOG_DAMAGE_TORN,    /* none: `size` records of a batch that a crash left unfinished */
 };
 

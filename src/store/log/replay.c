@@ -86,6 +86,13 @@ static void log_damaged_record(struct recovery *recovery, const struct segment *
     log_damage(recovery, &damage);
 }
 
+static void tell_of_record(struct recovery *recovery, const struct segment *segment,
+                           const struct scan_record *record, enum log_damage_kind kind)
+{
+    const struct log_damage damage = damage_at(segment, record, kind);
+    recovery_tell(recovery, &damage);
+}
+
 /* What would fit in: part of the batch before it; at the head of a segment, the next one. */
 static void log_gap(struct recovery *recovery, const struct segment *segment,
                     const struct scan_record *before, const struct scan_record *record,
@@ -123,8 +130,7 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
         store->body_bytes += in_file ? size : 0;
         apply_message(store, envelope.id, envelope.received_ms, segment, record->offset);
     } else {
-        const struct log_damage twice = damage_at(segment, record, LOG_DAMAGE_TWICE);
-        recovery_tell(recovery, &twice);
+        tell_of_record(recovery, segment, record, LOG_DAMAGE_TWICE);
     }
     arena_fini(&arena);
 }
@@ -169,6 +175,8 @@ static void replay_record(struct recovery *recovery, struct segment *segment,
     case RECORD_RESUME:
         if (resume_meta_decode(meta, &resume))
             segment_speaks_of(segment, resume.segment);
+        if (record->header.content_size > 0)
+            tell_of_record(recovery, segment, record, LOG_DAMAGE_FILLED);
         break;
     }
 }
