@@ -38,6 +38,9 @@ struct log_examiner {
     void *context;
 };
 
+/* What a node uses. */
+enum { LOG_SEGMENT_SIZE = 64 << 20, LOG_LARGE_BODY_SIZE = 8 << 20 };
+
 struct log_store_settings {
     uint64_t segment_size;               /* bytes, a multiple of 4096; 64 MiB */
     uint64_t large_body_size;            /* content above this gets a file of its own; 8 MiB */
