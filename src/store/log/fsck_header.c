@@ -12,8 +12,8 @@
  *     not used twice), or
  *   - a whole record stands at the very beginning, where no mail's content ever stands,
  *     and its batch lies between those of the segments before and behind. A segment behind
- *     that is in use shows that this one was used under its number; where there is none, the
- *     last one before it shows it, unless more headers are lost.
+ *     that is in use shows that this one was used under its number; where there is none, this
+ *     one is in use itself, for a log always has one, unless more headers are lost.
  *
  * Else the file stays aside as NNNNNNNN.bad, and a person must look.
  *
@@ -178,7 +178,6 @@ static bool generation_of_first(struct str bytes, uint64_t *out_generation, uint
 
 static bool fits_between(const struct headers *headers, uint32_t number, uint64_t batch)
 {
-    const struct headed *before = NULL;
     bool is_followed = false;
 
     for (uint32_t i = 0; i < headers->count; i++) {
@@ -190,10 +189,8 @@ static bool fits_between(const struct headers *headers, uint32_t number, uint64_
         if (other->number < number && other->first_batch >= batch)
             return false;
         is_followed = is_followed || other->number > number;
-        if (other->number < number && (before == NULL || before->number < other->number))
-            before = other;
     }
-    return is_followed || (before != NULL && headers->lost == 1);
+    return is_followed || headers->lost == 1;
 }
 
 static bool is_taken(const struct headers *headers, const struct headed *file)

@@ -153,13 +153,27 @@ static int list_files(struct recovery *recovery, struct names *names)
     return rc;
 }
 
-/* Index files of segments that are no more. */
+static bool is_there(const struct names *names, uint32_t wanted)
+{
+    for (size_t at = 0; at < names->text.len;) {
+        struct str name = str_from(names->text.ptr + at);
+        if (segment_number_from(name, STR("seg")) == wanted ||
+            segment_number_from(name, STR("bad")) == wanted)
+            return true;
+        at += name.len + 1;
+    }
+    return false;
+}
+
+/* Index files of segments that are no more. That of one whose header is lost says which generation
+ * it had (fsck_header.c). */
 static void remove_orphans(struct recovery *recovery, const struct names *names)
 {
     for (size_t at = 0; at < names->text.len;) {
         struct str name = str_from(names->text.ptr + at);
         uint32_t number = segment_number_from(name, STR("idx"));
-        if (number != 0 && segment_find(&recovery->store->segments, number) == NULL)
+        if (number != 0 && segment_find(&recovery->store->segments, number) == NULL &&
+            !is_there(names, number))
             remove_now(recovery->store, name);
         at += name.len + 1;
     }
