@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: ISC
 """fsck, backup and restore, with the real binary: damage is named and mended, and what a backup
 promises is there in another place."""
-import os
 import json
-import pathlib
+import os
 import shutil
 
 import pytest
@@ -278,10 +277,10 @@ def test_only_domains_and_configuration(holdfast, state):
     assert copy.state_of() != "paused", "without mail there is nothing to be decided"
 
 
-def test_a_second_backup_waits_its_turn(holdfast, state):
+def test_a_backup_goes_into_a_new_folder(holdfast, state):
     node = holdfast()
     node.cli("backup", state / "one")
     done = node.cli("backup", state / "one", check=False)
     assert done.returncode == 1 and "new folder" in done.stderr
-    shutil.rmtree(pathlib.Path(state / "one"))
+    shutil.rmtree(state / "one")
     node.cli("backup", state / "one")
