@@ -34,6 +34,11 @@ enum option {
     OPTION_LIMIT,
     OPTION_AFTER,
     OPTION_NEWEST,
+    OPTION_REPAIR,
+    OPTION_DISCARD_DAMAGED,
+    OPTION_WITHOUT_MAIL,
+    OPTION_DELIVER,
+    OPTION_REPLACE,
     OPTION_COUNT
 };
 
@@ -128,6 +133,11 @@ int run_check_sandbox(struct cli *cli);
 int run_operation(struct cli *cli);
 int run_status(struct cli *cli);
 int run_export(struct cli *cli);
+
+/* fsck.c, backup.c, restore.c: for the data folder */
+int run_fsck(struct cli *cli);
+int run_backup(struct cli *cli);
+int run_restore(struct cli *cli);
 
 /* show_*.c: answers for people */
 void show_status(struct cli *cli, const json_t *answer);

@@ -96,6 +96,10 @@ static const struct operation operations[] = {
       "try rescued mail again" },
     { "queue.discard", operation_queue_discard, true, { ID, DOMAIN, TEXT("recipient") },
       "delete a message for good" },
+    { "backup.begin", operation_backup_begin, true, { { NULL } },
+      "name the files that are the mail of this moment, and keep them" },
+    { "backup.go-on", operation_backup_go_on, false, { COUNT("number") }, "they are still needed" },
+    { "backup.end", operation_backup_end, true, { COUNT("number") }, "they are copied" },
     { "queue.export", operation_queue_export, false, { ID }, "the content of a message" },
 };
 /* clang-format on */

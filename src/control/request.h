@@ -16,6 +16,7 @@
 struct control {
     struct control_setup setup;
     struct link requests;
+    uint64_t backup; /* number of the last one begun; backup.c */
 };
 
 struct export;
@@ -86,6 +87,9 @@ void operation_queue_show(struct request *request);
 void operation_queue_release(struct request *request); /* settle.c */
 void operation_queue_discard(struct request *request);
 void operation_queue_export(struct request *request); /* export.c */
+void operation_backup_begin(struct request *request); /* backup.c */
+void operation_backup_go_on(struct request *request);
+void operation_backup_end(struct request *request);
 void request_free_export(struct request *request);
 void request_free_settling(struct request *request);
 

@@ -11,11 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-enum {
-    SEGMENT_SIZE = 64 * 1024 * 1024,
-    LARGE_BODY_SIZE = 8 * 1024 * 1024,
-    QUIET_MS = 5 * SECOND_MS, /* before a segment is compacted */
-};
+enum { QUIET_MS = 5 * SECOND_MS }; /* before a segment is compacted */
 
 struct now keeper_now(const struct keeper *keeper)
 {
@@ -184,8 +180,8 @@ static void on_directory_worker(void *context, unsigned what)
 static int open_store(struct keeper *keeper)
 {
     struct log_store_settings settings = {
-        .segment_size = SEGMENT_SIZE,
-        .large_body_size = LARGE_BODY_SIZE,
+        .segment_size = LOG_SEGMENT_SIZE,
+        .large_body_size = LOG_LARGE_BODY_SIZE,
         .quiet_ms = QUIET_MS,
         .free_bytes_min = (uint64_t)keeper->process->config->store_free_min,
     };

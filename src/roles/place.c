@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <ifaddrs.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -82,19 +83,33 @@ static bool own_folder(struct str data, const char *below, const struct passwd *
 }
 
 /* Held until the process ends; the kernel lets go of it whatever happens. */
-static bool take_lock(struct str data)
+int place_try_lock(const struct config *config)
 {
     char path[PATH_MAX_HERE];
 
-    if (!path_of(data, "/lock", path))
-        return false;
+    if (!path_of(config->data, "/lock", path))
+        return -ENAMETOOLONG;
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return complain("cannot open", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    int error = -errno;
+    (void)close(fd);
+    return error;
+}
+
+bool place_lock(const struct config *config)
+{
+    char path[PATH_MAX_HERE];
+
+    if (!path_of(config->data, "/lock", path))
+        return complain("the data folder's path is too long", "data", "shorten it");
+    int error = place_try_lock(config);
+    if (error == -EWOULDBLOCK)
         return complain("another holdfast uses this data folder", path,
                         "stop it first, or give this one a folder of its own");
-    return true;
+    return error == 0 || complain("cannot lock", path, strerror(-error));
 }
 
 /* The user that the roles become, or NULL. */
@@ -119,6 +134,35 @@ static bool check_owner(const struct passwd *owner)
     return true;
 }
 
+bool place_owner(const struct config *config, uid_t *out_user, gid_t *out_group)
+{
+    const struct passwd *owner = NULL;
+
+    if (geteuid() == 0) {
+        owner = owner_of(config);
+        if (!check_owner(owner))
+            return false;
+    }
+    *out_user = owner != NULL ? owner->pw_uid : geteuid();
+    *out_group = owner != NULL ? owner->pw_gid : getegid();
+    return true;
+}
+
+bool place_become_owner(const struct config *config)
+{
+    uid_t user;
+    gid_t group;
+
+    if (geteuid() != 0)
+        return true;
+    if (!place_owner(config, &user, &group))
+        return false;
+    if (setgroups(0, NULL) < 0 || setresgid(group, group, group) < 0 ||
+        setresuid(user, user, user) < 0)
+        return complain("cannot become the roles' user", "user", strerror(errno));
+    return true;
+}
+
 bool place_prepare(const struct config *config)
 {
     const struct passwd *owner = NULL;
@@ -128,7 +172,7 @@ bool place_prepare(const struct config *config)
         if (!check_owner(owner))
             return false;
     }
-    return own_folder(config->data, "", owner, 0750) && take_lock(config->data) &&
+    return own_folder(config->data, "", owner, 0750) && place_lock(config) &&
            own_folder(config->data, "/spool", owner, 0700) &&
            own_folder(config->data, "/empty", NULL, 0555);
 }

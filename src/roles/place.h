@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "config/config.h"
 
 struct listeners {
@@ -15,6 +17,15 @@ struct listeners {
 /* The folders, owned by the roles' user; the lock that only one supervisor can hold. False with the
  * reason and what to do on standard error. */
 bool place_prepare(const struct config *config);
+/* The lock, without a word: 0, -EWOULDBLOCK if a node holds it, or another negative errno. */
+int place_try_lock(const struct config *config);
+/* The lock alone, for who works on a data folder that no node uses; until the process ends. */
+bool place_lock(const struct config *config);
+/* Whose the data folder's content is: the roles' user if we are root, else we. False with the
+ * reason on standard error. */
+bool place_owner(const struct config *config, uid_t *out_user, gid_t *out_group);
+/* From root to the roles' user, for good. Nothing for others. */
+bool place_become_owner(const struct config *config);
 bool place_listen(const struct config *config, struct listeners *out_listeners);
 void place_close(struct listeners *listeners);
 /* What the configuration leaves to the machine: the number of receivers where it is 0 (one for each

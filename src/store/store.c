@@ -2,6 +2,8 @@
 /* store.c: hands every call to the driver that made the object. */
 #include "store/store.h"
 
+#include <errno.h>
+
 #include "base/check.h"
 
 struct store_upload *store_upload_open(struct store *store, struct message_id id)
@@ -98,6 +100,24 @@ void store_lease(struct store *store, struct str domain, store_done *granted,
 void store_lease_return(struct store *store, struct str domain)
 {
     store->driver->lease_return(store, domain);
+}
+
+int store_pin(struct store *store, int64_t span_ms, const struct store_pin_host *host)
+{
+    if (store->driver->pin == NULL)
+        return -ENOTSUP;
+    return store->driver->pin(store, span_ms, host);
+}
+
+bool store_pin_on(struct store *store, int64_t span_ms)
+{
+    return store->driver->pin_on != NULL && store->driver->pin_on(store, span_ms);
+}
+
+void store_unpin(struct store *store)
+{
+    if (store->driver->unpin != NULL)
+        store->driver->unpin(store);
 }
 
 void store_turn(struct store *store, struct now now)

@@ -191,6 +191,23 @@ void store_lease(struct store *store, struct str domain, store_done *granted,
                  store_lease_lost *lost, void *context);
 void store_lease_return(struct store *store, struct str domain);
 
+/* ---- copying ---- */
+
+struct store_pin_host {
+    /* A file of the driver's folder and how much of it belongs to the state that is pinned. */
+    void (*file)(void *context, const char *name, uint64_t size);
+    void *context;
+};
+
+/* Everything that has been answered until now stays readable in the files named, which neither
+ * shrink nor go nor are used for something else until store_unpin(), or for `span_ms` without
+ * store_pin_on(). Copies of them are the state of this moment, whatever is done meanwhile. 0,
+ * -EBUSY (it is pinned already) or -ENOTSUP (the driver has no files). */
+int store_pin(struct store *store, int64_t span_ms, const struct store_pin_host *host);
+/* For another span. False: the pin is no more, and a copy may be of no state at all. */
+bool store_pin_on(struct store *store, int64_t span_ms);
+void store_unpin(struct store *store);
+
 /* Once per turn of the owner's loop: calls the done()s that are ready, and starts to commit what
  * has been staged if no commit is under way. */
 void store_turn(struct store *store, struct now now);
@@ -220,6 +237,9 @@ struct store_driver {
     void (*totals)(const struct store *, struct str, struct store_totals *);
     bool (*next_domain)(const struct store *, size_t *, struct str *);
     void (*health)(const struct store *, struct store_health *);
+    int (*pin)(struct store *, int64_t, const struct store_pin_host *); /* NULL: it has no files */
+    bool (*pin_on)(struct store *, int64_t);
+    void (*unpin)(struct store *);
     void (*lease)(struct store *, struct str, store_done *, store_lease_lost *, void *);
     void (*lease_return)(struct store *, struct str);
     void (*turn)(struct store *, struct now);

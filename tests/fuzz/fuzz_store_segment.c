@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* fuzz_store_segment.c: recovery of a hostile segment, index file and checkpoint.
  *
- * First byte: which file the input is (0 segment, 1 index file, 2 checkpoint). In a
+ * First byte: which file the input is (0 segment, 1 index file, 2 checkpoint, modulo 3), and
+ * whether fsck comes first (4). In a
  * segment the input stands behind a good header, and each record that looks like one gets a
  * right checksum, so that the fuzzer comes past it; the same for the two other files. Whatever they
- * say, the store opens, lists, takes a message and closes.
+ * say, fsck examines and repairs it, the store opens, lists, takes a message and closes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "store/log/fsck.h"
 #include "store/log/log_private.h"
 
 #include "../unit/store/fake_disk.h"
@@ -176,6 +178,29 @@ static void use(struct store *store, struct worker *worker, struct now now)
     }
 }
 
+static void found(void *context, const struct fsck_finding *finding)
+{
+    (void)context;
+    check(finding->file != NULL && finding->kind < FSCK_KIND_COUNT);
+}
+
+/* Whatever it is, it can be examined; and what a repair leaves open is not more than there was. */
+static void fsck(const struct log_store_settings *store, struct disk *disk, struct now now)
+{
+    static const struct fsck_host host = { .finding = found };
+    struct fake_disk *aside = fake_disk_new(2);
+    struct fsck_settings settings = { .store = *store, .now = now, .aside = fake_disk_use(aside) };
+    struct fsck_result result;
+
+    check(fsck_run(&settings, disk, &host, NULL, &result) == 0);
+    check(result.open == result.damages);
+    settings.repair = true;
+    check(fsck_run(&settings, disk, &host, NULL, &result) == 0);
+    settings.discard = true;
+    check(fsck_run(&settings, disk, &host, NULL, &result) == 0);
+    fake_disk_free(aside);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct log_store_settings settings = { .segment_size = SEGMENT, .large_body_size = 16384 };
@@ -188,6 +213,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fake_disk *fake = fake_disk_new(1);
     struct worker *worker = worker_new_inline();
     put_input(fake, data[0] % 3, str_of(data + 1, size - 1));
+    if (data[0] & 4)
+        fsck(&settings, fake_disk_use(fake), now);
     for (int i = 0; i < 2; i++) {
         check(log_store_open(&settings, fake_disk_use(fake), worker, now, &store) == 0);
         use(store, worker, now);

@@ -79,7 +79,7 @@ static void forget_message(struct log_store *store, const struct index_entry *en
         return;
     store->body_bytes -= entry->size;
     body_file_name(name, entry->id);
-    log_remove_file(store, name);
+    pin_remove_body(store, name);
 }
 
 /* An entry has been removed from the index. */

@@ -39,7 +39,8 @@
  *     (none: all); for OUTCOME_RESCUED a verdict (u16 code, 3 bytes, counted text).
  * RESUME (3) meta: u32 segment; u64 offset. That segment ends there, whatever can be read
  *     behind: a commit failed. At the head of the first batch of a segment. Segment 0 says
- *     nothing; it tries whether the disk works again.
+ *     nothing; it tries whether the disk works again, or has content, which nobody reads, and
+ *     stands in for records that are lost (fsck_fill.c).
  * STATE (4) meta: 16 bytes id; u32 number of the older segment for whose sake it is said; counted
  *     domain; the status of that entry (index_status.c). Whatever was said before is void.
  * MOVED (5) meta: u32 number of the segment it comes from; counted: for each entry that is left a

@@ -238,6 +238,26 @@ static bool decode_head(struct decoding *decoding)
            generation == segment->generation;
 }
 
+bool index_file_peek(struct str bytes, uint32_t *out_number, uint64_t *out_generation)
+{
+    struct cursor sum = cursor_over(str_skip(bytes, bytes.len < 4 ? 0 : bytes.len - 4));
+    struct cursor cursor = cursor_over(str_first(bytes, bytes.len < 4 ? 0 : bytes.len - 4));
+
+    if (cursor_u32(&sum) != crc32c(0, cursor.left))
+        return false;
+    struct str magic = cursor_bytes(&cursor, sizeof index_magic);
+    uint16_t version = cursor_u16(&cursor);
+    (void)cursor_u16(&cursor);
+    uint32_t number = cursor_u32(&cursor);
+    uint64_t generation = cursor_u64(&cursor);
+    if (!cursor_ok(&cursor) || !str_equals(magic, str_of(index_magic, sizeof index_magic)) ||
+        version != INDEX_FILE_VERSION)
+        return false;
+    *out_number = number;
+    *out_generation = generation;
+    return true;
+}
+
 bool index_file_decode(struct str bytes, struct log_store *store, struct segment *segment)
 {
     struct decoding decoding = { .store = store, .segment = segment };

@@ -8,7 +8,8 @@
  *     reader.c      open and read                   recover.c  the start: files
  *     scan.c        what in a segment is valid      replay.c   the start: records
  *     checkpoint.c  what makes the next start fast  segment.c  the table of segments
- *     compact.c     room of mail that is gone
+ *     compact.c     room of mail that is gone         pin.c      files that may be copied
+ *     fsck*.c       is it whole? (fsck.h)           disk.h     what it asks of a disk
  *     index*.c fifo.c recent.c   memory             format.c   bytes
  *
  * One thread owns the store. What a worker's job touches belongs to the job until
@@ -248,6 +249,11 @@ struct compact {
     int error;
 };
 
+struct pin {           /* pin.c */
+    int64_t until_ms;  /* monotonic; 0: nothing is pinned */
+    struct buf bodies; /* names of files to be removed at its end, each zero-ended */
+};
+
 /* An answer that waits for the turn. run() frees it. */
 struct pending {
     struct link link;
@@ -286,6 +292,7 @@ struct log_store {
     int64_t space_at;
     int64_t no_room_until;
     uint64_t body_bytes; /* in files of their own */
+    struct pin pin;
 };
 
 static inline struct log_store *log_of(const struct store *store)
@@ -375,6 +382,14 @@ void prepare_turn(struct log_store *store);
 bool prepare_can_grow(const struct log_store *store);
 void prepare_hurry(struct log_store *store);
 
+/* ---- pin.c ---- */
+int pin_begin(struct store *base, int64_t span_ms, const struct store_pin_host *host);
+bool pin_go_on(struct store *base, int64_t span_ms);
+void pin_end(struct store *base);
+void pin_turn(struct log_store *store);
+/* Removes the file of a large body, now or at the end of the pin. */
+void pin_remove_body(struct log_store *store, const char *name);
+
 /* ---- reader.c, list.c ---- */
 void reader_open(struct store *base, struct message_id id, struct str domain, store_opened *done,
                  void *context);
@@ -428,6 +443,9 @@ uint32_t index_file_encode(struct buf *out, const struct log_store *store,
 /* Adds what the file says to the index. False: it is damaged or of another segment; the index may
  * hold a part of it. */
 bool index_file_decode(struct str bytes, struct log_store *store, struct segment *segment);
+
+/* Of which use of which segment it is. False: it is damaged. */
+bool index_file_peek(struct str bytes, uint32_t *out_number, uint64_t *out_generation);
 
 /* ---- recover.c ---- */
 int recover(struct log_store *store);

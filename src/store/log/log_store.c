@@ -236,6 +236,7 @@ static void turn(struct store *base, struct now now)
     store->now = now;
     look_at_space(store);
     recent_turn(&store->recent, now.mono_ms);
+    pin_turn(store);
     run_pending(store);
     commit_turn(store);
     prepare_turn(store);
@@ -252,11 +253,13 @@ static int64_t prepare_deadline(const struct log_store *store)
 {
     bool wants_spare = segment_spares(&store->segments) < SPARES_WANTED;
 
-    if (store->prepare.busy || (!wants_spare && !store->sweep))
+    bool may_sweep = store->sweep && store->pin.until_ms == 0;
+
+    if (store->prepare.busy || (!wants_spare && !may_sweep))
         return NEVER_MS;
     int64_t at =
         store->prepare.retry_at > store->now.mono_ms ? store->prepare.retry_at : store->now.mono_ms;
-    return store->sweep || prepare_can_grow(store) ? at : store->space_at;
+    return may_sweep || prepare_can_grow(store) ? at : store->space_at;
 }
 
 static int64_t deadline(const struct store *base)
@@ -267,6 +270,8 @@ static int64_t deadline(const struct store *base)
     if (!list_is_empty(&store->pending) || store->checkpoint.step == CHECKPOINT_GATHER)
         at = store->now.mono_ms;
     at = earlier(at, compact_deadline(store));
+    if (store->pin.until_ms != 0)
+        at = earlier(at, store->pin.until_ms);
     return earlier(at, prepare_deadline(store));
 }
 
@@ -301,6 +306,7 @@ static void log_free(struct log_store *store)
     recent_fini(&store->recent);
     memory_free(store->commit.part);
     memory_free(store->resume);
+    buf_fini(&store->pin.bodies);
     memory_free(store);
 }
 
@@ -310,6 +316,7 @@ static void close_store(struct store *base)
 
     store->closing = true;
     compact_stop(store);
+    pin_end(base);
     close_uploads(store);
     finish_commits(store);
     while (!list_is_empty(&store->pending) || !list_is_empty(&store->waiting))
@@ -338,6 +345,9 @@ static const struct store_driver log_driver = {
     .totals = totals,
     .next_domain = next_domain,
     .health = health,
+    .pin = pin_begin,
+    .pin_on = pin_go_on,
+    .unpin = pin_end,
     .lease = lease,
     .lease_return = lease_return,
     .turn = turn,

@@ -12,11 +12,41 @@
 #include "store/log/disk.h"
 #include "store/store.h"
 
+/* What a start finds and should not; whoever examines a spool is told (fsck.h). */
+enum log_damage_kind {
+    LOG_DAMAGE_HEADER,  /* a segment whose header cannot be read is passed over as a whole */
+    LOG_DAMAGE_GAP,     /* from `offset`, `size` bytes in which no record can be read */
+    LOG_DAMAGE_END,     /* acknowledged records from `offset` on are missing */
+    LOG_DAMAGE_CONTENT, /* of the record at `offset`; its envelope is good */
+    LOG_DAMAGE_MEANING, /* the record at `offset` is whole and makes no sense */
+    LOG_DAMAGE_TWICE,   /* the message of the record at `offset` has been there before */
+    LOG_DAMAGE_FILLED,  /* a gap of earlier times, filled by fsck: none any more */
+    LOG_DAMAGE_TORN,    /* none: `size` records of a batch that a crash left unfinished */
+};
+
+struct log_damage {
+    enum log_damage_kind kind;
+    uint32_t segment;
+    uint64_t offset;
+    uint64_t size;
+    uint64_t batch; /* GAP and END: the number that a record in this place may have */
+};
+
+struct log_examiner {
+    void (*damage)(void *context, const struct log_damage *damage);
+    void (*segment_read)(void *context, uint32_t done, uint32_t of);
+    void *context;
+};
+
+/* What a node uses. */
+enum { LOG_SEGMENT_SIZE = 64 << 20, LOG_LARGE_BODY_SIZE = 8 << 20 };
+
 struct log_store_settings {
     uint64_t segment_size;    /* bytes, a multiple of 4096; 64 MiB */
     uint64_t large_body_size; /* content above this gets a file of its own; 8 MiB */
     uint64_t free_bytes_min;  /* leave this much of the disk free; 0: no limit */
     int64_t quiet_ms;         /* a segment in which nothing was settled so long may be compacted */
+    const struct log_examiner *examiner; /* of the start alone; NULL: nobody */
 };
 
 /* Recovers what is there (blocking; before the role serves anybody). The worker runs syncs and

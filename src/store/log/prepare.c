@@ -14,6 +14,8 @@
  * be known whether the old name is gone, the segment stays in the table as DEAD, so
  * that settlements for its messages are kept.
  *
+ * While files are pinned (pin.c) no segment is used again.
+ *
  * When a commit waits for a spare, filling is cut short (hurry).
  */
 #include <errno.h>
@@ -284,7 +286,7 @@ static void begin_something(struct log_store *store)
 {
     struct prepare *prepare = &store->prepare;
     uint32_t spares = segment_spares(&store->segments);
-    struct segment *dead = find_forgettable(store);
+    struct segment *dead = store->pin.until_ms == 0 ? find_forgettable(store) : NULL;
 
     if (dead != NULL) {
         begin(store, spares < SPARES_MAX ? PREPARE_REUSE : PREPARE_REMOVE, dead);

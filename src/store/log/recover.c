@@ -12,12 +12,14 @@
  * What is damaged is logged and stays in its file. A segment whose header cannot be
  * read is renamed to NNNNNNNN.bad: nothing in it can be told from older records, a
  * person must look. A message whose body file is missing stays listed: it is the
- * operator who must know, and reading it says -EIO.
+ * operator who must know, and reading it says -EIO. A body without a message is
+ * removed, unless records are lost, of which one may have been its own.
  *
  * Step 5 is for scan.c: of all batches in a segment, at most the last one is
  * unfinished.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -50,19 +52,30 @@ int log_read_file(struct disk *disk, const char *name, uint64_t size_max, struct
 
 /* ---- 1: names and headers ---- */
 
-static void set_aside(struct log_store *store, uint32_t number)
+void recovery_tell(const struct recovery *recovery, const struct log_damage *damage)
 {
+    const struct log_examiner *examiner = recovery->store->settings.examiner;
+    if (examiner != NULL)
+        examiner->damage(examiner->context, damage);
+}
+
+static void set_aside(struct recovery *recovery, uint32_t number)
+{
+    struct log_store *store = recovery->store;
+    const struct log_damage damage = { .kind = LOG_DAMAGE_HEADER, .segment = number };
     char from[FILE_NAME_SIZE];
     char to[FILE_NAME_SIZE];
 
     segment_file_name(from, number, SEGMENT_FILE);
     segment_file_name(to, number, SEGMENT_BAD);
     log_error("segment_unreadable", LOG_TEXT("file", from), LOG_TEXT("kept_as", to));
+    recovery_tell(recovery, &damage);
     (void)store->disk->driver->rename(store->disk, from, to);
 }
 
-static int add_segment(struct log_store *store, uint32_t number)
+static int add_segment(struct recovery *recovery, uint32_t number)
 {
+    struct log_store *store = recovery->store;
     char name[FILE_NAME_SIZE];
     char bytes[SEGMENT_HEADER_SIZE];
     struct segment_header header;
@@ -81,7 +94,7 @@ static int add_segment(struct log_store *store, uint32_t number)
         return rc;
     }
     if (rc < 0 || header.number != number)
-        set_aside(store, number);
+        set_aside(recovery, number);
     else
         (void)segment_add(&store->segments, number, header.generation);
     return 0;
@@ -120,7 +133,7 @@ static int look_at(struct recovery *recovery, struct str name)
 
     if (number != 0) {
         note_number(store, number);
-        return add_segment(store, number);
+        return add_segment(recovery, number);
     }
     note_number(store, segment_number_from(name, STR("bad")));
     note_number(store, segment_number_from(name, STR("new")));
@@ -145,13 +158,27 @@ static int list_files(struct recovery *recovery, struct names *names)
     return rc;
 }
 
-/* Index files of segments that are no more. */
+static bool is_there(const struct names *names, uint32_t wanted)
+{
+    for (size_t at = 0; at < names->text.len;) {
+        struct str name = str_from(names->text.ptr + at);
+        if (segment_number_from(name, STR("seg")) == wanted ||
+            segment_number_from(name, STR("bad")) == wanted)
+            return true;
+        at += name.len + 1;
+    }
+    return false;
+}
+
+/* Index files of segments that are no more. That of one whose header is lost says which generation
+ * it had (fsck_header.c). */
 static void remove_orphans(struct recovery *recovery, const struct names *names)
 {
     for (size_t at = 0; at < names->text.len;) {
         struct str name = str_from(names->text.ptr + at);
         uint32_t number = segment_number_from(name, STR("idx"));
-        if (number != 0 && segment_find(&recovery->store->segments, number) == NULL)
+        if (number != 0 && segment_find(&recovery->store->segments, number) == NULL &&
+            !is_there(names, number))
             remove_now(recovery->store, name);
         at += name.len + 1;
     }
@@ -238,6 +265,26 @@ static bool is_wanted(const struct index *index, struct str name)
     return number != 0 && index_entry(index, number)->flags & INDEX_BODY_FILE;
 }
 
+/* Nobody's: of an upload that a crash cut off, or of a message that is settled. Where records are
+ * lost it may be all that is left of one, and keeps another name (NAME.body.lost). */
+static void drop_body(struct recovery *recovery, struct str known)
+{
+    struct disk *disk = recovery->store->disk;
+    char from[FILE_NAME_SIZE];
+    char to[FILE_NAME_SIZE];
+
+    if (recovery->damaged == 0) {
+        remove_now(recovery->store, known);
+        return;
+    }
+    int len = snprintf(to, sizeof to, "%.*s.lost", STR_FMT(known));
+    if (len < 0 || (size_t)len >= sizeof to)
+        return;
+    (void)snprintf(from, sizeof from, "%.*s", STR_FMT(known));
+    log_error("body_without_message", LOG_TEXT("file", from), LOG_TEXT("kept_as", to));
+    (void)disk->driver->rename(disk, from, to);
+}
+
 static void check_bodies(struct recovery *recovery)
 {
     const struct index *index = &recovery->store->index;
@@ -255,7 +302,7 @@ static void check_bodies(struct recovery *recovery)
     }
     while (map_next(&recovery->bodies, &cursor, &known) != NULL)
         if (!is_wanted(index, known))
-            remove_now(recovery->store, known);
+            drop_body(recovery, known);
 }
 
 /* ---- */

@@ -21,5 +21,7 @@ struct recovery {
 /* At most `limit` bytes of a segment from `offset` on, into recovery->bytes. */
 int recovery_read(struct recovery *recovery, struct segment *segment, uint64_t offset,
                   uint64_t limit);
+/* Tells the examiner, if there is one. */
+void recovery_tell(const struct recovery *recovery, const struct log_damage *damage);
 /* Reads the segments from the checkpoint on and applies their records in order. */
 int recovery_replay(struct recovery *recovery);

@@ -72,12 +72,63 @@ static bool is_before(struct log_place a, struct log_place b)
     return a.segment != b.segment ? a.segment < b.segment : a.offset < b.offset;
 }
 
-static void log_damage(struct recovery *recovery, uint32_t segment, uint64_t offset,
-                       const char *what)
+static void log_damage(struct recovery *recovery, const struct log_damage *damage)
 {
+    static const char *const what[] = {
+        [LOG_DAMAGE_GAP] = "records before this are lost",
+        [LOG_DAMAGE_END] = "records from here on are lost",
+        [LOG_DAMAGE_CONTENT] = "content",
+        [LOG_DAMAGE_MEANING] = "meaning",
+    };
+    bool is_gap = damage->kind == LOG_DAMAGE_GAP;
+
     recovery->damaged++;
-    log_error("segment_damaged", LOG_INT("segment", segment), LOG_INT("offset", offset),
-              LOG_TEXT("what", what));
+    log_error("segment_damaged", LOG_INT("segment", damage->segment),
+              LOG_INT("offset", damage->offset + (is_gap ? damage->size : 0)),
+              LOG_TEXT("what", what[damage->kind]));
+    recovery_tell(recovery, damage);
+}
+
+static struct log_damage damage_at(const struct segment *segment, const struct scan_record *record,
+                                   enum log_damage_kind kind)
+{
+    return (struct log_damage){ .kind = kind,
+                                .segment = segment->number,
+                                .offset = record->offset,
+                                .size = record_size(&record->header),
+                                .batch = record->header.batch };
+}
+
+static void log_damaged_record(struct recovery *recovery, const struct segment *segment,
+                               const struct scan_record *record, enum log_damage_kind kind)
+{
+    const struct log_damage damage = damage_at(segment, record, kind);
+    log_damage(recovery, &damage);
+}
+
+static void tell_of_record(struct recovery *recovery, const struct segment *segment,
+                           const struct scan_record *record, enum log_damage_kind kind)
+{
+    const struct log_damage damage = damage_at(segment, record, kind);
+    recovery_tell(recovery, &damage);
+}
+
+/* What would fit in: part of the batch before it; at the head of a segment, the next one. */
+static void log_gap(struct recovery *recovery, const struct segment *segment,
+                    const struct scan_record *before, const struct scan_record *record,
+                    uint64_t start)
+{
+    struct log_damage damage = damage_at(segment, record, LOG_DAMAGE_GAP);
+
+    damage.offset = start;
+    if (before != NULL) {
+        damage.offset = before->offset + record_size(&before->header);
+        damage.batch = before->header.batch;
+    } else if (recovery->store->batch > 0) {
+        damage.batch = recovery->store->batch + 1;
+    }
+    damage.size = record->offset - damage.offset;
+    log_damage(recovery, &damage);
 }
 
 /* What a MESSAGE or a MOVED says. */
@@ -162,7 +213,7 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
     struct told told;
 
     if (!read_message(record, meta, &arena, &told)) {
-        log_damage(recovery, segment->number, record->offset, "envelope");
+        log_damaged_record(recovery, segment, record, LOG_DAMAGE_MEANING);
     } else if (is_before(place, segment->indexed)) {
         /* The index file knows what has become of it. */
         segment_speaks_of(segment, told.parts.from);
@@ -172,6 +223,8 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
         add_message(store, record, &told);
         apply_message(store, told.envelope.id, told.envelope.received_ms, segment, record->offset,
                       told.head);
+    } else {
+        tell_of_record(recovery, segment, record, LOG_DAMAGE_TWICE);
     }
     arena_fini(&arena);
 }
@@ -199,7 +252,7 @@ static void replay_state(struct recovery *recovery, struct segment *segment,
     bool ok = state_meta_decode(meta, &state);
     struct cursor cursor = cursor_over(ok ? state.status : STR_NONE);
     if (!ok || !index_status_decode(&cursor, &status)) {
-        log_damage(recovery, segment->number, record->offset, "status");
+        log_damaged_record(recovery, segment, record, LOG_DAMAGE_MEANING);
         return;
     }
     segment_speaks_of(segment, state.segment);
@@ -217,7 +270,7 @@ static void replay_settle(struct recovery *recovery, struct segment *segment,
     struct settle_record settle;
 
     if (!settle_meta_decode(meta, &settle)) {
-        log_damage(recovery, segment->number, record->offset, "settlement");
+        log_damaged_record(recovery, segment, record, LOG_DAMAGE_MEANING);
         return;
     }
     segment_speaks_of(segment, settle.segment);
@@ -232,10 +285,8 @@ static void replay_record(struct recovery *recovery, struct segment *segment,
     struct str meta =
         str_of(recovery->bytes.ptr + record->offset + RECORD_HEADER_SIZE, record->header.meta_size);
 
-    if (record->after_gap)
-        log_damage(recovery, segment->number, record->offset, "records before this are lost");
     if (record->is_damaged)
-        log_damage(recovery, segment->number, record->offset, "content");
+        log_damaged_record(recovery, segment, record, LOG_DAMAGE_CONTENT);
     switch ((enum record_type)record->header.type) {
     case RECORD_MESSAGE:
     case RECORD_MOVED:
@@ -250,6 +301,8 @@ static void replay_record(struct recovery *recovery, struct segment *segment,
     case RECORD_RESUME:
         if (resume_meta_decode(meta, &resume))
             segment_speaks_of(segment, resume.segment);
+        if (record->header.content_size > 0)
+            tell_of_record(recovery, segment, record, LOG_DAMAGE_FILLED);
         break;
     }
 }
@@ -287,11 +340,20 @@ static void finish_segment(struct recovery *recovery, uint32_t i, const struct s
     segment->end = scan->end;
     if (scan->batch_max > store->batch)
         store->batch = scan->batch_max;
-    if (glance->end_max == 0 && is_cut(recovery, i, scan))
-        log_damage(recovery, segment->number, scan->end, "records from here on are lost");
-    if (scan->torn > 0)
+    struct log_damage damage = { .segment = segment->number, .offset = scan->end };
+    uint64_t sure = sure_batch(recovery, i);
+    damage.batch = sure > 0 ? sure : store->batch + 1;
+    if (glance->end_max == 0 && is_cut(recovery, i, scan)) {
+        damage.kind = LOG_DAMAGE_END;
+        log_damage(recovery, &damage);
+    }
+    if (scan->torn > 0) {
         log_info("segment_torn", LOG_INT("segment", segment->number), LOG_INT("offset", scan->end),
                  LOG_INT("records", scan->torn));
+        damage.kind = LOG_DAMAGE_TORN;
+        damage.size = scan->torn;
+        recovery_tell(recovery, &damage);
+    }
     if (glance->end_max != 0) {
         segment->state = SEGMENT_SEALED;
         segment->is_abandoned = true;
@@ -322,10 +384,14 @@ static int replay_segment(struct recovery *recovery, uint32_t i)
     rc = recovery_read(recovery, segment, 0, limit);
     if (rc < 0)
         return rc;
-    scan_segment(buf_str(&recovery->bytes), segment->generation, start, sure_batch(recovery, i),
-                 &scan);
-    for (uint32_t at = 0; at < scan.count; at++)
-        replay_record(recovery, segment, &scan.record[at]);
+    uint64_t sure = sure_batch(recovery, i);
+    scan_segment(buf_str(&recovery->bytes), segment->generation, start, sure, &scan);
+    for (uint32_t at = 0; at < scan.count; at++) {
+        const struct scan_record *record = &scan.record[at];
+        if (record->after_gap)
+            log_gap(recovery, segment, at > 0 ? record - 1 : NULL, record, start);
+        replay_record(recovery, segment, record);
+    }
     finish_segment(recovery, i, &scan);
     scan_fini(&scan);
     return 0;
@@ -346,10 +412,15 @@ int recovery_replay(struct recovery *recovery)
     struct log_store *store = recovery->store;
     int rc = 0;
 
+    const struct log_examiner *examiner = store->settings.examiner;
+
     store->index.keeps_gone = true;
-    for (uint32_t i = 0; i < store->segments.count && rc == 0; i++)
+    for (uint32_t i = 0; i < store->segments.count && rc == 0; i++) {
         if (store->segments.item[i]->number >= store->checkpoint.from.segment)
             rc = replay_segment(recovery, i);
+        if (rc == 0 && examiner != NULL)
+            examiner->segment_read(examiner->context, i + 1, store->segments.count);
+    }
     forget_gone(store);
     return rc;
 }

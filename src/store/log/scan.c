@@ -12,7 +12,8 @@
  *     are damage, to be reported;
  *   - of the last, unless it is known to be acknowledged, only what stands before
  *     its first gap is kept: what was asked for later must not survive what was
- *     asked for earlier (promise 3 of store.h). The rest is a torn tail.
+ *     asked for earlier (promise 3 of store.h). The rest is a torn tail. A gap in front
+ *     of its first record is not its own, but damage of the batch before.
  *
  * A batch with a lower number than the one before it in the file is not of this
  * story and is passed over. (Recovery erases torn tails before anything is written
@@ -112,7 +113,8 @@ static void drop_torn(struct scan *scan)
         first--;
     for (keep = first; keep < scan->count; keep++) {
         const struct scan_record *record = &scan->record[keep];
-        if (record->header.batch_index != keep - first || record->is_damaged || record->after_gap)
+        bool after_own_gap = record->after_gap && keep > first;
+        if (record->header.batch_index != keep - first || record->is_damaged || after_own_gap)
             break;
     }
     scan->torn = scan->count - keep;

@@ -27,6 +27,7 @@ struct fake {
     struct fake_message message[2];
     struct arena arena;
     unsigned open_readers;
+    bool is_pinned;
 
     /* the one callback that waits */
     struct link waiting;
@@ -229,6 +230,29 @@ static void fake_health(const struct store *store, struct store_health *out)
     *out = (struct store_health){ .condition = STORE_OK, .free_bytes = 1000, .used_bytes = 20 };
 }
 
+static int fake_pin(struct store *store, int64_t span_ms, const struct store_pin_host *host)
+{
+    struct fake *fake = (struct fake *)store;
+
+    check(span_ms > 0);
+    if (fake->is_pinned)
+        return -EBUSY;
+    fake->is_pinned = true;
+    host->file(host->context, "00000001.seg", 8192);
+    return 0;
+}
+
+static bool fake_pin_on(struct store *store, int64_t span_ms)
+{
+    check(span_ms > 0);
+    return ((struct fake *)store)->is_pinned;
+}
+
+static void fake_unpin(struct store *store)
+{
+    ((struct fake *)store)->is_pinned = false;
+}
+
 static const struct store_driver fake_driver = {
     .name = "fake",
     .memory = fake_memory,
@@ -239,6 +263,9 @@ static const struct store_driver fake_driver = {
     .totals = fake_totals,
     .next_domain = fake_next_domain,
     .health = fake_health,
+    .pin = fake_pin,
+    .pin_on = fake_pin_on,
+    .unpin = fake_unpin,
 };
 
 /* ---- host ---- */

@@ -387,7 +387,30 @@ static void every_operation_has_help(void **state)
         assert_true(strlen(help) > 5);
         count++;
     }
-    assert_int_equal(count, 16);
+    assert_int_equal(count, 19);
+}
+
+static void a_backup_keeps_files_until_its_end(void **state)
+{
+    struct fake *fake = *state;
+
+    assert_fails(fake, "{'op':'backup.go-on','number':1}", "backup-expired");
+    assert_fails(fake, "{'op':'backup.end'}", "backup-expired");
+    json_t *answer = ask(fake, "{'op':'backup.begin'}");
+    const json_t *file = json_array_get(json_object_get(answer, "files"), 0);
+    assert_int_equal(json_integer_value(json_object_get(answer, "number")), 1);
+    assert_string_equal(json_string_value(json_object_get(file, "name")), "00000001.seg");
+    assert_int_equal(json_integer_value(json_object_get(file, "size")), 8192);
+    json_decref(answer);
+    assert_fails(fake, "{'op':'backup.begin'}", "backup-running");
+    assert_ok(fake, "{'op':'backup.go-on','number':1}");
+    assert_fails(fake, "{'op':'backup.end','number':2}", "backup-expired");
+    assert_true(fake->is_pinned);
+    assert_ok(fake, "{'op':'backup.end','number':1}");
+    assert_false(fake->is_pinned);
+    assert_ok(fake, "{'op':'backup.begin'}");
+    fake->is_pinned = false; /* too long without a word */
+    assert_fails(fake, "{'op':'backup.end','number':2}", "backup-expired");
 }
 
 static void understands_points_in_time(void **state)
@@ -464,6 +487,7 @@ int main(void)
         TEST(releases_and_discards_per_domain),
         TEST(flush_wakes_one_or_all),
         TEST(exports_piece_by_piece),
+        TEST(a_backup_keeps_files_until_its_end),
         TEST(a_cancelled_request_is_done_without_an_answer),
         TEST(requests_may_outlive_the_control),
         cmocka_unit_test(every_operation_has_help),

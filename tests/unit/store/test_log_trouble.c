@@ -188,6 +188,25 @@ static void no_flipped_bit_is_believed(void **state)
     assert_int_equal(held(trouble), 5);
 }
 
+/* The last batch may be one that a crash left unfinished; what is wrong before it does not make it
+ * so. */
+static void damage_before_the_last_batch_does_not_undo_it(void **state)
+{
+    struct trouble *trouble = *state;
+    const struct segment *segment;
+
+    add_many(trouble, 1, 4, 1000);
+    segment = log_of(trouble->rig.store)->segments.current;
+    size_t third = (size_t)index_entry(&log_of(trouble->rig.store)->index, 3)->place * RECORD_ALIGN;
+    assert_true(third > SEGMENT_HEADER_SIZE && third < segment->end);
+    kill(trouble);
+    flip(trouble, "00000001.seg", third + 20);
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->damaged, 1);
+    assert_int_equal(trouble->torn, 0);
+    assert_true(has(trouble, 1, 1000) && has(trouble, 2, 1000) && has(trouble, 4, 1000));
+}
+
 static void damage_in_a_sealed_segment_is_told_from_a_torn_tail(void **state)
 {
     struct trouble *trouble = *state;
@@ -245,6 +264,22 @@ static void a_missing_body_is_reported_and_stays_listed(void **state)
     assert_int_equal(content.read_error, -EIO);
     assert_false(has(trouble, 2, LARGE * 3)); /* found by its checksum */
     assert_int_equal(fake_disk_count(trouble->fake, ".body"), 1);
+}
+
+/* Its record is lost; the body is all there is of the message. */
+static void a_body_is_not_removed_while_records_are_lost(void **state)
+{
+    struct trouble *trouble = *state;
+
+    assert_int_equal(rig_add(&trouble->rig, 1, LARGE * 2), 0);
+    add_many(trouble, 2, 3, 500);
+    kill(trouble);
+    flip(trouble, "00000001.seg", SEGMENT_HEADER_SIZE + 20);
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->damaged, 1);
+    assert_int_equal(held(trouble), 2);
+    assert_int_equal(fake_disk_count(trouble->fake, ".body"), 0);
+    assert_int_equal(fake_disk_count(trouble->fake, ".body.lost"), 1);
 }
 
 /* ---- what makes the start fast may be lost ---- */
@@ -611,9 +646,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TROUBLE(a_damaged_record_costs_no_other),
         TROUBLE(no_flipped_bit_is_believed),
+        TROUBLE(damage_before_the_last_batch_does_not_undo_it),
         TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
         TROUBLE(one_header_of_a_segment_is_enough),
         TROUBLE(a_missing_body_is_reported_and_stays_listed),
+        TROUBLE(a_body_is_not_removed_while_records_are_lost),
         TROUBLE(survives_without_index_files),
         TROUBLE(does_not_believe_an_old_index_file),
         TROUBLE(settlements_are_not_applied_twice),
