@@ -480,6 +480,11 @@ void fake_disk_cut_power(struct fake_disk *fake)
     fake->always = 0;
 }
 
+void fake_disk_close_all(struct fake_disk *fake)
+{
+    memset(fake->handle, 0, sizeof fake->handle);
+}
+
 void fake_disk_fail_write(struct fake_disk *fake, uint64_t n, int error)
 {
     fake->fail_write = n;
