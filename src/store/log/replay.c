@@ -47,6 +47,17 @@ static bool has_later(const struct recovery *recovery, const struct segment *seg
     return false;
 }
 
+/* Is the segment still there that was used right after this one? Only then is it known where the
+ * batches of this one ended: a segment whose mail is all settled has gone, with its batches. */
+static bool has_next(const struct recovery *recovery, const struct segment *segment)
+{
+    for (uint32_t i = 0; i < recovery->store->segments.count; i++)
+        if (recovery->glance[i].segment == segment->number + 1 &&
+            recovery->glance[i].first_batch != 0)
+            return true;
+    return false;
+}
+
 static bool is_before(struct log_place a, struct log_place b)
 {
     return a.segment != b.segment ? a.segment < b.segment : a.offset < b.offset;
@@ -158,11 +169,12 @@ static void finish_segment(struct recovery *recovery, struct segment *segment,
 {
     struct log_store *store = recovery->store;
     bool is_empty = scan->count == 0 && scan->end == SEGMENT_HEADER_SIZE;
+    bool is_cut = scan->is_cut && has_next(recovery, segment);
 
     segment->end = scan->end;
     if (scan->batch_max > store->batch)
         store->batch = scan->batch_max;
-    if ((scan->is_cut || (is_empty && has_later(recovery, segment))) && glance->end_max == 0)
+    if ((is_cut || (is_empty && has_later(recovery, segment))) && glance->end_max == 0)
         log_damage(recovery, segment->number, scan->end, "records from here on are lost");
     if (scan->torn > 0)
         log_info("segment_torn", LOG_INT("segment", segment->number), LOG_INT("offset", scan->end),

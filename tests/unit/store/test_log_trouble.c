@@ -148,6 +148,21 @@ static void remove_file(struct trouble *trouble, const char *name)
 
 /* ---- damage ---- */
 
+/* Batches are numbered on from segment to segment; what has gone between two is no damage. */
+static void a_segment_that_has_gone_is_not_missed(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 40, 4000); /* three segments */
+    settle_many(trouble, 12, 33); /* the whole second one */
+    rig_idle(&trouble->rig);
+    assert_null(fake_disk_file(trouble->fake, "00000002.seg"));
+    kill(trouble);
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->damaged, 0);
+    assert_int_equal(held(trouble), 18);
+}
+
 static void a_damaged_record_costs_no_other(void **state)
 {
     struct trouble *trouble = *state;
@@ -580,6 +595,7 @@ int main(void)
 {
 #define TROUBLE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
+        TROUBLE(a_segment_that_has_gone_is_not_missed),
         TROUBLE(a_damaged_record_costs_no_other),
         TROUBLE(no_flipped_bit_is_believed),
         TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
