@@ -128,6 +128,25 @@ static void a_shorter_holding_time_counts_at_once(void **state)
     world_free(world);
 }
 
+static void a_disk_that_fails_is_asked_again_with_pauses(void **state)
+{
+    struct world *world = world_with_dead_primary(8);
+
+    (void)state;
+    world_set(world, SETTING_HOLD, HOUR_MS);
+    world_add_domain(world, 0, 0);
+    for (int i = 0; i < 3; i++)
+        (void)world_arrive(world, 0);
+    world->disk_fails = true;
+    world_run(world, HOUR_MS + 10 * MINUTE_MS);
+    assert_int_equal(world->expired, 0);
+    assert_in_range(world->not_expired, 3 * 30, 3 * 61); /* every ten seconds */
+    world->disk_fails = false;
+    world_run(world, 15 * SECOND_MS);
+    assert_int_equal(world->expired, 3);
+    world_free(world);
+}
+
 static void deferred_mail_expires_too(void **state)
 {
     struct world *world = world_new(7);
@@ -153,6 +172,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_set_after_the_start_expires_nothing),
         cmocka_unit_test(jumps_of_the_clock_expire_nothing_early),
         cmocka_unit_test(a_shorter_holding_time_counts_at_once),
+        cmocka_unit_test(a_disk_that_fails_is_asked_again_with_pauses),
         cmocka_unit_test(deferred_mail_expires_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,12 @@ static void happen_expired(struct world *world, struct event *event)
     struct mail *mail = &world->mail[event->mail];
 
     check(mail->is_stored && mail->on == 0);
+    if (world->disk_fails) {
+        world->not_expired++;
+        schedule_not_expired(world->schedule, world_domain(mail->domain), mail->entry.id,
+                             world->now);
+        return;
+    }
     if (mail->entry.state == ENTRY_HELD) {
         mail->entry.state = ENTRY_RESCUED;
         mail->entry.since_ms = world->now.wall_ms;
