@@ -260,6 +260,28 @@ static void a_missing_body_is_reported_and_stays_listed(void **state)
     assert_int_equal(fake_disk_count(trouble->fake, ".body"), 1);
 }
 
+static void a_disk_that_failed_and_is_full_is_tried_with_pauses(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 3, 4000);
+    fake_disk_fail_always(trouble->fake, -EIO);
+    assert_int_equal(rig_add(&trouble->rig, 4, 4000), -EIO);
+    for (int i = 0; i < 600; i++)
+        rig_pass(&trouble->rig, SECOND_MS);
+    fake_disk_set_capacity(trouble->fake, 1);
+    fake_disk_fail_always(trouble->fake, 0);
+    for (int i = 0; i < 600; i++) {
+        rig_pass(&trouble->rig, SECOND_MS);
+        rig_idle(&trouble->rig);
+        assert_true(store_deadline(trouble->rig.store) > trouble->rig.now.mono_ms);
+    }
+    fake_disk_set_capacity(trouble->fake, 0);
+    rig_pass(&trouble->rig, MINUTE_MS);
+    rig_idle(&trouble->rig);
+    assert_int_equal(rig_add(&trouble->rig, 5, 4000), 0);
+}
+
 /* ---- what makes the start fast may be lost ---- */
 
 static void survives_without_index_files(void **state)
@@ -596,6 +618,7 @@ int main(void)
 #define TROUBLE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         TROUBLE(a_segment_that_has_gone_is_not_missed),
+        TROUBLE(a_disk_that_failed_and_is_full_is_tried_with_pauses),
         TROUBLE(a_damaged_record_costs_no_other),
         TROUBLE(no_flipped_bit_is_believed),
         TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
