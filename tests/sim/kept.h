@@ -3,7 +3,7 @@
  *
  * A page is one message as the store was asked to keep it, a share is one of its
  * recipients. What the store has not answered yet, or answered with an error, may
- * be so or not: the share is unsure until a later answer tells.
+ * be so or not. For a keeper that is gone the next one's account decides.
  */
 #pragma once
 
@@ -18,21 +18,19 @@ struct share {
     char address[64];
     unsigned domain; /* d0.example is 0 */
     enum share_state state;
-    unsigned open;      /* settlements that this keeper is asked for and has not answered */
-    bool is_unsure;     /* one was never answered, or not well, … */
-    enum outcome asked; /* … this one */
+    unsigned open;         /* settlements that the store was asked for and has not answered */
+    unsigned maybe;        /* outcomes (bits 1 << enum outcome) that are open, or failed, or … */
+    unsigned maybe_before; /* … whose answer died with an earlier keeper */
     bool is_promised;
     int64_t waits_since_ms; /* true time */
     unsigned taken;
-    /* When it was last taken: */
-    unsigned doubts;
-    struct machine_counts deaths;
+    struct ledger_stamp taken_in; /* the last time */
 };
 
 struct page {
     struct message_id id;
     bool is_durable;
-    unsigned doubts; /* delivery_in_doubt in the log */
+    int64_t doubted_ms; /* the last delivery_in_doubt in the log; -1: none; true time */
     bool discard_asked;
     struct share share[LETTER_RECIPIENTS_MAX];
     unsigned share_count;

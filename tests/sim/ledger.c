@@ -37,6 +37,7 @@ struct page *page_new(struct message_id id)
     check(book.page_count < PAGES_MAX);
     struct page *page = memory_new(sizeof *page);
     page->id = id;
+    page->doubted_ms = -1;
     book.page[book.page_count++] = page;
     return page;
 }
@@ -91,10 +92,11 @@ void ledger_promised(const struct letter *letter, struct str id, const bool *rec
 static void check_again(const struct page *page, const struct share *share, struct str id)
 {
     const struct machine_counts *now = machine_counts();
-    bool is_logged = page->doubts > share->doubts;
-    bool nobody_knew = now->power_cuts > share->deaths.power_cuts ||
-                       (now->keeper_deaths > share->deaths.keeper_deaths &&
-                        now->deliverer_deaths > share->deaths.deliverer_deaths);
+    const struct machine_counts *then = &share->taken_in.deaths;
+    bool is_logged = page->doubted_ms >= share->taken_in.at_ms;
+    bool nobody_knew = now->power_cuts > then->power_cuts ||
+                       (now->keeper_deaths > then->keeper_deaths &&
+                        now->deliverer_deaths > then->deliverer_deaths);
 
     if (share->state == SHARE_DELIVERED)
         world_fail("%.*s came to %s again after its delivery was settled", STR_FMT(id),
@@ -105,7 +107,12 @@ static void check_again(const struct page *page, const struct share *share, stru
     book.counts.twice++;
 }
 
-void ledger_taken(struct str content, struct str recipient)
+struct ledger_stamp ledger_stamp(void)
+{
+    return (struct ledger_stamp){ .at_ms = world.true_ms, .deaths = *machine_counts() };
+}
+
+void ledger_taken(struct str content, struct str recipient, const struct ledger_stamp *session)
 {
     struct str id;
     const struct letter *letter = letter_read(content, &id);
@@ -122,8 +129,7 @@ void ledger_taken(struct str content, struct str recipient)
     if (share->taken > 0)
         check_again(page, share, id);
     share->taken++;
-    share->doubts = page->doubts;
-    share->deaths = *machine_counts();
+    share->taken_in = *session;
     book.counts.taken++;
     world_trace("   taken: %.*s by %.*s", STR_FMT(id), STR_FMT(recipient));
 }
@@ -193,7 +199,7 @@ void ledger_read_log(struct str line)
     if (str_equals(event, STR("delivery_in_doubt"))) {
         struct page *page = page_of_text(value_of(line, STR("id=")));
         if (page != NULL)
-            page->doubts++;
+            page->doubted_ms = world.true_ms;
     }
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++)
         if (str_equals(event, damage[i]))

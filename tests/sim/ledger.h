@@ -27,6 +27,7 @@
 
 #include "base/str.h"
 #include "sim/letter.h"
+#include "sim/machine.h"
 
 struct store;
 
@@ -34,8 +35,14 @@ struct store;
 void ledger_promised(const struct letter *letter, struct str id, const bool *recipient_accepted);
 
 /* ---- what primaries tell ---- */
-/* They have the content and are about to say 250, or to hang up without a word. */
-void ledger_taken(struct str content, struct str recipient);
+struct ledger_stamp { /* the beginning of a session */
+    int64_t at_ms;    /* true time */
+    struct machine_counts deaths;
+};
+struct ledger_stamp ledger_stamp(void);
+/* They have the content and are about to say 250, or to hang up without a word. What they take may
+ * have been on its way when its sender died: the session's beginning counts. */
+void ledger_taken(struct str content, struct str recipient, const struct ledger_stamp *session);
 /* A 5yz was said to this recipient of this domain (RCPT, or after the content). */
 void ledger_refused(struct str recipient);
 

@@ -118,7 +118,7 @@ static void check_settlement(const struct settlement *settlement, const struct p
     if (settlement->outcome == OUTCOME_RESCUED)
         check_rescue(settlement, page, share);
     if (settlement->outcome == OUTCOME_DISCARDED && !page->discard_asked &&
-        share->state != SHARE_RESCUED && !share->is_unsure)
+        share->state != SHARE_RESCUED && share->maybe == 0 && share->maybe_before == 0)
         world_fail("%s for %s is being discarded, and nobody asked for it",
                    message_id_to_text(page->id).text, share->address);
 }
@@ -139,18 +139,18 @@ static unsigned shares_of(const struct settlement *settlement, const struct page
     return chosen & ((1u << LETTER_RECIPIENTS_MAX) - 1);
 }
 
+static const enum share_state state_after[] = {
+    [OUTCOME_DELIVERED] = SHARE_DELIVERED,
+    [OUTCOME_RESCUED] = SHARE_RESCUED,
+    [OUTCOME_RELEASED] = SHARE_WAITING,
+    [OUTCOME_DISCARDED] = SHARE_DISCARDED,
+};
+
 static void apply(struct share *share, enum outcome outcome)
 {
-    static const enum share_state state[] = {
-        [OUTCOME_DELIVERED] = SHARE_DELIVERED,
-        [OUTCOME_RESCUED] = SHARE_RESCUED,
-        [OUTCOME_RELEASED] = SHARE_WAITING,
-        [OUTCOME_DISCARDED] = SHARE_DISCARDED,
-    };
-
     if (!can_apply(share, outcome))
         return;
-    share->state = state[outcome];
+    share->state = state_after[outcome];
     if (outcome == OUTCOME_RELEASED)
         share->waits_since_ms = world.true_ms;
     book.counts.discarded += outcome == OUTCOME_DISCARDED;
@@ -166,9 +166,10 @@ static void on_settled(void *context, int error)
             continue;
         struct share *share = &settle.page->share[i];
         share->open--;
-        share->is_unsure = error != 0;
-        if (error == 0)
+        if (error == 0) {
+            share->maybe &= ~(1u << settle.outcome);
             apply(share, settle.outcome);
+        }
     }
     settle.done(settle.context, error);
 }
@@ -193,7 +194,7 @@ void __wrap_store_settle(struct store *store, const struct settlement *settlemen
             continue;
         check_settlement(settlement, page, &page->share[i]);
         page->share[i].open++;
-        page->share[i].asked = settlement->outcome;
+        page->share[i].maybe |= 1u << settlement->outcome;
     }
     __real_store_settle(store, settlement, on_settled, settle);
 }
@@ -205,22 +206,28 @@ struct range {
 };
 struct comparison { /* of one page's entry in one domain */
     struct range pending, rescued;
-    bool is_open; /* it is being settled */
 };
+
+/* Bits 1 << enum share_state. */
+static unsigned possible_states(const struct share *share)
+{
+    unsigned maybe = share->maybe | share->maybe_before;
+    unsigned states = 1u << share->state;
+
+    for (unsigned outcome = OUTCOME_DELIVERED; outcome <= OUTCOME_DISCARDED; outcome++)
+        if (maybe & 1u << outcome)
+            states |= 1u << state_after[outcome];
+    return states;
+}
 
 static void expect_of(const struct share *share, bool is_durable, struct comparison *wanted)
 {
-    bool is_sure = is_durable && share->open == 0 && !share->is_unsure;
-    bool may_wait = share->state == SHARE_WAITING || !is_sure;
-    bool may_be_rescued = share->state == SHARE_RESCUED || !is_sure;
+    unsigned states = possible_states(share);
 
-    wanted->is_open = wanted->is_open || share->open > 0;
-    if (share->state == SHARE_DELIVERED || share->state == SHARE_DISCARDED)
-        return;
-    wanted->pending.least += is_sure && share->state == SHARE_WAITING;
-    wanted->pending.most += may_wait;
-    wanted->rescued.least += is_sure && share->state == SHARE_RESCUED;
-    wanted->rescued.most += may_be_rescued;
+    wanted->pending.least += is_durable && states == 1u << SHARE_WAITING;
+    wanted->pending.most += (states & 1u << SHARE_WAITING) != 0;
+    wanted->rescued.least += is_durable && states == 1u << SHARE_RESCUED;
+    wanted->rescued.most += (states & 1u << SHARE_RESCUED) != 0;
 }
 
 static const struct entry *entry_of(const struct store_listing *listing, struct message_id id,
@@ -238,38 +245,44 @@ static bool is_within(uint32_t number, struct range range)
     return number >= range.least && number <= range.most;
 }
 
-/* What was unsure shows: all of the page's settlements came through, or none. */
-static void make_sure(struct page *page, unsigned domain, const struct entry *entry,
+/* What was asked of an earlier keeper: the entry shows what became of it, where all that is in doubt
+ * went one way. */
+static void make_sure(struct share *share, const struct entry *entry,
                       const struct comparison *wanted)
 {
-    bool all = entry->pending == wanted->pending.least;
-    bool none = entry->pending == wanted->pending.most;
+    unsigned states = possible_states(share);
+    bool waits = states & 1u << SHARE_WAITING && entry->pending == wanted->pending.most;
+    bool waits_not = entry->pending == wanted->pending.least;
+    bool is_rescued = states & 1u << SHARE_RESCUED && entry->rescued == wanted->rescued.most;
+    bool is_gone = waits_not && entry->rescued == wanted->rescued.least;
 
-    for (unsigned i = 0; i < page->share_count && (all || none); i++) {
-        struct share *share = &page->share[i];
-        if (share->domain != domain || !share->is_unsure)
-            continue;
-        share->is_unsure = false;
-        if (all && share->asked != OUTCOME_RELEASED)
-            apply(share, share->asked);
-        else if (none && share->asked == OUTCOME_RELEASED)
-            apply(share, share->asked);
-    }
+    if (waits)
+        share->state = SHARE_WAITING;
+    else if (waits_not && is_rescued)
+        share->state = SHARE_RESCUED;
+    else if (is_gone)
+        share->state = states & 1u << SHARE_DELIVERED ? SHARE_DELIVERED : SHARE_DISCARDED;
+    else
+        return;
+    share->maybe_before = 0;
 }
 
 static void compare(const struct store_listing *listing, struct page *page, unsigned domain)
 {
     static const struct entry none = { 0 };
     struct comparison wanted = { 0 };
-    bool is_here = false;
+    unsigned count = 0;
+    bool is_open = false;
 
     for (unsigned i = 0; i < page->share_count; i++) {
-        if (page->share[i].domain != domain)
+        const struct share *share = &page->share[i];
+        if (share->domain != domain)
             continue;
-        is_here = true;
-        expect_of(&page->share[i], page->is_durable, &wanted);
+        count++;
+        expect_of(share, page->is_durable, &wanted);
+        is_open = is_open || share->maybe != 0;
     }
-    if (!is_here)
+    if (count == 0)
         return;
     const struct entry *entry = entry_of(listing, page->id, domain);
     if (entry == NULL)
@@ -280,8 +293,9 @@ static void compare(const struct store_listing *listing, struct page *page, unsi
                    message_id_to_text(page->id).text, domain, entry->pending, entry->rescued,
                    wanted.pending.least, wanted.pending.most, wanted.rescued.least,
                    wanted.rescued.most);
-    if (!wanted.is_open && page->is_durable)
-        make_sure(page, domain, entry, &wanted);
+    for (unsigned i = 0; i < page->share_count && !is_open && page->is_durable; i++)
+        if (page->share[i].domain == domain && page->share[i].maybe_before != 0)
+            make_sure(&page->share[i], entry, &wanted);
 }
 
 static void on_listed(void *context, int error, const struct store_listing *listing)
@@ -322,10 +336,11 @@ void ledger_store_opened(struct store *store)
 void ledger_keeper_died(void)
 {
     for (unsigned i = 0; i < book.page_count; i++) {
-        struct page *page = book.page[i];
-        for (unsigned k = 0; k < page->share_count; k++) {
-            page->share[k].is_unsure = page->share[k].is_unsure || page->share[k].open > 0;
-            page->share[k].open = 0;
+        for (unsigned k = 0; k < book.page[i]->share_count; k++) {
+            struct share *share = &book.page[i]->share[k];
+            share->maybe_before |= share->maybe;
+            share->maybe = 0;
+            share->open = 0;
         }
     }
 }

@@ -107,6 +107,16 @@ static void spawn_later(struct process *process)
     world_in(&process->spawn, delay_ms < DELAY_MAX_MS ? delay_ms : DELAY_MAX_MS);
 }
 
+static void count_death(const struct process *process)
+{
+    if (process->role.role == ROLE_KEEPER) {
+        machine.counts.keeper_deaths++;
+        ledger_keeper_died();
+    } else if (process->role.role == ROLE_DELIVERER) {
+        machine.counts.deliverer_deaths++;
+    }
+}
+
 /* The end that the role itself comes to, with everything closed. */
 static void end(struct process *process)
 {
@@ -180,11 +190,8 @@ static void kill_process(struct process *process)
     if (process->role.role == ROLE_KEEPER) {
         edge_worker_kill_all();
         fake_disk_close_all(machine.disk);
-        ledger_keeper_died();
-        machine.counts.keeper_deaths++;
-    } else if (process->role.role == ROLE_DELIVERER) {
-        machine.counts.deliverer_deaths++;
     }
+    count_death(process);
     spawn_later(process);
 }
 
@@ -336,12 +343,9 @@ void machine_step(struct process *process)
     take_peers(process);
     process->deadline_ms = role_turn(&process->role, world_now());
     if (loop_is_stopped(process->role.loop)) {
-        if (process->role.role == ROLE_KEEPER)
-            machine.counts.keeper_deaths++;
-        else if (process->role.role == ROLE_DELIVERER)
-            machine.counts.deliverer_deaths++;
         world_trace("-- %s ends", process->name);
         end(process);
+        count_death(process);
     }
 }
 

@@ -83,6 +83,7 @@ struct session {
     struct wire wire;
     struct happening go_on; /* a pause is over */
     struct primary *primary;
+    struct ledger_stamp stamp;
     bool is_waiting;
     bool is_closed;
     bool has_greeted;
@@ -134,7 +135,8 @@ static void forget_transaction(struct session *session)
 static void take_content(struct session *session)
 {
     for (unsigned i = 0; i < session->recipient_count; i++)
-        ledger_taken(buf_str(&session->content), str_from(session->recipient[i]));
+        ledger_taken(buf_str(&session->content), str_from(session->recipient[i]),
+                     &session->stamp);
 }
 
 static void end_content(struct session *session)
@@ -431,6 +433,7 @@ static void on_called(struct endpoint to, int client_fd, uint64_t connection, in
     }
     struct session *session = memory_new(sizeof *session);
     session->primary = primary;
+    session->stamp = ledger_stamp();
     session->go_on.happen = on_go_on;
     wire_open(&session->wire, server_fd, &wire_hooks);
     list_append(&primary->sessions, &session->link);

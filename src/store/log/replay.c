@@ -71,10 +71,13 @@ static void log_damage(struct recovery *recovery, uint32_t segment, uint64_t off
               LOG_TEXT("what", what));
 }
 
+/* Where an index file was written and the list was not any more, the file knows more than the list:
+ * a message that stands before the file's place and is not in it has been settled since. */
 static void replay_message(struct recovery *recovery, struct segment *segment,
                            const struct scan_record *record, struct str meta)
 {
     struct log_store *store = recovery->store;
+    struct log_place place = { segment->number, record->offset };
     struct arena arena = { 0 };
     struct envelope envelope;
     uint64_t size;
@@ -84,7 +87,11 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
               (record->header.flags & RECORD_BODY_FILE || size == record->header.content_size);
     if (!ok) {
         log_damage(recovery, segment->number, record->offset, "envelope");
-    } else if (index_find(&store->index, envelope.id, 0) == 0) {
+    } else if (index_find(&store->index, envelope.id, 0) != 0) {
+        /* the index file has it */
+    } else if (is_before(place, segment->indexed)) {
+        recent_add(&store->recent, envelope.id);
+    } else {
         bool in_file = (record->header.flags & RECORD_BODY_FILE) != 0;
         index_add_message(&store->index, &envelope, size, in_file ? INDEX_BODY_FILE : 0);
         store->body_bytes += in_file ? size : 0;

@@ -260,6 +260,29 @@ static void a_missing_body_is_reported_and_stays_listed(void **state)
     assert_int_equal(fake_disk_count(trouble->fake, ".body"), 1);
 }
 
+/* As after a crash between the index files of a checkpoint and its list. */
+static void what_was_settled_before_an_index_file_stays_so(void **state)
+{
+    struct trouble *trouble = *state;
+    struct buf list = { 0 };
+
+    add_many(trouble, 1, 2, 1000);
+    rig_close(&trouble->rig);
+    buf_add(&list, buf_str(fake_disk_file(trouble->fake, "checkpoint")));
+    rig_open(&trouble->rig);
+    add_many(trouble, 3, 4, 1000);
+    settle_many(trouble, 3, 3);
+    rig_close(&trouble->rig);
+    fake_disk_put(trouble->fake, "checkpoint", buf_str(&list));
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->unusable, 0);
+    assert_int_equal(held(trouble), 3);
+    assert_true(has(trouble, 4, 1000));
+    assert_false(has(trouble, 3, 1000));
+    assert_int_equal(rig_ask(&trouble->rig, 3), 0);
+    buf_fini(&list);
+}
+
 static void a_disk_that_failed_and_is_full_is_tried_with_pauses(void **state)
 {
     struct trouble *trouble = *state;
@@ -618,6 +641,7 @@ int main(void)
 #define TROUBLE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         TROUBLE(a_segment_that_has_gone_is_not_missed),
+        TROUBLE(what_was_settled_before_an_index_file_stays_so),
         TROUBLE(a_disk_that_failed_and_is_full_is_tried_with_pauses),
         TROUBLE(a_damaged_record_costs_no_other),
         TROUBLE(no_flipped_bit_is_believed),
