@@ -139,7 +139,7 @@ static void on_expire(void *context, const struct entry *entry)
         .id = entry->id,
         .domain = entry->domain,
         .outcome = entry->state == ENTRY_HELD ? OUTCOME_RESCUED : OUTCOME_DISCARDED,
-        .at_ms = keeper_now(keeper).wall_ms,
+        .at_ms = keeper_mail_now(keeper).wall_ms,
         .reason =
             verdict_make(554, 4, 7, STR("Holding time is over: the primary could not be reached")),
     };

@@ -205,6 +205,11 @@ void schedule_settled(struct schedule *schedule, struct str domain, struct messa
     drain_work(route);
 }
 
+int64_t schedule_wall(const struct schedule *schedule, struct now now)
+{
+    return steady_wall(&schedule->steady, now);
+}
+
 void schedule_not_expired(struct schedule *schedule, struct str domain, struct message_id id,
                           struct now now)
 {

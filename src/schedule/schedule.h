@@ -130,6 +130,11 @@ void schedule_session_ended(struct schedule *schedule, session_number session, e
 
 /* ---- time, and looking in ---- */
 
+/* The wall clock by which holding times are counted: a jump of the kernel's is not believed at once
+ * (steady.h). What goes to the store is stamped with it; mail that came in while the clock stood a
+ * month back would otherwise look a month old when it is right again. */
+int64_t schedule_wall(const struct schedule *schedule, struct now now);
+
 int64_t schedule_deadline(const struct schedule *schedule);
 void schedule_tick(struct schedule *schedule, struct now now);
 

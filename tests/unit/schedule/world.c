@@ -383,7 +383,7 @@ static void happen_expired(struct world *world, struct event *event)
     }
     if (mail->entry.state == ENTRY_HELD) {
         mail->entry.state = ENTRY_RESCUED;
-        mail->entry.since_ms = world->now.wall_ms;
+        mail->entry.since_ms = schedule_wall(world->schedule, world->now);
         world->expired++;
     } else {
         mail->is_stored = false;
@@ -530,7 +530,7 @@ uint32_t world_hold(struct world *world, uint32_t domain)
     mail->entry = (struct entry){
         .domain = world_domain(domain),
         .state = ENTRY_HELD,
-        .since_ms = world->now.wall_ms,
+        .since_ms = schedule_wall(world->schedule, world->now),
         .size = 4096,
         .pending = 1,
     };
