@@ -12,6 +12,11 @@
 #include "sim/machine.h"
 #include "sim/world.h"
 
+enum {
+    CLOCK_SETTLES_MS = 12 * MINUTE_MS, /* after the start whatever the clock shows is believed */
+    CLOCK_STANDS_MS = HOUR_MS - MINUTE_MS,
+};
+
 struct book book;
 
 void ledger_init(unsigned domains, const int64_t *hold_ms, uint64_t memory_max)
@@ -150,6 +155,13 @@ void ledger_discard_asked(struct str id)
 
 void ledger_clock_is_wrong(bool is_wrong)
 {
+    if (is_wrong && !book.clock_is_wrong)
+        book.wrong_since_ms = world.true_ms;
+    if (is_wrong && world.true_ms - book.began_ms < CLOCK_SETTLES_MS)
+        book.began_wrong = true;
+    if (!is_wrong && book.clock_is_wrong &&
+        world.true_ms - book.wrong_since_ms >= CLOCK_STANDS_MS)
+        book.believed_until_ms = world.true_ms + HOUR_MS + MINUTE_MS;
     book.clock_is_wrong = is_wrong;
 }
 

@@ -146,13 +146,27 @@ static const enum share_state state_after[] = {
     [OUTCOME_DISCARDED] = SHARE_DISCARDED,
 };
 
-static void apply(struct share *share, enum outcome outcome)
+/* Who is released waits as long as those of the entry who waited all the time. */
+static int64_t released_since(const struct page *page, unsigned domain)
+{
+    int64_t since_ms = world.true_ms;
+
+    for (unsigned i = 0; i < page->share_count; i++) {
+        const struct share *other = &page->share[i];
+        if (other->domain == domain && other->state == SHARE_WAITING &&
+            other->waits_since_ms < since_ms)
+            since_ms = other->waits_since_ms;
+    }
+    return since_ms;
+}
+
+static void apply(const struct page *page, struct share *share, enum outcome outcome)
 {
     if (!can_apply(share, outcome))
         return;
-    share->state = state_after[outcome];
     if (outcome == OUTCOME_RELEASED)
-        share->waits_since_ms = world.true_ms;
+        share->waits_since_ms = released_since(page, share->domain);
+    share->state = state_after[outcome];
     book.counts.discarded += outcome == OUTCOME_DISCARDED;
 }
 
@@ -168,7 +182,7 @@ static void on_settled(void *context, int error)
         share->open--;
         if (error == 0) {
             share->maybe &= ~(1u << settle.outcome);
-            apply(share, settle.outcome);
+            apply(settle.page, share, settle.outcome);
         }
     }
     settle.done(settle.context, error);
@@ -321,14 +335,18 @@ void ledger_check_store(void)
     machine_wake_keeper();
 }
 
-/* The keeper starts. Where it finds the clock wrong it cannot know, and is excused. */
+/* The keeper starts. Where it finds the clock wrong it cannot know, and is excused; so is it for
+ * what it stamped when it had come to believe a wrong one, for it has forgotten the difference. */
 void ledger_store_opened(struct store *store)
 {
     static const struct store_query all = { .limit = STORE_LIST_MAX };
 
     if (book.clock_is_wrong || book.began_wrong)
         book.hold_excused_ms = world.true_ms;
+    if (book.believed_until_ms > book.hold_excused_ms)
+        book.hold_excused_ms = book.believed_until_ms;
     book.began_wrong = book.clock_is_wrong;
+    book.began_ms = world.true_ms;
     store_list(store, &all, on_listed, NULL);
 }
 
