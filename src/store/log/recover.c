@@ -6,8 +6,9 @@
  *        where another one ends
  *     3  read checkpoint and index files, if they are good
  *     4  read the segments from there on and apply their records in order
- *     5  erase what a crash left of an unfinished batch
+ *     5  sync what was read, erase what a crash left of an unfinished batch
  *     6  compare the files of large bodies with the index
+ *     7  sync the names
  *
  * What is damaged is logged and stays in its file. A segment whose header cannot be
  * read is renamed to NNNNNNNN.bad: nothing in it can be told from older records, a
@@ -283,6 +284,9 @@ int recover(struct log_store *store)
     if (rc == 0) {
         remove_orphans(&recovery, &names);
         check_bodies(&recovery);
+        rc = store->disk->driver->sync_names(store->disk); /* they may be in the cache alone, too */
+    }
+    if (rc == 0) {
         store->batch = ((store->batch >> 32) + 1) << 32;
         store->sweep = true;
         log_result(&recovery, is_fast);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* replay.c: the records of the segments, applied in order; steps 4 and 5 of recover.c. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -164,6 +165,21 @@ static bool erase_torn(struct recovery *recovery, const struct segment *segment,
     return rc == 0;
 }
 
+/* What was read may be in the system's cache alone: a keeper that is killed between a write and its
+ * sync leaves it there, and the power may still go. Nothing of it is said to be stored, nor taken
+ * for settled, before it is on the medium. */
+static bool make_stable(struct log_store *store, const struct segment *segment)
+{
+    int rc = store->disk->driver->sync(store->disk, segment->handle);
+
+    if (rc == 0)
+        return true;
+    log_error("segment_unsure", LOG_INT("segment", segment->number),
+              LOG_TEXT("error", strerror(-rc)));
+    store->unsure = true;
+    return false;
+}
+
 static void add_resume(struct log_store *store, const struct segment *segment)
 {
     store->resume = memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
@@ -186,9 +202,10 @@ static void finish_segment(struct recovery *recovery, struct segment *segment,
     if (scan->torn > 0)
         log_info("segment_torn", LOG_INT("segment", segment->number), LOG_INT("offset", scan->end),
                  LOG_INT("records", scan->torn));
+    bool is_stable = make_stable(store, segment);
     if (glance->end_max != 0) {
         segment->state = SEGMENT_SEALED;
-    } else if (!erase_torn(recovery, segment, scan)) {
+    } else if (!is_stable || !erase_torn(recovery, segment, scan)) {
         segment->state = SEGMENT_SEALED;
         add_resume(store, segment);
     }

@@ -483,6 +483,8 @@ void fake_disk_cut_power(struct fake_disk *fake)
 void fake_disk_close_all(struct fake_disk *fake)
 {
     memset(fake->handle, 0, sizeof fake->handle);
+    fake->dead = false;
+    fake->die_at = 0;
 }
 
 void fake_disk_fail_write(struct fake_disk *fake, uint64_t n, int error)

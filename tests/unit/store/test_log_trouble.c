@@ -260,6 +260,51 @@ static void a_missing_body_is_reported_and_stays_listed(void **state)
     assert_int_equal(fake_disk_count(trouble->fake, ".body"), 1);
 }
 
+/* Without a word to the disk, as kill -9 would; the machine goes on, and its cache with it. */
+static void kill_process(struct trouble *trouble)
+{
+    fake_disk_die_at(trouble->fake, 1);
+    rig_close(&trouble->rig);
+    fake_disk_close_all(trouble->fake);
+}
+
+static void what_was_only_in_the_cache_is_stable_before_it_counts(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 2, 1000);
+    fake_disk_lie(trouble->fake, true); /* killed just before the syncs that these would have had */
+    add_many(trouble, 3, 3, 1000);
+    settle_many(trouble, 2, 2);
+    kill_process(trouble);
+    fake_disk_lie(trouble->fake, false);
+    rig_open(&trouble->rig);
+    assert_int_equal(rig_ask(&trouble->rig, 3), 0);
+    assert_int_equal(held(trouble), 2);
+    kill(trouble); /* and the power goes */
+    rig_open(&trouble->rig);
+    assert_true(has(trouble, 3, 1000));
+    assert_int_equal(held(trouble), 2);
+}
+
+static void what_cannot_be_made_stable_is_not_said_to_be_stored(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 1, 1000);
+    kill_process(trouble);
+    fake_disk_fail_sync(trouble->fake, 1, -EIO);
+    rig_open(&trouble->rig);
+    assert_int_equal(rig_ask(&trouble->rig, 1), -EIO);
+    assert_true(has(trouble, 1, 1000));
+    assert_int_equal(rig_ask(&trouble->rig, 7), -ENOENT);
+    add_many(trouble, 2, 2, 1000);
+    rig_close(&trouble->rig);
+    rig_open(&trouble->rig);
+    assert_int_equal(rig_ask(&trouble->rig, 1), 0);
+    assert_int_equal(held(trouble), 2);
+}
+
 /* As after a crash between the index files of a checkpoint and its list. */
 static void what_was_settled_before_an_index_file_stays_so(void **state)
 {
@@ -641,6 +686,8 @@ int main(void)
 #define TROUBLE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         TROUBLE(a_segment_that_has_gone_is_not_missed),
+        TROUBLE(what_was_only_in_the_cache_is_stable_before_it_counts),
+        TROUBLE(what_cannot_be_made_stable_is_not_said_to_be_stored),
         TROUBLE(what_was_settled_before_an_index_file_stays_so),
         TROUBLE(a_disk_that_failed_and_is_full_is_tried_with_pauses),
         TROUBLE(a_damaged_record_costs_no_other),
