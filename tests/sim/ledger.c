@@ -78,8 +78,9 @@ void ledger_promised(const struct letter *letter, struct str id, const bool *rec
 {
     struct page *page = page_of_text(id);
 
-    if (page == NULL || !page->is_durable)
+    if (page == NULL || (!page->is_durable && !page->may_be_durable))
         world_fail("a sender was told 250 for %.*s, which the store has not stored", STR_FMT(id));
+    page->is_durable = true; /* if the next keeper found it, and says so */
     book.counts.promised++;
     for (unsigned i = 0; i < letter->recipient_count; i++) {
         struct share *share = share_find(page, str_from(letter->recipient[i]));

@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "roles/keeper.h"
 #include "sim/kept.h"
+#include "sim/trouble.h"
 #include "sim/world.h"
 
 /* ---- keeping ---- */
@@ -348,12 +349,14 @@ void ledger_store_opened(struct store *store)
     book.began_wrong = book.clock_is_wrong;
     book.began_ms = world.true_ms;
     store_list(store, &all, on_listed, NULL);
+    trouble_keeper_began();
 }
 
 /* What it had asked for may be so or not. */
 void ledger_keeper_died(void)
 {
     for (unsigned i = 0; i < book.page_count; i++) {
+        book.page[i]->may_be_durable = true;
         for (unsigned k = 0; k < book.page[i]->share_count; k++) {
             struct share *share = &book.page[i]->share[k];
             share->maybe_before |= share->maybe;

@@ -53,6 +53,7 @@ static struct {
     unsigned count;
     int board;
     bool is_off;
+    bool only_keeper_dies; /* machine_die_at() */
     struct happening boot;
     struct machine_counts counts;
 } machine;
@@ -264,10 +265,22 @@ void machine_cut_power(void)
     world.mono_offset_ms = chance_between(SECOND_MS, MINUTE_MS) - world.true_ms;
 }
 
-void machine_look_at_power(void)
+void machine_die_at(uint64_t n, bool only_keeper)
 {
-    if (fake_disk_is_dead(machine.disk))
+    machine.only_keeper_dies = only_keeper;
+    fake_disk_die_at(machine.disk, n);
+}
+
+void machine_look_at_disk(void)
+{
+    if (!fake_disk_is_dead(machine.disk))
+        return;
+    if (!machine.only_keeper_dies) {
         machine_cut_power();
+        return;
+    }
+    machine_kill(ROLE_KEEPER, 1);
+    fake_disk_close_all(machine.disk);
 }
 
 static void add(enum role role, unsigned index, const struct role_hooks *hooks)

@@ -31,8 +31,10 @@ void machine_kill(enum role role, unsigned index); /* harmless if it is dead */
 void machine_kill_all(void);                       /* the supervisor too; the disk lives */
 void machine_end(enum role role, unsigned index);  /* asked to stop, then started again */
 void machine_cut_power(void);
-/* After everything that touches the disk: has the power gone (fake_disk_die_at())? */
-void machine_look_at_power(void);
+/* The n-th call that changes the disk from now on is the last one, perhaps half done: the power
+ * goes, or the keeper alone is killed. */
+void machine_die_at(uint64_t n, bool only_keeper);
+void machine_look_at_disk(void); /* after everything that touches it */
 
 /* Those who have something to do now. */
 unsigned machine_runnable(struct process **out_process, unsigned max);

@@ -174,6 +174,9 @@ void scenario_play(void)
     check_all();
     if (!ledger_is_balanced())
         world_run(world.true_ms + WELL_AFTER_MS, ledger_is_balanced);
+    senders_stop();
+    if (!ledger_is_balanced())
+        world_run(world.true_ms + WELL_AFTER_MS, NULL);
     check_all();
     ledger_check_end();
     machine_end(ROLE_KEEPER, 1);

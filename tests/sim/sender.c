@@ -51,11 +51,13 @@ struct sender {
     bool is_done;
 };
 
+static bool is_over;
+
 static void try_again(struct sender *sender)
 {
     wire_close(&sender->wire);
     sender->is_connected = false;
-    if (!sender->is_done && sender->tries < TRIES_MAX)
+    if (!is_over && !sender->is_done && sender->tries < TRIES_MAX)
         world_in(&sender->next, chance_between(MINUTE_MS, 4 * HOUR_MS));
 }
 
@@ -281,9 +283,10 @@ static void on_next(struct happening *happening)
 {
     struct sender *sender = container_of(happening, struct sender, next);
 
-    if (!sender->is_connected)
+    if (!sender->is_connected && !is_over)
         connect_sender(sender);
-    else if (sender->step == CONTENT && sender->sent < sender->content.len)
+    else if (sender->is_connected && sender->step == CONTENT &&
+             sender->sent < sender->content.len)
         send_piece(sender);
 }
 
@@ -296,4 +299,9 @@ void senders_start(unsigned domains, unsigned count, int64_t until_ms)
         sender->wire.fd = -1;
         world_at(&sender->next, chance_between(world.true_ms, until_ms));
     }
+}
+
+void senders_stop(void)
+{
+    is_over = true;
 }

@@ -24,6 +24,8 @@ static struct {
     struct happening next;
     struct happening disk_heals;
     struct happening clock_heals;
+    struct happening power;
+    bool power_follows; /* a start of the keeper */
     unsigned domains;
     int64_t until_ms;
     int64_t pause_ms; /* between troubles, about */
@@ -99,13 +101,36 @@ static void power_goes(void)
 static void power_goes_soon(void)
 {
     world_trace("-- the power will be cut");
-    fake_disk_die_at(machine_disk(), 1 + chance_below(60));
+    machine_die_at(1 + chance_below(60), false);
 }
 
 static void keeper_dies(void)
 {
     machine_kill(ROLE_KEEPER, 1);
     primaries_may_be_tried();
+}
+
+/* Between a write and its sync, say; and perhaps the power goes while the next one is young. */
+static void keeper_dies_soon(void)
+{
+    world_trace("-- the keeper will be killed");
+    machine_die_at(1 + chance_below(20), true);
+    if (chance_percent(50))
+        trouble.power_follows = true;
+}
+
+/* From the ledger: a keeper has opened the store. */
+void trouble_keeper_began(void)
+{
+    if (trouble.power_follows)
+        world_in(&trouble.power, chance_between(0, 500));
+    trouble.power_follows = false;
+}
+
+static void on_power(struct happening *happening)
+{
+    (void)happening;
+    machine_cut_power();
 }
 
 static void deliverer_dies(void)
@@ -239,6 +264,7 @@ static void (*const kinds[])(void) = {
     all_die,          somebody_ends,     clock_jumps,     machine_freezes,  operator_flushes,
     operator_pauses,  operator_resumes,  operator_removes, operator_adds,   operator_discards,
     operator_releases, look,             look,            power_goes_soon,  keeper_dies,
+    keeper_dies_soon, keeper_dies_soon,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -260,6 +286,7 @@ void trouble_start(unsigned domains, int64_t until_ms)
     trouble.next.happen = on_next;
     trouble.disk_heals.happen = heal_disk;
     trouble.clock_heals.happen = heal_clock;
+    trouble.power.happen = on_power;
     trouble.domains = domains;
     trouble.until_ms = until_ms;
     trouble.pause_ms = (until_ms - world.true_ms) / chance_between(4, 60);
@@ -274,9 +301,11 @@ void trouble_end(void)
     world_cancel(&trouble.next);
     world_cancel(&trouble.disk_heals);
     world_cancel(&trouble.clock_heals);
+    world_cancel(&trouble.power);
+    trouble.power_follows = false;
     heal_disk(NULL);
     heal_clock(NULL);
-    fake_disk_die_at(machine_disk(), 0);
+    machine_die_at(0, false);
     fake_disk_fail_write(machine_disk(), 0, 0);
     fake_disk_fail_sync(machine_disk(), 0, 0);
 }

@@ -119,7 +119,7 @@ void world_run(int64_t until_ms, bool (*is_over)(void))
         bool acted = happen() || act();
         if (acted) {
             world.true_ms += chance_percent(20) ? 1 : 0;
-            machine_look_at_power();
+            machine_look_at_disk();
             ledger_check_step();
         } else {
             busy = 0;
