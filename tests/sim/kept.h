@@ -45,10 +45,12 @@ struct book {
     unsigned domains;
     const int64_t *hold_ms; /* per domain */
     bool clock_is_wrong;
-    bool began_wrong;        /* the keeper started under a wrong clock, which it believes */
-    int64_t began_ms;        /* … at this time */
-    int64_t wrong_since_ms;
-    int64_t believed_until_ms; /* a wrong clock that stood for an hour is believed, up to here */
+    int64_t clock_since_ms; /* it is wrong or right since then */
+    bool wrong_is_believed; /* it was wrong for so long that the keeper came to believe it */
+    bool began_wrong;       /* the keeper started under a wrong clock, which it believes */
+    int64_t began_ms;       /* … at this time */
+    bool start_is_unsure;   /* it could not make stable what it found: the next one may find less */
+    bool is_unsure;         /* … and is running */
     int64_t hold_excused_ms; /* what began to wait before may expire at any time; true time */
     uint64_t memory_max;
     int64_t refused_ms[BOOK_DOMAINS_MAX]; /* a primary last said 5yz; -1: never; true time */

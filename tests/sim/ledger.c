@@ -156,13 +156,17 @@ void ledger_discard_asked(struct str id)
 
 void ledger_clock_is_wrong(bool is_wrong)
 {
-    if (is_wrong && !book.clock_is_wrong)
-        book.wrong_since_ms = world.true_ms;
+    int64_t stood_ms = world.true_ms - book.clock_since_ms;
+
     if (is_wrong && world.true_ms - book.began_ms < CLOCK_SETTLES_MS)
         book.began_wrong = true;
-    if (!is_wrong && book.clock_is_wrong &&
-        world.true_ms - book.wrong_since_ms >= CLOCK_STANDS_MS)
-        book.believed_until_ms = world.true_ms + HOUR_MS + MINUTE_MS;
+    if (is_wrong == book.clock_is_wrong)
+        return;
+    if (!is_wrong && stood_ms >= CLOCK_STANDS_MS)
+        book.wrong_is_believed = true;
+    if (is_wrong && stood_ms > CLOCK_STANDS_MS + 2 * MINUTE_MS)
+        book.wrong_is_believed = false;
+    book.clock_since_ms = world.true_ms;
     book.clock_is_wrong = is_wrong;
 }
 
@@ -214,6 +218,8 @@ void ledger_read_log(struct str line)
         if (page != NULL)
             page->doubted_ms = world.true_ms;
     }
+    if (str_equals(event, STR("segment_unsure")))
+        book.start_is_unsure = true;
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++)
         if (str_equals(event, damage[i]))
             world_fail("%.*s: %.*s", STR_FMT(event), STR_FMT(line));

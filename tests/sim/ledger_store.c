@@ -308,7 +308,8 @@ static void compare(const struct store_listing *listing, struct page *page, unsi
                    message_id_to_text(page->id).text, domain, entry->pending, entry->rescued,
                    wanted.pending.least, wanted.pending.most, wanted.rescued.least,
                    wanted.rescued.most);
-    for (unsigned i = 0; i < page->share_count && !is_open && page->is_durable; i++)
+    for (unsigned i = 0; i < page->share_count && !is_open && !book.is_unsure && page->is_durable;
+         i++)
         if (page->share[i].domain == domain && page->share[i].maybe_before != 0)
             make_sure(&page->share[i], entry, &wanted);
 }
@@ -342,10 +343,11 @@ void ledger_store_opened(struct store *store)
 {
     static const struct store_query all = { .limit = STORE_LIST_MAX };
 
-    if (book.clock_is_wrong || book.began_wrong)
+    if (book.clock_is_wrong || book.began_wrong || book.wrong_is_believed)
         book.hold_excused_ms = world.true_ms;
-    if (book.believed_until_ms > book.hold_excused_ms)
-        book.hold_excused_ms = book.believed_until_ms;
+    book.is_unsure = book.start_is_unsure;
+    book.start_is_unsure = false;
+    book.wrong_is_believed = false;
     book.began_wrong = book.clock_is_wrong;
     book.began_ms = world.true_ms;
     store_list(store, &all, on_listed, NULL);

@@ -168,6 +168,7 @@ static int glance_at(struct recovery *recovery, uint32_t i)
     struct glance *glance = &recovery->glance[i];
     struct record_header header;
     struct resume_record resume;
+    uint32_t resumes = 0;
 
     int rc = recovery_read(recovery, segment, SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE);
     if (rc < 0)
@@ -181,7 +182,9 @@ static int glance_at(struct recovery *recovery, uint32_t i)
         if (resume_meta_decode(meta, &resume) && resume.segment < segment->number)
             note_resume(recovery, &resume);
         bytes = str_skip(bytes, (size_t)record_size(&header));
+        glance->is_begun = ++resumes == header.batch_count;
     }
+    glance->is_begun = glance->is_begun || record_header_decode(bytes, segment->generation, &header);
     return 0;
 }
 

@@ -43,7 +43,7 @@ static uint64_t sure_batch(const struct recovery *recovery, uint32_t i)
 static bool has_later(const struct recovery *recovery, const struct segment *segment)
 {
     for (uint32_t i = 0; i < recovery->store->segments.count; i++)
-        if (recovery->glance[i].segment > segment->number && recovery->glance[i].first_batch != 0)
+        if (recovery->glance[i].segment > segment->number && recovery->glance[i].is_begun)
             return true;
     return false;
 }

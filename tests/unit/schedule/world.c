@@ -530,7 +530,7 @@ uint32_t world_hold(struct world *world, uint32_t domain)
     mail->entry = (struct entry){
         .domain = world_domain(domain),
         .state = ENTRY_HELD,
-        .since_ms = schedule_wall(world->schedule, world->now),
+        .since_ms = world->now.wall_ms,
         .size = 4096,
         .pending = 1,
     };
@@ -541,7 +541,10 @@ uint32_t world_hold(struct world *world, uint32_t domain)
 uint32_t world_arrive(struct world *world, uint32_t domain)
 {
     uint32_t number = world_hold(world, domain);
-    struct entry entry = world->mail[number].entry;
+    struct entry entry;
+
+    world->mail[number].entry.since_ms = schedule_wall(world->schedule, world->now);
+    entry = world->mail[number].entry;
     schedule_arrived(world->schedule, &entry, world->now);
     return number;
 }
