@@ -103,8 +103,10 @@ int __wrap_log_store_open(const struct log_store_settings *settings, struct disk
     return error;
 }
 
-int __real_directory_open(const char *path, struct worker *worker, struct directory **out_directory);
-int __wrap_directory_open(const char *path, struct worker *worker, struct directory **out_directory);
+int __real_directory_open(const char *path, struct worker *worker,
+                          struct directory **out_directory);
+int __wrap_directory_open(const char *path, struct worker *worker,
+                          struct directory **out_directory);
 int __wrap_directory_open(const char *path, struct worker *worker, struct directory **out_directory)
 {
     (void)path;

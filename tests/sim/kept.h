@@ -31,7 +31,7 @@ struct page {
     struct message_id id;
     bool is_durable;
     bool may_be_durable; /* the keeper died before it answered */
-    int64_t doubted_ms; /* the last delivery_in_doubt in the log; -1: none; true time */
+    int64_t doubted_ms;  /* the last delivery_in_doubt in the log; -1: none; true time */
     bool discard_asked;
     struct share share[LETTER_RECIPIENTS_MAX];
     unsigned share_count;

@@ -100,9 +100,9 @@ static void check_again(const struct page *page, const struct share *share, stru
     const struct machine_counts *now = machine_counts();
     const struct machine_counts *then = &share->taken_in.deaths;
     bool is_logged = page->doubted_ms >= share->taken_in.at_ms;
-    bool nobody_knew = now->power_cuts > then->power_cuts ||
-                       (now->keeper_deaths > then->keeper_deaths &&
-                        now->deliverer_deaths > then->deliverer_deaths);
+    bool nobody_knew =
+        now->power_cuts > then->power_cuts || (now->keeper_deaths > then->keeper_deaths &&
+                                               now->deliverer_deaths > then->deliverer_deaths);
 
     if (share->state == SHARE_DELIVERED)
         world_fail("%.*s came to %s again after its delivery was settled", STR_FMT(id),

@@ -55,8 +55,7 @@ void __wrap_store_append(struct store *store, struct store_upload *upload,
 
     if (page_find(envelope->id) != NULL)
         world_fail("the id %s is used twice", message_id_to_text(envelope->id).text);
-    *append =
-        (struct append){ .page = page_new(envelope->id), .done = done, .context = context };
+    *append = (struct append){ .page = page_new(envelope->id), .done = done, .context = context };
     write_shares(append->page, envelope);
     __real_store_append(store, upload, envelope, on_appended, append);
 }
@@ -98,9 +97,8 @@ static void check_rescue(const struct settlement *settlement, const struct page 
         book.counts.expired++;
         if (waited_ms < book.hold_ms[share->domain] - MINUTE_MS &&
             share->waits_since_ms > book.hold_excused_ms && !book.began_wrong)
-            world_fail("%s for %s expires after %lld of %lld s",
-                       message_id_to_text(page->id).text, share->address,
-                       (long long)waited_ms / SECOND_MS,
+            world_fail("%s for %s expires after %lld of %lld s", message_id_to_text(page->id).text,
+                       share->address, (long long)waited_ms / SECOND_MS,
                        (long long)book.hold_ms[share->domain] / SECOND_MS);
     } else {
         book.counts.refused++;
@@ -260,8 +258,8 @@ static bool is_within(uint32_t number, struct range range)
     return number >= range.least && number <= range.most;
 }
 
-/* What was asked of an earlier keeper: the entry shows what became of it, where all that is in doubt
- * went one way. */
+/* What was asked of an earlier keeper: the entry shows what became of it, where all that is in
+ * doubt went one way. */
 static void make_sure(struct share *share, const struct entry *entry,
                       const struct comparison *wanted)
 {

@@ -74,7 +74,7 @@ static struct config *copy_of(const struct config *config)
     struct cursor cursor = cursor_over(buf_str(&bytes));
     check(config_decode(&cursor, &copy));
     buf_fini(&bytes);
-    copy->data = STR("."); /* the working folder of the simulator */
+    copy->data = STR(".");                     /* the working folder of the simulator */
     copy->store_memory = MACHINE_STORE_MEMORY; /* less than may be configured */
     return copy;
 }
@@ -90,9 +90,9 @@ static void hand_over_peers(struct process *process)
         check(other->peer_count < PEERS_MAX);
         edge_pair(fd);
         process->hooks->peer(process->role.state, other->role.role, other->role.index, fd[0]);
-        other->peer[other->peer_count++] = (struct peer_coming){
-            .role = process->role.role, .index = process->role.index, .fd = fd[1]
-        };
+        other->peer[other->peer_count++] = (struct peer_coming){ .role = process->role.role,
+                                                                 .index = process->role.index,
+                                                                 .fd = fd[1] };
     }
 }
 

@@ -135,8 +135,7 @@ static void forget_transaction(struct session *session)
 static void take_content(struct session *session)
 {
     for (unsigned i = 0; i < session->recipient_count; i++)
-        ledger_taken(buf_str(&session->content), str_from(session->recipient[i]),
-                     &session->stamp);
+        ledger_taken(buf_str(&session->content), str_from(session->recipient[i]), &session->stamp);
 }
 
 static void end_content(struct session *session)
@@ -318,8 +317,7 @@ static bool go_one_step(struct session *session)
     if (wire_take_line(&session->wire, &line)) {
         goes_on = true;
         take_command(session, buf_str(&line));
-        session->is_hanging =
-            session->primary->temper == HANGING && session->recipient_count > 0;
+        session->is_hanging = session->primary->temper == HANGING && session->recipient_count > 0;
     }
     buf_fini(&line);
     return goes_on;

@@ -69,8 +69,8 @@ static void choose_domain(struct domain *domain, unsigned number)
     unsigned first = (unsigned)chance_below(story.primaries);
     unsigned second = (unsigned)chance_below(story.primaries);
 
-    domain->hold_ms = story.is_long ? chance_between(DAY_MS, 5 * DAY_MS)
-                                    : chance_between(HOUR_MS, 8 * HOUR_MS);
+    domain->hold_ms =
+        story.is_long ? chance_between(DAY_MS, 5 * DAY_MS) : chance_between(HOUR_MS, 8 * HOUR_MS);
     domain->hold_ms -= domain->hold_ms % SECOND_MS;
     domain->probe_ms = SECOND_MS * (story.is_long ? chance_between(20 * 60, 60 * 60)
                                                   : chance_between(30, 10 * 60));

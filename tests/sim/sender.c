@@ -274,8 +274,8 @@ static void connect_sender(struct sender *sender)
     wire_open(&sender->wire, fd[0], &wire_hooks);
     sender->is_connected = true;
     sender->step = GREETING;
-    sender->temper = chance_percent(60) ? (enum temper)chance_below(SLOW)
-                                        : (enum temper)chance_below(TEMPERS);
+    sender->temper =
+        chance_percent(60) ? (enum temper)chance_below(SLOW) : (enum temper)chance_below(TEMPERS);
     memset(sender->accepted, 0, sizeof sender->accepted);
 }
 
@@ -285,8 +285,7 @@ static void on_next(struct happening *happening)
 
     if (!sender->is_connected && !is_over)
         connect_sender(sender);
-    else if (sender->is_connected && sender->step == CONTENT &&
-             sender->sent < sender->content.len)
+    else if (sender->is_connected && sender->step == CONTENT && sender->sent < sender->content.len)
         send_piece(sender);
 }
 

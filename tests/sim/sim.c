@@ -50,7 +50,7 @@ static struct {
     bool is_traced;
     bool twice;
     bool keep_going; /* after FAILURES_MAX */
-    uint64_t *hash; /* per seed, with --twice */
+    uint64_t *hash;  /* per seed, with --twice */
     uint64_t passed, failed;
     uint64_t steps;
     struct ledger_counts sum;
@@ -152,8 +152,7 @@ static void finish(struct job *job, int status)
         add_counts(&outcome.counts);
         if (sim.first == sim.last)
             (void)printf("seed %llu: %llu steps, trace %016llx\n", (unsigned long long)job->seed,
-                         (unsigned long long)outcome.steps,
-                         (unsigned long long)outcome.trace_hash);
+                         (unsigned long long)outcome.steps, (unsigned long long)outcome.trace_hash);
     }
 }
 

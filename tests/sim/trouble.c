@@ -259,12 +259,33 @@ static void look(void)
 /* ---- */
 
 static void (*const kinds[])(void) = {
-    disk_full,        disk_write_fails,  disk_sync_fails, disk_fails,       disk_slow,
-    power_goes,       power_goes_soon,   keeper_dies,     deliverer_dies,   receiver_dies,
-    all_die,          somebody_ends,     clock_jumps,     machine_freezes,  operator_flushes,
-    operator_pauses,  operator_resumes,  operator_removes, operator_adds,   operator_discards,
-    operator_releases, look,             look,            power_goes_soon,  keeper_dies,
-    keeper_dies_soon, keeper_dies_soon,
+    disk_full,
+    disk_write_fails,
+    disk_sync_fails,
+    disk_fails,
+    disk_slow,
+    power_goes,
+    power_goes_soon,
+    keeper_dies,
+    deliverer_dies,
+    receiver_dies,
+    all_die,
+    somebody_ends,
+    clock_jumps,
+    machine_freezes,
+    operator_flushes,
+    operator_pauses,
+    operator_resumes,
+    operator_removes,
+    operator_adds,
+    operator_discards,
+    operator_releases,
+    look,
+    look,
+    power_goes_soon,
+    keeper_dies,
+    keeper_dies_soon,
+    keeper_dies_soon,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -291,8 +312,9 @@ void trouble_start(unsigned domains, int64_t until_ms)
     trouble.until_ms = until_ms;
     trouble.pause_ms = (until_ms - world.true_ms) / chance_between(4, 60);
     trouble.right_wall_offset_ms = world.wall_offset_ms;
-    trouble.kinds = chance_percent(20) ? ~0u : (unsigned)(random_u64(&world.chance) &
-                                                          random_u64(&world.chance));
+    trouble.kinds = chance_percent(20)
+                        ? ~0u
+                        : (unsigned)(random_u64(&world.chance) & random_u64(&world.chance));
     world_in(&trouble.next, chance_between(0, trouble.pause_ms));
 }
 

@@ -184,7 +184,8 @@ static int glance_at(struct recovery *recovery, uint32_t i)
         bytes = str_skip(bytes, (size_t)record_size(&header));
         glance->is_begun = ++resumes == header.batch_count;
     }
-    glance->is_begun = glance->is_begun || record_header_decode(bytes, segment->generation, &header);
+    glance->is_begun =
+        glance->is_begun || record_header_decode(bytes, segment->generation, &header);
     return 0;
 }
 

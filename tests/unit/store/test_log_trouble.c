@@ -154,7 +154,7 @@ static void a_segment_that_has_gone_is_not_missed(void **state)
     struct trouble *trouble = *state;
 
     add_many(trouble, 1, 40, 4000); /* three segments */
-    settle_many(trouble, 12, 33); /* the whole second one */
+    settle_many(trouble, 12, 33);   /* the whole second one */
     rig_idle(&trouble->rig);
     assert_null(fake_disk_file(trouble->fake, "00000002.seg"));
     kill(trouble);
