@@ -42,7 +42,8 @@ struct control_host {
      * control_continue(). May come from inside control_request() and control_continue(); must not
      * call back, only queue the bytes. */
     void (*answer)(void *context, uint64_t ticket, struct str line, bool more);
-    /* Record it in the store and tell the scheduler. `after` is the entry as it will be: to be
+    /* Record it in the store and tell the scheduler. The host knows the time that holding times are
+     * counted by, and stamps both with it. `after` is the entry as it will be: to be
      * scheduled if it was released, forgotten if nothing is pending. Both are valid during the
      * call. done() not from inside the call. */
     void (*settle)(void *context, const struct settlement *settlement, const struct entry *after,

@@ -18,6 +18,12 @@ struct now keeper_now(const struct keeper *keeper)
     return loop_now(keeper->process->loop);
 }
 
+struct now keeper_mail_now(const struct keeper *keeper)
+{
+    struct now now = keeper_now(keeper);
+    return (struct now){ .mono_ms = now.mono_ms, .wall_ms = schedule_wall(keeper->schedule, now) };
+}
+
 /* ---- peers ---- */
 
 struct keeper_peer *keeper_peer_of(struct keeper *keeper, const struct channel *channel)
@@ -330,7 +336,7 @@ static int64_t turn(void *state, struct now now)
 
     if (schedule_deadline(keeper->schedule) <= now.mono_ms)
         schedule_tick(keeper->schedule, now);
-    handover_turn(keeper->handover, now);
+    handover_turn(keeper->handover, keeper_mail_now(keeper));
     store_turn(keeper->store, now);
     intake_turn(keeper->intake);
     keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */

@@ -74,6 +74,8 @@ struct keeper {
 
 /* keeper.c */
 struct now keeper_now(const struct keeper *keeper);
+/* For all that is stamped in the store: the wall clock that the scheduler counts by. */
+struct now keeper_mail_now(const struct keeper *keeper);
 struct keeper_peer *keeper_peer_of(struct keeper *keeper, const struct channel *channel);
 /* The next living deliverer, in turn; NULL if there is none. */
 struct keeper_peer *keeper_some_deliverer(struct keeper *keeper);

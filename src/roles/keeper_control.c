@@ -194,16 +194,19 @@ static void on_settle(void *context, const struct settlement *settlement, const 
 {
     struct keeper *keeper = context;
     struct settling *settling = memory_new(sizeof *settling);
+    struct settlement stamped = *settlement;
 
+    stamped.at_ms = keeper_mail_now(keeper).wall_ms;
     *settling = (struct settling){
         .keeper = keeper, .after = *after, .done = done, .done_context = done_context
     };
     buf_add(&settling->domain, after->domain);
     settling->after.domain = buf_str(&settling->domain);
+    settling->after.since_ms = stamped.at_ms;
     log_info(
         "settled_by_operator", LOG_ID(settlement->id), LOG_STR("domain", settlement->domain),
         LOG_TEXT("outcome", settlement->outcome == OUTCOME_RELEASED ? "released" : "discarded"));
-    store_settle(keeper->store, settlement, on_settled, settling);
+    store_settle(keeper->store, &stamped, on_settled, settling);
 }
 
 static void on_domain_changed(void *context, struct str domain)

@@ -303,7 +303,7 @@ static bool take_delivered(struct keeper *keeper, struct cursor payload)
         if (session != NULL)
             session->reports++;
         handover_answer(keeper->handover, message.session, message.id, message.domain, recipient,
-                        verdict, count, keeper_now(keeper));
+                        verdict, count, keeper_mail_now(keeper));
     }
     memory_free(verdict);
     return good;

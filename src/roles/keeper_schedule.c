@@ -121,9 +121,12 @@ static void on_expired(void *context, int error)
     if (error == 0)
         log_info(expiry->state == ENTRY_HELD ? "expired" : "rescue_ended", LOG_ID(expiry->id),
                  LOG_STR("domain", buf_str(&expiry->domain)));
-    if (error != -ECANCELED)
+    if (error == 0 || error == -ENOENT) /* gone already */
         schedule_settled(keeper->schedule, buf_str(&expiry->domain), expiry->id,
                          keeper_now(keeper));
+    else if (error != -ECANCELED)
+        schedule_not_expired(keeper->schedule, buf_str(&expiry->domain), expiry->id,
+                             keeper_now(keeper));
     buf_fini(&expiry->domain);
     memory_free(expiry);
 }
@@ -136,7 +139,7 @@ static void on_expire(void *context, const struct entry *entry)
         .id = entry->id,
         .domain = entry->domain,
         .outcome = entry->state == ENTRY_HELD ? OUTCOME_RESCUED : OUTCOME_DISCARDED,
-        .at_ms = keeper_now(keeper).wall_ms,
+        .at_ms = keeper_mail_now(keeper).wall_ms,
         .reason =
             verdict_make(554, 4, 7, STR("Holding time is over: the primary could not be reached")),
     };

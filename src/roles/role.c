@@ -187,7 +187,7 @@ static void on_leash(void *context, unsigned what)
         leave(process, "leash_broken", got);
 }
 
-static int64_t turn(void *context, struct now now)
+int64_t role_turn(void *context, struct now now)
 {
     struct role_process *process = context;
     int64_t deadline = NEVER_MS;
@@ -245,7 +245,7 @@ int role_run(enum role role, unsigned index)
     process.leash_watch = watch_new(process.loop, LEASH_FD, on_leash, &process);
     watch_set(process.leash_watch, WATCH_READ);
     wait_for_the_word(&process);
-    loop_run(process.loop, turn, &process);
+    loop_run(process.loop, role_turn, &process);
     bool was_running = process.is_running;
     if (process.state != NULL)
         process.hooks->destroy(process.state);

@@ -7,6 +7,7 @@
  *     armed ── due ──▶ listing ── the oldest is not due ──▶ armed for its time
  *                         │
  *                         └── due ones ──▶ the host was told; all settled ──▶ listing
+ *                                                 └── one could not be: armed for soon
  *
  * Time is that of steady.h, so that no jump of the clock ends anything early. An
  * entry in flight is left alone until its answer is there.
@@ -61,6 +62,7 @@ void expire_look(struct route *route, struct expiry *expiry)
     if (expiry->listing != NULL || expiry->outstanding > 0)
         return;
     timer_stop(route->schedule, &expiry->timer);
+    expiry->is_failing = false;
     expiry->listing =
         listing_ask(route, expiry->state == ENTRY_HELD ? LISTING_HELD : LISTING_RESCUED, &query);
 }
@@ -168,12 +170,29 @@ void expire_listed(struct route *route, struct expiry *expiry, uint64_t arrivals
         note_held(route, listing, arrivals == route->arrivals);
 }
 
-void expire_settled(struct route *route, struct item *item)
+static struct expiry *finish(struct route *route, struct item *item)
 {
     struct expiry *expiry = item->entry.state == ENTRY_HELD ? &route->held : &route->rescued;
 
     waiting_finish(&route->waiting, item);
     check(expiry->outstanding > 0);
-    if (--expiry->outstanding == 0)
+    expiry->outstanding--;
+    return expiry;
+}
+
+void expire_settled(struct route *route, struct item *item)
+{
+    struct expiry *expiry = finish(route, item);
+
+    if (expiry->outstanding == 0 && !expiry->is_failing)
         expire_look(route, expiry);
+}
+
+/* Whoever asks a disk that fails again at once asks for ever. */
+void expire_failed(struct route *route, struct item *item)
+{
+    struct expiry *expiry = finish(route, item);
+
+    expiry->is_failing = true;
+    timer_set(route->schedule, &expiry->timer, route->schedule->now.mono_ms + LOOK_AGAIN_MS);
 }

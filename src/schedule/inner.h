@@ -168,6 +168,7 @@ struct expiry {
     struct timer timer;
     struct listing *listing;
     uint32_t outstanding; /* items in ITEM_EXPIRING of this state */
+    bool is_failing;      /* one of them could not be settled: the timer says when to go on */
 };
 
 struct route {
@@ -348,3 +349,4 @@ void expire_arm(struct route *route, struct expiry *expiry, int64_t since_ms);
 void expire_listed(struct route *route, struct expiry *expiry, uint64_t arrivals,
                    const struct store_listing *listing);
 void expire_settled(struct route *route, struct item *item);
+void expire_failed(struct route *route, struct item *item);

@@ -205,6 +205,22 @@ void schedule_settled(struct schedule *schedule, struct str domain, struct messa
     drain_work(route);
 }
 
+int64_t schedule_wall(const struct schedule *schedule, struct now now)
+{
+    return steady_wall(&schedule->steady, now);
+}
+
+void schedule_not_expired(struct schedule *schedule, struct str domain, struct message_id id,
+                          struct now now)
+{
+    schedule_begin(schedule, now);
+    struct route *route = route_find(schedule, domain);
+    struct item *item = route != NULL ? waiting_find(&route->waiting, id) : NULL;
+
+    if (item != NULL && item->place == ITEM_EXPIRING)
+        expire_failed(route, item);
+}
+
 void schedule_session_ready(struct schedule *schedule, session_number session, unsigned window,
                             struct now now)
 {

@@ -59,7 +59,8 @@ struct schedule_host {
     /* Next entries of the domain; answer with schedule_listed(), passing `ticket` back. */
     void (*list)(void *context, const struct store_query *query, uint64_t ticket);
     /* The entry has been held for its holding time (ENTRY_HELD) or kept for its rescue time
-     * (ENTRY_RESCUED): settle it as rescued or discarded. Answer with schedule_settled(). */
+     * (ENTRY_RESCUED): settle it as rescued or discarded. Answer with schedule_settled() or
+     * schedule_not_expired(). */
     void (*expire)(void *context, const struct entry *entry);
     /* A route changed its state. */
     void (*state_changed)(void *context, struct str domain, enum route_state from,
@@ -106,6 +107,9 @@ void schedule_arrived(struct schedule *schedule, const struct entry *entry, stru
 /* The operator settled or released it by hand, or an expiry is done. */
 void schedule_settled(struct schedule *schedule, struct str domain, struct message_id id,
                       struct now now);
+/* The expiry could not be recorded: the entry is as it was, and is looked at again soon. */
+void schedule_not_expired(struct schedule *schedule, struct str domain, struct message_id id,
+                          struct now now);
 void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
                      const struct store_listing *listing, struct now now);
 
@@ -125,6 +129,11 @@ void schedule_session_ended(struct schedule *schedule, session_number session, e
                             const struct verdict *verdict, struct now now);
 
 /* ---- time, and looking in ---- */
+
+/* The wall clock by which holding times are counted: a jump of the kernel's is not believed at once
+ * (steady.h). What goes to the store is stamped with it; mail that came in while the clock stood a
+ * month back would otherwise look a month old when it is right again. */
+int64_t schedule_wall(const struct schedule *schedule, struct now now);
 
 int64_t schedule_deadline(const struct schedule *schedule);
 void schedule_tick(struct schedule *schedule, struct now now);

@@ -243,7 +243,8 @@ static void on_stored(void *context, int error)
     upload_free(upload);
 }
 
-bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope)
+bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,
+                   int64_t received_ms)
 {
     struct upload *upload = find(intake, key);
 
@@ -260,6 +261,7 @@ bool intake_commit(struct intake *intake, struct intake_key key, struct str enve
     list_append(&intake->commits, &upload->link);
     struct store_upload *store_upload = upload->store_upload;
     upload->store_upload = NULL;
+    upload->envelope.received_ms = received_ms;
     upload->size = store_upload_size(store_upload);
     store_append(intake->store, store_upload, &upload->envelope, on_stored, upload);
     return true;

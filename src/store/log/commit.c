@@ -379,12 +379,10 @@ static bool fill_batch(struct log_store *store)
     }
 }
 
-void commit_turn(struct log_store *store)
+static void try_to_commit(struct log_store *store)
 {
     struct commit *commit = &store->commit;
 
-    if (!wants_to_commit(store))
-        return;
     if (store->segments.current == NULL && !go_on(store))
         return;
     if (!fill_batch(store))
@@ -393,6 +391,16 @@ void commit_turn(struct log_store *store)
         add_probe(store);
     if (commit->count > 0)
         submit_batch(store);
+}
+
+void commit_turn(struct log_store *store)
+{
+    if (!wants_to_commit(store))
+        return;
+    try_to_commit(store);
+    bool is_tried = store->commit.busy || store->prepare.busy;
+    if (store->failing && !is_tried && store->retry_at <= store->now.mono_ms)
+        store->retry_at = store->now.mono_ms + store->retry_ms; /* no room to try it in */
 }
 
 /* ---- afterwards ---- */

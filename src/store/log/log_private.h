@@ -283,6 +283,7 @@ struct log_store {
     struct compact compact;
     struct resume_record *resume; /* to be said before anything else is acknowledged */
     uint32_t resume_count;
+    bool unsure; /* a start could not make stable what it read: of no message is it known */
     bool failing;
     int64_t retry_at;
     int64_t retry_ms;

@@ -6,8 +6,9 @@
  *        where another one ends
  *     3  read checkpoint and index files, if they are good
  *     4  read the segments from there on and apply their records in order
- *     5  erase what a crash left of an unfinished batch
+ *     5  sync what was read, erase what a crash left of an unfinished batch
  *     6  compare the files of large bodies with the index
+ *     7  sync the names
  *
  * What is damaged is logged and stays in its file. A segment whose header cannot be
  * read is renamed to NNNNNNNN.bad: nothing in it can be told from older records, a
@@ -199,6 +200,7 @@ static int glance_at(struct recovery *recovery, uint32_t i)
     struct glance *glance = &recovery->glance[i];
     struct record_header header;
     struct resume_record resume;
+    uint32_t resumes = 0;
 
     int rc = recovery_read(recovery, segment, SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE);
     if (rc < 0)
@@ -212,7 +214,10 @@ static int glance_at(struct recovery *recovery, uint32_t i)
         if (resume_meta_decode(meta, &resume) && resume.segment < segment->number)
             note_resume(recovery, &resume);
         bytes = str_skip(bytes, (size_t)record_size(&header));
+        glance->is_begun = ++resumes == header.batch_count;
     }
+    glance->is_begun =
+        glance->is_begun || record_header_decode(bytes, segment->generation, &header);
     return 0;
 }
 
@@ -335,6 +340,9 @@ int recover(struct log_store *store)
     if (rc == 0) {
         remove_orphans(&recovery, &names);
         check_bodies(&recovery);
+        rc = store->disk->driver->sync_names(store->disk); /* they may be in the cache alone, too */
+    }
+    if (rc == 0) {
         store->batch = ((store->batch >> 32) + 1) << 32;
         store->sweep = true;
         log_result(&recovery, is_fast);

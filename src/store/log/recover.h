@@ -7,6 +7,7 @@
 struct glance { /* what the first records of a segment say */
     uint32_t segment;
     uint64_t first_batch; /* 0: no record */
+    bool is_begun;        /* all that it says of others (RESUME) could be read */
     uint64_t end_max;     /* said by a later segment; 0: nothing said */
 };
 

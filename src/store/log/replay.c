@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* replay.c: the records of the segments, applied in order; steps 4 and 5 of recover.c. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -42,7 +43,7 @@ static uint64_t sure_batch(const struct recovery *recovery, uint32_t i)
 static bool has_later(const struct recovery *recovery, uint32_t i)
 {
     while (++i < recovery->store->segments.count)
-        if (recovery->glance[i].first_batch != 0)
+        if (recovery->glance[i].is_begun)
             return true;
     return false;
 }
@@ -60,7 +61,7 @@ static bool is_cut(const struct recovery *recovery, uint32_t i, const struct sca
         return false;
     const struct record_header *last = &scan->record[scan->count - 1].header;
     const struct glance *next = &recovery->glance[i + 1];
-    bool is_followed = next->segment == recovery->glance[i].segment + 1 && next->first_batch != 0;
+    bool is_followed = next->segment == recovery->glance[i].segment + 1 && next->is_begun;
     /* The last batch of an earlier epoch may have been cut by a crash, and its rest erased. */
     bool is_sure = last->batch <= sure && last->batch >> 32 == sure >> 32;
     return (last->batch < sure && is_followed) ||
@@ -204,6 +205,8 @@ static void replay_moved(struct recovery *recovery, struct segment *segment,
     restore_entries(store, told);
 }
 
+/* Where an index file was written and the list was not any more, the file knows more than the list:
+ * a message that stands before the file's place and is not in it has been settled since. */
 static void replay_message(struct recovery *recovery, struct segment *segment,
                            const struct scan_record *record, struct str meta)
 {
@@ -215,8 +218,9 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
     if (!read_message(record, meta, &arena, &told)) {
         log_damaged_record(recovery, segment, record, LOG_DAMAGE_MEANING);
     } else if (is_before(place, segment->indexed)) {
-        /* The index file knows what has become of it. */
         segment_speaks_of(segment, told.parts.from);
+        if (index_find(&store->index, told.envelope.id, 0) == 0)
+            recent_add(&store->recent, told.envelope.id);
     } else if (record->header.type == RECORD_MOVED) {
         replay_moved(recovery, segment, record, &told);
     } else if (index_find(&store->index, told.envelope.id, 0) == 0) {
@@ -325,6 +329,21 @@ static bool erase_torn(struct recovery *recovery, const struct segment *segment,
     return rc == 0;
 }
 
+/* What was read may be in the system's cache alone: a keeper that is killed between a write and its
+ * sync leaves it there, and the power may still go. Nothing of it is said to be stored, nor taken
+ * for settled, before it is on the medium. */
+static bool make_stable(struct log_store *store, const struct segment *segment)
+{
+    int rc = store->disk->driver->sync(store->disk, segment->handle);
+
+    if (rc == 0)
+        return true;
+    log_error("segment_unsure", LOG_INT("segment", segment->number),
+              LOG_TEXT("error", strerror(-rc)));
+    store->unsure = true;
+    return false;
+}
+
 static void add_resume(struct log_store *store, const struct segment *segment)
 {
     store->resume = memory_resize(store->resume, (store->resume_count + 1) * sizeof *store->resume);
@@ -354,10 +373,11 @@ static void finish_segment(struct recovery *recovery, uint32_t i, const struct s
         damage.size = scan->torn;
         recovery_tell(recovery, &damage);
     }
+    bool is_stable = make_stable(store, segment);
     if (glance->end_max != 0) {
         segment->state = SEGMENT_SEALED;
         segment->is_abandoned = true;
-    } else if (!erase_torn(recovery, segment, scan)) {
+    } else if (!is_stable || !erase_torn(recovery, segment, scan)) {
         segment->state = SEGMENT_SEALED;
         add_resume(store, segment);
     }

@@ -79,7 +79,8 @@ static void answer_question(struct log_store *store, struct pending *pending)
     struct question asked = *question;
     memory_free(question);
     bool is_known = number != 0 || recent_has(&store->recent, asked.id);
-    asked.done(asked.context, is_known ? 0 : store->closing ? -ECANCELED : -ENOENT);
+    int error = !is_known ? -ENOENT : store->unsure ? -EIO : 0;
+    asked.done(asked.context, !is_known && store->closing ? -ECANCELED : error);
 }
 
 void ask_about(struct store *base, struct message_id id, store_done *done, void *context)

@@ -113,6 +113,31 @@ static void jumps_of_the_clock_expire_nothing_early(void **state)
     }
 }
 
+/* Alone in its queue, where nothing older shows how late it is. */
+static void mail_that_comes_under_a_wrong_clock_is_held_as_long(void **state)
+{
+    static const int64_t jumps[] = { -DAY_MS, -4000 * (int64_t)DAY_MS, 10 * (int64_t)DAY_MS };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+        struct world *world = world_with_dead_primary(9);
+        world_set(world, SETTING_HOLD, 6 * HOUR_MS);
+        world_add_domain(world, 0, 0);
+        world_run(world, HOUR_MS);
+        world_jump_clock(world, jumps[i]);
+        world_run(world, MINUTE_MS);
+        (void)world_arrive(world, 0);
+        world_run(world, HOUR_MS / 2);
+        world_jump_clock(world, -jumps[i]);
+        world_run(world, 5 * HOUR_MS);
+        assert_int_equal(world->expired, 0);
+        world_run(world, HOUR_MS);
+        assert_int_equal(world->expired, 1);
+        assert_int_equal(world->discarded, 0);
+        world_free(world);
+    }
+}
+
 static void a_shorter_holding_time_counts_at_once(void **state)
 {
     struct world *world = world_with_dead_primary(6);
@@ -125,6 +150,25 @@ static void a_shorter_holding_time_counts_at_once(void **state)
     world_add_domain(world, 0, 0);
     world_run(world, SECOND_MS);
     assert_int_equal(world->expired, 1);
+    world_free(world);
+}
+
+static void a_disk_that_fails_is_asked_again_with_pauses(void **state)
+{
+    struct world *world = world_with_dead_primary(8);
+
+    (void)state;
+    world_set(world, SETTING_HOLD, HOUR_MS);
+    world_add_domain(world, 0, 0);
+    for (int i = 0; i < 3; i++)
+        (void)world_arrive(world, 0);
+    world->disk_fails = true;
+    world_run(world, HOUR_MS + 10 * MINUTE_MS);
+    assert_int_equal(world->expired, 0);
+    assert_in_range(world->not_expired, 3 * 30, 3 * 61); /* every ten seconds */
+    world->disk_fails = false;
+    world_run(world, 15 * SECOND_MS);
+    assert_int_equal(world->expired, 3);
     world_free(world);
 }
 
@@ -152,7 +196,9 @@ int main(void)
         cmocka_unit_test(what_is_overdue_at_the_start_waits_until_the_clock_is_trusted),
         cmocka_unit_test(a_clock_that_is_set_after_the_start_expires_nothing),
         cmocka_unit_test(jumps_of_the_clock_expire_nothing_early),
+        cmocka_unit_test(mail_that_comes_under_a_wrong_clock_is_held_as_long),
         cmocka_unit_test(a_shorter_holding_time_counts_at_once),
+        cmocka_unit_test(a_disk_that_fails_is_asked_again_with_pauses),
         cmocka_unit_test(deferred_mail_expires_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

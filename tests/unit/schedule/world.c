@@ -375,9 +375,15 @@ static void happen_expired(struct world *world, struct event *event)
     struct mail *mail = &world->mail[event->mail];
 
     check(mail->is_stored && mail->on == 0);
+    if (world->disk_fails) {
+        world->not_expired++;
+        schedule_not_expired(world->schedule, world_domain(mail->domain), mail->entry.id,
+                             world->now);
+        return;
+    }
     if (mail->entry.state == ENTRY_HELD) {
         mail->entry.state = ENTRY_RESCUED;
-        mail->entry.since_ms = world->now.wall_ms;
+        mail->entry.since_ms = schedule_wall(world->schedule, world->now);
         world->expired++;
     } else {
         mail->is_stored = false;
@@ -535,7 +541,10 @@ uint32_t world_hold(struct world *world, uint32_t domain)
 uint32_t world_arrive(struct world *world, uint32_t domain)
 {
     uint32_t number = world_hold(world, domain);
-    struct entry entry = world->mail[number].entry;
+    struct entry entry;
+
+    world->mail[number].entry.since_ms = schedule_wall(world->schedule, world->now);
+    entry = world->mail[number].entry;
     schedule_arrived(world->schedule, &entry, world->now);
     return number;
 }

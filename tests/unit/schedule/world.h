@@ -57,6 +57,7 @@ struct world {
     uint32_t second_of[WORLD_DOMAINS];  /* worse, or equal if equals; UINT32_MAX: none */
     bool second_is_equal;
     bool dns_is_dead;
+    bool disk_fails; /* no expiry can be recorded */
     enum route_state state[WORLD_DOMAINS];
     bool woken; /* retries may be early */
     struct mail *mail;
@@ -65,6 +66,7 @@ struct world {
     struct link sessions;
 
     uint64_t dispatched, deferred, delivered, expired, discarded, probes, opened, drained, listings;
+    uint64_t not_expired; /* asked for while the disk failed */
     uint64_t state_changes;
     int64_t first_dispatch_ms; /* since it was last set to -1 */
 };

@@ -53,6 +53,8 @@ struct scene {
     struct random random;
 };
 
+#define RECEIVED_MS INT64_C(1795297249123)
+
 static void scene_open(struct scene *scene)
 {
     *scene = (struct scene){ 0 };
@@ -75,7 +77,7 @@ static struct message_id put(struct scene *scene, struct intake_key key, const c
     assert_true(intake_open(scene->intake, key, envelope.id));
     assert_true(intake_write(scene->intake, key, STR("Received: x\r\n\r\nhello\r\n")));
     envelope_encode(&bytes, &envelope);
-    assert_true(intake_commit(scene->intake, key, buf_str(&bytes)));
+    assert_true(intake_commit(scene->intake, key, buf_str(&bytes), RECEIVED_MS));
     buf_fini(&bytes);
     return envelope.id;
 }
@@ -100,6 +102,7 @@ static void answers_250_only_when_durable(void **state)
     assert_int_equal(scene.heard.key.ticket, 7);
     assert_int_equal(scene.heard.arrived, 1);
     assert_int_equal(scene.heard.entry[0].size, 22);
+    assert_true(scene.heard.entry[0].since_ms == RECEIVED_MS); /* not the receiver's time */
     intake_free(scene.intake);
 }
 
@@ -153,10 +156,10 @@ static void refuses_receivers_that_break_the_rules(void **state)
     scene_open(&scene);
     assert_false(intake_write(scene.intake, first, STR("x")));
     assert_false(intake_abort(scene.intake, first));
-    assert_false(intake_commit(scene.intake, first, STR("x")));
+    assert_false(intake_commit(scene.intake, first, STR("x"), 0));
     assert_true(intake_open(scene.intake, first, id));
     assert_false(intake_open(scene.intake, first, id));
-    assert_false(intake_commit(scene.intake, first, STR("no envelope")));
+    assert_false(intake_commit(scene.intake, first, STR("no envelope"), 0));
     assert_true(intake_open(scene.intake, second, id)); /* another source's ticket of that number */
     intake_free(scene.intake);
     assert_int_equal(scene.store.open_uploads, 0);

@@ -480,6 +480,13 @@ void fake_disk_cut_power(struct fake_disk *fake)
     fake->always = 0;
 }
 
+void fake_disk_close_all(struct fake_disk *fake)
+{
+    memset(fake->handle, 0, sizeof fake->handle);
+    fake->dead = false;
+    fake->die_at = 0;
+}
+
 void fake_disk_fail_write(struct fake_disk *fake, uint64_t n, int error)
 {
     fake->fail_write = n;

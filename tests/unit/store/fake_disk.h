@@ -25,6 +25,9 @@ void fake_disk_die_at(struct fake_disk *fake, uint64_t n);
 bool fake_disk_is_dead(const struct fake_disk *fake);
 /* Alive again, with what the medium had at a power cut. All handles are closed. */
 void fake_disk_cut_power(struct fake_disk *fake);
+/* The process that used it is gone, the machine is not: all handles are closed, nothing is lost,
+ * what was not synced may still be. */
+void fake_disk_close_all(struct fake_disk *fake);
 
 /* The n-th write or sync from now on fails once with this error. A failed sync loses what was to be
  * synced, or brings it to the medium, without saying which. */

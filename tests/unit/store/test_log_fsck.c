@@ -67,8 +67,9 @@ static int open_log(struct rig *rig, struct store **out_store)
 static void begin_seed(struct world *world, uint64_t seed)
 {
     *world = (struct world){ 0 };
-    world->settings =
-        (struct log_store_settings){ .segment_size = SEGMENT, .large_body_size = LARGE, .quiet_ms = 24 * HOUR_MS };
+    world->settings = (struct log_store_settings){ .segment_size = SEGMENT,
+                                                   .large_body_size = LARGE,
+                                                   .quiet_ms = 24 * HOUR_MS };
     world->fake = fake_disk_new(seed);
     world->aside = fake_disk_new(seed);
     world->rig.worker = worker_new_inline();

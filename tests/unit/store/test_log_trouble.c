@@ -150,6 +150,21 @@ static void remove_file(struct trouble *trouble, const char *name)
 
 /* ---- damage ---- */
 
+/* Batches are numbered on from segment to segment; what has gone between two is no damage. */
+static void a_segment_that_has_gone_is_not_missed(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 40, 4000); /* three segments */
+    settle_many(trouble, 12, 33);   /* the whole second one */
+    rig_idle(&trouble->rig);
+    assert_null(fake_disk_file(trouble->fake, "00000002.seg"));
+    kill(trouble);
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->damaged, 0);
+    assert_int_equal(held(trouble), 18);
+}
+
 static void a_damaged_record_costs_no_other(void **state)
 {
     struct trouble *trouble = *state;
@@ -280,6 +295,96 @@ static void a_body_is_not_removed_while_records_are_lost(void **state)
     assert_int_equal(held(trouble), 2);
     assert_int_equal(fake_disk_count(trouble->fake, ".body"), 0);
     assert_int_equal(fake_disk_count(trouble->fake, ".body.lost"), 1);
+}
+
+/* Without a word to the disk, as kill -9 would; the machine goes on, and its cache with it. */
+static void kill_process(struct trouble *trouble)
+{
+    fake_disk_die_at(trouble->fake, 1);
+    rig_close(&trouble->rig);
+    fake_disk_close_all(trouble->fake);
+}
+
+static void what_was_only_in_the_cache_is_stable_before_it_counts(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 2, 1000);
+    fake_disk_lie(trouble->fake, true); /* killed just before the syncs that these would have had */
+    add_many(trouble, 3, 3, 1000);
+    settle_many(trouble, 2, 2);
+    kill_process(trouble);
+    fake_disk_lie(trouble->fake, false);
+    rig_open(&trouble->rig);
+    assert_int_equal(rig_ask(&trouble->rig, 3), 0);
+    assert_int_equal(held(trouble), 2);
+    kill(trouble); /* and the power goes */
+    rig_open(&trouble->rig);
+    assert_true(has(trouble, 3, 1000));
+    assert_int_equal(held(trouble), 2);
+}
+
+static void what_cannot_be_made_stable_is_not_said_to_be_stored(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 1, 1000);
+    kill_process(trouble);
+    fake_disk_fail_sync(trouble->fake, 1, -EIO);
+    rig_open(&trouble->rig);
+    assert_int_equal(rig_ask(&trouble->rig, 1), -EIO);
+    assert_true(has(trouble, 1, 1000));
+    assert_int_equal(rig_ask(&trouble->rig, 7), -ENOENT);
+    add_many(trouble, 2, 2, 1000);
+    rig_close(&trouble->rig);
+    rig_open(&trouble->rig);
+    assert_int_equal(rig_ask(&trouble->rig, 1), 0);
+    assert_int_equal(held(trouble), 2);
+}
+
+/* As after a crash between the index files of a checkpoint and its list. */
+static void what_was_settled_before_an_index_file_stays_so(void **state)
+{
+    struct trouble *trouble = *state;
+    struct buf list = { 0 };
+
+    add_many(trouble, 1, 2, 1000);
+    rig_close(&trouble->rig);
+    buf_add(&list, buf_str(fake_disk_file(trouble->fake, "checkpoint")));
+    rig_open(&trouble->rig);
+    add_many(trouble, 3, 4, 1000);
+    settle_many(trouble, 3, 3);
+    rig_close(&trouble->rig);
+    fake_disk_put(trouble->fake, "checkpoint", buf_str(&list));
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->unusable, 0);
+    assert_int_equal(held(trouble), 3);
+    assert_true(has(trouble, 4, 1000));
+    assert_false(has(trouble, 3, 1000));
+    assert_int_equal(rig_ask(&trouble->rig, 3), 0);
+    buf_fini(&list);
+}
+
+static void a_disk_that_failed_and_is_full_is_tried_with_pauses(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 3, 4000);
+    fake_disk_fail_always(trouble->fake, -EIO);
+    assert_int_equal(rig_add(&trouble->rig, 4, 4000), -EIO);
+    for (int i = 0; i < 600; i++)
+        rig_pass(&trouble->rig, SECOND_MS);
+    fake_disk_set_capacity(trouble->fake, 1);
+    fake_disk_fail_always(trouble->fake, 0);
+    for (int i = 0; i < 600; i++) {
+        rig_pass(&trouble->rig, SECOND_MS);
+        rig_idle(&trouble->rig);
+        assert_true(store_deadline(trouble->rig.store) > trouble->rig.now.mono_ms);
+    }
+    fake_disk_set_capacity(trouble->fake, 0);
+    rig_pass(&trouble->rig, MINUTE_MS);
+    rig_idle(&trouble->rig);
+    assert_int_equal(rig_add(&trouble->rig, 5, 4000), 0);
 }
 
 /* ---- what makes the start fast may be lost ---- */
@@ -644,6 +749,11 @@ int main(void)
 {
 #define TROUBLE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
+        TROUBLE(a_segment_that_has_gone_is_not_missed),
+        TROUBLE(what_was_only_in_the_cache_is_stable_before_it_counts),
+        TROUBLE(what_cannot_be_made_stable_is_not_said_to_be_stored),
+        TROUBLE(what_was_settled_before_an_index_file_stays_so),
+        TROUBLE(a_disk_that_failed_and_is_full_is_tried_with_pauses),
         TROUBLE(a_damaged_record_costs_no_other),
         TROUBLE(no_flipped_bit_is_believed),
         TROUBLE(damage_before_the_last_batch_does_not_undo_it),
