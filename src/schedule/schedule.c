@@ -155,9 +155,15 @@ void schedule_set_settings(struct schedule *schedule, const struct schedule_sett
 int64_t schedule_deadline(const struct schedule *schedule)
 {
     struct heap_node *first = heap_first(&schedule->timers);
-    int64_t probe_ms = probing_deadline(schedule);
+    int64_t deadline = probing_deadline(schedule);
+    int64_t trusted_ms = steady_trusted_at(&schedule->steady);
 
-    return first != NULL && first->key < probe_ms ? first->key : probe_ms;
+    if (first != NULL && first->key < deadline)
+        deadline = first->key;
+    /* Somebody must look at the clock then, or the next jump is still taken for its being set. */
+    if (!schedule->steady.is_settled && trusted_ms < deadline)
+        deadline = trusted_ms;
+    return deadline;
 }
 
 void schedule_tick(struct schedule *schedule, struct now now)

@@ -18,9 +18,11 @@ static bool is_near(int64_t a, int64_t b)
     return a - b <= SLEW_MS && b - a <= SLEW_MS;
 }
 
-static void believe(struct steady *steady)
+/* All that was received up to now was stamped by the old offset. */
+static void believe(struct steady *steady, int64_t mono_ms)
 {
     int64_t jump = steady->doubt_offset - steady->offset;
+    int64_t old_wall_ms = mono_ms + steady->offset;
 
     steady->offset = steady->doubt_offset;
     steady->doubting = false;
@@ -29,7 +31,7 @@ static void believe(struct steady *steady)
         steady->extra_ms = 0;
         steady->extra_before = 0;
     } else if (jump > 0) {
-        steady->extra_before = steady->doubt_since + steady->offset;
+        steady->extra_before = old_wall_ms + 1;
     } else {
         steady->extra_before += jump;
     }
@@ -43,7 +45,7 @@ static void doubt(struct steady *steady, int64_t offset, int64_t mono_ms)
     }
     steady->doubt_offset = offset;
     if (mono_ms - steady->doubt_since >= STAND_MS)
-        believe(steady);
+        believe(steady, mono_ms);
 }
 
 void steady_observe(struct steady *steady, struct now now)

@@ -179,7 +179,10 @@ static void on_settled(void *context, int error)
             continue;
         struct share *share = &settle.page->share[i];
         share->open--;
-        if (error == 0) {
+        if (error == 0 && book.is_unsure && share->maybe_before != 0) {
+            share->maybe_before |= 1u << settle.outcome; /* "settled already", perhaps */
+            share->maybe &= ~(1u << settle.outcome);
+        } else if (error == 0) {
             share->maybe &= ~(1u << settle.outcome);
             apply(settle.page, share, settle.outcome);
         }

@@ -176,6 +176,26 @@ static void table_keeps_roles_apart(void **state)
     assert_true(message_is_allowed(MESSAGE_session_open, ROLE_KEEPER, ROLE_DELIVERER));
 }
 
+/* A role was replaced before its end was noticed: that comes later, and is no news. */
+static void tells_once_that_it_was_cut(void **state)
+{
+    struct seen seen = { 0 };
+    struct channel *sender = channel_new(ROLE_RECEIVER, ROLE_KEEPER, 1, &host, NULL);
+    struct channel *taker = channel_new(ROLE_KEEPER, ROLE_RECEIVER, 1, &host, &seen);
+
+    (void)state;
+    channel_send(sender, content_abort, .ticket = 8);
+    channel_cut(taker, "a new one came");
+    assert_int_equal(seen.broken, 1);
+    assert_true(channel_is_broken(taker));
+    channel_feed(taker, channel_pending(sender));
+    channel_cut(taker, "it is gone");
+    assert_int_equal(seen.broken, 1);
+    assert_int_equal(seen.messages, 0);
+    channel_free(taker);
+    channel_free(sender);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +205,7 @@ int main(void)
         cmocka_unit_test(cuts_off_whose_message_makes_no_sense),
         cmocka_unit_test(refuses_payloads_that_are_cut_or_too_long),
         cmocka_unit_test(table_keeps_roles_apart),
+        cmocka_unit_test(tells_once_that_it_was_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,6 +138,21 @@ static void mail_that_comes_under_a_wrong_clock_is_held_as_long(void **state)
     }
 }
 
+/* Who does not look then takes the next jump for the clock's being set. */
+static void looks_at_the_clock_when_it_has_settled(void **state)
+{
+    struct world *world = world_with_dead_primary(10);
+    int64_t start_ms = world->now.mono_ms;
+
+    (void)state;
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    assert_true(schedule_deadline(world->schedule) <= start_ms + 10 * MINUTE_MS);
+    world_run(world, 10 * MINUTE_MS);
+    assert_true(schedule_deadline(world->schedule) > start_ms + 20 * MINUTE_MS);
+    world_free(world);
+}
+
 static void a_shorter_holding_time_counts_at_once(void **state)
 {
     struct world *world = world_with_dead_primary(6);
@@ -197,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_set_after_the_start_expires_nothing),
         cmocka_unit_test(jumps_of_the_clock_expire_nothing_early),
         cmocka_unit_test(mail_that_comes_under_a_wrong_clock_is_held_as_long),
+        cmocka_unit_test(looks_at_the_clock_when_it_has_settled),
         cmocka_unit_test(a_shorter_holding_time_counts_at_once),
         cmocka_unit_test(a_disk_that_fails_is_asked_again_with_pauses),
         cmocka_unit_test(deferred_mail_expires_too),
