@@ -490,7 +490,8 @@ class Load:
         self.process = None
 
     def start(self, **options):
-        words = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
+        words = [f"--{key.replace('_', '-')}={value}" for key, values in options.items()
+                 for value in (values if isinstance(values, (list, tuple)) else [values])]
         self.process = Process([str(TOOLS / "load"), f"--to={self.to}", f"--log={self.log}",
                                 f"--prefix={self.name}", *words], self.log.with_suffix(".out"))
         return self
