@@ -63,8 +63,7 @@ def end_tree(node):
     node.process.stop()  # closes the log
     node.process = None
     for pid in roles:
-        peers.wait_until(lambda pid=pid: not pathlib.Path(f"/proc/{pid}").exists(),
-                         what="the roles' end", every=0.005)
+        peers.wait_until(lambda pid=pid: peers.has_ended(pid), what="the roles' end", every=0.005)
 
 
 class Campaign:

@@ -9,9 +9,11 @@ fault. It may arrive twice only where somebody died between the primary's 250 an
 
 One death leaves nobody to say so: when the keeper and the deliverer that held the answer die within
 the same moment, as all do in the crash of the whole tree and in a power cut. Such a copy is counted
-on its own (`unseen`), and it must have been under way at such a moment.
+on its own (`unseen`), and it must have been under way at such a moment: from the primary's 250 to
+the death there was no keeper, or not for as long as it takes to note an answer.
 """
 import dataclasses
+import datetime
 import json
 import pathlib
 import re
@@ -19,9 +21,10 @@ import re
 import peers
 
 REPORTS = peers.TOP / "build" / "reports"
-UNDER_WAY_S = 3.0  # between a primary's 250 and our record of it, on a busy machine
+NOTING_S = 1.0 * peers.SLOWER  # from a primary's 250 to our record of it, while a keeper is there
 
 DOUBT = re.compile(r" delivery_in_doubt (?:.* )?id=(\S+)")
+KEEPER = re.compile(r"^(\S+) \S+ \S+ (role_ready|role_ended) role=keeper", re.M)
 
 
 @dataclasses.dataclass
@@ -37,6 +40,7 @@ class Ledger:
         self.arrived = {}   # (name, domain): [Arrival]
         self.doubted = set()
         self.moments = []   # Unix times at which nobody was left to say what was in doubt
+        self.keepers = []   # (from, to) in Unix time: a keeper was there
 
     def promises(self, clients, domains):
         """Each of the clients' messages has a recipient in each of the domains."""
@@ -52,6 +56,16 @@ class Ledger:
 
     def log(self, text):
         self.doubted.update(DOUBT.findall(text))
+        events = [(datetime.datetime.fromisoformat(at).timestamp(), what)
+                  for at, what in KEEPER.findall(text)]
+        events += [(moment, "role_ended") for moment in self.moments]
+        since = None
+        for at, what in sorted(events):
+            if what == "role_ready":
+                since = at
+            elif since is not None:
+                self.keepers.append((since, at))
+                since = None
 
     def lost(self):
         return [key for key in self.promised if key not in self.arrived]
@@ -68,9 +82,13 @@ class Ledger:
         return {key: copies for key, copies in self.twice().items()
                 if not any(copy.trace in self.doubted for copy in copies)}
 
+    def was_under_way(self, at, moment):
+        kept = sum(max(0.0, min(moment, end) - max(at, begin)) for begin, end in self.keepers)
+        return at <= moment and kept < NOTING_S
+
     def was_unseen(self, copies):
         """Was each of them but the last under way when nobody was left to say so?"""
-        return all(any(-UNDER_WAY_S <= moment - copy.at <= UNDER_WAY_S for moment in self.moments)
+        return all(any(self.was_under_way(copy.at, moment) for moment in self.moments)
                    for copy in copies[:-1])
 
     def figures(self):
@@ -94,10 +112,3 @@ class Ledger:
         silent = {key: copies for key, copies in self.unlogged().items()
                   if not self.was_unseen(copies)}
         assert not silent, f"{len(silent)} came twice without a word: {list(silent.items())[:3]}"
-
-
-def report(name, figures):
-    """On the screen, and in build/reports/ for whoever quotes it."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    pathlib.Path(REPORTS / f"crash-{name}.json").write_text(json.dumps(figures, indent=2) + "\n")
-    print(f"\n{name}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))

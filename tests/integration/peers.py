@@ -98,6 +98,14 @@ def program(name):
     return found
 
 
+def has_ended(pid):
+    """Gone, or dead and waiting for its parent to see it: its files and sockets are closed."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
 class Process:
     """A foreground program with its output in a file."""
 
@@ -675,8 +683,7 @@ class Holdfast:
                 os.kill(pid, signal.SIGKILL)
         self.process.child.wait(DEADLINE)
         for pid in pids[1:]:
-            wait_until(lambda pid=pid: not pathlib.Path(f"/proc/{pid}").exists(),
-                       what="the roles' end")
+            wait_until(lambda pid=pid: has_ended(pid), what="the roles' end")
         self.process = None
 
     def reload(self):
