@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* no_sync.c: a disk that says "durable" and has done nothing.
  *
- * The negative control of the power cuts (test_power.py): preloaded into holdfast, it swallows every
- * sync. What was acknowledged must then be lost, or the campaign would prove nothing.
+ * The negative control of the power cuts (test_power.py): preloaded into holdfast, it swallows
+ * every sync. What was acknowledged must then be lost, or the campaign would prove nothing.
  */
 #include <fcntl.h>
 #include <sys/mman.h>

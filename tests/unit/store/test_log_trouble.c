@@ -203,6 +203,32 @@ static void damage_in_a_sealed_segment_is_told_from_a_torn_tail(void **state)
     assert_int_equal(held(trouble), 100); /* its content is damaged, it stays listed */
 }
 
+/* Nobody can know whether it was acknowledged; whoever reads the log shall know that it was there.
+ */
+static void a_record_that_is_there_in_part_is_told(void **state)
+{
+    static const size_t left[] = { RECORD_HEADER_SIZE, 300, 1000 }; /* of the third one */
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 3, 1000);
+    uint64_t size = log_of(trouble->rig.store)->segments.current->end - SEGMENT_HEADER_SIZE;
+    for (size_t i = sizeof left / sizeof left[0]; i-- > 0;) {
+        kill(trouble);
+        cut_file(trouble, "00000001.seg", SEGMENT_HEADER_SIZE + size / 3 * 2 + left[i]);
+        trouble->torn = 0;
+        rig_open(&trouble->rig);
+        assert_int_equal(trouble->torn, 1);
+        assert_int_equal(trouble->damaged, 0);
+        assert_int_equal(held(trouble), 2);
+    }
+    assert_int_equal(rig_add(&trouble->rig, 4, 10), 0); /* over it */
+    kill(trouble);
+    trouble->torn = 0;
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->torn, 0);
+    assert_int_equal(held(trouble), 3);
+}
+
 static void one_header_of_a_segment_is_enough(void **state)
 {
     struct trouble *trouble = *state;
@@ -583,6 +609,7 @@ int main(void)
         TROUBLE(a_damaged_record_costs_no_other),
         TROUBLE(no_flipped_bit_is_believed),
         TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
+        TROUBLE(a_record_that_is_there_in_part_is_told),
         TROUBLE(one_header_of_a_segment_is_enough),
         TROUBLE(a_missing_body_is_reported_and_stays_listed),
         TROUBLE(survives_without_index_files),
