@@ -21,9 +21,11 @@ import re
 import peers
 
 REPORTS = peers.TOP / "build" / "reports"
+IN_SOCKET_S = 0.5 * peers.SLOWER  # the primary may read the last bytes after their sender's death
 NOTING_S = 1.0 * peers.SLOWER  # from a primary's 250 to our record of it, while a keeper is there
 
-DOUBT = re.compile(r" delivery_in_doubt (?:.* )?id=(\S+)")
+# The second: what the primary answered could not be written down, the disk fails.
+DOUBT = re.compile(r" (?:delivery_in_doubt|settle_failed) (?:.* )?id=(\S+)")
 KEEPER = re.compile(r"^(\S+) \S+ \S+ (role_ready|role_ended) role=keeper", re.M)
 
 
@@ -84,7 +86,7 @@ class Ledger:
 
     def was_under_way(self, at, moment):
         kept = sum(max(0.0, min(moment, end) - max(at, begin)) for begin, end in self.keepers)
-        return at <= moment and kept < NOTING_S
+        return at <= moment + IN_SOCKET_S and kept < NOTING_S
 
     def was_unseen(self, copies):
         """Was each of them but the last under way when nobody was left to say so?"""
@@ -112,3 +114,10 @@ class Ledger:
         silent = {key: copies for key, copies in self.unlogged().items()
                   if not self.was_unseen(copies)}
         assert not silent, f"{len(silent)} came twice without a word: {list(silent.items())[:3]}"
+
+
+def report(name, figures):
+    """On the screen, and in build/reports/ for whoever quotes it."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(REPORTS / f"crash-{name}.json").write_text(json.dumps(figures, indent=2) + "\n")
+    print(f"\n{name}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))
