@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define SEEN __attribute__((visibility("default")))
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's are reserved */
 
 struct orders {
     int32_t write_error;
@@ -101,3 +102,4 @@ SEEN int clock_gettime(clockid_t id, struct timespec *out_at)
     }
     return result;
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

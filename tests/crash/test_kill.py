@@ -59,8 +59,10 @@ def test_kills_at_random_lose_nothing(holdfast, sink, load, full):
     seconds = time.monotonic() - began
     campaign.ledger.moments = list(pairs(deaths))
     campaign.finish()
+    drained = time.monotonic() - began - seconds
     killed = collections.Counter(kind for kind, _ in deaths)
     figures = {"seed": seed, "kills": dict(killed), "seconds": round(seconds, 1),
+               "drain_seconds": round(drained, 1),
                **campaign.ledger.figures()}
     report("kill", figures)
     campaign.ledger.assert_kept()

@@ -101,8 +101,9 @@ def program(name):
 def has_ended(pid):
     """Gone, or dead and waiting for its parent to see it: its files and sockets are closed."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-        return stat.rpartition(")")[2].split()[0] == "Z"
+        process = pathlib.Path(f"/proc/{pid}")
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        return state == "Z" and len([*(process / "task").iterdir()]) == 1  # its threads too
     return True
 
 
