@@ -41,7 +41,11 @@ class Disk:
             raise peers.Missing(f"no loop device: {done.stderr.strip()}")
         self.device = done.stdout.strip()
         self.is_mounted = False
-        self.mount()
+        try:
+            self.mount()
+        except AssertionError:
+            self.close()
+            raise
         owner = pwd.getpwnam(user)
         os.chown(self.mount_point, owner.pw_uid, owner.pw_gid)
 

@@ -135,6 +135,30 @@ def test_flipped_bits_after_a_clean_stop(held):
     held.assert_takes_mail()
 
 
+@pytest.mark.parametrize("how", ["truncated", "flipped", "deleted"])
+def test_the_file_of_a_large_message(held, how):
+    """Content above 8 MiB lies in a file of its own."""
+    held = held(count=4, sessions=1, size=8_500_000, size_max=9_000_000).crash()
+    _, chance = seeded()
+    path = chance.choice(sorted(held.spool.glob("*.body")))
+    name = re.search(rb"^X-Load-Id: (\S+)", path.read_bytes()[:2000], re.M)[1].decode()
+    size = path.stat().st_size
+    if how == "truncated":
+        segments.truncate(path, chance.randrange(size))
+    elif how == "flipped":
+        segments.flip(path, chance.randrange(size), chance.randrange(8))
+    else:
+        path.unlink()
+    held.start()
+    if how == "deleted":
+        assert f"id={path.stem} file={path.name}" in held.lines("body_missing")[0]
+    held.assert_delivers_all_but({name})
+    named = held.lines("message_damaged") + held.lines("message_unreadable")
+    assert any(f"id={path.stem} " in line for line in named)
+    peers.wait_until(lambda: held.node.held() == 1, what="only the damaged one to be held")
+    held.assert_takes_mail()
+
+
 def checkpoint_of(spool):
     return spool / "checkpoint"
 
