@@ -135,6 +135,7 @@ def test_flipped_bits_after_a_clean_stop(held):
     held.assert_takes_mail()
 
 
+@pytest.mark.plain  # much mail
 @pytest.mark.parametrize("how", ["truncated", "flipped", "deleted"])
 def test_the_file_of_a_large_message(held, how):
     """Content above 8 MiB lies in a file of its own."""
@@ -167,6 +168,7 @@ def index_of(spool):
     return sorted(spool.glob("*.idx"))[0]
 
 
+@pytest.mark.plain  # much mail
 @pytest.mark.parametrize("file", [checkpoint_of, index_of], ids=["checkpoint", "index_file"])
 @pytest.mark.parametrize("how", ["truncated", "flipped", "deleted"])
 def test_what_is_there_for_speed_only(held, file, how):
