@@ -198,7 +198,8 @@ def test_a_truncated_last_segment(held, end):
     held = end(held())
     _, chance = seeded()
     messages = held.messages()
-    victim = chance.choice(messages[len(messages) // 2:])
+    # Fewer than 20: so many that cannot be read in a row make the route crawl (schedule/answer.c).
+    victim = chance.choice(messages[-15:])
     # A file that ends between two records looks like one that never had more.
     at = victim.offset + chance.randrange(segments.RECORD.size, victim.size)
     segments.truncate(victim.file, at)
