@@ -293,6 +293,7 @@ struct report {
     struct verdict *verdict;
     enum outcome outcome; /* which step: delivered, rescued, then 0 */
     int64_t again_ms;
+    bool has_failed; /* which was logged; while the disk fails it is tried once a second */
 };
 
 static void report_free(struct report *report)
@@ -315,7 +316,10 @@ static void on_settled(void *context, int error)
         return;
     }
     if (error != 0 && error != -ENOENT) { /* -ENOENT: gone and forgotten; nothing to settle */
-        log_error("settle_failed", LOG_ID(report->result.id), LOG_TEXT("error", strerror(-error)));
+        if (!report->has_failed)
+            log_error("settle_failed", LOG_ID(report->result.id),
+                      LOG_TEXT("error", strerror(-error)));
+        report->has_failed = true;
         report->again_ms = report->handover->now.mono_ms + SETTLE_AGAIN_MS;
         list_append(&report->handover->failed, &report->link);
         return;

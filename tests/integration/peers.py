@@ -98,6 +98,15 @@ def program(name):
     return found
 
 
+def has_ended(pid):
+    """Gone, or dead and waiting for its parent to see it: its files and sockets are closed."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        process = pathlib.Path(f"/proc/{pid}")
+        state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        return state == "Z" and len([*(process / "task").iterdir()]) == 1  # its threads too
+    return True
+
+
 class Process:
     """A foreground program with its output in a file."""
 
@@ -490,7 +499,8 @@ class Load:
         self.process = None
 
     def start(self, **options):
-        words = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
+        words = [f"--{key.replace('_', '-')}={value}" for key, values in options.items()
+                 for value in (values if isinstance(values, (list, tuple)) else [values])]
         self.process = Process([str(TOOLS / "load"), f"--to={self.to}", f"--log={self.log}",
                                 f"--prefix={self.name}", *words], self.log.with_suffix(".out"))
         return self
@@ -674,8 +684,7 @@ class Holdfast:
                 os.kill(pid, signal.SIGKILL)
         self.process.child.wait(DEADLINE)
         for pid in pids[1:]:
-            wait_until(lambda pid=pid: not pathlib.Path(f"/proc/{pid}").exists(),
-                       what="the roles' end")
+            wait_until(lambda pid=pid: has_ended(pid), what="the roles' end")
         self.process = None
 
     def reload(self):

@@ -17,7 +17,10 @@
  *     --per-session N    messages in a connection (1)
  *     --prefix WORD      names begin with it ("load")
  *     --sender ADDRESS   (sender@client.example)
- *     --recipient FORMAT one %lu in it becomes the message's number (user%lu@example.org)
+ *     --recipient FORMAT one %lu in it becomes the message's number (user%lu@example.org); given
+ *                        again: a further recipient of each message. Only what all of them are
+ *                        accepted for is sent
+ *     --pause MS         between two messages of a session (0)
  *     --from IP          own address
  *     --give-up SECONDS  without any 250 (30): then the exit status is 1
  *     --refusals N       ends, well, after so many refusals too (0: does not count them)
@@ -44,15 +47,16 @@
 #include "base/random.h"
 #include "sha256.h"
 
-enum { AGAIN_MS = 100, PIECE_SIZE = 64 * 1024 };
+enum { AGAIN_MS = 100, PIECE_SIZE = 64 * 1024, RECIPIENTS_MAX = 4 };
 
 struct plan {
     struct endpoint to;
     struct endpoint from;
     const char *prefix;
     const char *sender;
-    const char *recipient;
-    long count, sessions, per_session, refusals, give_up_s;
+    const char *recipient[RECIPIENTS_MAX];
+    int recipient_count;
+    long count, sessions, per_session, refusals, give_up_s, pause_ms;
     long size, size_max;
 };
 
@@ -61,14 +65,22 @@ struct load {
     struct random random;
     int epoll;
     FILE *log;
-    struct heap idle; /* sessions that connect again at their time */
+    struct heap idle; /* sessions that connect again, or go on, at their time */
     unsigned long next_number;
     long running; /* messages under way */
     long ok, refused, lost, connections;
     int64_t last_ok_ms;
 };
 
-enum phase { PHASE_IDLE, PHASE_BANNER, PHASE_EHLO, PHASE_ENVELOPE, PHASE_CONTENT, PHASE_END };
+enum phase {
+    PHASE_IDLE,
+    PHASE_BANNER,
+    PHASE_EHLO,
+    PHASE_PAUSE,
+    PHASE_ENVELOPE,
+    PHASE_CONTENT,
+    PHASE_END
+};
 
 struct session {
     struct load *load;
@@ -82,7 +94,7 @@ struct session {
     long messages;
     /* the message under way */
     bool has_message;
-    int replies; /* of MAIL, RCPT, DATA, so far */
+    int replies; /* to MAIL, each RCPT and DATA, so far */
     int refused_code;
     char id[100];
     struct buf content; /* with dots doubled and the final one */
@@ -162,9 +174,13 @@ static void begin_message(struct session *session)
 {
     struct load *load = session->load;
     compose(session);
-    buf_add_format(&session->out, "MAIL FROM:<%s>\r\nRCPT TO:<", load->plan.sender);
-    add_recipient(&session->out, load->plan.recipient, load->next_number);
-    buf_add(&session->out, STR(">\r\nDATA\r\n"));
+    buf_add_format(&session->out, "MAIL FROM:<%s>\r\n", load->plan.sender);
+    for (int i = 0; i < load->plan.recipient_count; i++) {
+        buf_add(&session->out, STR("RCPT TO:<"));
+        add_recipient(&session->out, load->plan.recipient[i], load->next_number);
+        buf_add(&session->out, STR(">\r\n"));
+    }
+    buf_add(&session->out, STR("DATA\r\n"));
     load->next_number++;
     load->running++;
     session->has_message = true;
@@ -246,16 +262,26 @@ static void dial(struct session *session)
     load->connections++;
 }
 
-static void go_on(struct session *session)
+static void send_next(struct session *session)
 {
-    const struct plan *plan = &session->load->plan;
-    if (wants_more(session->load) && session->messages < plan->per_session) {
+    if (wants_more(session->load) && session->messages < session->load->plan.per_session) {
         session->messages++;
         begin_message(session);
     } else {
         buf_add(&session->out, STR("QUIT\r\n"));
         session->phase = PHASE_END;
     }
+}
+
+static void go_on(struct session *session)
+{
+    struct load *load = session->load;
+    if (load->plan.pause_ms == 0 || session->messages == 0) {
+        send_next(session);
+        return;
+    }
+    session->phase = PHASE_PAUSE;
+    heap_put(&load->idle, &session->again, clock_now().mono_ms + load->plan.pause_ms);
 }
 
 static void refuse(struct session *session, int code)
@@ -277,8 +303,12 @@ static void on_envelope_reply(struct session *session, int code)
         refuse(session, code);
         return;
     }
-    if (++session->replies < 3)
+    if (++session->replies < session->load->plan.recipient_count + 2)
         return;
+    if (code == 354 && session->refused_code != 0) { /* for some of them: nobody is bound to it */
+        hang_up(session, AGAIN_MS);
+        return;
+    }
     if (code != 354) {
         buf_add(&session->out, STR("RSET\r\n"));
         session->replies = -1; /* one answer more: RSET's */
@@ -323,6 +353,7 @@ static void on_reply(struct session *session, int code)
         hang_up(session, 0);
         return;
     case PHASE_IDLE:
+    case PHASE_PAUSE:
         return;
     }
 }
@@ -391,6 +422,27 @@ static bool is_over(const struct load *load, int64_t now)
            now - load->last_ok_ms > plan->give_up_s * SECOND_MS;
 }
 
+/* Its time has come: to connect, or to go on after a pause. */
+static void wake(struct session *session)
+{
+    if (session->fd < 0) {
+        dial(session);
+        return;
+    }
+    send_next(session);
+    flush_output(session);
+}
+
+/* Until somebody must be woken; soon in any case, to see whether it is over. */
+static int time_left(const struct load *load, int64_t now)
+{
+    const struct heap_node *first = heap_first(&load->idle);
+    int64_t left = first != NULL && wants_more(load) ? first->key - now : AGAIN_MS / 2;
+    if (left < 0)
+        return 0;
+    return left < AGAIN_MS / 2 ? (int)left : AGAIN_MS / 2;
+}
+
 static int run(struct load *load)
 {
     struct epoll_event event[64];
@@ -399,8 +451,8 @@ static int run(struct load *load)
     while (!is_over(load, now)) {
         struct heap_node *node;
         while (wants_more(load) && (node = heap_take_due(&load->idle, now)) != NULL)
-            dial(container_of(node, struct session, again));
-        int count = epoll_wait(load->epoll, event, 64, AGAIN_MS / 2);
+            wake(container_of(node, struct session, again));
+        int count = epoll_wait(load->epoll, event, 64, time_left(load, clock_now().mono_ms));
         for (int i = 0; i < count; i++) {
             struct session *session = event[i].data.ptr;
             if (session->fd >= 0 && (event[i].events & ~(uint32_t)EPOLLOUT) != 0)
@@ -432,17 +484,14 @@ static struct endpoint address_of(const char *text, uint16_t port)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "to", 1, NULL, 't' },          { "log", 1, NULL, 'o' },
-        { "count", 1, NULL, 'n' },       { "size", 1, NULL, 's' },
-        { "size-max", 1, NULL, 'S' },    { "sessions", 1, NULL, 'c' },
-        { "per-session", 1, NULL, 'p' }, { "prefix", 1, NULL, 'x' },
-        { "sender", 1, NULL, 'm' },      { "recipient", 1, NULL, 'r' },
-        { "from", 1, NULL, 'f' },        { "give-up", 1, NULL, 'g' },
-        { "refusals", 1, NULL, 'R' },    { 0 },
+        { "to", 1, NULL, 't' },          { "log", 1, NULL, 'o' },      { "count", 1, NULL, 'n' },
+        { "size", 1, NULL, 's' },        { "size-max", 1, NULL, 'S' }, { "sessions", 1, NULL, 'c' },
+        { "per-session", 1, NULL, 'p' }, { "prefix", 1, NULL, 'x' },   { "sender", 1, NULL, 'm' },
+        { "recipient", 1, NULL, 'r' },   { "from", 1, NULL, 'f' },     { "give-up", 1, NULL, 'g' },
+        { "refusals", 1, NULL, 'R' },    { "pause", 1, NULL, 'w' },    { 0 },
     };
     struct load load = { .plan = { .prefix = "load",
                                    .sender = "sender@client.example",
-                                   .recipient = "user%lu@example.org",
                                    .count = 100,
                                    .sessions = 10,
                                    .per_session = 1,
@@ -456,15 +505,17 @@ int main(int argc, char **argv)
         long *const number[128] = {
             ['n'] = &plan->count,    ['s'] = &plan->size,        ['S'] = &plan->size_max,
             ['c'] = &plan->sessions, ['p'] = &plan->per_session, ['g'] = &plan->give_up_s,
-            ['R'] = &plan->refusals
+            ['R'] = &plan->refusals, ['w'] = &plan->pause_ms
         };
         const char **const text[128] = {
-            ['o'] = &log, ['x'] = &plan->prefix, ['m'] = &plan->sender, ['r'] = &plan->recipient
+            ['o'] = &log, ['x'] = &plan->prefix, ['m'] = &plan->sender
         };
         if (option == 't')
             plan->to = address_of(optarg, 25);
         else if (option == 'f')
             plan->from = address_of(optarg, 0);
+        else if (option == 'r' && plan->recipient_count < RECIPIENTS_MAX)
+            plan->recipient[plan->recipient_count++] = optarg;
         else if (number[option & 127] != NULL)
             *number[option & 127] = strtol(optarg, NULL, 10);
         else if (text[option & 127] != NULL)
@@ -472,6 +523,8 @@ int main(int argc, char **argv)
         else
             usage("no such option");
     }
+    if (plan->recipient_count == 0)
+        plan->recipient[plan->recipient_count++] = "user%lu@example.org";
     if (plan->to.family == ENDPOINT_NONE || *log == '\0')
         usage("--to and --log are needed");
     load.log = fopen(log, "ae");

@@ -7,10 +7,11 @@
  * each:
  *     connect OPEN                            sessions open now, this one included
  *     refused OPEN                            turned away by --sessions
- *     message ID SHA256 SIZE FROM RCPT[,RCPT] taken: 250 was said
- *     doubt ID SHA256 SIZE FROM RCPT[,RCPT]   came whole, but no 250 was said
+ *     message ID SHA256 SIZE FROM RCPT[,RCPT] AT TRACE   taken: 250 was said
+ *     doubt ID SHA256 SIZE FROM RCPT[,RCPT] AT TRACE     came whole, but no 250 was said
  * ID is the X-Load-Id field, else Message-Id, else "-"; SHA256 and SIZE are the body's, after
- * dots have been taken out.
+ * dots have been taken out. AT is the Unix time in ms; TRACE the id in the topmost Received field
+ * that has one, else "-": the name that the message has in the log of who sent it.
  *
  * Tempers
  *     --sessions N           421 for more than N at once
@@ -94,6 +95,7 @@ struct session {
     bool in_header;
     bool at_line_start;
     struct buf id;
+    struct buf trace;
     struct buf header_line;
     struct sha256 sha;
     uint64_t size;
@@ -123,6 +125,7 @@ static void free_session(struct session *session)
     buf_fini(&session->sender);
     buf_fini(&session->recipients);
     buf_fini(&session->id);
+    buf_fini(&session->trace);
     buf_fini(&session->header_line);
     memory_free(session);
 }
@@ -152,8 +155,28 @@ static void begin_content(struct session *session)
     session->at_line_start = true;
     session->size = 0;
     buf_reset(&session->id);
+    buf_reset(&session->trace);
     buf_reset(&session->header_line);
     sha256_init(&session->sha);
+}
+
+/* "… by NODE with ESMTP id ID[;]": of a Received field or one of its further lines. */
+static void take_trace(struct session *session, struct str line)
+{
+    struct str word;
+    bool is_named = false;
+
+    if (session->trace.len > 0 || line.len == 0 ||
+        (line.ptr[0] != '\t' && line.ptr[0] != ' ' && !str_starts_nocase(line, STR("Received:"))))
+        return;
+    while (str_cut(&line, ' ', &word)) {
+        if (is_named && word.len > 0) {
+            ptrdiff_t end = str_find(word, ';');
+            buf_add(&session->trace, end < 0 ? word : str_first(word, (size_t)end));
+            return;
+        }
+        is_named = str_equals(str_trim(word), STR("id"));
+    }
 }
 
 static void take_header_line(struct session *session)
@@ -163,6 +186,7 @@ static void take_header_line(struct session *session)
         line.len--;
     if (line.len == 0)
         session->in_header = false;
+    take_trace(session, line);
     bool ours = str_starts_nocase(line, STR("X-Load-Id:"));
     if (ours || (session->id.len == 0 && str_starts_nocase(line, STR("Message-Id:")))) {
         buf_reset(&session->id);
@@ -191,9 +215,12 @@ static void note(struct session *session, const char *what)
     if (session->id.len == 0)
         buf_add(&session->id, STR("-"));
     sha256_end(&session->sha, hex);
-    (void)fprintf(session->sink->log, "%s %.*s %s %llu <%.*s> %.*s\n", what,
+    if (session->trace.len == 0)
+        buf_add(&session->trace, STR("-"));
+    (void)fprintf(session->sink->log, "%s %.*s %s %llu <%.*s> %.*s %lld %.*s\n", what,
                   STR_FMT(buf_str(&session->id)), hex, (unsigned long long)session->size,
-                  STR_FMT(buf_str(&session->sender)), STR_FMT(buf_str(&session->recipients)));
+                  STR_FMT(buf_str(&session->sender)), STR_FMT(buf_str(&session->recipients)),
+                  (long long)clock_now().wall_ms, STR_FMT(buf_str(&session->trace)));
 }
 
 static void answer_message(struct session *session)

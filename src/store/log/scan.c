@@ -121,6 +121,13 @@ static void drop_torn(struct scan *scan)
     scan->count = keep;
 }
 
+/* The log ends in a record that is there in part: its head alone, or less than its length. */
+static bool ends_in_part(struct str bytes, uint64_t generation, uint64_t end)
+{
+    struct record_header header;
+    return record_header_peek(str_skip(bytes, (size_t)end), generation, &header);
+}
+
 void scan_segment(struct str bytes, uint64_t generation, uint64_t start, uint64_t sure,
                   struct scan *out_scan)
 {
@@ -133,5 +140,7 @@ void scan_segment(struct str bytes, uint64_t generation, uint64_t start, uint64_
         const struct scan_record *last = &scan.record[scan.count - 1];
         scan.end = last->offset + record_size(&last->header);
     }
+    if (scan.torn == 0 && ends_in_part(bytes, generation, scan.end))
+        scan.torn = 1;
     *out_scan = scan;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "spool/hand_store.h"
 #include "spool/handover.h"
 
@@ -199,13 +200,22 @@ static void deferred_recipients_are_left(void **state)
     scene_close(&scene);
 }
 
+static void count_line(void *context, struct str line)
+{
+    int *lines = context;
+    (void)line;
+    ++*lines;
+}
+
 /* SPEC H1: nothing twice. Until the settlement is durable the scheduler hears nothing, so the
- * message is not handed out again. */
+ * message is not handed out again. It is said once, however long the disk fails. */
 static void repeats_a_settlement_that_failed(void **state)
 {
     struct scene scene;
+    int lines = 0;
 
     (void)state;
+    log_set_sink(count_line, &lines);
     scene_open(&scene);
     deliver(&scene);
     answer(&scene, 250, 250);
@@ -223,6 +233,8 @@ static void repeats_a_settlement_that_failed(void **state)
     assert_int_equal(scene.heard.settled, 1);
     assert_true(scene.heard.result.was_answered);
     assert_true(handover_deadline(scene.handover) == NEVER_MS);
+    assert_int_equal(lines, 1);
+    log_set_sink(NULL, NULL);
     scene_close(&scene);
 }
 

@@ -239,6 +239,49 @@ static void damage_in_a_sealed_segment_is_told_from_a_torn_tail(void **state)
     assert_int_equal(held(trouble), 100); /* its content is damaged, it stays listed */
 }
 
+/* The last batch was written only after the one before was durable: that one's damage says nothing
+ * against it. */
+static void damage_before_the_last_batch_does_not_cost_it(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 3, 1000); /* a batch each */
+    uint64_t size = log_of(trouble->rig.store)->segments.current->end - SEGMENT_HEADER_SIZE;
+    kill(trouble);
+    flip(trouble, "00000001.seg", SEGMENT_HEADER_SIZE + size / 3 + 20); /* head of the second */
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->damaged, 1);
+    assert_int_equal(trouble->torn, 0);
+    assert_int_equal(held(trouble), 2);
+    assert_true(has(trouble, 1, 1000) && has(trouble, 3, 1000));
+}
+
+/* Nobody can know whether it was acknowledged; whoever reads the log shall know that it was there.
+ */
+static void a_record_that_is_there_in_part_is_told(void **state)
+{
+    static const size_t left[] = { RECORD_HEADER_SIZE, 300, 1000 }; /* of the third one */
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 3, 1000);
+    uint64_t size = log_of(trouble->rig.store)->segments.current->end - SEGMENT_HEADER_SIZE;
+    for (size_t i = sizeof left / sizeof left[0]; i-- > 0;) {
+        kill(trouble);
+        cut_file(trouble, "00000001.seg", SEGMENT_HEADER_SIZE + size / 3 * 2 + left[i]);
+        trouble->torn = 0;
+        rig_open(&trouble->rig);
+        assert_int_equal(trouble->torn, 1);
+        assert_int_equal(trouble->damaged, 0);
+        assert_int_equal(held(trouble), 2);
+    }
+    assert_int_equal(rig_add(&trouble->rig, 4, 10), 0); /* over it */
+    kill(trouble);
+    trouble->torn = 0;
+    rig_open(&trouble->rig);
+    assert_int_equal(trouble->torn, 0);
+    assert_int_equal(held(trouble), 3);
+}
+
 static void one_header_of_a_segment_is_enough(void **state)
 {
     struct trouble *trouble = *state;
@@ -758,6 +801,8 @@ int main(void)
         TROUBLE(no_flipped_bit_is_believed),
         TROUBLE(damage_before_the_last_batch_does_not_undo_it),
         TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
+        TROUBLE(damage_before_the_last_batch_does_not_cost_it),
+        TROUBLE(a_record_that_is_there_in_part_is_told),
         TROUBLE(one_header_of_a_segment_is_enough),
         TROUBLE(a_missing_body_is_reported_and_stays_listed),
         TROUBLE(a_body_is_not_removed_while_records_are_lost),

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: ISC
+"""kill -9 at random moments, under load: what got its 250 arrives, whoever died (SPEC H1)."""
+import collections
+import time
+
+import pytest
+from campaign import Campaign, end, end_tree, roles_of, seeded
+from ledger import report
+
+VICTIMS = ("keeper", "receiver", "deliverer", "tree")
+PAUSE_S = 0.25  # at most, before the next one
+PAIR_S = 2.0    # a role's successor is there by then, on a busy machine
+
+
+def choose(node, chance):
+    """(who, pid): a random one of those that live just now."""
+    alive = roles_of(node.process.pid)
+    kinds = [kind for kind in VICTIMS if kind == "tree" or kind in alive.values()]
+    kind = chance.choice(kinds)
+    pid = node.process.pid
+    if kind != "tree":
+        pid = chance.choice(sorted(pid for pid, role in alive.items() if role == kind))
+    return kind, pid
+
+
+def pairs(deaths):
+    """When a keeper and a deliverer died so close to each other that nobody was left who knew what
+    the deliverer held: it had not told the next keeper yet, or the old one not heard of its death."""
+    for kind, at in deaths:
+        if kind == "tree":
+            yield at
+        elif kind == "deliverer":
+            yield from (at for other, then in deaths
+                        if other == "keeper" and abs(then - at) < PAIR_S)
+
+
+@pytest.mark.timeout(3600)
+def test_kills_at_random_lose_nothing(holdfast, sink, load, full):
+    kills = full(500, 20)
+    seed, chance = seeded()
+    node = holdfast(start=False, top="receivers = 2\ndeliverers = 2\n")
+    campaign = Campaign(node, sink, load, chance)
+    campaign.start()
+    deaths = []
+    began = time.monotonic()
+    for number in range(kills):
+        time.sleep(chance.uniform(0, PAUSE_S))  # the random moment itself, not a wait for anything
+        if chance.random() < 0.15:
+            campaign.flap()
+        kind, pid = choose(node, chance)
+        if kind == "tree":
+            end_tree(node)
+            node.start()
+        else:
+            end(pid)
+        deaths.append((kind, time.time()))
+        if number % 5 == 4:
+            campaign.wait_for_progress()
+    seconds = time.monotonic() - began
+    campaign.ledger.moments = list(pairs(deaths))
+    campaign.finish()
+    drained = time.monotonic() - began - seconds
+    killed = collections.Counter(kind for kind, _ in deaths)
+    figures = {"seed": seed, "kills": dict(killed), "seconds": round(seconds, 1),
+               "drain_seconds": round(drained, 1),
+               **campaign.ledger.figures()}
+    report("kill", figures)
+    campaign.ledger.assert_kept()
+    assert figures["acked"] > kills, "that was no load"
