@@ -258,6 +258,7 @@ static int start(void *state)
         error = open_store(keeper);
     if (error != 0)
         return error;
+    keeper->under_way = under_way_open("under-way");
     struct schedule_settings settings = schedule_settings_of(keeper);
     struct now now = clock_now();
     keeper->started_ms = now.mono_ms;
@@ -343,6 +344,7 @@ static int64_t turn(void *state, struct now now)
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
     watch_health(keeper);
+    under_way_write(keeper->under_way);
     bool broke = flush_channels(keeper);
     if (broke || !list_is_empty(&keeper->lookups_due))
         return now.mono_ms; /* what was asked for since is seen to at once */
@@ -375,6 +377,7 @@ static void close_stores(struct keeper *keeper)
     if (keeper->store != NULL)
         store_close(keeper->store);
     handover_free(keeper->handover);
+    under_way_close(keeper->under_way);
     if (keeper->directory != NULL)
         directory_close(keeper->directory);
     watch_free(keeper->store_watch);

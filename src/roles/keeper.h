@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "base/worker.h"
 #include "roles/role.h"
+#include "roles/under_way.h"
 #include "route/route.h"
 #include "schedule/schedule.h"
 #include "spool/handover.h"
@@ -43,6 +44,7 @@ struct keeper {
     struct schedule *schedule;
     struct intake *intake;
     struct handover *handover;
+    struct under_way *under_way;
 
     struct keeper_peer peer[ROLE_PROCESSES_MAX];
     struct channel *dead[ROLE_PROCESSES_MAX];
@@ -97,6 +99,8 @@ void keeper_schedule_fini(struct keeper *keeper);
 
 /* keeper_deliverers.c */
 extern const struct handover_host keeper_handover_host;
+/* Every deliverer has said what it has: what nobody has may arrive twice, and is logged. */
+void keeper_log_left(struct keeper *keeper);
 bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
                               enum message_type type, struct cursor payload);
 void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);

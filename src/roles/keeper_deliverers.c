@@ -83,6 +83,7 @@ static void on_deliver(void *context, uint64_t session, const struct handover_me
 
     if (channel == NULL)
         return; /* it has ended; the scheduler knows or will know */
+    under_way_add(keeper->under_way, message->envelope->id);
     envelope_encode(&envelope, message->envelope);
     for (uint32_t i = 0; i < message->envelope->recipient_count; i++)
         buf_add_u32(&recipients, message->recipient[i]);
@@ -107,6 +108,13 @@ static void on_content_failed(void *context, uint64_t session, struct message_id
         channel_send(channel, deliver_failed, .session = session, .id = id);
 }
 
+/* Given to a session that ended without sending it. */
+static void on_not_sent(void *context, struct message_id id)
+{
+    struct keeper *keeper = context;
+    under_way_remove(keeper->under_way, id);
+}
+
 static void tell_session_ended(struct keeper *keeper, struct keeper_session *session)
 {
     uint64_t number = session->number;
@@ -114,7 +122,7 @@ static void tell_session_ended(struct keeper *keeper, struct keeper_session *ses
     struct verdict verdict = session->verdict;
 
     keeper_session_free(keeper, session);
-    handover_session_gone(keeper->handover, number, NULL, NULL);
+    handover_session_gone(keeper->handover, number, on_not_sent, keeper);
     schedule_session_ended(keeper->schedule, number, how, &verdict, keeper_now(keeper));
 }
 
@@ -146,8 +154,10 @@ static void on_settled(void *context, const struct handover_result *result)
     struct keeper *keeper = context;
     struct keeper_session *session = keeper_session_find(keeper, result->session);
 
-    if (result->was_answered)
+    if (result->was_answered) {
         note(keeper, result->session, result->id);
+        under_way_remove(keeper->under_way, result->id);
+    }
     if (session == NULL) { /* the answer of an earlier keeper's session */
         struct unfinished *unfinished = keeper_unfinished_find(keeper, result->id, result->domain);
         if (unfinished != NULL)
@@ -194,6 +204,7 @@ static bool take_unfinished(struct keeper *keeper, struct keeper_peer *peer, str
     unfinished->id = message.id;
     add_unfinished_key(&unfinished->key, message.id, message.domain);
     keeper_unfinished_free(map_put(&keeper->unfinished, buf_str(&unfinished->key), unfinished));
+    under_way_add(keeper->under_way, message.id);
     log_info("delivery_unfinished", LOG_ID(message.id), LOG_STR("domain", message.domain));
     return true;
 }
@@ -362,8 +373,32 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
 
 static void log_in_doubt(void *context, struct message_id id)
 {
-    (void)context;
+    struct keeper *keeper = context;
+
     log_warn("delivery_in_doubt", LOG_ID(id), LOG_TEXT("why", "the deliverer is gone"));
+    under_way_remove(keeper->under_way, id);
+}
+
+static bool is_unfinished(const struct keeper *keeper, struct message_id id)
+{
+    const struct unfinished *unfinished;
+    size_t cursor = 0;
+
+    while ((unfinished = map_next(&keeper->unfinished, &cursor, NULL)) != NULL)
+        if (message_id_equals(unfinished->id, id))
+            return true;
+    return false;
+}
+
+void keeper_log_left(struct keeper *keeper)
+{
+    struct message_id id;
+
+    if (under_way_was_cut_off(keeper->under_way))
+        log_warn("ended_uncleanly", LOG_TEXT("hint", "what was under way then may arrive twice"));
+    while (under_way_left(keeper->under_way, &id))
+        if (!is_unfinished(keeper, id))
+            log_warn("delivery_in_doubt", LOG_ID(id), LOG_TEXT("why", "the node had ended"));
 }
 
 static void drop_unfinished(struct keeper *keeper, uint32_t source)
@@ -374,7 +409,7 @@ static void drop_unfinished(struct keeper *keeper, uint32_t source)
     while ((unfinished = map_next(&keeper->unfinished, &cursor, NULL)) != NULL) {
         if (unfinished->source != source)
             continue;
-        log_in_doubt(NULL, unfinished->id);
+        log_in_doubt(keeper, unfinished->id);
         (void)map_remove(&keeper->unfinished, buf_str(&unfinished->key));
         if (unfinished->parked_session != 0 &&
             keeper_session_find(keeper, unfinished->parked_session) != NULL)
@@ -393,7 +428,7 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
     while ((session = map_next(&keeper->sessions, &cursor, NULL)) != NULL) {
         if (session->source != peer->source || session->has_ended)
             continue;
-        handover_session_gone(keeper->handover, session->number, log_in_doubt, NULL);
+        handover_session_gone(keeper->handover, session->number, log_in_doubt, keeper);
         keeper_session_ended(keeper, session, SESSION_END_INTERNAL, &verdict);
         cursor = 0;
     }

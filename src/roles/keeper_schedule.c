@@ -225,9 +225,12 @@ void keeper_schedule_turn(struct keeper *keeper, struct now now)
 {
     const struct keeper_peer *peer;
 
-    if (!keeper->may_deliver)
+    if (!keeper->may_deliver) {
         keeper->may_deliver =
             all_greeted(keeper) || now.mono_ms >= keeper->started_ms + GREETINGS_MS_MAX;
+        if (keeper->may_deliver)
+            keeper_log_left(keeper);
+    }
     run_errands(keeper);
     while (keeper->may_deliver && !list_is_empty(&keeper->openings) &&
            (peer = keeper_some_deliverer(keeper)) != NULL)

@@ -5,12 +5,12 @@ A promise is a message that got its 250, for each domain it was addressed to. In
 promise is kept at that domain's primary, with the very body that was sent. A message may arrive
 where nobody was promised anything (the client was gone before it heard our answer): that is no
 fault. It may arrive twice only where somebody died between the primary's 250 and our record of it
-(SPEC H1), and then our log says `delivery_in_doubt` for it.
+(SPEC H1), and then our log says `delivery_in_doubt` for it; the next keeper's, if all died at once
+(roles/under_way.h).
 
-One death leaves nobody to say so: when the keeper and the deliverer that held the answer die within
-the same moment, as all do in the crash of the whole tree and in a power cut. Such a copy is counted
-on its own (`unseen`), and it must have been under way at such a moment: from the primary's 250 to
-the death there was no keeper, or not for as long as it takes to note an answer.
+A power cut alone takes that list's last seconds with it. Such a copy is counted on its own
+(`unseen`), and it must have been under way at a cut: from the primary's 250 to the cut there was no
+keeper, or not for as long as it takes to note an answer.
 """
 import dataclasses
 import datetime
@@ -41,7 +41,7 @@ class Ledger:
         self.promised = {}  # (name, domain): (sha256, size)
         self.arrived = {}   # (name, domain): [Arrival]
         self.doubted = set()
-        self.moments = []   # Unix times at which nobody was left to say what was in doubt
+        self.moments = []   # Unix times of power cuts
         self.keepers = []   # (from, to) in Unix time: a keeper was there
 
     def promises(self, clients, domains):
@@ -89,7 +89,7 @@ class Ledger:
         return at <= moment + IN_SOCKET_S and kept < NOTING_S
 
     def was_unseen(self, copies):
-        """Was each of them but the last under way when nobody was left to say so?"""
+        """Was each of them but the last under way at a power cut?"""
         return all(any(self.was_under_way(copy.at, moment) for moment in self.moments)
                    for copy in copies[:-1])
 

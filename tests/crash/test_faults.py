@@ -9,7 +9,6 @@ import mmap
 import os
 import smtplib
 import struct
-import time
 
 import peers
 import pytest
@@ -166,7 +165,6 @@ def test_a_disk_that_fails_for_a_while(holdfast, sink, load, what, dies):
             peers.wait_until(lambda event=event: event in node.text(), what=event)
         if dies:
             end_tree(node)
-            campaign.ledger.moments.append(time.time())
             orders.give()
             node.start()
         else:
@@ -174,7 +172,6 @@ def test_a_disk_that_fails_for_a_while(holdfast, sink, load, what, dies):
             peers.wait_until(lambda: "store_recovered" in node.text(), what="store_recovered")
         campaign.wait_for_progress()
         end_tree(node)  # what is readable of the failed batch is not taken for mail, or not lost
-        campaign.ledger.moments.append(time.time())
         node.start()
         campaign.finish()
         codes = {row[2] for each in campaign.clients.values() for row in each.rows("refused")}

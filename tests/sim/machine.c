@@ -301,6 +301,7 @@ void machine_init(struct config *config)
     machine.config = config;
     machine.disk = fake_disk_new(chance_below(UINT64_MAX));
     machine.boot.happen = boot;
+    (void)unlink("under-way"); /* the keeper's, of the seed before */
     machine.board = board_make();
     check(machine.board >= 0);
     edge_set_disk(machine.disk, SEGMENT_SIZE, LARGE_BODY_SIZE);

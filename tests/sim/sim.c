@@ -70,6 +70,7 @@ static void remove_folder(void)
 {
     char folder[PATH_MAX];
 
+    (void)unlink("under-way");
     if (getcwd(folder, sizeof folder) != NULL && rmdir("spool") == 0)
         (void)rmdir(folder);
 }
