@@ -155,7 +155,7 @@ bool intake_write(struct intake *intake, struct intake_key key, struct str bytes
 {
     struct upload *upload = find(intake, key);
 
-    if (upload == NULL)
+    if (upload == NULL || bytes.len > INTAKE_AHEAD_MAX - upload->owed)
         return false;
     store_upload_write(upload->store_upload, bytes);
     upload->owed += bytes.len;
@@ -243,7 +243,8 @@ static void on_stored(void *context, int error)
     upload_free(upload);
 }
 
-bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope)
+bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,
+                   struct now now)
 {
     struct upload *upload = find(intake, key);
 
@@ -255,6 +256,8 @@ bool intake_commit(struct intake *intake, struct intake_key key, struct str enve
         upload->envelope.recipient_count == 0 ||
         !message_id_equals(upload->envelope.id, upload->id))
         return false;
+    if (upload->envelope.received_ms > now.wall_ms)
+        upload->envelope.received_ms = now.wall_ms;
     forget_key(intake, key);
     list_remove(&upload->link);
     list_append(&intake->commits, &upload->link);

@@ -61,11 +61,15 @@ static void scene_open(struct scene *scene)
     scene->intake = intake_new(&scene->store.base, 1000, &host, &scene->heard);
 }
 
-static struct message_id put(struct scene *scene, struct intake_key key, const char *const *to,
-                             uint32_t count)
+static const struct now at_noon = { .mono_ms = 1000, .wall_ms = 1763726400000 };
+
+static struct message_id put_at(struct scene *scene, struct intake_key key, const char *const *to,
+                                uint32_t count, int64_t received_ms)
 {
     struct recipient recipient[4] = { 0 };
-    struct envelope envelope = { .recipient = recipient, .recipient_count = count };
+    struct envelope envelope = { .received_ms = received_ms,
+                                 .recipient = recipient,
+                                 .recipient_count = count };
     struct buf bytes = { 0 };
 
     envelope.id = message_id_new(1000, &scene->random);
@@ -75,9 +79,15 @@ static struct message_id put(struct scene *scene, struct intake_key key, const c
     assert_true(intake_open(scene->intake, key, envelope.id));
     assert_true(intake_write(scene->intake, key, STR("Received: x\r\n\r\nhello\r\n")));
     envelope_encode(&bytes, &envelope);
-    assert_true(intake_commit(scene->intake, key, buf_str(&bytes)));
+    assert_true(intake_commit(scene->intake, key, buf_str(&bytes), at_noon));
     buf_fini(&bytes);
     return envelope.id;
+}
+
+static struct message_id put(struct scene *scene, struct intake_key key, const char *const *to,
+                             uint32_t count)
+{
+    return put_at(scene, key, to, count, 0);
 }
 
 static const struct intake_key first = { .source = 1, .ticket = 7 };
@@ -144,6 +154,43 @@ static void tells_of_each_domain_once(void **state)
     intake_free(scene.intake);
 }
 
+/* What came from the future would be the youngest for ever: the store orders by time. */
+static void takes_no_time_from_the_future(void **state)
+{
+    static const char *const to[] = { "x@one.example" };
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    (void)put_at(&scene, first, to, 1, at_noon.wall_ms - 5);
+    (void)put_at(&scene, second, to, 1, at_noon.wall_ms + 5);
+    for (int i = 0; i < 2; i++) {
+        struct hand_asked asked = hand_store_take(&scene.store, HAND_APPEND);
+        asked.done(asked.context, 0);
+        assert_true(scene.heard.entry[scene.heard.arrived - 1].since_ms ==
+                    at_noon.wall_ms - (i == 0 ? 5 : 0));
+    }
+    intake_free(scene.intake);
+}
+
+/* Credit is a promise about memory: who does not wait for it is cut off. */
+static void refuses_content_ahead_of_credit(void **state)
+{
+    static char piece[INTAKE_AHEAD_MAX];
+    struct scene scene;
+    struct message_id id = { { 1 } };
+
+    (void)state;
+    scene_open(&scene);
+    assert_true(intake_open(scene.intake, first, id));
+    assert_true(intake_write(scene.intake, first, str_of(piece, sizeof piece)));
+    assert_false(intake_write(scene.intake, first, STR("x")));
+    intake_turn(scene.intake);
+    assert_int_equal(scene.heard.taken, sizeof piece);
+    assert_true(intake_write(scene.intake, first, STR("x")));
+    intake_free(scene.intake);
+}
+
 static void refuses_receivers_that_break_the_rules(void **state)
 {
     struct scene scene;
@@ -153,10 +200,10 @@ static void refuses_receivers_that_break_the_rules(void **state)
     scene_open(&scene);
     assert_false(intake_write(scene.intake, first, STR("x")));
     assert_false(intake_abort(scene.intake, first));
-    assert_false(intake_commit(scene.intake, first, STR("x")));
+    assert_false(intake_commit(scene.intake, first, STR("x"), at_noon));
     assert_true(intake_open(scene.intake, first, id));
     assert_false(intake_open(scene.intake, first, id));
-    assert_false(intake_commit(scene.intake, first, STR("no envelope")));
+    assert_false(intake_commit(scene.intake, first, STR("no envelope"), at_noon));
     assert_true(intake_open(scene.intake, second, id)); /* another source's ticket of that number */
     intake_free(scene.intake);
     assert_int_equal(scene.store.open_uploads, 0);
@@ -265,6 +312,8 @@ int main(void)
         cmocka_unit_test(answers_250_only_when_durable),
         cmocka_unit_test(says_what_went_wrong),
         cmocka_unit_test(tells_of_each_domain_once),
+        cmocka_unit_test(takes_no_time_from_the_future),
+        cmocka_unit_test(refuses_content_ahead_of_credit),
         cmocka_unit_test(refuses_receivers_that_break_the_rules),
         cmocka_unit_test(questions_may_outlive_the_intake),
         cmocka_unit_test(gives_credit_to_the_oldest_alone_when_memory_is_short),
