@@ -73,7 +73,7 @@ bool channel_is_broken(const struct channel *channel)
     return channel->broken;
 }
 
-static void cut_off(struct channel *channel, const char *why)
+void channel_cut(struct channel *channel, const char *why)
 {
     if (channel->broken)
         return;
@@ -117,7 +117,7 @@ static bool take_frame(struct channel *channel, struct str *bytes)
     if (bytes->len < HEADER_SIZE)
         return false;
     if (!message_is_allowed(type, channel->peer, channel->self) || size > message_size_max(type)) {
-        cut_off(channel, "a message that is not its to send");
+        channel_cut(channel, "a message that is not its to send");
         return false;
     }
     if (bytes->len - HEADER_SIZE < size)
@@ -125,7 +125,7 @@ static bool take_frame(struct channel *channel, struct str *bytes)
     struct str payload = str_first(str_skip(*bytes, HEADER_SIZE), size);
     *bytes = str_skip(*bytes, HEADER_SIZE + size);
     if (!channel->host->message(channel->context, channel, type, cursor_over(payload)))
-        cut_off(channel, "a message that makes no sense");
+        channel_cut(channel, "a message that makes no sense");
     return !channel->broken;
 }
 
@@ -186,7 +186,7 @@ static void read_some(struct channel *channel)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
-            cut_off(channel, got == 0 ? "it is gone" : strerror(errno));
+            channel_cut(channel, got == 0 ? "it is gone" : strerror(errno));
             return;
         }
         channel->in.len += (size_t)got;
@@ -220,7 +220,7 @@ void channel_flush(struct channel *channel)
     while (pending.len > 0 && !full) {
         ssize_t sent = send(channel->fd, pending.ptr, pending.len, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-            cut_off(channel, strerror(errno));
+            channel_cut(channel, strerror(errno));
             return;
         }
         full = sent < 0;

@@ -268,7 +268,7 @@ void deliverer_take_peer(void *state, enum role role, unsigned index, int fd)
     deliverer_free_dead(
         deliverer); /* it may die more than once before we are given the time to notice */
     if (deliverer->keeper != NULL)
-        on_broken(deliverer, deliverer->keeper, "a new one came");
+        channel_cut(deliverer->keeper, "a new one came");
     deliverer->keeper = channel_new(ROLE_DELIVERER, ROLE_KEEPER, index, &keeper_host, deliverer);
     channel_attach(deliverer->keeper, deliverer->process->loop, fd);
     tell_unfinished(deliverer);

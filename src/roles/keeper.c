@@ -111,7 +111,7 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         struct channel *old = keeper->peer[i].channel;
         if (old != NULL && channel_peer(old) == role && channel_peer_index(old) == index)
-            on_broken(keeper, old, "a new one came");
+            channel_cut(old, "a new one came");
     }
     struct keeper_peer *peer = keeper_peer_of(keeper, NULL);
     check(peer != NULL); /* the supervisor starts fewer roles than that */

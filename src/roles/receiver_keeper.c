@@ -331,7 +331,7 @@ static void ask_again(struct receiver *receiver)
 void receiver_keeper_came(struct receiver *receiver, unsigned index, int fd)
 {
     if (receiver->keeper != NULL) /* the old one's end was not noticed yet */
-        on_broken(receiver, receiver->keeper, "a new one came");
+        channel_cut(receiver->keeper, "a new one came");
     receiver->keeper = channel_new(ROLE_RECEIVER, ROLE_KEEPER, index, &keeper_hooks_here, receiver);
     channel_attach(receiver->keeper, receiver->process->loop, fd);
     ask_again(receiver);

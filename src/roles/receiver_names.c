@@ -100,7 +100,7 @@ static const struct channel_host resolver_hooks_here = { .message = on_message,
 void receiver_resolver_came(struct receiver *receiver, unsigned index, int fd)
 {
     if (receiver->resolver != NULL)
-        on_broken(receiver, receiver->resolver, "a new one came");
+        channel_cut(receiver->resolver, "a new one came");
     receiver->resolver =
         channel_new(ROLE_RECEIVER, ROLE_RESOLVER, index, &resolver_hooks_here, receiver);
     channel_attach(receiver->resolver, receiver->process->loop, fd);

@@ -165,7 +165,7 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         struct channel *old = resolver->peer[i].channel;
         if (old != NULL && channel_peer(old) == role && channel_peer_index(old) == index)
-            on_broken(resolver, old, "a new one came");
+            channel_cut(old, "a new one came");
     }
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
         if (resolver->peer[i].channel != NULL)

@@ -194,7 +194,9 @@ static void give_message(struct host *host, uint8_t number)
         host->recipients[index] > 0)
         return;
     for (size_t i = 0; i < 4; i++)
-        recipient[i] = (struct recipient){ .address = STR("x@d") };
+        recipient[i] = (struct recipient){ .address = STR("x@d"),
+                                           .original = i > 0 ? STR("rfc822;x@d") : STR_NONE,
+                                           .notify = (uint8_t)(index + i) % 16 };
     if ((number & 0xc0) == 0xc0)
         recipient[0].address = number & 16 ? STR("x@d\r\nDATA") : STR("x@d> SIZE=1");
     struct delivery delivery = {
@@ -203,6 +205,8 @@ static void give_message(struct host *host, uint8_t number)
         .recipient = recipient,
         .recipient_count = (uint32_t)(index % 4 + 1),
         .size = sizes[index % 8],
+        .ret = (uint8_t)(index % 4),
+        .envelope_id = index % 2 != 0 ? STR("Q+2BQ") : STR_NONE,
         .flags = number & 16 ? ENVELOPE_SMTPUTF8 : 0,
         .body_type = number & 32 ? BODY_BINARYMIME : BODY_8BITMIME,
     };

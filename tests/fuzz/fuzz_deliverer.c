@@ -252,14 +252,16 @@ static void say_anything(struct world *world, struct cursor *input)
 static void keeper_goes(struct world *world)
 {
     world->wants = 0;
-    if (world->deliverer->keeper != NULL) /* what is not of the table cuts it */
-        channel_feed(world->deliverer->keeper, STR("\0\0\0\0\xff\xff\0\0"));
+    speak_nonsense(world->deliverer->keeper);
 }
 
 static void keeper_comes(struct world *world)
 {
+    struct channel *former = world->deliverer->keeper;
+
     world->wants = 0;
     deliverer_hooks.peer(world->deliverer, ROLE_KEEPER, 0, -1);
+    speak_nonsense(former);
 }
 
 /* ---- what the keeper hears ---- */

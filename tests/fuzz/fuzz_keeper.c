@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* fuzz_keeper.c: receivers, deliverers and the resolver have been taken over, and the disk fails.
+/* fuzz_keeper.c: receivers, deliverers and the resolver have been taken over, the operator asks for
+ * anything, and the disk fails.
  *
  * The real keeper over the real store on a disk in memory. Its peers say whatever the table lets
  * them say (speak.h), in any order; time passes, peers die and come again, writes and syncs fail.
@@ -9,14 +10,20 @@
  *   3  a 250 for a content stands for a message that outlives a power cut, unless its recipients
  *      were answered for since
  *   4  each event is one line of printable ASCII
+ *   5  at the control socket, every line is answered by lines of JSON that say ok or not
  *
  * The input is a row of operations: an octet (low half: what; high half: whose), then what speak.c
  * makes a frame of.
  */
 #include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "net/socket.h"
 #include "roles/keeper.h"
 #include "roles/keeper_session.h"
 
@@ -24,7 +31,7 @@
 #include "speak.h"
 #include "store/fake_disk.h"
 
-enum { PEERS = 5, TURNS = 6, SEGMENT = 64 * 1024, OPERATIONS_MAX = 400 };
+enum { PEERS = 5, CALLERS = 2, TURNS = 6, SEGMENT = 64 * 1024, OPERATIONS_MAX = 400 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,15 +43,23 @@ static const struct {
     { ROLE_DELIVERER, 2 }, { ROLE_RESOLVER, 1 },
 };
 
+struct caller {
+    int fd; /* ours; -1: none */
+    int peer;
+    struct buf line;
+};
+
 struct world {
     struct role_process process;
     struct keeper *keeper;
     struct fake_disk *disk;
     struct speak speak;
-    bool is_stored[SPEAK_IDS];  /* a 250 was said for it */
-    bool is_touched[SPEAK_IDS]; /* since then something may have been settled */
-    unsigned expects[PEERS]
-                    [8]; /* by ticket: number of the id + 1 that was committed or asked about */
+    bool is_stored[SPEAK_IDS];     /* a 250 was said for it */
+    bool is_touched[SPEAK_IDS];    /* since then something may have been settled */
+    struct caller caller[CALLERS]; /* at the control socket */
+    int listener;
+    /* By ticket: number of the id + 1 that was committed or asked about. */
+    unsigned expects[PEERS][8];
 };
 
 static void one_line(void *context, struct str line)
@@ -110,15 +125,9 @@ static void start(struct world *world)
     keeper->schedule = schedule_new(&settings, &keeper_schedule_host, keeper,
                                     &world->process.random, keeper_now(keeper));
     keeper_routes_configure(keeper);
+    keeper_control_start(keeper);
     keeper_domain_changed(keeper, STR("example.org"));
     keeper_domain_changed(keeper, STR("example.net"));
-}
-
-static void come(struct world *world, unsigned peer)
-{
-    for (int i = 0; i < 8; i++)
-        world->expects[peer][i] = 0;
-    keeper_hooks.peer(world->keeper, who[peer].role, who[peer].index, -1);
 }
 
 static struct channel *channel_of(const struct world *world, unsigned peer)
@@ -130,6 +139,16 @@ static struct channel *channel_of(const struct world *world, unsigned peer)
             return channel;
     }
     return NULL;
+}
+
+static void come(struct world *world, unsigned peer)
+{
+    struct channel *former = channel_of(world, peer);
+
+    for (int i = 0; i < 8; i++)
+        world->expects[peer][i] = 0;
+    keeper_hooks.peer(world->keeper, who[peer].role, who[peer].index, -1);
+    speak_nonsense(former);
 }
 
 /* ---- what the keeper says ---- */
@@ -209,6 +228,65 @@ static void hear_all(struct world *world)
     }
 }
 
+/* ---- the operator ---- */
+
+static void touch_all(struct world *world)
+{
+    for (int i = 0; i < SPEAK_IDS; i++)
+        world->is_touched[i] = true;
+}
+
+static void hear_caller(struct caller *caller)
+{
+    char bytes[4096];
+    ssize_t got;
+
+    while (caller->fd >= 0 && (got = recv(caller->fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
+        buf_add_bytes(&caller->line, bytes, (size_t)got);
+        struct str text = buf_str(&caller->line);
+        struct str rest = text;
+        struct str line;
+        while (str_find(rest, '\n') >= 0 && str_cut(&rest, '\n', &line)) {
+            json_t *answer = json_loadb(line.ptr, line.len, 0, NULL);
+            check(json_is_boolean(json_object_get(answer, "ok")));
+            json_decref(answer);
+        }
+        buf_consume(&caller->line, text.len - rest.len);
+    }
+}
+
+static void caller_go(struct caller *caller)
+{
+    if (caller->fd >= 0)
+        (void)close(caller->fd);
+    caller->fd = -1;
+    buf_fini(&caller->line);
+}
+
+static void caller_come(struct world *world, struct caller *caller)
+{
+    int fd[2];
+
+    caller_go(caller);
+    check(socket_pair(SOCK_STREAM, fd) == 0);
+    *caller = (struct caller){ .fd = fd[0], .peer = fd[1] };
+    hand_socket.accepted = fd[1];
+    check(hand_loop_ready(world->process.loop, world->listener, WATCH_READ));
+    check(hand_socket.accepted < 0);
+}
+
+static void caller_say(struct world *world, struct caller *caller, struct str bytes)
+{
+    if (caller->fd < 0)
+        caller_come(world, caller);
+    touch_all(world); /* the operator may discard */
+    if (bytes.len > 0)
+        (void)send(caller->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)hand_loop_ready(world->process.loop, caller->peer, WATCH_READ);
+}
+
+/* ---- turns ---- */
+
 static void turn(struct world *world)
 {
     struct keeper *keeper = world->keeper;
@@ -217,7 +295,10 @@ static void turn(struct world *world)
         (void)keeper_hooks.turn(keeper, keeper_now(keeper));
         (void)worker_collect(keeper->store_worker);
         (void)worker_collect(keeper->directory_worker);
+        (void)stream_set_flush(&world->process.streams);
         hear_all(world);
+        for (unsigned k = 0; k < CALLERS; k++)
+            hear_caller(&world->caller[k]);
     }
 }
 
@@ -239,12 +320,6 @@ static void expect_of(struct world *world, unsigned peer, enum message_type type
     }
     if (type == MESSAGE_doubt_ask && message_get_doubt_ask(payload, &doubt) && doubt.ticket < 8)
         world->expects[peer][doubt.ticket] = speak_id_number(doubt.id) + 1;
-}
-
-static void touch_all(struct world *world)
-{
-    for (int i = 0; i < SPEAK_IDS; i++)
-        world->is_touched[i] = true;
 }
 
 static void say(struct world *world, unsigned peer, struct cursor *input)
@@ -302,8 +377,18 @@ static void operate(struct world *world, uint8_t operation, struct cursor *input
 {
     unsigned peer = (operation >> 4) % PEERS;
     struct channel *channel = channel_of(world, peer);
+    struct caller *caller = &world->caller[(operation >> 4) % CALLERS];
 
     switch (operation & 15) {
+    case 7:
+        caller_say(world, caller, cursor_bytes(input, cursor_u8(input)));
+        turn(world);
+        return;
+    case 8:
+        caller_go(caller);
+        (void)hand_loop_ready(world->process.loop, caller->peer, WATCH_READ);
+        turn(world);
+        return;
     case 9:
         pass_time(world, cursor_u8(input));
         return;
@@ -365,6 +450,7 @@ static void begin(struct world *world)
 {
     static struct config *config;
     struct config_problems problems = { 0 };
+    int listener[2];
 
     if (config == NULL)
         check(config_load_text(STR("fuzz"), str_from(config_text), &config, &problems) == 0);
@@ -373,7 +459,14 @@ static void begin(struct world *world)
     random_from_seed(&world->process.random, 1);
     stream_set_init(&world->process.streams);
     world->disk = fake_disk_new(1);
+    hand_socket = (struct hand_socket){ .accepted = -1 };
     world->keeper = keeper_hooks.create(&world->process);
+    check(socket_pair(SOCK_STREAM, listener) == 0);
+    (void)close(listener[1]);
+    world->listener = listener[0];
+    for (unsigned i = 0; i < CALLERS; i++)
+        world->caller[i].fd = world->caller[i].peer = -1;
+    keeper_hooks.listener(world->keeper, LISTENER_CONTROL, world->listener);
     start(world);
     for (unsigned peer = 0; peer < PEERS; peer++)
         come(world, peer);
@@ -386,6 +479,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     log_set_sink(one_line, NULL);
     log_set_level(LOG_DEBUG);
+    check(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as role.c does */
     begin(&world);
     for (int i = 0; i < OPERATIONS_MAX && input.left.len > 0; i++)
         operate(&world, cursor_u8(&input), &input);
@@ -393,6 +487,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size % 2 != 0)
         fake_disk_die_at(world.disk, 1);
     keeper_hooks.destroy(world.keeper);
+    for (unsigned i = 0; i < CALLERS; i++)
+        caller_go(&world.caller[i]);
     loop_free(world.process.loop);
     check_promises(&world);
     fake_disk_free(world.disk);

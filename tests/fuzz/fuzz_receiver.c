@@ -346,15 +346,25 @@ static void say_anything(struct world *world, struct channel *channel, enum role
 
 static void keeper_comes(struct world *world)
 {
+    struct channel *former = world->receiver->keeper;
+
     receiver_hooks.peer(world->receiver, ROLE_KEEPER, 0, -1);
+    speak_nonsense(former);
     for (unsigned i = 0; i < world->uploads; i++)
         world->upload[i].is_open = false; /* no octet of them comes any more */
 }
 
+static void resolver_comes(struct world *world)
+{
+    struct channel *former = world->receiver->resolver;
+
+    receiver_hooks.peer(world->receiver, ROLE_RESOLVER, 0, -1);
+    speak_nonsense(former);
+}
+
 static void keeper_goes(struct world *world)
 {
-    if (world->receiver->keeper != NULL) /* what is not of the table cuts it */
-        channel_feed(world->receiver->keeper, STR("\0\0\0\0\xff\xff\0\0"));
+    speak_nonsense(world->receiver->keeper);
     for (unsigned i = 0; i < world->uploads; i++)
         world->upload[i].is_open = false;
 }
@@ -422,7 +432,7 @@ static void operate(struct world *world, uint8_t operation, struct cursor *input
         break;
     case 12:
         if (which == 15)
-            receiver_hooks.peer(world->receiver, ROLE_RESOLVER, 0, -1);
+            resolver_comes(world);
         else
             say_anything(world, world->receiver->resolver, ROLE_RESOLVER, input);
         break;

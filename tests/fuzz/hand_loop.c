@@ -109,6 +109,8 @@ void hand_loop_pass(struct loop *loop, int64_t ms)
 
 bool hand_loop_ready(struct loop *loop, int fd, unsigned what)
 {
+    if (fd < 0)
+        return false;
     list_each (link, &loop->watches) {
         struct watch *watch = container_of(link, struct watch, link);
         if (watch->fd != fd || (watch->what & what) == 0)

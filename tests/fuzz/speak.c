@@ -266,6 +266,12 @@ void speak_frame(struct buf *out, const struct speak *speak, enum message_type t
 #undef TEXT
 #undef MESSAGE
 
+void speak_nonsense(struct channel *channel)
+{
+    if (channel != NULL)
+        channel_feed(channel, STR("\0\0\0\0\xff\xff\0\0"));
+}
+
 enum message_type hear_frame(struct str *bytes, enum role self, enum role peer,
                              struct cursor *out_payload)
 {

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/cursor.h"
-#include "roles/messages.h"
+#include "roles/channel.h"
 
 enum { SPEAK_NUMBERS = 16, SPEAK_IDS = 8 };
 
@@ -32,6 +32,10 @@ enum message_type speak_type(enum role self, enum role peer, uint8_t n);
 /* Adds one frame, header and payload, whose payload is of the size that is allowed. */
 void speak_frame(struct buf *out, const struct speak *speak, enum message_type type,
                  struct cursor *input);
+
+/* What no peer may say: it cuts the channel. Also said by one whose successor has just come, for
+ * its last words may lie in the socket still. NULL is fine. */
+void speak_nonsense(struct channel *channel);
 
 /* One frame off the front of *bytes, which must be a good one from `self` to `peer`. */
 enum message_type hear_frame(struct str *bytes, enum role self, enum role peer,
