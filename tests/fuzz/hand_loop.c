@@ -120,3 +120,9 @@ bool hand_loop_ready(struct loop *loop, int fd, unsigned what)
     }
     return false;
 }
+
+void *hand_loop_newest(const struct loop *loop)
+{
+    check(!list_is_empty(&loop->watches));
+    return container_of(loop->watches.prev, struct watch, link)->context;
+}

@@ -13,6 +13,8 @@
 void hand_loop_pass(struct loop *loop, int64_t ms);
 /* Calls ready() of the watch over this descriptor; false if none waits for any of `what`. */
 bool hand_loop_ready(struct loop *loop, int fd, unsigned what);
+/* Whom the newest watch calls. */
+void *hand_loop_newest(const struct loop *loop);
 
 /* hand_socket.c in the place of net/socket.c: connections come from the target too. */
 struct hand_socket {
