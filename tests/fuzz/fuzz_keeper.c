@@ -435,9 +435,9 @@ static void check_promises(struct world *world)
     fake_disk_set_capacity(world->disk, 0);
     fake_disk_cut_power(world->disk);
     check(log_store_open(&settings, fake_disk_use(world->disk), worker, now, &store) == 0);
-    for (uint8_t i = 0; i < SPEAK_IDS; i++)
+    for (unsigned i = 0; i < SPEAK_IDS; i++)
         if (world->is_stored[i] && !world->is_touched[i])
-            store_ask(store, speak_id(i), must_be_there, NULL);
+            store_ask(store, speak_id((uint8_t)i), must_be_there, NULL);
     for (int i = 0; i < TURNS; i++) {
         store_turn(store, now);
         (void)worker_collect(worker);

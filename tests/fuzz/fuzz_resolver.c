@@ -46,63 +46,67 @@ struct ub_ctx *ub_ctx_create_event(struct event_base *base)
     return &unbound;
 }
 
-void ub_ctx_delete(struct ub_ctx *context)
+void ub_ctx_delete(struct ub_ctx *ctx)
 {
-    (void)context; /* questions that are open get no answer */
+    (void)ctx; /* questions that are open get no answer */
 }
 
-int ub_resolve_event(struct ub_ctx *context, const char *name, int type, int class, void *mine,
-                     ub_event_callback_type answer, int *out_id)
+int ub_resolve_event(struct ub_ctx *ctx, const char *name, int rrtype, int rrclass, void *mydata,
+                     ub_event_callback_type callback, int *async_id)
 {
-    (void)out_id;
-    check(domain_is_valid(str_from(name)) && type >= 0 && type <= UINT16_MAX && class == 1);
-    if (context->count == OPEN_MAX)
+    (void)async_id;
+    check(domain_is_valid(str_from(name)) && rrtype >= 0 && rrtype <= UINT16_MAX && rrclass == 1);
+    if (ctx->count == OPEN_MAX)
         return UB_NOMEM;
-    context->question[context->count].context = mine;
-    context->question[context->count++].answer = answer;
+    if (str_equals(str_from(name), STR("localhost"))) { /* what is known here is said at once */
+        callback(mydata, 3, NULL, 0, 0, NULL, 0);
+        return 0;
+    }
+    ctx->question[ctx->count].context = mydata;
+    ctx->question[ctx->count++].answer = callback;
     return 0;
 }
 
-int ub_ctx_debuglevel(struct ub_ctx *context, int level)
+int ub_ctx_debuglevel(struct ub_ctx *ctx, int d)
 {
-    (void)context;
-    (void)level;
+    (void)ctx;
+    (void)d;
     return 0;
 }
 
-int ub_ctx_set_option(struct ub_ctx *context, const char *name, const char *value)
+int ub_ctx_set_option(struct ub_ctx *ctx, const char *opt, const char *val)
 {
-    (void)context;
-    (void)name;
-    (void)value;
+    (void)ctx;
+    (void)opt;
+    (void)val;
     return 0;
 }
 
-int ub_ctx_set_fwd(struct ub_ctx *context, const char *address)
+int ub_ctx_set_fwd(struct ub_ctx *ctx, const char *addr)
 {
-    (void)context;
-    (void)address;
+    (void)ctx;
+    (void)addr;
     return 0;
 }
 
-int ub_ctx_resolvconf(struct ub_ctx *context, const char *name)
+int ub_ctx_resolvconf(struct ub_ctx *ctx, const char *fname)
 {
-    (void)context;
-    (void)name;
+    (void)ctx;
+    (void)fname;
     return 0;
 }
 
-int ub_ctx_hosts(struct ub_ctx *context, const char *name)
+int ub_ctx_hosts(struct ub_ctx *ctx, const char *fname)
 {
-    (void)context;
-    (void)name;
+    (void)ctx;
+    (void)fname;
     return 0;
 }
 
-int ub_ctx_add_ta(struct ub_ctx *context, const char *anchor)
+int ub_ctx_add_ta(struct ub_ctx *ctx, const char *ta)
 {
-    (void)context;
-    (void)anchor;
+    (void)ctx;
+    (void)ta;
     return 0;
 }
 

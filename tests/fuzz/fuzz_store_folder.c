@@ -135,7 +135,7 @@ static void keep_name(void *context, const char *name)
     struct folder *folder = context;
 
     check(folder->count < FILES_MAX && strlen(name) < FILE_NAME_SIZE);
-    (void)strcpy(folder->file[folder->count++].name, name);
+    memcpy(folder->file[folder->count++].name, name, strlen(name) + 1);
 }
 
 static int by_name(const void *a, const void *b)
@@ -257,6 +257,7 @@ static void copy_range(struct folder *folder, struct file *file, struct cursor *
 static void change(struct folder *folder, struct cursor *input)
 {
     uint8_t what = cursor_u8(input);
+    check(folder->count > 0);
     struct file *file = &folder->file[cursor_u8(input) % folder->count];
     struct file *other;
 

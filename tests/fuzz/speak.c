@@ -23,8 +23,8 @@ struct message_id speak_id(uint8_t number)
 
 unsigned speak_id_number(struct message_id id)
 {
-    for (uint8_t i = 0; i < SPEAK_IDS; i++)
-        if (message_id_equals(id, speak_id(i)))
+    for (unsigned i = 0; i < SPEAK_IDS; i++)
+        if (message_id_equals(id, speak_id((uint8_t)i)))
             return i;
     return SPEAK_IDS;
 }
@@ -95,7 +95,7 @@ static struct str word(struct cursor *input)
     if (n < 0xf8)
         return cursor_bytes(input, n & 0x1f);
     memset(room, 'x', sizeof room);
-    memcpy(room, "a@", 2);
+    room[1] = '@';
     return str_of(room, n < 0xfc ? (size_t)(n & 3) * 250 : sizeof room);
 }
 
