@@ -2,7 +2,7 @@
 /* fuzz_resolver.c: receivers and the keeper ask for anything, and the network answers anything.
  *
  * The real role over a libunbound of our own, which keeps the questions and answers them in any
- * order, with any packet, twice never, or not at all. Askers die and come again, time passes.
+ * order, with any packet, at once or not at all. Askers die and come again, time passes.
  *   1  the resolver does not die
  *   2  each question is answered once at most, to the one who asked it, by what decodes
  *   3  a name that is none reaches no library
