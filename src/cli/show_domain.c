@@ -2,6 +2,8 @@
 /* show_domain.c: status and domains for people. */
 #include "cli/show.h"
 
+#include "base/printable.h"
+
 /* ---- tables of domains ---- */
 
 static void print_domains(struct cli *cli, const json_t *domains)
@@ -32,6 +34,7 @@ void show_domains(struct cli *cli, const json_t *answer)
 {
     const json_t *domains = json_object_get(answer, "domains");
     struct str after = show_text(answer, "after");
+    struct buf shown = { 0 };
 
     if (json_array_size(domains) == 0) {
         show_sentence(cli, "no domain is protected yet; `holdfast domain add example.org` "
@@ -39,10 +42,12 @@ void show_domains(struct cli *cli, const json_t *answer)
         return;
     }
     print_domains(cli, domains);
+    printable_add(&shown, after);
     if (after.len > 0)
         buf_add_format(&cli->out,
                        text_in(cli->language, "more: holdfast domain list --after %.*s\n"),
-                       STR_FMT(after));
+                       STR_FMT(buf_str(&shown)));
+    buf_fini(&shown);
 }
 
 /* ---- status ---- */
@@ -81,8 +86,9 @@ static void print_store(struct cli *cli, const json_t *store)
     const char *color = cli->use_color ? show_color(condition) : NULL;
 
     line_name(cli, "store");
-    buf_add_format(&cli->out, "%s%.*s%s, ", color != NULL ? color : "", STR_FMT(condition),
-                   color != NULL ? COLOR_RESET : "");
+    buf_add(&cli->out, str_from(color));
+    printable_add(&cli->out, condition);
+    buf_add(&cli->out, color != NULL ? STR(COLOR_RESET ", ") : STR(", "));
     human_add_size(&cli->out, show_number(store, "used_bytes"));
     show_sentence(cli, " used, ");
     human_add_size(&cli->out, show_number(store, "free_bytes"));

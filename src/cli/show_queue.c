@@ -2,6 +2,8 @@
 /* show_queue.c: messages for people. */
 #include "cli/show.h"
 
+#include "base/printable.h"
+
 void show_messages(struct cli *cli, const json_t *answer)
 {
     struct table table = { .heading = { "ID", "DOMAIN", "STATE", "AGE", ">SIZE", ">RECIPIENTS",
@@ -10,6 +12,7 @@ void show_messages(struct cli *cli, const json_t *answer)
                            .language = cli->language };
     const json_t *messages = json_object_get(answer, "messages");
     struct str after = show_text(answer, "after");
+    struct buf shown = { 0 };
     const json_t *message;
     size_t i;
 
@@ -20,7 +23,8 @@ void show_messages(struct cli *cli, const json_t *answer)
     json_array_foreach(messages, i, message)
     {
         struct buf recipients = { 0 };
-        int64_t count = show_number(message, "pending") + show_number(message, "rescued");
+        uint64_t count = (uint64_t)show_number(message, "pending") +
+                         (uint64_t)show_number(message, "rescued"); /* no sum overflows */
         buf_add_format(&recipients, "%lld", (long long)count);
         cell_text(&table, message, "id");
         cell_text(&table, message, "domain");
@@ -34,9 +38,11 @@ void show_messages(struct cli *cli, const json_t *answer)
         buf_fini(&recipients);
     }
     table_print(&table, &cli->out);
+    printable_add(&shown, after);
     if (after.len > 0)
         buf_add_format(&cli->out, text_in(cli->language, "more: the same with --after %.*s\n"),
-                       STR_FMT(after));
+                       STR_FMT(buf_str(&shown)));
+    buf_fini(&shown);
 }
 
 static void print_recipients(struct cli *cli, const json_t *message)

@@ -28,6 +28,14 @@ void envelope_encode(struct buf *out, const struct envelope *envelope)
     }
 }
 
+static struct str decode_text(struct cursor *cursor)
+{
+    struct str text = cursor_counted(cursor);
+    if (text.len > ENVELOPE_TEXT_MAX)
+        cursor->failed = true;
+    return text;
+}
+
 static void decode_recipients(struct cursor *cursor, struct arena *arena, struct envelope *envelope)
 {
     envelope->recipient_count = cursor_u32(cursor);
@@ -37,8 +45,8 @@ static void decode_recipients(struct cursor *cursor, struct arena *arena, struct
         return;
     envelope->recipient = arena_new(arena, envelope->recipient_count * sizeof(struct recipient));
     for (uint32_t i = 0; i < envelope->recipient_count; i++) {
-        envelope->recipient[i].address = cursor_counted(cursor);
-        envelope->recipient[i].original = cursor_counted(cursor);
+        envelope->recipient[i].address = decode_text(cursor);
+        envelope->recipient[i].original = decode_text(cursor);
         envelope->recipient[i].notify = cursor_u8(cursor);
     }
 }
@@ -56,14 +64,15 @@ bool envelope_decode(struct cursor *cursor, struct arena *arena, struct envelope
     uint8_t body_type = cursor_u8(cursor);
     envelope.flags = cursor_u8(cursor);
     envelope.client = endpoint_decode(cursor);
-    envelope.helo = cursor_counted(cursor);
-    envelope.client_name = cursor_counted(cursor);
-    envelope.protocol = cursor_counted(cursor);
-    envelope.sender = cursor_counted(cursor);
-    envelope.envelope_id = cursor_counted(cursor);
+    envelope.helo = decode_text(cursor);
+    envelope.client_name = decode_text(cursor);
+    envelope.protocol = decode_text(cursor);
+    envelope.sender = decode_text(cursor);
+    envelope.envelope_id = decode_text(cursor);
     envelope.ret = cursor_u8(cursor);
     decode_recipients(cursor, arena, &envelope);
-    if (!cursor_ok(cursor) || body_type > BODY_BINARYMIME)
+    if (!cursor_ok(cursor) || body_type > BODY_BINARYMIME || envelope.received_ms < 0 ||
+        envelope.received_ms > ENVELOPE_TIME_MAX)
         return false;
     envelope.body_type = (enum body_type)body_type;
     *out_envelope = envelope;

@@ -41,7 +41,11 @@ struct recipient {
     uint8_t notify;      /* enum notify bits */
 };
 
-enum { ENVELOPE_RECIPIENTS_MAX = 1000 };
+enum {
+    ENVELOPE_RECIPIENTS_MAX = 1000,
+    ENVELOPE_TEXT_MAX = 2048, /* octets of each string: none is longer than a line of SMTP */
+};
+#define ENVELOPE_TIME_MAX INT64_C(253402300799999) /* the end of the year 9999, ms */
 
 struct envelope {
     struct message_id id;
@@ -61,7 +65,8 @@ struct envelope {
 
 void envelope_encode(struct buf *out, const struct envelope *envelope);
 /* The recipients' array comes from `arena`, the strings point into the cursor's bytes. False for an
- * unknown version, a cut record or more than ENVELOPE_RECIPIENTS_MAX recipients. */
+ * unknown version, a cut record, a time before 1970 or what is above one of the limits: whoever
+ * reads on may add to the time, and knows how large the parts get. */
 bool envelope_decode(struct cursor *cursor, struct arena *arena, struct envelope *out_envelope);
 /* The domain of a recipient: what is behind the last @. */
 struct str recipient_domain(const struct recipient *recipient);

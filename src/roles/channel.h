@@ -34,6 +34,9 @@ void channel_cut(struct channel *channel, const char *why);
 enum role channel_peer(const struct channel *channel);
 unsigned channel_peer_index(const struct channel *channel);
 bool channel_is_broken(const struct channel *channel);
+/* Nothing comes from the peer any more, not even what is in the socket already; the host is told,
+ * once. For a peer whose successor is here before its own end was noticed. */
+void channel_cut(struct channel *channel, const char *why);
 
 /* channel_send(channel, content_taken, .ticket = 7, .octets = 4096); a broken channel drops it. */
 #define channel_send(channel, name, ...)                                                           \

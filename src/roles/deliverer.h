@@ -45,6 +45,7 @@ struct session {
     struct stream *stream;
     struct deliver_client *client; /* NULL while connecting */
     bool is_ready;
+    unsigned window; /* messages at once, once it is ready */
     bool is_over;
     struct link items;
     struct link wants; /* struct item.want_link: content to be fed after the client's call */

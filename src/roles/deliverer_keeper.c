@@ -58,6 +58,18 @@ static bool take_end(struct deliverer *deliverer, struct cursor payload)
     return true;
 }
 
+/* The keeper knows the window, and what the session has; who hands out more, or the same twice, is
+ * no keeper. */
+static bool may_take(struct session *session, struct message_id id)
+{
+    unsigned count = 0;
+
+    list_each (link, &session->items)
+        count++;
+    return !session->is_ready ||
+           (count < session->window && session_find_item(session, id) == NULL);
+}
+
 static bool take_deliver(struct deliverer *deliverer, struct cursor payload)
 {
     struct message_deliver message;
@@ -68,10 +80,11 @@ static bool take_deliver(struct deliverer *deliverer, struct cursor payload)
         return false;
     struct session *session = find_session(deliverer, message.session);
     struct cursor cursor = cursor_over(message.envelope);
-    bool good = envelope_decode(&cursor, &arena, &envelope) && cursor_done(&cursor) &&
-                envelope.recipient_count <= DELIVER_RECIPIENTS_MAX &&
-                message.recipients.len == envelope.recipient_count * sizeof(uint32_t) &&
-                message.content.len <= message.size;
+    bool good =
+        envelope_decode(&cursor, &arena, &envelope) && cursor_done(&cursor) &&
+        envelope.recipient_count > 0 && envelope.recipient_count <= DELIVER_RECIPIENTS_MAX &&
+        message.recipients.len == envelope.recipient_count * sizeof(uint32_t) &&
+        message.content.len <= message.size && (session == NULL || may_take(session, envelope.id));
     if (good && session != NULL && session->is_ready && !deliverer->process->is_stopping) {
         struct item *item = memory_new(sizeof *item);
         item->id = envelope.id;

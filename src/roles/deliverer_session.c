@@ -75,6 +75,7 @@ static void on_ready(void *context, const struct smtp_greeting *greeting, unsign
     struct deliverer *deliverer = session->deliverer;
 
     session->is_ready = true;
+    session->window = window;
     if (deliverer->keeper == NULL || session->is_orphan)
         return;
     channel_send(deliverer->keeper, session_ready, .session = session->number, .window = window,

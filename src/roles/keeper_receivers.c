@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* keeper_receivers.c: what receivers ask of the keeper. */
 #include "base/log.h"
+#include "receive/session.h"
 #include "roles/keeper.h"
 #include "verify/relay.h"
+
+_Static_assert((int)RECEIVE_WINDOW <= (int)INTAKE_AHEAD_MAX, "a session may use its whole window");
 
 static void answer(const struct keeper_peer *peer, uint64_t ticket, const struct verdict *verdict)
 {

@@ -243,6 +243,8 @@ static bool take_content_answer(struct receiver *receiver, struct cursor payload
         map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
     if (connection == NULL)
         return true;
+    if (connection->content != CONTENT_COMMITTED)
+        return false; /* of what it has not got whole */
     forget_content(connection);
     if (connection->is_over)
         return true;

@@ -155,7 +155,7 @@ bool intake_write(struct intake *intake, struct intake_key key, struct str bytes
 {
     struct upload *upload = find(intake, key);
 
-    if (upload == NULL)
+    if (upload == NULL || bytes.len > INTAKE_AHEAD_MAX - upload->owed)
         return false;
     store_upload_write(upload->store_upload, bytes);
     upload->owed += bytes.len;

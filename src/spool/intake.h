@@ -34,8 +34,11 @@ struct intake *intake_new(struct store *store, uint64_t memory_budget,
                           const struct intake_host *host, void *context);
 void intake_free(struct intake *intake); /* before the store is closed; aborts uploads */
 
-/* False: the receiver broke the rules (an unknown or doubled ticket, an envelope that does not
- * decode); its channel should be cut. */
+/* Octets of one upload for which no credit was given yet. */
+enum { INTAKE_AHEAD_MAX = 128 * 1024 };
+
+/* False: the receiver broke the rules (an unknown or doubled ticket, more octets than it had credit
+ * for, an envelope that does not decode); its channel should be cut. */
 bool intake_open(struct intake *intake, struct intake_key key, struct message_id id);
 bool intake_write(struct intake *intake, struct intake_key key, struct str bytes);
 /* The message counts as received at `received_ms`, whatever the receiver's clock wrote into the

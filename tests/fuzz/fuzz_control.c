@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* fuzz_control.c: any line is answered by at least one line of JSON that says ok or not. Several
- * requests may come in one input, one per line. */
+/* fuzz_control.c: any line is answered by at least one line of JSON that says ok or not, and is one
+ * line of printable ASCII in the log. Several requests may come in one input, one per line. */
 #include "../unit/control/fake.h"
 
 #include "base/log.h"
@@ -8,10 +8,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void ignore_line(void *context, struct str line)
+static void check_event(void *context, struct str line)
 {
     (void)context;
-    (void)line;
+    for (size_t i = 0; i < line.len; i++)
+        check(line.ptr[i] >= ' ' && line.ptr[i] < 0x7f);
 }
 
 static void check_answer(struct fake *fake)
@@ -47,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str line;
     uint64_t ticket = 0;
 
-    log_set_sink(ignore_line, NULL);
+    log_set_sink(check_event, NULL);
+    log_set_level(LOG_DEBUG);
     struct fake *fake = fake_new();
     fake->knows_routes = size % 2 == 0;
     control_lines_feed(&lines, str_of(data, size));

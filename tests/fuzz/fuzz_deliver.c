@@ -8,9 +8,12 @@
  *     'x'     that content cannot be had
  *     'd' 'q' 'e'   drained, quit, the peer closes
  *     't'     ten seconds go by
+ *     'b' N   the server says the next N octets, whatever they are
  *     other   is said by the server, up to and with the next LF
  *
- * Checked is what client.h promises the host.
+ * Checked is what client.h promises the host, and what leaves for the server: commands we know, one
+ * to a line, chunks of the size that was announced, the lines of our content and nothing else; of
+ * an address that holds a line end, nothing. Who is said to have been accepted was sent whole.
  */
 #include <string.h>
 
@@ -27,8 +30,17 @@ struct wanted {
     size_t size;
 };
 
+struct wire { /* what leaves */
+    struct buf line;
+    uint64_t chunk; /* octets of it still to come */
+    bool is_last;   /* it is the last */
+    unsigned ends;  /* contents that are complete */
+};
+
 struct host {
     struct deliver_client *client;
+    struct wire wire;
+    unsigned accepted;
     struct now now;
     unsigned window, under_way;
     uint32_t recipients[MESSAGES]; /* of the messages under way; 0: it is not */
@@ -42,10 +54,77 @@ struct host {
 static const uint32_t sizes[] = { 0, 1, 7, 300, 5000, 70000, 200000, 64 * 1024 };
 static char content[200000];
 
+static const char line_of_content[] = "A line that is of no interest\r\n.\r\n";
+
+static bool is_content_line(struct str line)
+{
+    return str_equals(line, STR("..")) || str_equals(line, STR(".")) ||
+           (line.len > 0 && str_starts(STR("A line that is of no interest"), line));
+}
+
+static void take_chunk(struct wire *wire, struct str line)
+{
+    struct str size = str_skip(line, 5);
+    wire->is_last = str_ends_nocase(size, STR(" LAST"));
+    if (wire->is_last)
+        size.len -= 5;
+    check(str_to_u64(size, 1 << 20, &wire->chunk));
+    wire->ends += wire->is_last && wire->chunk == 0;
+}
+
+static void check_line(struct wire *wire, struct str line)
+{
+    static const char *const commands[] = {
+        "EHLO me.example",
+        "HELO me.example",
+        "MAIL FROM:<a@s>",
+        "RCPT TO:<x@d>",
+        "DATA",
+        "QUIT",
+        "RSET",
+        "BDAT ",
+    };
+    bool is_known = is_content_line(line);
+
+    for (size_t i = 0; i < line.len; i++)
+        check(line.ptr[i] >= ' ' && line.ptr[i] < 0x7f);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        is_known = is_known || str_starts(line, str_from(commands[i]));
+    check(is_known);
+    wire->ends += str_equals(line, STR("."));
+    if (str_starts(line, STR("BDAT ")))
+        take_chunk(wire, line);
+}
+
+static struct str skip_chunk(struct wire *wire, struct str bytes)
+{
+    size_t size = bytes.len < wire->chunk ? bytes.len : (size_t)wire->chunk;
+    wire->chunk -= size;
+    wire->ends += wire->is_last && wire->chunk == 0;
+    return str_skip(bytes, size);
+}
+
 static void host_send(void *context, struct str bytes)
 {
     struct host *host = context;
+    struct wire *wire = &host->wire;
+
     check(!host->is_closed && bytes.len > 0);
+    while (bytes.len > 0) {
+        ptrdiff_t end = str_find(bytes, '\n');
+        if (wire->chunk > 0) {
+            bytes = skip_chunk(wire, bytes);
+            continue;
+        }
+        size_t size = end < 0 ? bytes.len : (size_t)end + 1;
+        buf_add(&wire->line, str_first(bytes, size));
+        bytes = str_skip(bytes, size);
+        if (end < 0)
+            break;
+        check(wire->line.len >= 2 && wire->line.ptr[wire->line.len - 2] == '\r');
+        check_line(wire, str_first(buf_str(&wire->line), wire->line.len - 2));
+        buf_reset(&wire->line);
+    }
 }
 
 static void host_ready(void *context, const struct smtp_greeting *greeting, unsigned window)
@@ -65,10 +144,14 @@ static void host_result(void *context, struct message_id id, const struct verdic
     size_t index = id.bytes[0];
     check(!host->is_closed && count > 0 && host->recipients[index] == count);
     check(!in_doubt || host->is_whole[index]);
+    bool is_accepted = false;
     for (uint32_t i = 0; i < count; i++) {
+        is_accepted = is_accepted || verdict[i].fate == FATE_ACCEPT;
         check(verdict[i].code >= 200 && verdict[i].code <= 599 && verdict[i].code / 100 != 3);
         check(verdict[i].fate != FATE_ACCEPT || (host->is_whole[index] && !in_doubt));
     }
+    host->accepted += is_accepted;
+    check(host->accepted <= host->wire.ends);
     host->recipients[index] = 0;
     host->under_way--;
 }
@@ -111,13 +194,19 @@ static void give_message(struct host *host, uint8_t number)
         host->recipients[index] > 0)
         return;
     for (size_t i = 0; i < 4; i++)
-        recipient[i] = (struct recipient){ .address = STR("x@d") };
+        recipient[i] = (struct recipient){ .address = STR("x@d"),
+                                           .original = i > 0 ? STR("rfc822;x@d") : STR_NONE,
+                                           .notify = (uint8_t)(index + i) % 16 };
+    if ((number & 0xc0) == 0xc0)
+        recipient[0].address = number & 16 ? STR("x@d\r\nDATA") : STR("x@d> SIZE=1");
     struct delivery delivery = {
         .id = { { (uint8_t)index } },
-        .sender = STR("a@s"),
+        .sender = (number & 0xe0) == 0xa0 ? STR("a@s>\nRSET") : STR("a@s"),
         .recipient = recipient,
         .recipient_count = (uint32_t)(index % 4 + 1),
         .size = sizes[index % 8],
+        .ret = (uint8_t)(index % 4),
+        .envelope_id = index % 2 != 0 ? STR("Q+2BQ") : STR_NONE,
         .flags = number & 16 ? ENVELOPE_SMTPUTF8 : 0,
         .body_type = number & 32 ? BODY_BINARYMIME : BODY_8BITMIME,
     };
@@ -189,6 +278,9 @@ static size_t act(struct host *host, char action, struct str left)
         host->now.mono_ms += 10 * SECOND_MS;
         deliver_tick(host->client, host->now);
         return 0;
+    case 'b':
+        deliver_feed(host->client, str_first(str_skip(left, 1), number), host->now);
+        return 1 + (size_t)number;
     default:
         break;
     }
@@ -204,8 +296,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct host host = { .now = { .mono_ms = 1 } };
     struct str left = str_of(data, size);
 
-    for (size_t i = 0; content[0] == '\0' && i < sizeof content; i++)
-        content[i] = "A line that is of no interest\r\n.\r\n"[i % 34];
+    if (content[0] == '\0') /* once */
+        for (size_t i = 0; i < sizeof content; i++)
+            content[i] = line_of_content[i % (sizeof line_of_content - 1)];
     host.client = deliver_new(&settings, &functions, &host, host.now);
     while (left.len > 0) {
         char action = left.ptr[0];
@@ -215,5 +308,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     deliver_end(host.client, host.now);
     check(host.is_closed);
     deliver_free(host.client);
+    buf_fini(&host.wire.line);
     return 0;
 }

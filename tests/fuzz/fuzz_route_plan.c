@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct route_plan plan, again;
     struct buf bytes = { 0 };
+    struct buf back = { 0 };
 
     if (!route_plan_decode(str_of(data, size), &plan))
         return 0;
@@ -17,6 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     route_plan_encode(&bytes, &plan);
     check(route_plan_decode(buf_str(&bytes), &again));
     check(again.count == plan.count);
+    route_plan_encode(&back, &again);
+    check(str_equals(buf_str(&bytes), buf_str(&back)));
+    for (uint32_t i = 0; i < plan.count; i++)
+        check(plan.target[i].endpoint.port != 0 && plan.target[i].host.len <= DNS_NAME_MAX);
+    buf_fini(&back);
     route_plan_fini(&plan);
     route_plan_fini(&again);
     buf_fini(&bytes);

@@ -2,9 +2,14 @@
 /* fuzz_session.c: a whole session, its host's answers mixed in as the input says.
  *
  * The input is a row of operations, each an octet; those from 0x80 on are followed
- * by that many (less 0x80) octets which the client sends. Whatever happens: the
- * host is called in an order that makes sense, replies are well-formed lines,
- * content has no bare CR or LF, the window and the buffers keep their bounds.
+ * by that many (less 0x80) octets which the client sends. Whatever happens
+ *   1  the host is called in an order that makes sense
+ *   2  replies are well-formed lines, and what sounds like a promise (250) is one of those we know:
+ *      for a message, the host's own word
+ *   3  an envelope names nobody whom the host has not admitted
+ *   4  content begins with our Received field, one field of three lines, and has no bare CR or LF
+ *   5  the window keeps its bounds
+ *   6  each event is one line of printable ASCII
  */
 #include <string.h>
 
@@ -14,15 +19,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ASKED_MAX = 64 };
+enum { ASKED_MAX = 64, HEAD_MAX = 1000 };
+
+struct asked {
+    uint64_t ticket;
+    struct buf address;
+};
 
 struct world {
     struct receive_settings settings;
     struct random random;
     struct now now;
     struct receive_session *session;
-    uint64_t asked[ASKED_MAX];
+    struct asked asked[ASKED_MAX];
     size_t asked_count;
+    struct buf admitted; /* addresses, a NUL before and behind each */
+    struct buf head;     /* of the content */
+    unsigned stored;     /* messages for which the host said 250 */
     struct message_id id;
     uint64_t untaken;
     char last;   /* octet of content */
@@ -36,8 +49,31 @@ static void check_call(const struct world *world)
     check(!world->closed);
 }
 
-static void check_reply(struct str line)
+/* RFC 5321 4.2.1: the client may forget what it has heard 250 for. */
+static void check_promise(struct world *world, struct str line)
 {
+    static const char *const known[] = { "250-mx.example",     "250-SIZE",
+                                         "250-8BITMIME",       "250-CHUNKING",
+                                         "250-PIPELINING",     "250 ENHANCEDSTATUSCODES",
+                                         "250 mx.example",     "250 2.0.0 OK",
+                                         "250 2.0.0 Chunk OK", "250 2.1.0 Sender OK",
+                                         "250 2.1.5 " };
+    bool is_known = false;
+
+    if (str_starts(line, STR("250 2.0.0 Stored"))) {
+        check(world->stored > 0);
+        world->stored--;
+        return;
+    }
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        is_known = is_known || str_starts(line, str_from(known[i]));
+    check(is_known);
+}
+
+static void check_reply(struct world *world, struct str line)
+{
+    if (str_starts(line, STR("25")) && line.len > 2 && line.ptr[2] != '2')
+        check_promise(world, line);
     check(line.len >= 4 && line.ptr[line.len - 1] == '\r');
     check(line.ptr[0] >= '2' && line.ptr[0] <= '5');
     check(ascii_is_digit(line.ptr[1]) && ascii_is_digit(line.ptr[2]));
@@ -53,7 +89,7 @@ static void world_send(void *context, struct str bytes)
     check(bytes.len > 0 && bytes.ptr[bytes.len - 1] == '\n');
     bytes.len--;
     while (str_cut(&bytes, '\n', &line))
-        check_reply(line);
+        check_reply(context, line);
 }
 
 static void world_ask(void *context, uint64_t ticket, struct str sender,
@@ -63,7 +99,9 @@ static void world_ask(void *context, uint64_t ticket, struct str sender,
     (void)sender;
     check_call(world);
     check(recipient->address.len > 0 && world->asked_count < ASKED_MAX);
-    world->asked[world->asked_count++] = ticket;
+    struct asked *asked = &world->asked[world->asked_count++];
+    *asked = (struct asked){ .ticket = ticket };
+    buf_add(&asked->address, recipient->address);
 }
 
 static void world_open(void *context, struct message_id id)
@@ -72,6 +110,7 @@ static void world_open(void *context, struct message_id id)
     check_call(world);
     check(!world->open);
     world->open = true;
+    buf_reset(&world->head);
     world->id = id;
     world->untaken = 0;
     world->last = '\0';
@@ -82,12 +121,40 @@ static void world_write(void *context, struct str bytes)
     struct world *world = context;
     check_call(world);
     check(world->open && bytes.len > 0);
+    if (world->head.len < HEAD_MAX)
+        buf_add(&world->head, str_first(bytes, HEAD_MAX));
     for (size_t i = 0; i < bytes.len; i++) {
         check((world->last == '\r') == (bytes.ptr[i] == '\n'));
         world->last = bytes.ptr[i];
     }
     world->untaken += bytes.len;
     check(world->untaken <= RECEIVE_WINDOW);
+}
+
+/* Our field: its three lines are whole, and nothing of the client's stands among them. */
+static void check_received(struct str head)
+{
+    struct str line;
+
+    check(str_starts(head, STR("Received: from ")));
+    for (int i = 0; i < 3; i++) {
+        check(str_cut(&head, '\n', &line) && line.len > 1 && line.ptr[line.len - 1] == '\r');
+        check(i == 0 || line.ptr[0] == '\t');
+        for (size_t k = 1; k + 1 < line.len; k++)
+            check(line.ptr[k] >= ' ' && line.ptr[k] < 0x7f);
+    }
+    check(head.ptr != NULL);
+}
+
+static void check_admitted(const struct world *world, struct str address)
+{
+    struct buf entry = { 0 };
+
+    buf_add_byte(&entry, '\0');
+    buf_add(&entry, address);
+    buf_add_byte(&entry, '\0');
+    check(memmem(world->admitted.ptr, world->admitted.len, entry.ptr, entry.len) != NULL);
+    buf_fini(&entry);
 }
 
 static void world_commit(void *context, const struct envelope *envelope)
@@ -98,6 +165,9 @@ static void world_commit(void *context, const struct envelope *envelope)
     check(envelope->recipient_count > 0);
     check(envelope->recipient_count <= world->settings.recipients_max);
     check(message_id_equals(envelope->id, world->id));
+    check_received(buf_str(&world->head));
+    for (uint32_t i = 0; i < envelope->recipient_count; i++)
+        check_admitted(world, envelope->recipient[i].address);
     world->open = false;
     world->committed = true;
 }
@@ -131,14 +201,27 @@ static void answer_recipient(struct world *world, size_t at, uint16_t code)
     struct verdict verdict = verdict_make(code, 1, 5, STR("So be it"));
     if (at >= world->asked_count)
         return;
-    uint64_t ticket = world->asked[at];
+    struct asked asked = world->asked[at];
     world->asked[at] = world->asked[--world->asked_count];
-    receive_recipient_answer(world->session, ticket, &verdict, world->now);
+    if (code == 250) {
+        buf_add_byte(&world->admitted, '\0');
+        buf_add(&world->admitted, buf_str(&asked.address));
+        buf_add_byte(&world->admitted, '\0');
+    }
+    buf_fini(&asked.address);
+    receive_recipient_answer(world->session, asked.ticket, &verdict, world->now);
+}
+
+static void forget_asked(struct world *world)
+{
+    while (world->asked_count > 0)
+        buf_fini(&world->asked[--world->asked_count].address);
 }
 
 static void answer_content(struct world *world, uint16_t code)
 {
-    struct verdict verdict = verdict_make(code, 0, 0, STR("So be it"));
+    struct verdict verdict = verdict_make(code, 0, 0, STR("Stored, or not"));
+    world->stored = world->committed && code == 250; /* of another one it is too late to say */
     world->committed = false;
     receive_content_answer(world->session, world->id, &verdict, world->now);
 }
@@ -158,7 +241,7 @@ static void wait(struct world *world)
     if (at > world->now.mono_ms)
         world->now.mono_ms = at;
     receive_tick(world->session, world->now);
-    world->asked_count = 0; /* their answers would come too late, or not at all */
+    forget_asked(world); /* their answers would come too late, or not at all */
     check(receive_deadline(world->session) > world->now.mono_ms);
 }
 
@@ -222,16 +305,18 @@ static void feed(struct world *world, struct str bytes)
         receive_feed(world->session, bytes, world->now);
 }
 
-static void ignore_line(void *context, struct str line)
+static void check_event(void *context, struct str line)
 {
     (void)context;
-    (void)line;
+    for (size_t i = 0; i < line.len; i++)
+        check(line.ptr[i] >= ' ' && line.ptr[i] < 0x7f);
 }
 
 static void prepare(struct world *world, uint8_t mode)
 {
     *world = (struct world){
         .settings = { .hostname = STR("mx.example"),
+                      .postmaster = (mode & 16) != 0 ? STR("p@protected.example") : STR_NONE,
                       .message_size_max = (mode & 1) != 0 ? 300 : 1000000,
                       .recipients_max = 3,
                       .errors_max = 10,
@@ -243,7 +328,7 @@ static void prepare(struct world *world, uint8_t mode)
                       .chunking = (mode & 8) == 0 },
     };
     random_from_seed(&world->random, 1);
-    log_set_sink(ignore_line, NULL);
+    log_set_sink(check_event, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -270,5 +355,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     receive_free(world.session);
     check(!world.open);
+    forget_asked(&world);
+    buf_fini(&world.admitted);
+    buf_fini(&world.head);
     return 0;
 }

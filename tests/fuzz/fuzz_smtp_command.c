@@ -13,19 +13,31 @@ static void check_within(struct str part, struct str whole)
     check(part.ptr + part.len <= whole.ptr + whole.len);
 }
 
+static void check_parameter(const struct smtp_path *path, size_t index, struct str argument)
+{
+    const struct smtp_parameter *parameter = &path->parameter[index];
+
+    check(parameter->key.len > 0);
+    check_within(parameter->key, argument);
+    check_within(parameter->value, argument);
+    for (size_t i = 0; i < parameter->value.len; i++)
+        check((unsigned char)parameter->value.ptr[i] > ' ' && parameter->value.ptr[i] != 0x7f);
+    for (size_t i = 0; i < index; i++)
+        check(!str_equals_nocase(path->parameter[i].key, parameter->key));
+}
+
 static void try_path(struct str argument, const char *keyword, unsigned flags)
 {
     struct smtp_path path;
 
     if (smtp_path_parse(argument, str_from(keyword), flags, &path) != SMTP_PATH_OK)
         return;
+    struct address again;
     check_within(path.address.whole, argument);
+    check(address_parse(path.address.whole, flags, &again));
     check(path.parameter_count <= SMTP_PARAMETERS_MAX);
-    for (size_t i = 0; i < path.parameter_count; i++) {
-        check(path.parameter[i].key.len > 0);
-        check_within(path.parameter[i].key, argument);
-        check_within(path.parameter[i].value, argument);
-    }
+    for (size_t i = 0; i < path.parameter_count; i++)
+        check_parameter(&path, i, argument);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

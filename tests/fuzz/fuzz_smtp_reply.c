@@ -11,6 +11,7 @@ static void note(struct buf *log, const struct smtp_reply *reply)
 
     check(reply->code >= 100 && reply->code <= 599);
     check(reply->lines >= 1 && reply->lines <= SMTP_REPLY_LINES_MAX);
+    check(reply->text.len <= reply->lines * (SMTP_REPLY_LINE_MAX + 1));
     buf_add_u16(log, reply->code);
     buf_add_bytes(log, reply->enhanced, sizeof reply->enhanced);
     buf_add_u32(log, reply->lines);
@@ -19,7 +20,10 @@ static void note(struct buf *log, const struct smtp_reply *reply)
     buf_add_u64(log, greeting.size_max);
     if (reply->code >= 200) {
         struct verdict verdict = smtp_reply_verdict(reply);
+        size_t start = log->len;
         verdict_add_line(log, &verdict);
+        for (size_t i = start; i < log->len; i++)
+            check(log->ptr[i] >= ' ' && log->ptr[i] < 0x7f);
     }
 }
 

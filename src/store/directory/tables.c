@@ -3,6 +3,9 @@
  */
 #include "store/directory/sqlite.h"
 
+#include "base/log.h"
+#include "mail/domain.h"
+
 /* ---- reading ---- */
 
 static int read_primaries(struct database *database, struct arena *arena,
@@ -56,6 +59,16 @@ static int read_settings(struct database *database, struct domain_record *record
     return sqlite_error(rc);
 }
 
+/* Everybody behind us relies on the normal form; an empty name would mean every domain. */
+static bool is_normal(struct str name)
+{
+    struct buf normal = { 0 };
+    bool is = domain_normalise(name, &normal) && str_equals(buf_str(&normal), name);
+
+    buf_fini(&normal);
+    return is;
+}
+
 /* What is damaged beside the name costs its settings, not the domain. */
 static int read_domain(struct database *database, sqlite3_stmt *row,
                        const struct database_reader *reader)
@@ -66,10 +79,17 @@ static int read_domain(struct database *database, sqlite3_stmt *row,
         .added_ms = sqlite3_column_int64(row, 1),
         .paused_until_ms = sqlite3_column_int64(row, 2),
     };
-    int error = read_primaries(database, &arena, &record);
-    int second = read_settings(database, &record);
+    int error = 0;
+    int second = 0;
 
-    reader->domain(reader->context, &record);
+    if (is_normal(record.name)) {
+        error = read_primaries(database, &arena, &record);
+        second = read_settings(database, &record);
+        reader->domain(reader->context, &record);
+    } else {
+        log_error("directory-row-unusable", LOG_STR("domain", record.name),
+                  LOG_TEXT("hint", "it is no domain name; it stays in the file, unused"));
+    }
     arena_fini(&arena);
     return error < 0 ? error : second;
 }

@@ -76,6 +76,43 @@ static void reads_back_what_was_written(void **state)
     buf_fini(&bytes);
 }
 
+/* What is made of it later is built on these limits. */
+static void refuses_what_is_beyond_the_limits(void **state)
+{
+    static char text[ENVELOPE_TEXT_MAX + 1];
+    const struct {
+        int64_t received_ms;
+        size_t helo, address, original;
+        bool is_good;
+    } cases[] = {
+        { 0, ENVELOPE_TEXT_MAX, ENVELOPE_TEXT_MAX, ENVELOPE_TEXT_MAX, true },
+        { ENVELOPE_TIME_MAX, 0, 1, 0, true },
+        { ENVELOPE_TIME_MAX + 1, 0, 1, 0, false },
+        { -1, 0, 1, 0, false },
+        { 0, ENVELOPE_TEXT_MAX + 1, 1, 0, false },
+        { 0, 0, ENVELOPE_TEXT_MAX + 1, 0, false },
+        { 0, 0, 1, ENVELOPE_TEXT_MAX + 1, false },
+    };
+    struct arena arena = { 0 };
+    struct buf bytes = { 0 };
+    (void)state;
+    memset(text, 'x', sizeof text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct recipient recipient = { .address = str_of(text, cases[i].address),
+                                       .original = str_of(text, cases[i].original) };
+        struct envelope envelope = { .received_ms = cases[i].received_ms,
+                                     .helo = str_of(text, cases[i].helo),
+                                     .recipient = &recipient,
+                                     .recipient_count = 1 };
+        buf_reset(&bytes);
+        envelope_encode(&bytes, &envelope);
+        struct cursor cursor = cursor_over(buf_str(&bytes));
+        assert_int_equal(envelope_decode(&cursor, &arena, &envelope), cases[i].is_good);
+    }
+    arena_fini(&arena);
+    buf_fini(&bytes);
+}
+
 static void refuses_every_cut(void **state)
 {
     struct recipient recipient[2];
@@ -162,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_back_what_was_written),
+        cmocka_unit_test(refuses_what_is_beyond_the_limits),
         cmocka_unit_test(refuses_every_cut),
         cmocka_unit_test(believes_no_count),
         cmocka_unit_test(refuses_what_it_does_not_know),

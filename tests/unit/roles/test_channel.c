@@ -142,6 +142,29 @@ static void cuts_off_whose_message_makes_no_sense(void **state)
     channel_free(taker);
 }
 
+/* Its successor is here, and its own end was not noticed yet: what it still says would be heard as
+ * the successor's. */
+static void hears_nothing_of_whom_it_has_cut(void **state)
+{
+    (void)state;
+    struct seen seen = { 0 };
+    struct channel *sender = channel_new(ROLE_RECEIVER, ROLE_KEEPER, 1, &host, NULL);
+    struct channel *taker = channel_new(ROLE_KEEPER, ROLE_RECEIVER, 1, &host, &seen);
+
+    channel_send(sender, content_abort, .ticket = 8);
+    channel_cut(taker, "a new one came");
+    assert_int_equal(seen.broken, 1);
+    channel_feed(taker, channel_pending(sender));
+    channel_feed(taker, STR("\xff\xff\xff\xff\xff\xff\xff\xff"));
+    channel_cut(taker, "again");
+    assert_int_equal(seen.messages, 0);
+    assert_int_equal(seen.broken, 1);
+    channel_send(taker, content_taken, .ticket = 8);
+    assert_int_equal(channel_pending(taker).len, 0);
+    channel_free(sender);
+    channel_free(taker);
+}
+
 static void refuses_payloads_that_are_cut_or_too_long(void **state)
 {
     (void)state;
@@ -203,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_channel_that_is_never_empty_gives_memory_back),
         cmocka_unit_test(cuts_off_who_says_what_is_not_its_to_say),
         cmocka_unit_test(cuts_off_whose_message_makes_no_sense),
+        cmocka_unit_test(hears_nothing_of_whom_it_has_cut),
         cmocka_unit_test(refuses_payloads_that_are_cut_or_too_long),
         cmocka_unit_test(table_keeps_roles_apart),
         cmocka_unit_test(tells_once_that_it_was_cut),

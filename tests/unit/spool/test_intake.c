@@ -67,7 +67,9 @@ static struct message_id put(struct scene *scene, struct intake_key key, const c
                              uint32_t count)
 {
     struct recipient recipient[4] = { 0 };
-    struct envelope envelope = { .recipient = recipient, .recipient_count = count };
+    struct envelope envelope = { .received_ms = 5, /* says the receiver */
+                                 .recipient = recipient,
+                                 .recipient_count = count };
     struct buf bytes = { 0 };
 
     envelope.id = message_id_new(1000, &scene->random);
@@ -144,6 +146,24 @@ static void tells_of_each_domain_once(void **state)
     assert_int_equal(scene.heard.entry[0].pending, 2);
     assert_string_equal(scene.heard.domain[1], "two.example");
     assert_int_equal(scene.heard.entry[1].pending, 1);
+    intake_free(scene.intake);
+}
+
+/* Credit is a promise about memory: who does not wait for it is cut off. */
+static void refuses_content_ahead_of_credit(void **state)
+{
+    static char piece[INTAKE_AHEAD_MAX];
+    struct scene scene;
+    struct message_id id = { { 1 } };
+
+    (void)state;
+    scene_open(&scene);
+    assert_true(intake_open(scene.intake, first, id));
+    assert_true(intake_write(scene.intake, first, str_of(piece, sizeof piece)));
+    assert_false(intake_write(scene.intake, first, STR("x")));
+    intake_turn(scene.intake);
+    assert_int_equal(scene.heard.taken, sizeof piece);
+    assert_true(intake_write(scene.intake, first, STR("x")));
     intake_free(scene.intake);
 }
 
@@ -268,6 +288,7 @@ int main(void)
         cmocka_unit_test(answers_250_only_when_durable),
         cmocka_unit_test(says_what_went_wrong),
         cmocka_unit_test(tells_of_each_domain_once),
+        cmocka_unit_test(refuses_content_ahead_of_credit),
         cmocka_unit_test(refuses_receivers_that_break_the_rules),
         cmocka_unit_test(questions_may_outlive_the_intake),
         cmocka_unit_test(gives_credit_to_the_oldest_alone_when_memory_is_short),

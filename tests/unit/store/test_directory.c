@@ -332,6 +332,24 @@ static void domains_of_a_damaged_file_are_saved(void **state)
     assert_example(fixture->directory);
 }
 
+/* Somebody has written to the file himself, or its pages are damaged. */
+static void names_that_are_none_are_passed_over(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t cursor = 0;
+
+    put_example(fixture);
+    close_directory(fixture);
+    execute_sql(fixture->path, "INSERT INTO domain VALUES ('', 1, 0), ('EXAMPLE.NET', 1, 0),"
+                               " ('a b', 1, 0), (x'610062', 1, 0), ('fine.example', 1, 0)");
+    open_directory(fixture);
+    assert_example(fixture->directory);
+    assert_non_null(directory_find_domain(fixture->directory, STR("fine.example")));
+    while (directory_next_domain(fixture->directory, &cursor) != NULL)
+        continue;
+    assert_int_equal(cursor, 2);
+}
+
 static void a_file_of_a_later_version_is_left_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -391,6 +409,7 @@ int main(void)
         TEST(what_was_told_durable_survives_a_crash),
         TEST(a_file_that_is_no_database_is_set_aside),
         TEST(domains_of_a_damaged_file_are_saved),
+        TEST(names_that_are_none_are_passed_over),
         TEST(a_file_of_a_later_version_is_left_alone),
         TEST(a_folder_that_is_not_there_is_an_error),
         TEST(writes_on_a_helper_thread),
