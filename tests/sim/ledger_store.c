@@ -96,7 +96,8 @@ static void check_rescue(const struct settlement *settlement, const struct page 
         int64_t waited_ms = world.true_ms - share->waits_since_ms;
         book.counts.expired++;
         if (waited_ms < book.hold_ms[share->domain] - MINUTE_MS &&
-            share->waits_since_ms > book.hold_excused_ms && !book.began_wrong)
+            share->waits_since_ms > book.hold_excused_ms && !book.began_wrong &&
+            !book.wrong_is_believed)
             world_fail("%s for %s expires after %lld of %lld s", message_id_to_text(page->id).text,
                        share->address, (long long)waited_ms / SECOND_MS,
                        (long long)book.hold_ms[share->domain] / SECOND_MS);
