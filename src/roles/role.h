@@ -57,9 +57,9 @@ extern const struct role_hooks keeper_hooks;
 
 /* Runs the role until it ends; the process's exit status. */
 int role_run(enum role role, unsigned index);
-/* The end of each turn, for struct role_process; as loop_turn. role_run() makes the loop call it;
- * the simulator, which has a process and a loop of its own, does so itself. */
-int64_t role_turn(void *process, struct now now);
+/* The end of each turn, as loop_turn; `context` is the struct role_process. role_run() makes the
+ * loop call it; the simulator, which has a process and a loop of its own, does so itself. */
+int64_t role_turn(void *context, struct now now);
 void role_finished(struct role_process *process);
 /* As many descriptors as the machine's administrator lets us have; before confinement. */
 void role_want_descriptors(void);

@@ -60,4 +60,4 @@ extern struct book book;
 
 struct page *page_find(struct message_id id);
 struct page *page_new(struct message_id id);
-unsigned domain_number(struct str address_or_domain);
+unsigned domain_number(struct str text); /* of an address or a domain */

@@ -104,7 +104,7 @@ static void check_again(const struct page *page, const struct share *share, stru
         now->power_cuts > then->power_cuts || (now->keeper_deaths > then->keeper_deaths &&
                                                now->deliverer_deaths > then->deliverer_deaths);
 
-    if (share->state == SHARE_DELIVERED)
+    if (share->state == SHARE_DELIVERED && share->maybe_before == 0)
         world_fail("%.*s came to %s again after its delivery was settled", STR_FMT(id),
                    share->address);
     if (!is_logged && !nobody_knew)
@@ -258,8 +258,10 @@ void ledger_check_end(void)
         for (unsigned k = 0; k < page->share_count; k++) {
             const struct share *share = &page->share[k];
             if (!is_settled(share))
-                world_fail("%s was promised to %s, and nothing became of it",
-                           message_id_to_text(page->id).text, share->address);
+                world_fail("%s was promised to %s, and nothing became of it: %s, taken %u times",
+                           message_id_to_text(page->id).text, share->address,
+                           share->state != SHARE_WAITING ? "being settled" : "it waits",
+                           share->taken);
             if (share->state == SHARE_DELIVERED && share->taken == 0)
                 world_fail("%s is settled as delivered to %s, who never took it",
                            message_id_to_text(page->id).text, share->address);

@@ -64,7 +64,7 @@ bool ledger_is_balanced(void);
 void ledger_check_end(void);
 
 struct ledger_counts {
-    unsigned letters, promised, taken, twice, expired, refused, discarded, checks;
+    unsigned promised, taken, twice, expired, refused, discarded, checks;
 };
 struct ledger_counts ledger_counts(void);
 /* The id of some message that was promised; false if there is none. */

@@ -96,7 +96,8 @@ static void check_rescue(const struct settlement *settlement, const struct page 
         int64_t waited_ms = world.true_ms - share->waits_since_ms;
         book.counts.expired++;
         if (waited_ms < book.hold_ms[share->domain] - MINUTE_MS &&
-            share->waits_since_ms > book.hold_excused_ms && !book.began_wrong)
+            share->waits_since_ms > book.hold_excused_ms && !book.began_wrong &&
+            !book.wrong_is_believed)
             world_fail("%s for %s expires after %lld of %lld s", message_id_to_text(page->id).text,
                        share->address, (long long)waited_ms / SECOND_MS,
                        (long long)book.hold_ms[share->domain] / SECOND_MS);
@@ -179,11 +180,10 @@ static void on_settled(void *context, int error)
             continue;
         struct share *share = &settle.page->share[i];
         share->open--;
-        if (error == 0 && book.is_unsure && share->maybe_before != 0) {
-            share->maybe_before |= 1u << settle.outcome; /* "settled already", perhaps */
+        if (error == 0) {
+            bool is_shaky = book.is_unsure && share->maybe_before != 0; /* "settled already" */
             share->maybe &= ~(1u << settle.outcome);
-        } else if (error == 0) {
-            share->maybe &= ~(1u << settle.outcome);
+            share->maybe_before = is_shaky ? 1u << OUTCOME_RELEASED : 0; /* it may wait again */
             apply(settle.page, share, settle.outcome);
         }
     }
@@ -270,7 +270,8 @@ static void make_sure(struct share *share, const struct entry *entry,
     bool waits = states & 1u << SHARE_WAITING && entry->pending == wanted->pending.most;
     bool waits_not = entry->pending == wanted->pending.least;
     bool is_rescued = states & 1u << SHARE_RESCUED && entry->rescued == wanted->rescued.most;
-    bool is_gone = waits_not && entry->rescued == wanted->rescued.least;
+    bool may_be_gone = states & (1u << SHARE_DELIVERED | 1u << SHARE_DISCARDED);
+    bool is_gone = may_be_gone && waits_not && entry->rescued == wanted->rescued.least;
 
     if (waits)
         share->state = SHARE_WAITING;
@@ -278,7 +279,7 @@ static void make_sure(struct share *share, const struct entry *entry,
         share->state = SHARE_RESCUED;
     else if (is_gone)
         share->state = states & 1u << SHARE_DELIVERED ? SHARE_DELIVERED : SHARE_DISCARDED;
-    else
+    else if (states != 1u << share->state)
         return;
     share->maybe_before = 0;
 }

@@ -105,7 +105,6 @@ static void start(struct job *job, uint64_t seed, bool is_second)
 
 static void add_counts(const struct ledger_counts *counts)
 {
-    sim.sum.letters += counts->letters;
     sim.sum.promised += counts->promised;
     sim.sum.taken += counts->taken;
     sim.sum.twice += counts->twice;
@@ -204,15 +203,20 @@ static void run_all(void)
 
 /* ---- */
 
+__attribute__((noreturn)) static void misunderstood(const char *text)
+{
+    (void)fprintf(stderr, "sim: what is %s? The head of tests/sim/sim.c says what may be asked\n",
+                  text);
+    exit(2);
+}
+
 static uint64_t number(const char *text)
 {
     char *end;
     uint64_t value = strtoull(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0') {
-        (void)fprintf(stderr, "sim: %s is no number\n", text);
-        exit(2);
-    }
+    if (*text == '\0' || *end != '\0')
+        misunderstood(text);
     return value;
 }
 
@@ -250,7 +254,7 @@ static void take_arguments(int count, char **argument)
         else if (strcmp(argument[i], "--jobs") == 0 && i + 1 < count)
             sim.jobs = (unsigned)number(argument[++i]);
         else
-            exit(2 + 0 * fprintf(stderr, "sim: what is %s?\n", argument[i]));
+            misunderstood(argument[i]);
     }
     if (sim.jobs < 1 || sim.jobs > JOBS_MAX)
         sim.jobs = 1;

@@ -312,9 +312,11 @@ void trouble_start(unsigned domains, int64_t until_ms)
     trouble.until_ms = until_ms;
     trouble.pause_ms = (until_ms - world.true_ms) / chance_between(4, 60);
     trouble.right_wall_offset_ms = world.wall_offset_ms;
-    trouble.kinds = chance_percent(20)
-                        ? ~0u
-                        : (unsigned)(random_u64(&world.chance) & random_u64(&world.chance));
+    trouble.kinds = ~0u;
+    if (!chance_percent(20)) {
+        trouble.kinds &= (unsigned)random_u64(&world.chance);
+        trouble.kinds &= (unsigned)random_u64(&world.chance);
+    }
     world_in(&trouble.next, chance_between(0, trouble.pause_ms));
 }
 
