@@ -122,6 +122,7 @@ static void start(struct world *world)
     keeper->started_ms = keeper_now(keeper).mono_ms;
     keeper->intake = intake_new(keeper->store, 64 * 1024, &keeper_intake_host, keeper);
     keeper->handover = handover_new(keeper->store, &keeper_handover_host, keeper);
+    keeper->under_way = under_way_open(""); /* without a file */
     keeper->schedule = schedule_new(&settings, &keeper_schedule_host, keeper,
                                     &world->process.random, keeper_now(keeper));
     keeper_routes_configure(keeper);
