@@ -242,6 +242,11 @@ static bool is_settled(const struct share *share)
     return !share->is_promised || (share->state != SHARE_WAITING && share->open == 0);
 }
 
+bool ledger_is_unsure(void)
+{
+    return book.is_unsure;
+}
+
 bool ledger_is_balanced(void)
 {
     for (unsigned i = 0; i < book.page_count; i++)

@@ -168,6 +168,9 @@ void scenario_play(void)
     trouble_start(story.domains, story.trouble_ms);
     world_run(story.trouble_ms, NULL);
     make_well();
+    world_run(world.true_ms + MINUTE_MS, NULL);
+    if (ledger_is_unsure())
+        machine_end(ROLE_KEEPER, 1);
     world_run(world.true_ms + HOUR_MS, NULL);
     if (!machine_is_whole())
         world_fail("not all roles run, an hour after everything is well");
