@@ -16,10 +16,12 @@ struct recovery {
     struct glance *glance; /* in the order of the table */
     struct map bodies;     /* names of body files; the value is the map itself */
     struct buf bytes;
+    uint64_t unreadable; /* octets in `bytes` that are zeros because the disk does not give them */
     uint32_t damaged;
 };
 
-/* At most `limit` bytes of a segment from `offset` on, into recovery->bytes. */
+/* At most `limit` bytes of a segment from `offset` on, into recovery->bytes. Sectors that cannot be
+ * read are zeros there. */
 int recovery_read(struct recovery *recovery, struct segment *segment, uint64_t offset,
                   uint64_t limit);
 /* Tells the examiner, if there is one. */

@@ -7,10 +7,41 @@
 #include "base/memory.h"
 #include "store/log/recover.h"
 
+enum { SECTOR = 4096 };
+
+/* One sector less than could be had: zeros in its place. */
+static size_t skip_sector(struct recovery *recovery, const struct segment *segment, uint64_t offset,
+                          size_t left)
+{
+    size_t size = (size_t)(SECTOR - offset % SECTOR);
+
+    size = size < left ? size : left;
+    memset(recovery->bytes.ptr + recovery->bytes.len, 0, size);
+    if (recovery->unreadable == 0)
+        log_error("segment_unreadable_part", LOG_INT("segment", segment->number),
+                  LOG_INT("offset", offset));
+    recovery->unreadable += size;
+    recovery->damaged++;
+    return size;
+}
+
+/* Reads as much as one call gives, or a sector where it gives an error. */
+static ssize_t read_some(struct recovery *recovery, const struct segment *segment, uint64_t offset,
+                         size_t left)
+{
+    const struct disk_driver *driver = recovery->store->disk->driver;
+    char *to = recovery->bytes.ptr + recovery->bytes.len;
+    size_t sector = (size_t)(SECTOR - offset % SECTOR);
+
+    ssize_t got = driver->read(recovery->store->disk, segment->handle, to, left, offset);
+    if (got == -EIO && left > sector) /* what stands before it may be good */
+        got = driver->read(recovery->store->disk, segment->handle, to, sector, offset);
+    return got == -EIO ? (ssize_t)skip_sector(recovery, segment, offset, left) : got;
+}
+
 int recovery_read(struct recovery *recovery, struct segment *segment, uint64_t offset,
                   uint64_t limit)
 {
-    struct disk *disk = recovery->store->disk;
     struct buf *bytes = &recovery->bytes;
 
     int rc = segment_open(recovery->store, segment);
@@ -18,9 +49,9 @@ int recovery_read(struct recovery *recovery, struct segment *segment, uint64_t o
         return rc;
     buf_reset(bytes);
     buf_reserve(bytes, (size_t)limit);
+    recovery->unreadable = 0;
     while (bytes->len < limit) {
-        ssize_t got = disk->driver->read(disk, segment->handle, bytes->ptr + bytes->len,
-                                         (size_t)limit - bytes->len, offset + bytes->len);
+        ssize_t got = read_some(recovery, segment, offset + bytes->len, (size_t)limit - bytes->len);
         if (got < 0)
             return (int)got;
         if (got == 0)
@@ -374,7 +405,9 @@ static void finish_segment(struct recovery *recovery, uint32_t i, const struct s
         recovery_tell(recovery, &damage);
     }
     bool is_stable = make_stable(store, segment);
-    if (glance->end_max != 0) {
+    if (recovery->unreadable > 0 && glance->end_max == 0) {
+        segment->state = SEGMENT_SEALED; /* as it is */
+    } else if (glance->end_max != 0) {
         segment->state = SEGMENT_SEALED;
         segment->is_abandoned = true;
     } else if (!is_stable || !erase_torn(recovery, segment, scan)) {
@@ -404,7 +437,8 @@ static int replay_segment(struct recovery *recovery, uint32_t i)
     rc = recovery_read(recovery, segment, 0, limit);
     if (rc < 0)
         return rc;
-    uint64_t sure = sure_batch(recovery, i);
+    /* A part that cannot be read today may be there tomorrow: nothing is taken for torn. */
+    uint64_t sure = recovery->unreadable > 0 ? UINT64_MAX : sure_batch(recovery, i);
     scan_segment(buf_str(&recovery->bytes), segment->generation, start, sure, &scan);
     for (uint32_t at = 0; at < scan.count; at++) {
         const struct scan_record *record = &scan.record[at];

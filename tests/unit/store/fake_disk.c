@@ -52,6 +52,9 @@ struct fake_disk {
     int write_error;
     int sync_error;
     int always;
+    const struct file *broken; /* reads of these bytes fail */
+    uint64_t broken_from;
+    uint64_t broken_to;
     uint64_t capacity;
     uint64_t written;
     unsigned cold;
@@ -224,6 +227,8 @@ static ssize_t fake_read(struct disk *disk, int handle, void *to, size_t size, u
     if (fake->dead)
         return -EIO;
     check(file != NULL);
+    if (file == fake->broken && offset < fake->broken_to && offset + size > fake->broken_from)
+        return -EIO;
     struct str bytes = str_first(str_skip(buf_str(&file->cache), (size_t)offset), size);
     if (bytes.len > 0)
         memcpy(to, bytes.ptr, bytes.len);
@@ -497,6 +502,13 @@ void fake_disk_fail_sync(struct fake_disk *fake, uint64_t n, int error)
 {
     fake->fail_sync = n;
     fake->sync_error = error;
+}
+
+void fake_disk_break(struct fake_disk *fake, const char *name, uint64_t offset, uint64_t size)
+{
+    fake->broken = name != NULL ? map_find(&fake->cache, str_from(name)) : NULL;
+    fake->broken_from = offset;
+    fake->broken_to = offset + size;
 }
 
 void fake_disk_fail_always(struct fake_disk *fake, int error)

@@ -33,6 +33,8 @@ void fake_disk_close_all(struct fake_disk *fake);
  * synced, or brings it to the medium, without saying which. */
 void fake_disk_fail_write(struct fake_disk *fake, uint64_t n, int error);
 void fake_disk_fail_sync(struct fake_disk *fake, uint64_t n, int error);
+/* Reads that touch these bytes of the file fail with -EIO; NULL: none do. */
+void fake_disk_break(struct fake_disk *fake, const char *name, uint64_t offset, uint64_t size);
 void fake_disk_fail_always(struct fake_disk *fake, int error);       /* writes and syncs; 0: ends */
 void fake_disk_set_capacity(struct fake_disk *fake, uint64_t bytes); /* of all files */
 void fake_disk_lie(struct fake_disk *fake, bool lies);            /* sync says 0 and does nothing */

@@ -340,6 +340,47 @@ static void a_body_is_not_removed_while_records_are_lost(void **state)
     assert_int_equal(fake_disk_count(trouble->fake, ".body.lost"), 1);
 }
 
+/* A bad sector costs what stands in it, and nothing for good: it may be a cable. */
+static void a_sector_that_cannot_be_read_costs_no_other(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 20, 2000);
+    kill(trouble);
+    fake_disk_break(trouble->fake, "00000001.seg", 12288, 4096);
+    rig_open(&trouble->rig);
+    uint64_t left = held(trouble);
+    assert_in_range(left, 16, 18);
+    assert_true(trouble->damaged > 0);
+    assert_true(has(trouble, 1, 2000));
+    assert_true(has(trouble, 20, 2000));
+    add_many(trouble, 21, 22, 2000);
+    settle_many(trouble, 20, 20);
+    kill(trouble);
+    fake_disk_break(trouble->fake, NULL, 0, 0);
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 21);
+    for (uint32_t i = 1; i <= 22; i++)
+        assert_int_equal(has(trouble, i, 2000), i != 20);
+}
+
+/* … also where it is the last thing written, which otherwise would look like a torn tail. */
+static void the_end_that_cannot_be_read_is_not_erased(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 10, 2000);
+    kill(trouble);
+    fake_disk_break(trouble->fake, "00000001.seg", 20480, 8192);
+    rig_open(&trouble->rig);
+    assert_true(held(trouble) < 10);
+    add_many(trouble, 11, 12, 2000);
+    kill(trouble);
+    fake_disk_break(trouble->fake, NULL, 0, 0);
+    rig_open(&trouble->rig);
+    assert_int_equal(held(trouble), 12);
+}
+
 /* Without a word to the disk, as kill -9 would; the machine goes on, and its cache with it. */
 static void kill_process(struct trouble *trouble)
 {
@@ -798,6 +839,8 @@ int main(void)
         TROUBLE(what_was_settled_before_an_index_file_stays_so),
         TROUBLE(a_disk_that_failed_and_is_full_is_tried_with_pauses),
         TROUBLE(a_damaged_record_costs_no_other),
+        TROUBLE(a_sector_that_cannot_be_read_costs_no_other),
+        TROUBLE(the_end_that_cannot_be_read_is_not_erased),
         TROUBLE(no_flipped_bit_is_believed),
         TROUBLE(damage_before_the_last_batch_does_not_undo_it),
         TROUBLE(damage_in_a_sealed_segment_is_told_from_a_torn_tail),
