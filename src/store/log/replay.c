@@ -204,6 +204,15 @@ static bool find_status(const struct told *told, struct str domain, struct index
     return false;
 }
 
+static bool restore(struct log_store *store, uint32_t number, const struct index_status *status)
+{
+    struct segment *segment =
+        segment_find(&store->segments, index_entry(&store->index, number)->segment);
+    if (segment != NULL)
+        segment->dirty = true;
+    return index_restore(&store->index, number, status);
+}
+
 /* Every entry of the message gets the status it had when it was moved. */
 static void restore_entries(struct log_store *store, const struct told *told)
 {
@@ -215,7 +224,7 @@ static void restore_entries(struct log_store *store, const struct told *told)
         const struct index_entry *entry = index_entry(index, number);
         struct index_status status;
         bool is_named = find_status(told, index->domain[entry->domain]->name, &status);
-        if (!index_restore(index, number, is_named ? &status : &gone) && entry->state == 0)
+        if (!restore(store, number, is_named ? &status : &gone) && entry->state == 0)
             index_show(index, number, told->envelope.received_ms);
     }
 }
@@ -294,7 +303,7 @@ static void replay_state(struct recovery *recovery, struct segment *segment,
     segment->carried += record_size(&record->header);
     uint32_t number = find_spoken(store, state.id, state.domain, place);
     if (number != 0)
-        (void)index_restore(&store->index, number, &status);
+        (void)restore(store, number, &status);
 }
 
 static void replay_settle(struct recovery *recovery, struct segment *segment,

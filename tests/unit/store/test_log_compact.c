@@ -340,6 +340,27 @@ static void status_survives_the_segment_that_said_it(void **state)
         assert_true(is_whole(room, i, 2000));
 }
 
+/* A status is read from the log, and then the index files are written without a change since. */
+static void a_status_goes_into_the_next_index_file(void **state)
+{
+    struct room *room = *state;
+
+    add_many(room, 1, 60, 2000);
+    rig_close(&room->rig);
+    rig_open(&room->rig); /* an index file that knows of no rescue */
+    settle_many(room, 2, 20, 2, OUTCOME_RESCUED);
+    add_many(room, 100, 180, 2000);
+    settle_many(room, 100, 180, 1, OUTCOME_DELIVERED);
+    wait_for_quiet(room); /* what said "rescued" has been compacted */
+    assert_true(room->compacted > 0);
+    start_again(room, true);
+    rig_close(&room->rig);
+    rig_open(&room->rig);
+    struct store_totals totals;
+    store_totals(room->rig.store, STR_NONE, &totals);
+    assert_int_equal(totals.rescued_count, 10);
+}
+
 /* The machine dies between the index files and the checkpoint that goes with them. */
 static void a_newer_index_file_knows_what_is_gone(void **state)
 {
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_becomes_accepting, begin, end),
         cmocka_unit_test_setup_teardown(the_old_copy_stays_dead, begin, end),
         cmocka_unit_test_setup_teardown(status_survives_the_segment_that_said_it, begin, end),
+        cmocka_unit_test_setup_teardown(a_status_goes_into_the_next_index_file, begin, end),
         cmocka_unit_test_setup_teardown(a_newer_index_file_knows_what_is_gone, begin, end),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_moved, begin, end),
     };
