@@ -462,7 +462,7 @@ static void check_promises(struct world *world)
     worker_free(worker);
 }
 
-static void begin(struct world *world)
+static void begin(struct world *world, uint64_t seed)
 {
     static struct config *config;
     struct config_problems problems = { 0 };
@@ -474,7 +474,7 @@ static void begin(struct world *world)
     world->process.loop = loop_new();
     random_from_seed(&world->process.random, 1);
     stream_set_init(&world->process.streams);
-    world->disk = fake_disk_new(1);
+    world->disk = fake_disk_new(seed); /* what a power cut leaves */
     hand_socket = (struct hand_socket){ .accepted = -1 };
     world->keeper = keeper_hooks.create(&world->process);
     check(socket_pair(SOCK_STREAM, listener) == 0);
@@ -496,7 +496,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_set_sink(one_line, NULL);
     log_set_level(LOG_DEBUG);
     check(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as role.c does */
-    begin(&world);
+    begin(&world, size);
     for (int i = 0; i < OPERATIONS_MAX && input.left.len > 0; i++)
         operate(&world, cursor_u8(&input), &input);
     turn(&world);
