@@ -291,7 +291,23 @@ static bool is_broken_off(const struct keeper_session *session, const struct ver
     return session != NULL && broken_off == count;
 }
 
-static bool take_delivered(struct keeper *keeper, struct cursor payload)
+/* It speaks of what it was given, or has named as unfinished: a deliverer that has been taken over
+ * must not settle mail that it never had. */
+static bool is_its_own(const struct keeper *keeper, const struct keeper_peer *peer,
+                       const struct keeper_session *session,
+                       const struct message_delivered *message)
+{
+    const struct unfinished *unfinished =
+        keeper_unfinished_find(keeper, message->id, message->domain);
+
+    if (unfinished != NULL && unfinished->source == peer->source)
+        return true;
+    return session != NULL && session->source == peer->source &&
+           handover_is_out(keeper->handover, message->session, message->id, message->domain);
+}
+
+static bool take_delivered(struct keeper *keeper, const struct keeper_peer *peer,
+                           struct cursor payload)
 {
     struct message_delivered message;
     uint32_t recipient[HANDOVER_RECIPIENTS_MAX];
@@ -305,6 +321,12 @@ static bool take_delivered(struct keeper *keeper, struct cursor payload)
     bool good = decode_results(&message, recipient, verdict, count);
     if (good) {
         struct keeper_session *session = keeper_session_find(keeper, message.session);
+        if (!is_its_own(keeper, peer, session, &message)) {
+            log_warn("answer_to_nothing", LOG_ID(message.id), LOG_STR("domain", message.domain));
+            note(keeper, message.session, message.id);
+            memory_free(verdict);
+            return true;
+        }
         log_answer(session, &message, verdict, count);
         if (is_broken_off(session, verdict, count)) {
             note(keeper, message.session, message.id);
@@ -361,7 +383,7 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
     case MESSAGE_want_content:
         return take_want(keeper, payload);
     case MESSAGE_delivered:
-        return take_delivered(keeper, payload);
+        return take_delivered(keeper, peer, payload);
     case MESSAGE_session_ended:
         return take_ended(keeper, payload);
     default:

@@ -267,6 +267,13 @@ static void on_piece(void *context, int error, struct str bytes)
     handover->host->content(handover->context, parcel->session, parcel->id, bytes);
 }
 
+bool handover_is_out(const struct handover *handover, uint64_t session, struct message_id id,
+                     struct str domain)
+{
+    const struct parcel *parcel = find(handover, session, id);
+    return parcel != NULL && str_equals(buf_str(&parcel->domain), domain);
+}
+
 bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
                    uint64_t offset, size_t octets)
 {

@@ -52,6 +52,9 @@ void handover_let_go(struct handover *handover);
 void handover_free(struct handover *handover); /* after store_close() has answered everything */
 
 void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry);
+/* Was the session given that message for that domain, and has not answered yet? */
+bool handover_is_out(const struct handover *handover, uint64_t session, struct message_id id,
+                     struct str domain);
 /* False where the session was never given that message, or waits for a piece of it already. */
 bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
                    uint64_t offset, size_t octets);

@@ -318,6 +318,9 @@ static void hear_ended(struct world *world, struct cursor payload)
     struct message_session_ended message;
 
     check(message_get_session_ended(payload, &message) && message.how <= SESSION_END_INTERNAL);
+    struct server *server = server_of(world, message.session);
+    if (server != NULL)
+        server->window = 0; /* who hands out more is no keeper */
     for (unsigned i = 0; i < SPEAK_IDS; i++)
         if (world->session[i] == message.session)
             world->handed[i] = 0; /* handed out when it was not ready, or over already */

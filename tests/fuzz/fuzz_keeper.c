@@ -8,7 +8,7 @@
  *   1  the keeper does not die: a peer that breaks the rules loses its channel, no more
  *   2  what it says is in the table and decodes
  *   3  a 250 for a content stands for a message that outlives a power cut, unless its recipients
- *      were answered for since
+ *      were answered for since, by a deliverer that had it
  *   4  each event is one line of printable ASCII
  *   5  at the control socket, every line is answered by lines of JSON that say ok or not
  *
@@ -54,6 +54,7 @@ struct world {
     struct keeper *keeper;
     struct fake_disk *disk;
     struct speak speak;
+    bool has[PEERS][SPEAK_IDS];    /* was handed the message, or claimed to have it */
     bool is_stored[SPEAK_IDS];     /* a 250 was said for it */
     bool is_touched[SPEAK_IDS];    /* since then something may have been settled */
     struct caller caller[CALLERS]; /* at the control socket */
@@ -170,7 +171,7 @@ static void hear_answer(struct world *world, unsigned peer, struct cursor payloa
     }
 }
 
-static void hear_deliver(const struct world *world, struct cursor payload)
+static void hear_deliver(struct world *world, unsigned peer, struct cursor payload)
 {
     struct message_deliver message;
     struct envelope envelope;
@@ -179,6 +180,8 @@ static void hear_deliver(const struct world *world, struct cursor payload)
     check(message_get_deliver(payload, &message));
     struct cursor cursor = cursor_over(message.envelope);
     check(envelope_decode(&cursor, &arena, &envelope) && cursor_done(&cursor));
+    if (speak_id_number(envelope.id) < SPEAK_IDS)
+        world->has[peer][speak_id_number(envelope.id)] = true;
     check(speak_id_number(envelope.id) < SPEAK_IDS || world->speak.tickets > 0);
     check(envelope.recipient_count > 0 && envelope.recipient_count <= HANDOVER_RECIPIENTS_MAX);
     check(message.recipients.len == envelope.recipient_count * sizeof(uint32_t));
@@ -197,7 +200,7 @@ static void hear(struct world *world, unsigned peer, enum message_type type, str
         hear_answer(world, peer, payload);
         return;
     case MESSAGE_deliver:
-        hear_deliver(world, payload);
+        hear_deliver(world, peer, payload);
         return;
     case MESSAGE_session_open:
         check(message_get_session_open(payload, &opened));
@@ -305,14 +308,24 @@ static void turn(struct world *world)
 
 /* ---- what the peers do ---- */
 
-static void expect_of(struct world *world, unsigned peer, enum message_type type,
-                      struct cursor payload)
+static void note_what_was_said(struct world *world, unsigned peer, enum message_type type,
+                               struct cursor payload)
 {
     struct message_content_commit commit;
     struct message_doubt_ask doubt;
+    struct message_unfinished unfinished;
+    struct message_delivered delivered;
     struct envelope envelope;
     struct arena arena = { 0 };
 
+    if (type == MESSAGE_unfinished && message_get_unfinished(payload, &unfinished) &&
+        speak_id_number(unfinished.id) < SPEAK_IDS)
+        world->has[peer][speak_id_number(unfinished.id)] = true;
+    if (type == MESSAGE_delivered && message_get_delivered(payload, &delivered)) {
+        unsigned number = speak_id_number(delivered.id);
+        if (number < SPEAK_IDS && world->has[peer][number])
+            world->is_touched[number] = true;
+    }
     if (type == MESSAGE_content_commit && message_get_content_commit(payload, &commit)) {
         struct cursor cursor = cursor_over(commit.envelope);
         if (commit.ticket < 8 && envelope_decode(&cursor, &arena, &envelope))
@@ -333,13 +346,11 @@ static void say(struct world *world, unsigned peer, struct cursor *input)
 
     speak->wall_ms = untold.wall_ms;
     speak_frame(&frame, who[peer].role == ROLE_RECEIVER ? &untold : speak, type, input);
-    if (type == MESSAGE_delivered)
-        touch_all(world);
     if (channel != NULL && frame.len > 0) {
         struct str bytes = buf_str(&frame);
         struct cursor payload;
         enum message_type heard = hear_frame(&bytes, who[peer].role, ROLE_KEEPER, &payload);
-        expect_of(world, peer, heard, payload);
+        note_what_was_said(world, peer, heard, payload);
         channel_feed(channel, buf_str(&frame));
     }
     buf_fini(&frame);
@@ -419,10 +430,15 @@ static void operate(struct world *world, uint8_t operation, struct cursor *input
 
 /* ---- afterwards ---- */
 
-static void must_be_there(void *context, int error)
+/* Nobody has answered for it: all of its recipients wait. */
+static void must_wait(void *context, int error, struct store_reader *reader,
+                      const struct stored_message *message)
 {
     (void)context;
-    check(error == 0);
+    check(error == 0 && message->envelope.recipient_count > 0);
+    for (uint32_t i = 0; i < message->envelope.recipient_count; i++)
+        check(message->recipient_state[i] == RECIPIENT_PENDING);
+    store_reader_close(reader);
 }
 
 /* The power goes; what was told 250 is there. */
@@ -438,7 +454,7 @@ static void check_promises(struct world *world)
     check(log_store_open(&settings, fake_disk_use(world->disk), worker, now, &store) == 0);
     for (unsigned i = 0; i < SPEAK_IDS; i++)
         if (world->is_stored[i] && !world->is_touched[i])
-            store_ask(store, speak_id((uint8_t)i), must_be_there, NULL);
+            store_open(store, speak_id((uint8_t)i), STR_NONE, must_wait, NULL);
     for (int i = 0; i < TURNS; i++) {
         store_turn(store, now);
         (void)worker_collect(worker);
@@ -447,7 +463,7 @@ static void check_promises(struct world *world)
     worker_free(worker);
 }
 
-static void begin(struct world *world)
+static void begin(struct world *world, uint64_t seed)
 {
     static struct config *config;
     struct config_problems problems = { 0 };
@@ -459,7 +475,7 @@ static void begin(struct world *world)
     world->process.loop = loop_new();
     random_from_seed(&world->process.random, 1);
     stream_set_init(&world->process.streams);
-    world->disk = fake_disk_new(1);
+    world->disk = fake_disk_new(seed); /* what a power cut leaves */
     hand_socket = (struct hand_socket){ .accepted = -1 };
     world->keeper = keeper_hooks.create(&world->process);
     check(socket_pair(SOCK_STREAM, listener) == 0);
@@ -481,7 +497,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_set_sink(one_line, NULL);
     log_set_level(LOG_DEBUG);
     check(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as role.c does */
-    begin(&world);
+    begin(&world, size);
     for (int i = 0; i < OPERATIONS_MAX && input.left.len > 0; i++)
         operate(&world, cursor_u8(&input), &input);
     turn(&world);
