@@ -30,29 +30,15 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "store/log/log_private.h"
+#include "store/log/compact.h"
 
 enum {
-    SLICE = 8 << 20,
     SHARE = 1 << 20,      /* of a batch, where others wait too */
     DEAD_SHARE = 3,       /* worth it from a third on … */
     DEAD_SHARE_FULL = 16, /* … and from a sixteenth on a full disk */
     LEFT_SHARE = 4,       /* of the reserve, so much is left to others */
     REST_MS = 10 * MINUTE_MS,
 };
-
-/* A record that will stand in front of a batch. */
-struct carried {
-    struct staged staged;
-    uint32_t of;     /* segment of which it speaks */
-    uint64_t offset; /* MOVED: of the copy there */
-    struct str part; /* MOVED: the message's meta; STATE: the domain; in the slice */
-};
-
-static struct carried *carried_of(struct staged *staged)
-{
-    return container_of(staged, struct carried, staged);
-}
 
 /* ---- which segment ---- */
 
@@ -206,17 +192,6 @@ static void carry_states_of_move(struct log_store *store, struct message_id id,
     }
 }
 
-/* Does the message live at this place? */
-static bool lives_at(const struct log_store *store, struct message_id id, uint32_t segment,
-                     uint64_t offset)
-{
-    uint32_t number = index_find(&store->index, id, 0);
-    if (number == 0)
-        return false;
-    const struct index_entry *entry = index_entry(&store->index, number);
-    return entry->segment == segment && (uint64_t)entry->place * RECORD_ALIGN == offset;
-}
-
 static bool take_message(struct log_store *store, const struct record_header *header,
                          uint64_t offset, struct str meta, struct str content)
 {
@@ -227,7 +202,7 @@ static bool take_message(struct log_store *store, const struct record_header *he
     if (!message_parts_decode(header, meta, &parts) || !message_meta_id(parts.message, &id))
         return false;
     carry_states_of_move(store, id, &parts);
-    if (!lives_at(store, id, compact->segment, offset))
+    if (!compact_lives_at(store, id, compact->segment, offset))
         return true;
     if (!(header->flags & RECORD_BODY_FILE) && crc32c(0, content) != header->content_check)
         return false;
@@ -303,18 +278,10 @@ static int64_t take_slice(struct log_store *store, const struct segment *segment
 
 /* ---- beginning and end ---- */
 
-static void drop(struct log_store *store, struct carried *carried)
-{
-    list_remove(&carried->staged.link);
-    store->memory -= carried->staged.head.cap;
-    buf_fini(&carried->staged.head);
-    memory_free(carried);
-}
-
 static void drop_ready(struct log_store *store)
 {
     list_each_safe (link, &store->compact.ready)
-        drop(store, carried_of(container_of(link, struct staged, link)));
+        compact_drop(store, carried_of(container_of(link, struct staged, link)));
 }
 
 static void come_to_rest(struct log_store *store)
@@ -400,7 +367,7 @@ static void begin(struct log_store *store, struct segment *segment)
     compact->offset = SEGMENT_HEADER_SIZE;
     compact->may_use_reserve = is_tight(store);
     segment->readers++;
-    read_slice(store, segment, SLICE);
+    read_slice(store, segment, COMPACT_SLICE);
 }
 
 /* Everything of the slice is durable. */
@@ -413,7 +380,7 @@ static void go_on(struct log_store *store)
         segment_emptied(store, segment);
         return;
     }
-    read_slice(store, segment, SLICE);
+    read_slice(store, segment, COMPACT_SLICE);
 }
 
 static bool may_work(const struct log_store *store)
@@ -457,116 +424,4 @@ void compact_fini(struct log_store *store)
 {
     drop_ready(store);
     buf_fini(&store->compact.slice);
-}
-
-/* ---- in front of a batch ---- */
-
-static void compose_states(struct log_store *store, struct carried *carried, struct buf *out)
-{
-    const struct index *index = &store->index;
-    uint32_t number = 0;
-
-    while ((number = index_find(index, carried->staged.id, number)) != 0) {
-        buf_add_counted(out, index->domain[index_entry(index, number)->domain]->name);
-        index_status_encode(out, index, number);
-    }
-}
-
-static void compose_moved(struct log_store *store, struct carried *carried, struct buf *head)
-{
-    struct buf entries = { 0 };
-
-    compose_states(store, carried, &entries);
-    moved_meta_begin(head, carried->of, buf_str(&entries));
-    buf_add(head, carried->part);
-    buf_fini(&entries);
-}
-
-static void compose_state(struct log_store *store, struct carried *carried, struct buf *head)
-{
-    struct buf status = { 0 };
-    uint32_t number = index_find_entry(&store->index, carried->staged.id, carried->part);
-
-    index_status_encode(&status, &store->index, number);
-    struct state_record state = { .id = carried->staged.id,
-                                  .segment = carried->of,
-                                  .domain = carried->part,
-                                  .status = buf_str(&status) };
-    state_meta_encode(head, &state);
-    buf_fini(&status);
-}
-
-/* The record as it must be now. False: there is nothing to say any more. */
-static bool compose(struct log_store *store, struct carried *carried)
-{
-    struct staged *staged = &carried->staged;
-    struct buf *head = &staged->head;
-
-    if (staged->type == RECORD_MOVED ? !lives_at(store, staged->id, carried->of, carried->offset)
-                                     : segment_find(&store->segments, carried->of) == NULL)
-        return false;
-    store->memory -= head->cap;
-    buf_reset(head);
-    buf_reserve(head, RECORD_HEADER_SIZE * 4);
-    head->len = RECORD_HEADER_SIZE;
-    if (staged->type == RECORD_MOVED)
-        compose_moved(store, carried, head);
-    else
-        compose_state(store, carried, head);
-    staged->meta_size = (uint32_t)(head->len - RECORD_HEADER_SIZE);
-    store->memory += head->cap;
-    return true;
-}
-
-bool compact_gather(struct log_store *store, uint64_t room)
-{
-    struct compact *compact = &store->compact;
-    struct commit *commit = &store->commit;
-    uint64_t size_max = list_is_empty(&store->staged) ? SLICE : SHARE;
-    uint64_t start = commit->size;
-
-    list_each_safe (link, &compact->ready) {
-        struct carried *carried = carried_of(container_of(link, struct staged, link));
-        if (!compose(store, carried)) {
-            drop(store, carried);
-            continue;
-        }
-        uint64_t size = staged_size(&carried->staged);
-        if (commit->size + size > room)
-            return true;
-        if (commit->size - start > size_max || commit->count >= COMMIT_RECORDS_MAX / 2)
-            return false;
-        compact->under_way++;
-        commit_add(store, &carried->staged);
-    }
-    return false;
-}
-
-bool compact_may_go_on(const struct log_store *store)
-{
-    uint32_t spares = segment_spares(&store->segments);
-    return spares > 1 ||
-           (spares == 1 && (store->compact.may_use_reserve || prepare_can_grow(store)));
-}
-
-void compact_record_written(struct log_store *store, struct staged *staged)
-{
-    struct compact *compact = &store->compact;
-    struct segment *current = store->segments.current;
-
-    segment_speaks_of(current, carried_of(staged)->of);
-    if (staged->type == RECORD_STATE) {
-        current->carried += staged_size(staged);
-        return;
-    }
-    apply_move(store, staged->id, current, staged->offset,
-               RECORD_HEADER_SIZE + (uint64_t)staged->meta_size);
-    compact->messages++;
-    compact->octets += staged_size(staged);
-}
-
-void compact_record_done(struct log_store *store, struct staged *staged)
-{
-    store->compact.under_way--;
-    drop(store, carried_of(staged));
 }

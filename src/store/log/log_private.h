@@ -6,9 +6,9 @@
  *     apply.c       what a durable record means     prepare.c  spare segments, dead segments
  *     settle.c      settlements, questions          list.c     listings
  *     reader.c      open and read                   recover.c  the start: files
- *     scan.c        what in a segment is valid      replay.c   the start: records
+ *     scan.c        what in a segment is valid      replay*.c  the start: segments, records
  *     checkpoint.c  what makes the next start fast  segment.c  the table of segments
- *     compact.c     room of mail that is gone         pin.c      files that may be copied
+ *     compact*.c    room of mail that is gone         pin.c      files that may be copied
  *     fsck*.c       is it whole? (fsck.h)           disk.h     what it asks of a disk
  *     index*.c fifo.c recent.c   memory             format.c   bytes
  *

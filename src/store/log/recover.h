@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* recover.h: between recover.c (files) and replay.c (records). */
+/* recover.h: between recover.c (files), replay.c (segments) and replay_record.c. */
 #pragma once
 
 #include "store/log/log_private.h"
@@ -24,6 +24,15 @@ struct recovery {
  * read are zeros there. */
 int recovery_read(struct recovery *recovery, struct segment *segment, uint64_t offset,
                   uint64_t limit);
+/* replay_record.c: applies one; says what is wrong with it. */
+void replay_record(struct recovery *recovery, struct segment *segment,
+                   const struct scan_record *record);
+/* Logs damage, counts it, and tells the examiner. */
+void recovery_log(struct recovery *recovery, const struct log_damage *damage);
+/* The gap in front of a record; `before`: the one in front of it, NULL at the head. */
+void recovery_log_gap(struct recovery *recovery, const struct segment *segment,
+                      const struct scan_record *before, const struct scan_record *record,
+                      uint64_t start);
 /* Tells the examiner, if there is one. */
 void recovery_tell(const struct recovery *recovery, const struct log_damage *damage);
 /* Reads the segments from the checkpoint on and applies their records in order. */
