@@ -33,7 +33,6 @@
 #include "store/log/compact.h"
 
 enum {
-    SHARE = 1 << 20,      /* of a batch, where others wait too */
     DEAD_SHARE = 3,       /* worth it from a third on … */
     DEAD_SHARE_FULL = 16, /* … and from a sixteenth on a full disk */
     LEFT_SHARE = 4,       /* of the reserve, so much is left to others */
