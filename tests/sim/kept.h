@@ -49,8 +49,9 @@ struct book {
     bool wrong_is_believed; /* it was wrong for so long that the keeper came to believe it */
     bool began_wrong;       /* the keeper started under a wrong clock, which it believes */
     int64_t began_ms;       /* … at this time */
-    bool start_is_unsure;   /* it could not make stable what it found: the next one may find less */
-    bool is_unsure;         /* … and is running */
+    bool start_is_unsure;   /* it could not make stable what it found: … */
+    bool is_unsure;         /* … until the power goes, nobody knows what the medium has */
+    unsigned unsure_power_cuts;
     int64_t hold_excused_ms; /* what began to wait before may expire at any time; true time */
     uint64_t memory_max;
     int64_t refused_ms[BOOK_DOMAINS_MAX]; /* a primary last said 5yz; -1: never; true time */

@@ -59,8 +59,8 @@ void ledger_init(unsigned domains, const int64_t *hold_ms, uint64_t memory_max);
 void ledger_check_step(void); /* after every step; cheap */
 /* Asks the store what it holds and compares, now and then. */
 void ledger_check_store(void);
-/* The keeper that runs could not make stable what it found: only the next one's account is final.
- */
+/* A keeper could not make stable what it found, and the power has not gone since: a sync that fails
+ * leaves pages that look clean, so only then it is seen what the medium has. */
 bool ledger_is_unsure(void);
 /* Is everything that was promised taken, rescued or discarded? */
 bool ledger_is_balanced(void);

@@ -347,7 +347,9 @@ void ledger_store_opened(struct store *store)
 
     if (book.clock_is_wrong || book.began_wrong || book.wrong_is_believed)
         book.hold_excused_ms = world.true_ms;
-    book.is_unsure = book.start_is_unsure;
+    bool power_was_cut = machine_counts()->power_cuts > book.unsure_power_cuts;
+    book.is_unsure = book.start_is_unsure || (book.is_unsure && !power_was_cut);
+    book.unsure_power_cuts = machine_counts()->power_cuts;
     book.start_is_unsure = false;
     book.wrong_is_believed = false;
     book.began_wrong = book.clock_is_wrong;

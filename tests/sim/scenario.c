@@ -170,7 +170,7 @@ void scenario_play(void)
     make_well();
     world_run(world.true_ms + MINUTE_MS, NULL);
     if (ledger_is_unsure())
-        machine_end(ROLE_KEEPER, 1);
+        machine_cut_power();
     world_run(world.true_ms + HOUR_MS, NULL);
     if (!machine_is_whole())
         world_fail("not all roles run, an hour after everything is well");
