@@ -65,7 +65,7 @@ int recovery_read(struct recovery *recovery, struct segment *segment, uint64_t o
 static uint64_t sure_batch(const struct recovery *recovery, uint32_t i)
 {
     for (uint32_t later = i + 1; later < recovery->store->segments.count; later++)
-        if (recovery->glance[later].first_batch != 0)
+        if (recovery->glance[later].is_begun)
             return batch_before(recovery->glance[later].first_batch);
     return 0;
 }
