@@ -281,12 +281,13 @@ static void hear_delivered(struct world *world, struct cursor payload)
     check(number < SPEAK_IDS);
     if (world->is_lying)
         return;
-    struct server *server = server_of(world, message.session);
     /* A result that was not noted is told to the next keeper again. */
-    check(world->handed[number] == count || world->handed[number] == 0);
-    if (is_accepted && server != NULL && world->handed[number] > 0)
-        check(server->yes >= 3);
-    world->handed[number] = 0;
+    if (world->handed[number] > 0 && world->session[number] == message.session) {
+        const struct server *server = server_of(world, message.session);
+        check(world->handed[number] == count);
+        check(!is_accepted || server == NULL || server->yes >= 3);
+        world->handed[number] = 0;
+    }
     if (message.in_doubt % 2 == 0)
         KEEPER_SAYS(world, delivered_noted, .session = message.session, .id = message.id);
 }
