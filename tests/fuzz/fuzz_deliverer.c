@@ -255,11 +255,17 @@ static void keeper_goes(struct world *world)
     speak_nonsense(world->deliverer->keeper);
 }
 
+/* The next one knows nothing of the sessions there are; results come to it that it did not ask for.
+ */
 static void keeper_comes(struct world *world)
 {
     struct channel *former = world->deliverer->keeper;
 
     world->wants = 0;
+    for (unsigned i = 0; i < SERVERS; i++)
+        world->server[i].window = 0;
+    for (unsigned i = 0; i < SPEAK_IDS; i++)
+        world->handed[i] = 0;
     deliverer_hooks.peer(world->deliverer, ROLE_KEEPER, 0, -1);
     speak_nonsense(former);
 }
@@ -281,12 +287,12 @@ static void hear_delivered(struct world *world, struct cursor payload)
     check(number < SPEAK_IDS);
     if (world->is_lying)
         return;
-    struct server *server = server_of(world, message.session);
-    /* A result that was not noted is told to the next keeper again. */
-    check(world->handed[number] == count || world->handed[number] == 0);
-    if (is_accepted && server != NULL && world->handed[number] > 0)
-        check(server->yes >= 3);
-    world->handed[number] = 0;
+    if (world->handed[number] > 0 && world->session[number] == message.session) {
+        const struct server *server = server_of(world, message.session);
+        check(world->handed[number] == count);
+        check(!is_accepted || server == NULL || server->yes >= 3);
+        world->handed[number] = 0;
+    }
     if (message.in_doubt % 2 == 0)
         KEEPER_SAYS(world, delivered_noted, .session = message.session, .id = message.id);
 }
