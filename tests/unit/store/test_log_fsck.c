@@ -323,6 +323,30 @@ static void a_good_spool_is_clean(void **state)
     assert_unhurt(world);
 }
 
+/* Messages that moved, and what is said of older ones, are no damage. */
+static void a_compacted_spool_is_clean(void **state)
+{
+    struct world *world = *state;
+
+    rig_close(&world->rig);
+    world->settings.quiet_ms = 0;
+    rig_open(&world->rig);
+    write_mail(world);
+    settle_some(world);
+    for (uint32_t i = 1; i <= MESSAGES; i += 2)
+        for (uint32_t d = 0; d < world->message[i].domains; d++)
+            (void)rig_settle_now(&world->rig, i, rig_domain[d], OUTCOME_DISCARDED);
+    rig_pass(&world->rig, SECOND_MS);
+    rig_idle(&world->rig);
+    assert_true(log_of(world->rig.store)->segments.item[0]->number > 1);
+    rig_close(&world->rig);
+    assert_clean(world);
+    assert_int_equal(world->told_all, 0);
+    fsck_it(world, REPAIR);
+    assert_int_equal(world->told_all, 0);
+    rig_open(&world->rig);
+}
+
 static void an_empty_folder_is_clean(void **state)
 {
     struct world *world = *state;
@@ -749,6 +773,7 @@ int main(void)
 #define WITH_SPOOL(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         WITH_SPOOL(a_good_spool_is_clean),
+        WITH_SPOOL(a_compacted_spool_is_clean),
         WITH_SPOOL(an_empty_folder_is_clean),
         WITH_SPOOL(one_copy_of_a_header_is_written_from_the_other),
         WITH_SPOOL(a_lost_header_is_written_again),
