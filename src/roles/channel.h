@@ -28,9 +28,6 @@ struct channel_host {
 struct channel *channel_new(enum role self, enum role peer, unsigned peer_index,
                             const struct channel_host *host, void *context);
 void channel_free(struct channel *channel); /* NULL is fine */
-/* Gives the peer up, from our side: broken() is called once, now, whatever may still come. Nothing
- * if it is broken already. */
-void channel_cut(struct channel *channel, const char *why);
 enum role channel_peer(const struct channel *channel);
 unsigned channel_peer_index(const struct channel *channel);
 bool channel_is_broken(const struct channel *channel);

@@ -437,6 +437,15 @@ static void apply_record(struct log_store *store, struct staged *staged)
     }
 }
 
+static void remove_left_bodies(struct log_store *store)
+{
+    struct buf *names = &store->left_bodies;
+
+    for (size_t at = 0; at < names->len; at += strlen(names->ptr + at) + 1)
+        log_remove_file(store, names->ptr + at);
+    buf_fini(names);
+}
+
 static void succeed(struct log_store *store)
 {
     struct commit *commit = &store->commit;
@@ -447,6 +456,7 @@ static void succeed(struct log_store *store)
     store->failing = false;
     store->retry_ms = RETRY_MS_FIRST;
     store->resume_count = 0;
+    remove_left_bodies(store);
     current->end = commit->offset + commit->size;
     list_each (link, &commit->batch)
         apply_record(store, container_of(link, struct staged, link));

@@ -186,6 +186,7 @@ struct prepare {
     bool hurry; /* somebody waits: no zeros ahead */
     int64_t retry_at;
     struct segment *dead; /* being reused or removed */
+    bool has_left;        /* DEAD ones of which this failed */
     /* The job's while it runs. */
     struct disk *disk;
     enum prepare_step step;
@@ -285,6 +286,7 @@ struct log_store {
     uint32_t resume_count;
     bool unsure; /* a start could not make stable what it read: of no message is it known */
     bool failing;
+    struct buf left_bodies; /* names, each zero-ended, of messages that a failed batch held */
     int64_t retry_at;
     int64_t retry_ms;
     bool sweep; /* a segment may have died */

@@ -253,7 +253,7 @@ static int64_t prepare_deadline(const struct log_store *store)
 {
     bool wants_spare = segment_spares(&store->segments) < SPARES_WANTED;
 
-    bool may_sweep = store->sweep && store->pin.until_ms == 0;
+    bool may_sweep = (store->sweep || store->prepare.has_left) && store->pin.until_ms == 0;
 
     if (store->prepare.busy || (!wants_spare && !may_sweep))
         return NEVER_MS;
@@ -306,6 +306,7 @@ static void log_free(struct log_store *store)
     recent_fini(&store->recent);
     memory_free(store->commit.part);
     memory_free(store->resume);
+    buf_fini(&store->left_bodies);
     buf_fini(&store->pin.bodies);
     memory_free(store);
 }

@@ -136,7 +136,7 @@ static int step_remove(struct prepare *prepare)
 
     segment_file_name(name, prepare->dead_number, SEGMENT_FILE);
     int rc = driver_of(prepare)->remove(prepare->disk, name);
-    if (rc < 0)
+    if (rc < 0 && rc != -ENOENT) /* an earlier try may have come so far */
         return rc;
     remove_index(prepare);
     return driver_of(prepare)->sync_names(prepare->disk);
@@ -150,7 +150,8 @@ static void clean_up(struct prepare *prepare)
         driver_of(prepare)->close(prepare->disk, prepare->handle);
     prepare->handle = -1;
     segment_file_name(name, prepare->number, SEGMENT_NEW);
-    if (prepare->step == PREPARE_CREATE || prepare->step == PREPARE_FILL)
+    if (prepare->step == PREPARE_CREATE || prepare->step == PREPARE_FILL ||
+        prepare->step == PREPARE_REUSE)
         (void)driver_of(prepare)->remove(prepare->disk, name);
 }
 
@@ -210,7 +211,8 @@ static void give_up(struct log_store *store)
 {
     struct prepare *prepare = &store->prepare;
 
-    prepare->dead = NULL; /* stays DEAD in the table */
+    prepare->has_left = prepare->has_left || prepare->dead != NULL;
+    prepare->dead = NULL; /* stays DEAD in the table, and is tried again later */
     prepare->step = PREPARE_IDLE;
     prepare->retry_at = store->now.mono_ms + NO_ROOM_MS;
     log_trouble(store, "segment", prepare->error);
@@ -282,14 +284,28 @@ bool prepare_can_grow(const struct log_store *store)
            store->disk_free >= store->settings.free_bytes_min + store->settings.segment_size;
 }
 
+/* One that could be neither used again nor removed. */
+static struct segment *find_left(struct log_store *store)
+{
+    for (uint32_t i = 0; store->prepare.has_left && i < store->segments.count; i++)
+        if (store->segments.item[i]->state == SEGMENT_DEAD)
+            return store->segments.item[i];
+    store->prepare.has_left = false;
+    return NULL;
+}
+
 static void begin_something(struct log_store *store)
 {
     struct prepare *prepare = &store->prepare;
     uint32_t spares = segment_spares(&store->segments);
-    struct segment *dead = store->pin.until_ms == 0 ? find_forgettable(store) : NULL;
+    bool is_pinned = store->pin.until_ms != 0;
+    struct segment *dead = is_pinned ? NULL : find_forgettable(store);
+    struct segment *left = is_pinned || prepare->hurry ? NULL : find_left(store);
 
     if (dead != NULL) {
         begin(store, spares < SPARES_MAX ? PREPARE_REUSE : PREPARE_REMOVE, dead);
+    } else if (left != NULL) {
+        begin(store, PREPARE_REMOVE, left);
     } else if ((prepare->hurry || spares < SPARES_WANTED) && prepare_can_grow(store)) {
         begin(store, PREPARE_CREATE, NULL);
     } else if (prepare->hurry) {

@@ -117,19 +117,47 @@ static bool erase_torn(struct recovery *recovery, const struct segment *segment,
     return rc == 0;
 }
 
+/* After a sync that failed, pages that never reached the disk may look as if they had. So the last
+ * batch, of which alone it is not known that it was synced, is written once more. */
+static int write_last_again(struct recovery *recovery, const struct segment *segment,
+                            const struct scan *scan)
+{
+    struct disk *disk = recovery->store->disk;
+    uint32_t first = scan->count;
+
+    if (scan->count == 0 || recovery->unreadable > 0 || recovery->store->settings.examiner != NULL)
+        return 0;
+    while (first > 0 &&
+           scan->record[first - 1].header.batch == scan->record[scan->count - 1].header.batch)
+        first--;
+    uint64_t from = scan->record[first].offset;
+    struct iovec part = { recovery->bytes.ptr + from, (size_t)(scan->end - from) };
+    return disk->driver->write(disk, segment->handle, &part, 1, from);
+}
+
 /* What was read may be in the system's cache alone: a keeper that is killed between a write and its
  * sync leaves it there, and the power may still go. Nothing of it is said to be stored, nor taken
  * for settled, before it is on the medium. */
-static bool make_stable(struct log_store *store, const struct segment *segment)
+static bool make_stable(struct recovery *recovery, const struct segment *segment,
+                        const struct scan *scan)
 {
-    int rc = store->disk->driver->sync(store->disk, segment->handle);
+    struct log_store *store = recovery->store;
+    int rc = write_last_again(recovery, segment, scan);
 
+    if (rc == 0)
+        rc = store->disk->driver->sync(store->disk, segment->handle);
     if (rc == 0)
         return true;
     log_error("segment_unsure", LOG_INT("segment", segment->number),
               LOG_TEXT("error", strerror(-rc)));
     store->unsure = true;
     return false;
+}
+
+/* Has what was read last been acknowledged? Then it has been synced. */
+static bool is_known(const struct scan *scan, uint64_t sure)
+{
+    return scan->count == 0 || scan->record[scan->count - 1].header.batch <= sure;
 }
 
 static void add_resume(struct log_store *store, const struct segment *segment)
@@ -161,7 +189,8 @@ static void finish_segment(struct recovery *recovery, uint32_t i, const struct s
         damage.size = scan->torn;
         recovery_tell(recovery, &damage);
     }
-    bool is_stable = make_stable(store, segment);
+    bool is_stable =
+        glance->end_max != 0 || is_known(scan, sure) || make_stable(recovery, segment, scan);
     if (recovery->unreadable > 0 && glance->end_max == 0) {
         segment->state = SEGMENT_SEALED; /* as it is */
     } else if (glance->end_max != 0) {

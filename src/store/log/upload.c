@@ -226,8 +226,12 @@ void upload_free(struct log_store *store, struct log_upload *upload)
     }
     if (body->handle >= 0)
         store->disk->driver->close(store->disk, body->handle);
-    /* Nothing names the file unless the message is in the index. */
-    if (body->created && index_find(&store->index, upload->id, 0) == 0)
+    /* Nothing names the file unless the message is in the index; or the record of a failed batch
+     * does, which comes back if we end before the end of its segment is on record. */
+    bool is_orphan = body->created && index_find(&store->index, upload->id, 0) == 0;
+    if (is_orphan && store->resume_count > 0)
+        buf_add_bytes(&store->left_bodies, body->name, strlen(body->name) + 1);
+    else if (is_orphan)
         log_remove_file(store, body->name);
     chunks_free(store, upload->first);
     chunks_free(store, upload->staged.chunk);

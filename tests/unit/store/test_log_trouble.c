@@ -426,6 +426,48 @@ static void what_cannot_be_made_stable_is_not_said_to_be_stored(void **state)
     assert_int_equal(held(trouble), 2);
 }
 
+/* A sync that failed may have left pages that look as if they were on the medium: the next start
+ * must not believe them, whatever its own sync says. */
+static void a_failed_sync_of_a_start_is_not_the_last_word(void **state)
+{
+    struct trouble *trouble = *state;
+
+    for (uint32_t i = 1; i < 20; i++) {
+        fake_disk_lie(trouble->fake, true);
+        add_many(trouble, i, i, 1000);
+        kill_process(trouble);
+        fake_disk_lie(trouble->fake, false);
+        fake_disk_fail_sync(trouble->fake, 1, -EIO);
+        rig_open(&trouble->rig);
+        kill_process(trouble);
+        rig_open(&trouble->rig);
+        assert_int_equal(rig_ask(&trouble->rig, i), 0);
+        kill(trouble); /* the power goes */
+        rig_open(&trouble->rig);
+        assert_true(has(trouble, i, 1000));
+    }
+}
+
+/* A large message was told 451; as long as its record may come back, its body stays. */
+static void a_failed_batch_comes_back_whole_or_not_at_all(void **state)
+{
+    struct trouble *trouble = *state;
+
+    for (uint32_t i = 1; i < 40; i++) {
+        fake_disk_fail_sync(trouble->fake, 1 + i % 5, -EIO);
+        (void)rig_add(&trouble->rig, i, LARGE * 2);
+        rig_idle(&trouble->rig);
+        kill_process(trouble);
+        fake_disk_fail_sync(trouble->fake, 0, 0);
+        rig_open(&trouble->rig);
+        assert_int_equal(trouble->missing, 0);
+    }
+    rig_idle(&trouble->rig);
+    rig_close(&trouble->rig);
+    rig_open(&trouble->rig);
+    assert_int_equal(fake_disk_count(trouble->fake, ".body"), held(trouble));
+}
+
 /* As after a crash between the index files of a checkpoint and its list. */
 static void what_was_settled_before_an_index_file_stays_so(void **state)
 {
@@ -612,6 +654,25 @@ static void does_not_open_the_store_of_a_later_version(void **state)
     rig_open(&trouble->rig);
     assert_int_equal(held(trouble), 5);
     assert_int_equal(trouble->unreadable, 0);
+}
+
+/* Trouble while a dead segment changes its name costs no room for good. */
+static void a_segment_that_could_not_be_reused_is_tried_again(void **state)
+{
+    struct trouble *trouble = *state;
+
+    for (uint32_t round = 0; round < 30; round++) {
+        add_many(trouble, round * 40 + 1, round * 40 + 40, 3000);
+        settle_many(trouble, round * 40 + 1, round * 40 + 40);
+        fake_disk_fail_sync(trouble->fake, 1 + round % 4, -EIO);
+        for (int i = 0; i < 60; i++) {
+            rig_pass(&trouble->rig, SECOND_MS);
+            rig_idle(&trouble->rig);
+        }
+        fake_disk_fail_sync(trouble->fake, 0, 0);
+    }
+    assert_true(fake_disk_count(trouble->fake, ".seg") <= SPARES_MAX + 2);
+    assert_int_equal(fake_disk_count(trouble->fake, ".new"), 0);
 }
 
 /* The settlements of a long-held segment's messages stay as long as it does. */
@@ -836,6 +897,9 @@ int main(void)
         TROUBLE(a_segment_that_has_gone_is_not_missed),
         TROUBLE(what_was_only_in_the_cache_is_stable_before_it_counts),
         TROUBLE(what_cannot_be_made_stable_is_not_said_to_be_stored),
+        TROUBLE(a_failed_sync_of_a_start_is_not_the_last_word),
+        TROUBLE(a_failed_batch_comes_back_whole_or_not_at_all),
+        TROUBLE(a_segment_that_could_not_be_reused_is_tried_again),
         TROUBLE(what_was_settled_before_an_index_file_stays_so),
         TROUBLE(a_disk_that_failed_and_is_full_is_tried_with_pauses),
         TROUBLE(a_damaged_record_costs_no_other),
