@@ -142,6 +142,7 @@ static int step_remove(struct prepare *prepare)
     return driver_of(prepare)->sync_names(prepare->disk);
 }
 
+/* Whatever the file is called by now, nothing speaks of it. */
 static void clean_up(struct prepare *prepare)
 {
     char name[FILE_NAME_SIZE];
@@ -149,10 +150,12 @@ static void clean_up(struct prepare *prepare)
     if (prepare->handle >= 0)
         driver_of(prepare)->close(prepare->disk, prepare->handle);
     prepare->handle = -1;
+    if (prepare->step == PREPARE_REMOVE)
+        return;
     segment_file_name(name, prepare->number, SEGMENT_NEW);
-    if (prepare->step == PREPARE_CREATE || prepare->step == PREPARE_FILL ||
-        prepare->step == PREPARE_REUSE)
-        (void)driver_of(prepare)->remove(prepare->disk, name);
+    (void)driver_of(prepare)->remove(prepare->disk, name);
+    segment_file_name(name, prepare->number, SEGMENT_FILE);
+    (void)driver_of(prepare)->remove(prepare->disk, name);
 }
 
 static void prepare_run(struct worker_job *job)
