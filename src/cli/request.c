@@ -6,16 +6,25 @@
 #include "base/printable.h"
 #include "cli/command.h"
 
-/* The operation checks what the values mean; here they only must be text. */
-static bool put_text(json_t *request, const char *member, const char *text, struct buf *why)
+/* NULL after having said why. */
+static json_t *make_text(const char *text, struct buf *why)
 {
     json_t *value = json_string(text);
 
     if (value == NULL) {
         printable_add_quoted(why, str_from(text));
         buf_add(why, STR(" is not UTF-8"));
-        return false;
     }
+    return value;
+}
+
+/* The operation checks what the values mean; here they only must be text. */
+static bool put_text(json_t *request, const char *member, const char *text, struct buf *why)
+{
+    json_t *value = make_text(text, why);
+
+    if (value == NULL)
+        return false;
     check(json_object_set_new(request, member, value) == 0);
     return true;
 }
@@ -54,18 +63,19 @@ static bool put_pair(json_t *request, const char *member, const char *text, stru
         return false;
     }
     memcpy(key, text, (size_t)(equals - text));
+    json_t *name = make_text(key, why);
+    if (name == NULL)
+        return false;
+    json_decref(name);
     return put_text(member_of(request, member, json_object), key, equals + 1, why);
 }
 
 static bool put_item(json_t *request, const char *member, const char *text, struct buf *why)
 {
-    json_t *value = json_string(text);
+    json_t *value = make_text(text, why);
 
-    if (value == NULL) {
-        printable_add_quoted(why, str_from(text));
-        buf_add(why, STR(" is not UTF-8"));
+    if (value == NULL)
         return false;
-    }
     check(json_array_append_new(member_of(request, member, json_array), value) == 0);
     return true;
 }

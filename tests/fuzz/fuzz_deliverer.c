@@ -55,8 +55,9 @@ struct world {
     uint64_t last_session;
     struct want want[WANTS];
     unsigned wants;
-    unsigned handed[SPEAK_IDS];  /* recipients of what was handed out and not answered */
-    uint64_t session[SPEAK_IDS]; /* which has it */
+    unsigned handed[SPEAK_IDS];     /* recipients of what was handed out and not answered */
+    uint64_t session[SPEAK_IDS];    /* which has it */
+    unsigned yes_before[SPEAK_IDS]; /* what its server had said by then */
     bool is_lying;
 };
 
@@ -206,7 +207,7 @@ static void hand_out(struct world *world, struct server *server, uint8_t number,
                 .content = buf_str(&content));
     world->handed[number] = count;
     world->session[number] = server->session;
-    server->yes = 0;
+    world->yes_before[number] = server->yes;
     buf_fini(&envelope);
     buf_fini(&recipients);
     buf_fini(&content);
@@ -290,7 +291,7 @@ static void hear_delivered(struct world *world, struct cursor payload)
     if (world->handed[number] > 0 && world->session[number] == message.session) {
         const struct server *server = server_of(world, message.session);
         check(world->handed[number] == count);
-        check(!is_accepted || server == NULL || server->yes >= 3);
+        check(!is_accepted || server == NULL || server->yes >= world->yes_before[number] + 3);
         world->handed[number] = 0;
     }
     if (message.in_doubt % 2 == 0)

@@ -56,6 +56,7 @@ static void becomes_a_request(void **state)
         { "holdfast domain add x.org --set sessions", NULL },
         { "holdfast domain add x.org --set =5", NULL },
         { "holdfast domain add x.org --primary \xff", NULL },
+        { "holdfast domain add x.org --set \xff=5", NULL },
         { "holdfast status --limit 0", NULL },
         { "holdfast status --limit x", NULL },
     };
