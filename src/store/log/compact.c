@@ -37,6 +37,7 @@ enum {
     DEAD_SHARE_FULL = 16, /* … and from a sixteenth on a full disk */
     LEFT_SHARE = 4,       /* of the reserve, so much is left to others */
     REST_MS = 10 * MINUTE_MS,
+    LOG_MS = 10 * SECOND_MS,
 };
 
 /* ---- which segment ---- */
@@ -283,16 +284,25 @@ static void drop_ready(struct log_store *store)
         compact_drop(store, carried_of(container_of(link, struct staged, link)));
 }
 
-static void come_to_rest(struct log_store *store)
+/* One line for many segments: in a drain one after the other becomes ready. */
+static void log_progress(struct log_store *store)
 {
     struct compact *compact = &store->compact;
+    bool is_through = compact->look_at == NEVER_MS;
 
-    compact->step = COMPACT_IDLE;
-    buf_fini(&compact->slice);
-    if (compact->segments > 0)
-        log_info("spool_compacted", LOG_INT("segments", compact->segments),
-                 LOG_INT("messages", compact->messages), LOG_INT("octets", compact->octets));
+    if (compact->segments == 0 || (!is_through && store->now.mono_ms < compact->log_at))
+        return;
+    log_info("spool_compacted", LOG_INT("segments", compact->segments),
+             LOG_INT("messages", compact->messages), LOG_INT("octets", compact->octets));
     compact->segments = compact->messages = compact->octets = 0;
+    compact->log_at = store->now.mono_ms + LOG_MS;
+}
+
+static void come_to_rest(struct log_store *store)
+{
+    store->compact.step = COMPACT_IDLE;
+    buf_fini(&store->compact.slice);
+    log_progress(store);
 }
 
 /* Lets go of the segment. What was carried already does no harm. */

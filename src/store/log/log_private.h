@@ -238,7 +238,8 @@ struct compact {
     bool may_use_reserve; /* what lives there fits into it */
     struct link ready;    /* records that wait for a batch; they point into the slice */
     uint32_t under_way;   /* … in the batch that is being written */
-    uint64_t segments;    /* since it last came to rest */
+    int64_t log_at;       /* not before */
+    uint64_t segments;    /* since the last line of the log */
     uint64_t messages;
     uint64_t octets;
     /* The job's while it runs. */
