@@ -325,12 +325,18 @@ static void begin_batch(struct log_store *store)
         add_resume(store, &store->resume[i]);
 }
 
-/* A failure that was none of a commit: a record that says nothing shows whether writing works. */
+/* A failure that was none of a commit: a record that says nothing shows whether writing works. If
+ * need be, in the next segment. */
 static void add_probe(struct log_store *store)
 {
     static const struct resume_record nothing;
-    if (tail(store) >= RECORD_HEADER_SIZE * 2)
-        add_resume(store, &nothing);
+
+    if (tail(store) < RECORD_HEADER_SIZE * 2) {
+        if (!go_on(store))
+            return;
+        begin_batch(store);
+    }
+    add_resume(store, &nothing);
 }
 
 static void submit_batch(struct log_store *store)
@@ -385,6 +391,8 @@ static void try_to_commit(struct log_store *store)
 
     if (store->segments.current == NULL && !go_on(store))
         return;
+    if (store->failing)
+        compact_stop(store); /* it can wait */
     if (!fill_batch(store))
         return;
     if (commit->count == 0 && store->failing)

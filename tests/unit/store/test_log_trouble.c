@@ -760,6 +760,34 @@ static void recovers_after_failing_for_long(void **state)
     assert_int_equal(held(trouble), 4 + 3);
 }
 
+static uint64_t end_of_log(const struct trouble *trouble)
+{
+    return log_of(trouble->rig.store)->segments.current->end;
+}
+
+/* A large body could not be written, and in the current segment there is no room left in which to
+ * try whether writing works again. */
+static void recovers_with_a_segment_that_is_full_to_the_brim(void **state)
+{
+    struct trouble *trouble = *state;
+    unsigned code;
+
+    add_many(trouble, 1, 1, 1000);
+    uint64_t head = end_of_log(trouble) - SEGMENT_HEADER_SIZE - 1000;
+    uint32_t number = 2;
+    for (; SEGMENT - end_of_log(trouble) > 14000; number++)
+        add_many(trouble, number, number, 10000);
+    add_many(trouble, number, number, SEGMENT - end_of_log(trouble) - head - 16);
+    assert_true(SEGMENT - end_of_log(trouble) < 80);
+    rig_idle(&trouble->rig);
+    fake_disk_fail_write(trouble->fake, 1, -EIO);
+    assert_int_equal(rig_add(&trouble->rig, 100, LARGE * 2), -EIO);
+    assert_int_equal(condition(trouble, &code), STORE_FAILING);
+    for (int i = 0; i < 5; i++)
+        rig_pass(&trouble->rig, 10 * SECOND_MS);
+    assert_int_equal(condition(trouble, &code), STORE_OK);
+}
+
 static void every_single_failure_is_survived(void **state)
 {
     struct trouble *trouble = *state;
@@ -921,6 +949,7 @@ int main(void)
         TROUBLE(settlements_outlive_their_messages_segment),
         TROUBLE(a_failed_sync_fails_the_batch_and_the_store_recovers),
         TROUBLE(recovers_after_failing_for_long),
+        TROUBLE(recovers_with_a_segment_that_is_full_to_the_brim),
         TROUBLE(every_single_failure_is_survived),
         TROUBLE(a_full_disk_still_settles),
         TROUBLE(a_message_takes_less_than_100_bytes),
