@@ -192,32 +192,32 @@ static void carry_states_of_move(struct log_store *store, struct message_id id,
     }
 }
 
-static bool take_message(struct log_store *store, const struct record_header *header,
-                         uint64_t offset, struct str meta, struct str content)
+static int take_message(struct log_store *store, const struct record_header *header,
+                        uint64_t offset, struct str meta, struct str content)
 {
     struct compact *compact = &store->compact;
     struct message_parts parts;
     struct message_id id;
 
     if (!message_parts_decode(header, meta, &parts) || !message_meta_id(parts.message, &id))
-        return false;
+        return -EIO;
     carry_states_of_move(store, id, &parts);
     if (!compact_lives_at(store, id, compact->segment, offset))
-        return true;
+        return 0;
     if (!(header->flags & RECORD_BODY_FILE) && crc32c(0, content) != header->content_check)
-        return false;
+        return -EIO;
     struct carried *carried = carry(store, RECORD_MOVED, id, compact->segment, parts.message);
     carried->offset = offset;
     carried->staged.flags = header->flags;
     carried->staged.content_size = header->content_size;
     carried->staged.content_check = header->content_check;
     carried->staged.borrowed = content;
-    return true;
+    return 0;
 }
 
-/* False: it cannot be carried, the segment must stay. */
-static bool take_record(struct log_store *store, const struct record_header *header,
-                        uint64_t offset, struct str record)
+/* -EIO: it is damaged; -EBUSY: it must stay where it is, for now. */
+static int take_record(struct log_store *store, const struct record_header *header, uint64_t offset,
+                       struct str record)
 {
     struct str meta = str_first(str_skip(record, RECORD_HEADER_SIZE), header->meta_size);
     struct str content = str_first(str_skip(record, RECORD_HEADER_SIZE + (size_t)header->meta_size),
@@ -232,19 +232,20 @@ static bool take_record(struct log_store *store, const struct record_header *hea
         return take_message(store, header, offset, meta, content);
     case RECORD_SETTLE:
         if (!settle_meta_decode(meta, &settle))
-            return false;
+            return -EIO;
         carry_state(store, settle.id, settle.segment, settle.domain);
-        return true;
+        return 0;
     case RECORD_STATE:
         if (!state_meta_decode(meta, &state))
-            return false;
+            return -EIO;
         carry_state(store, state.id, state.segment, state.domain);
-        return true;
+        return 0;
     case RECORD_RESUME: /* is looked for at the head of a segment only */
-        return resume_meta_decode(meta, &resume) &&
-               segment_find(&store->segments, resume.segment) == NULL;
+        if (!resume_meta_decode(meta, &resume))
+            return -EIO;
+        return segment_find(&store->segments, resume.segment) != NULL ? -EBUSY : 0;
     }
-    return false;
+    return -EIO;
 }
 
 /* How much of the slice was taken: up to the first record that is not whole in it. 0: not even the
@@ -256,9 +257,11 @@ static int64_t take_slice(struct log_store *store, const struct segment *segment
     struct record_header header;
     size_t at = 0;
 
-    *out_need = RECORD_HEADER_SIZE;
     while (at < slice.len) {
         struct str rest = str_skip(slice, at);
+        *out_need = RECORD_HEADER_SIZE;
+        if (*out_need > segment->end - store->compact.offset - at)
+            return -EIO; /* no record is so short */
         if (rest.len < RECORD_HEADER_SIZE)
             break;
         if (!record_header_peek(rest, segment->generation, &header))
@@ -268,9 +271,11 @@ static int64_t take_slice(struct log_store *store, const struct segment *segment
             return -EIO;
         if (*out_need > rest.len)
             break;
-        if (!record_header_decode(rest, segment->generation, &header) ||
-            !take_record(store, &header, store->compact.offset + at, rest))
+        if (!record_header_decode(rest, segment->generation, &header))
             return -EIO;
+        int rc = take_record(store, &header, store->compact.offset + at, rest);
+        if (rc < 0)
+            return rc;
         at += (size_t)*out_need;
     }
     return (int64_t)at;
@@ -350,6 +355,11 @@ static void slice_done(struct worker_job *job)
         return;
     }
     int64_t taken = compact->error < 0 ? compact->error : take_slice(store, segment, &need);
+    if (taken == -EBUSY) { /* it says where an older one ends, which is still there */
+        segment->rest_until = store->now.mono_ms + REST_MS;
+        leave(store, segment);
+        return;
+    }
     if (taken < 0) {
         let_stand(store, segment, compact->error < 0 ? strerror(-compact->error) : "damaged");
         return;

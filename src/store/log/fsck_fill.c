@@ -52,20 +52,6 @@ static bool keep(struct fsck *fsck, const struct log_damage *damage, struct str 
     return ok;
 }
 
-static int write_at(struct disk *disk, const char *name, uint64_t offset, struct str bytes)
-{
-    struct iovec part = { (void *)(uintptr_t)bytes.ptr, bytes.len };
-    int handle = disk->driver->open(disk, name, DISK_WRITE);
-
-    if (handle < 0)
-        return handle;
-    int rc = disk->driver->write(disk, handle, &part, 1, offset);
-    if (rc == 0)
-        rc = disk->driver->sync(disk, handle);
-    disk->driver->close(disk, handle);
-    return rc;
-}
-
 /* The bytes of the place, zero-filled where the file is shorter. */
 static bool read_place(struct fsck *fsck, const char *name, const struct log_damage *damage,
                        uint64_t size, struct buf *out)
@@ -98,7 +84,7 @@ bool fsck_fill(struct fsck *fsck, const struct log_damage *damage)
         encode(&record, damage, segment->generation, size, content);
         if (damage->kind == LOG_DAMAGE_END) /* its content may lie behind the file's end */
             buf_add(&record, content);
-        ok = write_at(fsck->disk, name, damage->offset, buf_str(&record)) == 0;
+        ok = fsck_write(fsck->disk, name, damage->offset, buf_str(&record)) == 0;
     }
     buf_fini(&bytes);
     buf_fini(&record);

@@ -78,21 +78,6 @@ static uint64_t first_batch(struct fsck *fsck, const char *name, uint64_t genera
     return rc == 0 ? header.batch : 0;
 }
 
-static int write_bytes(struct fsck *fsck, const char *name, uint64_t offset, struct str bytes)
-{
-    struct disk *disk = fsck->disk;
-    struct iovec part = { (void *)(uintptr_t)bytes.ptr, bytes.len };
-    int handle = disk->driver->open(disk, name, DISK_WRITE);
-
-    if (handle < 0)
-        return handle;
-    int rc = disk->driver->write(disk, handle, &part, 1, offset);
-    if (rc == 0)
-        rc = disk->driver->sync(disk, handle);
-    disk->driver->close(disk, handle);
-    return rc;
-}
-
 /* Each copy must be, to the last zero, what it was written as. */
 static void check_copies(struct headers *headers, const char *name, struct str bytes,
                          const struct segment_header *header)
@@ -111,7 +96,7 @@ static void check_copies(struct headers *headers, const char *name, struct str b
                                         .size = COPY_SIZE,
                                         .remedy = FSCK_REPAIR };
         if (fsck->settings.repair)
-            finding.is_repaired = write_bytes(fsck, name, at, copy) == 0;
+            finding.is_repaired = fsck_write(fsck->disk, name, at, copy) == 0;
         fsck_tell(fsck, &finding);
     }
     buf_fini(&wanted);
@@ -226,7 +211,7 @@ static bool write_header(struct fsck *fsck, const struct headed *file, uint64_t 
 
     name_of(name, file);
     segment_header_encode(&bytes, &header);
-    int rc = write_bytes(fsck, name, 0, buf_str(&bytes));
+    int rc = fsck_write(fsck->disk, name, 0, buf_str(&bytes));
     buf_fini(&bytes);
     if (rc == 0 && file->is_aside) {
         segment_file_name(right, file->number, SEGMENT_FILE);

@@ -43,6 +43,20 @@ int fsck_read(struct disk *disk, const char *name, uint64_t offset, uint64_t siz
     return got < 0 ? (int)got : 0;
 }
 
+int fsck_write(struct disk *disk, const char *name, uint64_t offset, struct str bytes)
+{
+    struct iovec part = { (void *)(uintptr_t)bytes.ptr, bytes.len };
+    int handle = disk->driver->open(disk, name, DISK_WRITE);
+
+    if (handle < 0)
+        return handle;
+    int rc = disk->driver->write(disk, handle, &part, 1, offset);
+    if (rc == 0)
+        rc = disk->driver->sync(disk, handle);
+    disk->driver->close(disk, handle);
+    return rc;
+}
+
 static bool begin(struct keeping *keeping, struct disk *disk, const char *name)
 {
     struct buf aside = { 0 };

@@ -62,6 +62,8 @@ void fsck_compare(struct fsck *fsck, const struct log_store *shortcut);
 
 /* At most `size` bytes of a file into *out, fewer at its end; 0 or an error. */
 int fsck_read(struct disk *disk, const char *name, uint64_t offset, uint64_t size, struct buf *out);
+/* Writes into a file that is there, and syncs it. */
+int fsck_write(struct disk *disk, const char *name, uint64_t offset, struct str bytes);
 /* Durable in the folder for damaged things, or there already. False: it could not be written. */
 bool fsck_keep_bytes(struct fsck *fsck, const char *name, struct str bytes);
 bool fsck_keep_file(struct fsck *fsck, const char *name, const char *as);
