@@ -58,6 +58,20 @@ class Held:
         peers.assert_each_once(rest, self.primary.messages())
         assert not set(names) & set(self.primary.messages())
 
+    def unreadable(self):
+        """The ids of the messages that somebody wanted to open, and could not."""
+        lines = self.lines("message_damaged") + self.lines("message_unreadable")
+        return {name for line in lines for name in re.findall(r" id=(\S+)", line)}
+
+    def assert_names(self, records):
+        """Each is named as damaged once its turn comes, which may be after the last whole one's."""
+        peers.wait_until(lambda: self.unreadable() >= {record.id for record in records},
+                         what="the damaged ones to be named")
+        lines = self.lines("message_damaged")
+        for record in records:
+            assert any(f"id={record.id} " in line and offset_in(record) in line
+                       for line in lines), record.id
+
     def assert_takes_mail(self):
         name, data = peers.message()
         self.node.send(data)
@@ -107,10 +121,7 @@ def test_flipped_bits_after_a_crash(held):
                    for line in damage), (record.offset, after)
     held.assert_delivers_all_but({record.name for record in contents + heads})
     peers.wait_until(lambda: held.node.held() == len(contents), what="only the damaged to be held")
-    unreadable = held.lines("message_damaged")
-    for record in contents:
-        assert any(f"id={record.id} " in line and offset_in(record) in line
-                   for line in unreadable), record.id
+    held.assert_names(contents)
     held.assert_takes_mail()
 
 
@@ -128,10 +139,7 @@ def test_flipped_bits_after_a_clean_stop(held):
     held.start()
     assert held.node.held() == len(held.promised)
     held.assert_delivers_all_but({record.name for record in hit})
-    damage = held.lines("message_damaged")
-    for record in hit:
-        assert any(f"id={record.id} " in line and offset_in(record) in line
-                   for line in damage), record.id
+    held.assert_names(hit)
     held.assert_takes_mail()
 
 
@@ -154,8 +162,7 @@ def test_the_file_of_a_large_message(held, how):
     if how == "deleted":
         assert f"id={path.stem} file={path.name}" in held.lines("body_missing")[0]
     held.assert_delivers_all_but({name})
-    named = held.lines("message_damaged") + held.lines("message_unreadable")
-    assert any(f"id={path.stem} " in line for line in named)
+    peers.wait_until(lambda: path.stem in held.unreadable(), what="the damaged one to be named")
     peers.wait_until(lambda: held.node.held() == 1, what="only the damaged one to be held")
     held.assert_takes_mail()
 
@@ -210,9 +217,9 @@ def test_a_truncated_last_segment(held, end):
     if end == Held.crash:  # it may have been under way: nobody can know that it was acknowledged
         assert f"{offset_in(victim)} " in held.lines("segment_torn")[0] + " "
     else:
-        assert {name for line in held.lines("message_damaged") + held.lines("message_unreadable")
-                for name in re.findall(r"id=(\S+)", line)} == {
-                    record.id for record in messages if record.name in lost}
+        unread = {record.id for record in messages if record.name in lost}
+        peers.wait_until(lambda: held.unreadable() >= unread, what="what is lost to be named")
+        assert held.unreadable() == unread
 
 
 def test_one_copy_of_a_segments_header_is_enough(held):

@@ -257,6 +257,7 @@ static int64_t take_slice(struct log_store *store, const struct segment *segment
     struct record_header header;
     size_t at = 0;
 
+    *out_need = RECORD_HEADER_SIZE;
     while (at < slice.len) {
         struct str rest = str_skip(slice, at);
         *out_need = RECORD_HEADER_SIZE;
