@@ -114,6 +114,13 @@ class Campaign:
                 self.ask_for(domain)
         peers.wait_until(lambda: self.progress()[1] > delivered, what="mail to go out")
 
+    def wait_for_all_clients(self):
+        """A 250 for each group. Large mail needs more time than there is between two kills."""
+        before = {name: len(clients.accepted()) for name, clients in self.clients.items()}
+        for name, clients in self.clients.items():
+            peers.wait_until(lambda clients=clients, name=name: len(clients.accepted()) > before[name], 60,
+                             f"a 250 for {name}", every=0.2)
+
     def finish(self, seconds=300):
         """The load ends, the primaries are there, all is handed over; the ledger is filled."""
         for clients in self.clients.values():

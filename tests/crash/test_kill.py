@@ -44,6 +44,8 @@ def test_kills_at_random_lose_nothing(holdfast, sink, load, full):
         deaths.append(kind)
         if number % 5 == 4:
             campaign.wait_for_progress()
+        if number % 25 == 24:
+            campaign.wait_for_all_clients()
     seconds = time.monotonic() - began
     campaign.finish()
     drained = time.monotonic() - began - seconds

@@ -6,10 +6,11 @@
  * Sends messages, each with a name of its own, until enough were answered with 250. A connection
  * that is lost or refused is opened again; the message that was under way counts as lost (nobody
  * promised anything) and the next one has a new name. Each fate is a line of the log:
- *     ok ID SHA256 SIZE      250 after the content; hash and size are the body's
+ *     ok ID HASH SIZE        250 after the content; hash and size are the body's
  *     refused ID CODE        4yz or 5yz
  *     lost ID                the connection went before an answer
- * At the end one JSON object goes to the standard output.
+ * At the end one JSON object goes to the standard output: counts, the seconds until the last 250,
+ * and how long the answers after the final dot took.
  *
  *     --count N          250s to collect (100)
  *     --size BYTES       of the body (4096); --size-max BYTES: evenly between both
@@ -20,6 +21,8 @@
  *     --recipient FORMAT one %lu in it becomes the message's number (user%lu@example.org); given
  *                        again: a further recipient of each message. Only what all of them are
  *                        accepted for is sent
+ *     --same-body        one body for all, whose hash is its CRC-32C: costs less than the server
+ *     --lockstep         each command waits for the answer to the one before
  *     --pause MS         between two messages of a session (0)
  *     --from IP          own address
  *     --give-up SECONDS  without any 250 (30): then the exit status is 1
@@ -35,11 +38,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/endpoint.h"
 #include "base/heap.h"
 #include "base/list.h"
@@ -58,6 +63,13 @@ struct plan {
     int recipient_count;
     long count, sessions, per_session, refusals, give_up_s, pause_ms;
     long size, size_max;
+    bool same_body, lockstep;
+};
+
+struct body {
+    struct buf dotted; /* with dots doubled and the final one */
+    char hash[SHA256_TEXT_SIZE + 1];
+    size_t size; /* without */
 };
 
 struct load {
@@ -65,11 +77,14 @@ struct load {
     struct random random;
     int epoll;
     FILE *log;
+    struct body body;    /* --same-body */
+    uint32_t *answer_us; /* of each 250, how long it took */
+    long answer_cap;
     struct heap idle; /* sessions that connect again, or go on, at their time */
     unsigned long next_number;
     long running; /* messages under way */
     long ok, refused, lost, connections;
-    int64_t last_ok_ms;
+    int64_t began_us, last_ok_us;
 };
 
 enum phase {
@@ -97,10 +112,17 @@ struct session {
     int replies; /* to MAIL, each RCPT and DATA, so far */
     int refused_code;
     char id[100];
-    struct buf content; /* with dots doubled and the final one */
-    char hash[SHA256_TEXT_SIZE + 1];
-    size_t size;
+    unsigned long number;
+    struct body body;
+    int64_t ended_us; /* the final dot was sent; 0: not yet */
 };
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 /* ---- messages ---- */
 
@@ -132,33 +154,60 @@ static void add_doubled(struct buf *out, struct str body)
     }
 }
 
+static void make_hash(const struct plan *plan, struct str bytes, struct body *body)
+{
+    struct sha256 sha;
+
+    if (plan->same_body) {
+        (void)snprintf(body->hash, sizeof body->hash, "%08x", crc32c(0, bytes));
+        return;
+    }
+    sha256_init(&sha);
+    sha256_add(&sha, bytes);
+    sha256_end(&sha, body->hash);
+}
+
+static void make_body(struct load *load, struct body *body)
+{
+    const struct plan *plan = &load->plan;
+    struct buf plain = { 0 };
+    size_t size = (size_t)plan->size;
+
+    if (plan->size_max > plan->size)
+        size += random_below(&load->random, (uint64_t)(plan->size_max - plan->size));
+    buf_reserve(&plain, size + 100);
+    while (plain.len < size)
+        add_line(&plain, &load->random);
+    body->size = plain.len;
+    make_hash(plan, buf_str(&plain), body);
+    buf_reset(&body->dotted);
+    add_doubled(&body->dotted, buf_str(&plain));
+    buf_add(&body->dotted, STR(".\r\n"));
+    buf_fini(&plain);
+}
+
+static const struct body *body_of(const struct session *session)
+{
+    return session->load->plan.same_body ? &session->load->body : &session->body;
+}
+
 static void compose(struct session *session)
 {
     struct load *load = session->load;
-    const struct plan *plan = &load->plan;
-    struct buf body = { 0 };
-    struct sha256 sha;
-    size_t size = (size_t)plan->size;
-    if (plan->size_max > plan->size)
-        size += random_below(&load->random, (uint64_t)(plan->size_max - plan->size));
 
-    (void)snprintf(session->id, sizeof session->id, "%s-%lu", plan->prefix, load->next_number);
-    buf_reserve(&body, size + 100);
-    while (body.len < size)
-        add_line(&body, &load->random);
-    sha256_init(&sha);
-    sha256_add(&sha, buf_str(&body));
-    sha256_end(&sha, session->hash);
-    session->size = body.len;
+    session->number = load->next_number++;
+    (void)snprintf(session->id, sizeof session->id, "%s-%lu", load->plan.prefix, session->number);
+    if (!load->plan.same_body)
+        make_body(load, &session->body);
+}
 
-    buf_reset(&session->content);
-    buf_add_format(&session->content,
+static void add_content(struct session *session)
+{
+    buf_add_format(&session->out,
                    "From: <%s>\r\nSubject: %s\r\nX-Load-Id: %s\r\n"
                    "Message-Id: <%s@client.example>\r\n\r\n",
-                   plan->sender, session->id, session->id, session->id);
-    add_doubled(&session->content, buf_str(&body));
-    buf_add(&session->content, STR(".\r\n"));
-    buf_fini(&body);
+                   session->load->plan.sender, session->id, session->id, session->id);
+    buf_add(&session->out, buf_str(&body_of(session)->dotted));
 }
 
 static void add_recipient(struct buf *out, const char *format, unsigned long number)
@@ -170,23 +219,50 @@ static void add_recipient(struct buf *out, const char *format, unsigned long num
         buf_add_format(out, "%.*s%lu%s", (int)(at - format), format, number, at + 3);
 }
 
+/* MAIL, each RCPT, DATA. */
+static void add_command(struct session *session, int which)
+{
+    const struct plan *plan = &session->load->plan;
+
+    if (which == 0) {
+        buf_add_format(&session->out, "MAIL FROM:<%s>\r\n", plan->sender);
+    } else if (which > plan->recipient_count) {
+        buf_add(&session->out, STR("DATA\r\n"));
+    } else {
+        buf_add(&session->out, STR("RCPT TO:<"));
+        add_recipient(&session->out, plan->recipient[which - 1], session->number);
+        buf_add(&session->out, STR(">\r\n"));
+    }
+}
+
 static void begin_message(struct session *session)
 {
     struct load *load = session->load;
+    int commands = load->plan.lockstep ? 1 : load->plan.recipient_count + 2;
+
     compose(session);
-    buf_add_format(&session->out, "MAIL FROM:<%s>\r\n", load->plan.sender);
-    for (int i = 0; i < load->plan.recipient_count; i++) {
-        buf_add(&session->out, STR("RCPT TO:<"));
-        add_recipient(&session->out, load->plan.recipient[i], load->next_number);
-        buf_add(&session->out, STR(">\r\n"));
-    }
-    buf_add(&session->out, STR("DATA\r\n"));
-    load->next_number++;
+    for (int i = 0; i < commands; i++)
+        add_command(session, i);
     load->running++;
     session->has_message = true;
     session->replies = 0;
     session->refused_code = 0;
+    session->ended_us = 0;
     session->phase = PHASE_ENVELOPE;
+}
+
+static void note_ok(struct load *load, const struct session *session)
+{
+    const struct body *body = body_of(session);
+
+    load->last_ok_us = now_us();
+    if (load->ok == load->answer_cap) {
+        load->answer_cap = load->answer_cap > 0 ? load->answer_cap * 2 : 1024;
+        load->answer_us =
+            memory_resize(load->answer_us, (size_t)load->answer_cap * sizeof *load->answer_us);
+    }
+    load->answer_us[load->ok++] = (uint32_t)(load->last_ok_us - session->ended_us);
+    (void)fprintf(load->log, "ok %s %s %zu\n", session->id, body->hash, body->size);
 }
 
 static void end_message(struct session *session, const char *fate)
@@ -197,9 +273,7 @@ static void end_message(struct session *session, const char *fate)
     session->has_message = false;
     load->running--;
     if (strcmp(fate, "ok") == 0) {
-        load->ok++;
-        load->last_ok_ms = clock_now().mono_ms;
-        (void)fprintf(load->log, "ok %s %s %zu\n", session->id, session->hash, session->size);
+        note_ok(load, session);
     } else if (strcmp(fate, "lost") == 0) {
         load->lost++;
         (void)fprintf(load->log, "lost %s\n", session->id);
@@ -303,7 +377,13 @@ static void on_envelope_reply(struct session *session, int code)
         refuse(session, code);
         return;
     }
-    if (++session->replies < session->load->plan.recipient_count + 2)
+    session->replies++;
+    if (session->load->plan.lockstep && code < 400 && code != 354) {
+        add_command(session, session->replies);
+        return;
+    }
+    bool is_last = session->replies == session->load->plan.recipient_count + 2;
+    if (!is_last && !session->load->plan.lockstep)
         return;
     if (code == 354 && session->refused_code != 0) { /* for some of them: nobody is bound to it */
         hang_up(session, AGAIN_MS);
@@ -314,7 +394,7 @@ static void on_envelope_reply(struct session *session, int code)
         session->replies = -1; /* one answer more: RSET's */
         return;
     }
-    buf_add(&session->out, buf_str(&session->content));
+    add_content(session);
     session->phase = PHASE_CONTENT;
 }
 
@@ -376,6 +456,8 @@ static void flush_output(struct session *session)
     if (session->sent == session->out.len) {
         buf_reset(&session->out);
         session->sent = 0;
+        if (session->phase == PHASE_CONTENT && session->ended_us == 0)
+            session->ended_us = now_us();
     }
     uint32_t events = EPOLLIN | (session->out.len > 0 ? EPOLLOUT : 0u);
     if (events != session->events) {
@@ -419,7 +501,7 @@ static bool is_over(const struct load *load, int64_t now)
 {
     const struct plan *plan = &load->plan;
     return load->ok >= plan->count || (plan->refusals > 0 && load->refused >= plan->refusals) ||
-           now - load->last_ok_ms > plan->give_up_s * SECOND_MS;
+           now - load->last_ok_us / 1000 > plan->give_up_s * SECOND_MS;
 }
 
 /* Its time has come: to connect, or to go on after a pause. */
@@ -447,7 +529,7 @@ static int run(struct load *load)
 {
     struct epoll_event event[64];
     int64_t now = clock_now().mono_ms;
-    load->last_ok_ms = now;
+    load->began_us = load->last_ok_us = now_us();
     while (!is_over(load, now)) {
         struct heap_node *node;
         while (wants_more(load) && (node = heap_take_due(&load->idle, now)) != NULL)
@@ -463,6 +545,31 @@ static int run(struct load *load)
         now = clock_now().mono_ms;
     }
     return load->ok >= load->plan.count || load->plan.refusals > 0 ? 0 : 1;
+}
+
+/* ---- the report ---- */
+
+static int compare(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double answer_ms(const struct load *load, double part)
+{
+    return load->ok > 0 ? load->answer_us[(long)((double)(load->ok - 1) * part)] / 1000.0 : 0;
+}
+
+static void report(struct load *load)
+{
+    qsort(load->answer_us, (size_t)load->ok, sizeof *load->answer_us, compare);
+    (void)printf(
+        "{\"ok\": %ld, \"refused\": %ld, \"lost\": %ld, \"connections\": %ld, "
+        "\"seconds\": %.6f, \"answer_ms\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}}\n",
+        load->ok, load->refused, load->lost, load->connections,
+        (double)(load->last_ok_us - load->began_us) / 1e6, answer_ms(load, 0.5),
+        answer_ms(load, 0.99), answer_ms(load, 1));
 }
 
 /* ---- start ---- */
@@ -484,11 +591,23 @@ static struct endpoint address_of(const char *text, uint16_t port)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "to", 1, NULL, 't' },          { "log", 1, NULL, 'o' },      { "count", 1, NULL, 'n' },
-        { "size", 1, NULL, 's' },        { "size-max", 1, NULL, 'S' }, { "sessions", 1, NULL, 'c' },
-        { "per-session", 1, NULL, 'p' }, { "prefix", 1, NULL, 'x' },   { "sender", 1, NULL, 'm' },
-        { "recipient", 1, NULL, 'r' },   { "from", 1, NULL, 'f' },     { "give-up", 1, NULL, 'g' },
-        { "refusals", 1, NULL, 'R' },    { "pause", 1, NULL, 'w' },    { 0 },
+        { "to", 1, NULL, 't' },
+        { "log", 1, NULL, 'o' },
+        { "count", 1, NULL, 'n' },
+        { "size", 1, NULL, 's' },
+        { "size-max", 1, NULL, 'S' },
+        { "sessions", 1, NULL, 'c' },
+        { "per-session", 1, NULL, 'p' },
+        { "prefix", 1, NULL, 'x' },
+        { "sender", 1, NULL, 'm' },
+        { "recipient", 1, NULL, 'r' },
+        { "from", 1, NULL, 'f' },
+        { "give-up", 1, NULL, 'g' },
+        { "refusals", 1, NULL, 'R' },
+        { "pause", 1, NULL, 'w' },
+        { "same-body", 0, NULL, 'b' },
+        { "lockstep", 0, NULL, 'k' },
+        { 0 },
     };
     struct load load = { .plan = { .prefix = "load",
                                    .sender = "sender@client.example",
@@ -516,6 +635,10 @@ int main(int argc, char **argv)
             plan->from = address_of(optarg, 0);
         else if (option == 'r' && plan->recipient_count < RECIPIENTS_MAX)
             plan->recipient[plan->recipient_count++] = optarg;
+        else if (option == 'b')
+            plan->same_body = true;
+        else if (option == 'k')
+            plan->lockstep = true;
         else if (number[option & 127] != NULL)
             *number[option & 127] = strtol(optarg, NULL, 10);
         else if (text[option & 127] != NULL)
@@ -540,14 +663,12 @@ int main(int argc, char **argv)
         session[i].fd = -1;
         heap_put(&load.idle, &session[i].again, 0);
     }
-    int64_t began_ms = clock_now().mono_ms;
+    if (plan->same_body)
+        make_body(&load, &load.body);
     int status = run(&load);
     for (long i = 0; i < plan->sessions; i++)
         end_message(&session[i], "lost");
     (void)fclose(load.log);
-    (void)printf("{\"ok\": %ld, \"refused\": %ld, \"lost\": %ld, \"connections\": %ld, "
-                 "\"seconds\": %.3f}\n",
-                 load.ok, load.refused, load.lost, load.connections,
-                 (double)(clock_now().mono_ms - began_ms) / SECOND_MS);
+    report(&load);
     return status;
 }

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: ISC
+"""servers.py: what is measured, each as a private instance that holds mail for example.org.
+
+Postfix, OpenSMTPD and Exim are Debian's packages, with the durability that they are shipped with.
+They are unpacked, not installed (only one of them could be), and run in a mount namespace of their
+own in which their files lie over the machine's. What differs from their defaults is said in
+`about` and in the configuration, with the reason. None of them asks the DNS.
+
+A server is given a fresh spool by wipe(), and leaves nothing behind after stop().
+"""
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "integration"))
+
+import peers  # noqa: E402
+from meter import Group  # noqa: E402
+
+WORK = pathlib.Path(os.environ.get("HOLDFAST_BENCH_DIR", "/var/tmp/holdfast-bench"))
+UNPACKED = WORK / "unpacked"
+
+# The unpacked package over /usr, its configuration over /etc, its folders where it expects them.
+IN_NAMESPACE = """
+set -e
+mount -t overlay overlay -o "lowerdir=$ROOT/usr:/usr" /usr
+mount -t overlay overlay -o "lowerdir=$STATE/etc:/etc" /etc
+if [ -d "$STATE/varspool" ]; then mount --bind "$STATE/varspool" /var/spool; fi
+if [ -d "$STATE/varlib" ]; then mount -t overlay overlay -o "lowerdir=$STATE/varlib:/var/lib" /var/lib; fi
+if [ -d "$STATE/run" ]; then mount --bind "$STATE/run" /run; fi
+exec "$@"
+"""
+
+
+def unpack(name, *packages):
+    """The packages' files below one folder, which stays for the next time."""
+    root = UNPACKED / name
+    if (root / "done").exists():
+        return root
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    for package in packages:
+        subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package],
+                       cwd=root, check=True, capture_output=True)
+        file = next(root.glob(f"{package}_*.deb"))
+        subprocess.run(["dpkg", "-x", file, root], check=True)
+        file.unlink()
+    for folder in ("lib", "lib64"):  # an overlay over /usr would miss them
+        if (root / folder).is_dir():
+            shutil.copytree(root / folder, root / "usr" / folder, symlinks=True, dirs_exist_ok=True)
+    (root / "done").touch()
+    return root
+
+
+class Server:
+    """One of them. `slow`: how many of its messages a run of it may have, of a hundred."""
+
+    name = about = ""
+    slow = 100
+
+    def __init__(self, primary_port):
+        self.port = peers.free_port()
+        self.primary = f"127.0.0.1:{primary_port}"
+        self.primary_port = primary_port
+        self.state = WORK / f"spool-{self.name}"
+        self.group = Group(self.name)
+        self.process = None
+
+    @property
+    def endpoint(self):
+        return f"127.0.0.1:{self.port}"
+
+    def spawn(self, command, **options):
+        with open(self.log_file(), "ab") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                    preexec_fn=self.group.enter, start_new_session=True, **options)
+
+    def log_file(self):
+        return self.state / "output"
+
+    def fresh(self):
+        self.stop()
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.state.mkdir(parents=True)
+        self.state.chmod(0o755)
+        self.log_file().unlink(missing_ok=True)
+        self.wipe()
+        self.start()
+
+    def start(self):
+        self.launch()
+        peers.wait_until(self.greets, 120, f"{self.name}'s banner", every=0.005)
+
+    def greets(self):
+        with contextlib.suppress(OSError), peers.Raw("127.0.0.1", self.port, 5) as client:
+            return client.reply()[0] == 220
+        return False
+
+    def stop(self):
+        if self.group.pids():
+            self.ask_to_stop()
+        self.group.end()
+
+    def close(self):
+        self.stop()
+        self.group.remove()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def rest(self, patience=20):
+        """Until it uses less than 3 % of a processor."""
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            before = self.group.cpu_s()
+            time.sleep(1)
+            if self.group.cpu_s() - before < 0.03:
+                return
+
+    def wipe(self):
+        """Configuration and an empty spool below the state folder."""
+
+    def launch(self):
+        raise NotImplementedError
+
+    def ask_to_stop(self):
+        self.process.terminate()
+
+    def flush(self):
+        """What its operator types to have the queue tried now."""
+
+
+class Floor(Server):
+    """No server at all: the sink that the others deliver to takes the load itself."""
+
+    name = "floor"
+    about = "tests/peers/sink.c: stores nothing"
+
+    def launch(self):
+        self.process = self.spawn([peers.TOOLS / "sink", "--listen", self.endpoint, "--crc", "--log",
+                                   "/dev/null"])
+
+
+class Holdfast(Server):
+    name = "holdfast"
+    about = "defaults; one domain with a given primary"
+    settings = ()
+
+    def wipe(self):
+        self.node = peers.Holdfast(self.state / "node", port=self.port,
+                                   smtp='sessions-per-client = 2000')
+        self.is_new = True
+
+    def log_file(self):
+        """In memory: the log belongs to the journal, the spool is what is measured."""
+        return pathlib.Path(f"/dev/shm/holdfast-bench-{self.port}.log")
+
+    def launch(self):
+        self.process = self.spawn([self.node.binary, "run", "--config", self.node.config],
+                                  env=self.node.env)
+        if self.is_new:
+            peers.wait_until(self.greets, what="holdfast's banner", every=0.005)
+            words = [word for setting in self.settings for word in ("--set", setting)]
+            self.node.cli("domain", "add", "example.org", "--primary", self.primary, *words)
+            self.is_new = False
+
+    def close(self):
+        super().close()
+        self.log_file().unlink(missing_ok=True)
+
+
+class Unpacked(Server):
+    """One that runs in a namespace of its own."""
+
+    packages = ()
+
+    def __init__(self, primary_port):
+        super().__init__(primary_port)
+        self.root = unpack(self.name, *self.packages)
+        self.names = {**os.environ, "ROOT": str(self.root), "STATE": str(self.state)}
+
+    def users(self, **ids):
+        etc = self.state / "etc"
+        etc.mkdir(exist_ok=True)
+        for file in ("passwd", "group"):
+            text = pathlib.Path("/etc", file).read_text()
+            for name, number in ids.items():
+                rest = f"{number}:{number}::/nonexistent:/usr/sbin/nologin" if file == "passwd" else \
+                    f"{number}:"
+                text = re.sub(rf"^{name}:.*\n", "", text, flags=re.M) + f"{name}:x:{rest}\n"
+            (etc / file).write_text(text)
+
+    def inside(self, *command):
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", IN_NAMESPACE, "sh", *command]
+
+    def again(self, *command):
+        """In the namespace of the one that runs."""
+        return subprocess.run(["nsenter", "-t", str(self.main_pid()), "-m", "--", *command],
+                              capture_output=True, text=True, check=False, timeout=120)
+
+    def main_pid(self):
+        return self.process.pid
+
+    def ask_to_stop(self):
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
+            os.kill(self.main_pid(), 15)
+
+
+class Postfix(Unpacked):
+    name = "postfix"
+    about = "Postfix 3.7: relay_domains and a static transport; no per-client limits, no DNS"
+    packages = ("postfix", "libnsl2")
+    settings = {}
+
+    def wipe(self):
+        config = self.state / "etc" / "postfix"
+        self.users(postfix=7001, postdrop=7002)
+        shutil.copytree(self.root / "etc" / "postfix", config)
+        shutil.copy(self.root / "usr/share/postfix/dynamicmaps.cf", config)
+        for folder in ("spool", "data", "log"):
+            (self.state / folder).mkdir()
+        os.chown(self.state / "data", 7001, -1)
+        settings = {
+            "compatibility_level": "3.6", "queue_directory": self.state / "spool",
+            "data_directory": self.state / "data", "maillog_file": self.state / "log/maillog",
+            "maillog_file_prefixes": self.state, "myhostname": "mx2.example.org",
+            "mydestination": "", "local_recipient_maps": "", "alias_maps": "", "alias_database": "",
+            "mynetworks": "127.0.0.127/32", "inet_protocols": "ipv4",
+            "inet_interfaces": "127.0.0.1", "relay_domains": "example.org",
+            "relay_recipient_maps": "", "smtpd_relay_restrictions": "reject_unauth_destination",
+            "transport_maps": f"inline:{{example.org=relay:[127.0.0.1]:{self.primary_port}}}",
+            "smtp_dns_support_level": "disabled", "smtp_host_lookup": "native",
+            "smtpd_peername_lookup": "no", "biff": "no", "append_dot_mydomain": "no",
+            # The load comes from one address.
+            "smtpd_client_event_limit_exceptions": "127.0.0.0/8", **self.settings,
+        }
+        (config / "main.cf").write_text("".join(f"{name} = {value}\n"
+                                                for name, value in settings.items()))
+        services = ["pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup",
+                    "qmgr unix n - n 300 1 qmgr", "tlsmgr unix - - n 1000? 1 tlsmgr",
+                    "rewrite unix - - n - - trivial-rewrite", "bounce unix - - n - 0 bounce",
+                    "defer unix - - n - 0 bounce", "trace unix - - n - 0 bounce",
+                    "verify unix - - n - 1 verify", "flush unix n - n 1000? 0 flush",
+                    "proxymap unix - - n - - proxymap", "proxywrite unix - - n - 1 proxymap",
+                    "smtp unix - - n - - smtp", "relay unix - - n - - smtp",
+                    "showq unix n - n - - showq", "error unix - - n - - error",
+                    "retry unix - - n - - error", "discard unix - - n - - discard",
+                    "anvil unix - - n - 1 anvil", "scache unix - - n - 1 scache",
+                    "postlog unix-dgram n - n - 1 postlogd"]
+        (config / "master.cf").write_text(f"127.0.0.1:{self.port} inet n - n - - smtpd\n" +
+                                          "\n".join(services) + "\n")
+
+    def launch(self):
+        self.spawn(self.inside("postfix", "start"), env=self.names).wait(60)
+
+    def main_pid(self):
+        return int((self.state / "spool/pid/master.pid").read_text())
+
+    def flush(self):
+        self.again("postqueue", "-f")
+
+
+class OpenSmtpd(Unpacked):
+    """It may wait in vain for a connection beyond its backlog of 5: the library raises it."""
+
+    name = "opensmtpd"
+    about = "OpenSMTPD 6.8: max-mails raised (100 a session), listen backlog raised (5); no sync"
+    packages = ("opensmtpd", "libevent-2.1-7")
+    slow = 100
+
+    def wipe(self):
+        self.users(opensmtpd=7003, opensmtpq=7004)
+        for folder in ("varspool/smtpd", "run", "varlib/opensmtpd/empty", "log"):
+            (self.state / folder).mkdir(parents=True)
+        (self.state / "varspool/smtpd").chmod(0o711)
+        etc = self.state / "etc"
+        (etc / "resolv.conf").write_text("lookup file\n")  # else it asks for the client's name first
+        program = self.root / "usr/sbin/smtpctl"
+        os.chown(program, -1, 7004)
+        program.chmod(0o2755)
+        (etc / "smtpd.conf").write_text(
+            "smtp limit max-mails 1000000\n"
+            f"listen on 127.0.0.1 port {self.port} hostname mx2.example.org\n"
+            f'action "primary" relay host smtp://{self.primary}\n'
+            'match from any for domain "example.org" action "primary"\n')
+
+    def launch(self):
+        backlog = TOP / "build" / "bench" / "backlog.so"
+        self.process = self.spawn(
+            self.inside("env", f"LD_PRELOAD={backlog}", "smtpd", "-d", "-f", "/etc/smtpd.conf"),
+            env=self.names)
+
+    def flush(self):
+        """The route is disabled after failures, and held envelopes are passed over: again and again."""
+        routes = self.again("smtpctl", "show", "routes").stdout
+        for number in re.findall(r"^(\d+)\.", routes, re.M):
+            self.again("smtpctl", "resume", "route", number)
+        self.again("smtpctl", "schedule", "all")
+
+
+class Exim(Unpacked):
+    name = "exim"
+    about = "Exim 4.96: -bd -q30m, split spool, smtp_accept_max and backlog raised, Debian's retry rule"
+    packages = ("exim4-daemon-light", "exim4-base", "libgnutls-dane0", "libidn12")
+    slow = 30  # it forks and tries to deliver for each message
+
+    def wipe(self):
+        self.users(**{"Debian-exim": 7005})
+        for folder in ("etc/exim4", "spool", "log"):
+            (self.state / folder).mkdir(parents=True, exist_ok=True)
+        for folder in ("spool", "log"):
+            os.chown(self.state / folder, 7005, 7005)
+        (self.state / "etc/exim4/exim4.conf").write_text(f"""
+primary_hostname = mx2.example.org
+spool_directory = {self.state}/spool
+log_file_path = {self.state}/log/%slog
+pid_file_path = {self.state}/exim.pid
+local_interfaces = 127.0.0.1.{self.port}
+domainlist relay_to_domains = example.org
+tls_advertise_hosts =
+keep_environment =
+rfc1413_hosts =
+host_lookup =
+acl_smtp_rcpt = check_rcpt
+split_spool_directory = true
+smtp_accept_max = 300
+smtp_connect_backlog = 1024
+ignore_bounce_errors_after = 2d
+timeout_frozen_after = 7d
+begin acl
+check_rcpt:
+  accept domains = +relay_to_domains
+  deny message = relay not permitted
+begin routers
+primary:
+  driver = manualroute
+  domains = +relay_to_domains
+  transport = to_primary
+  route_list = * 127.0.0.1
+  self = send
+  no_more
+begin transports
+to_primary:
+  driver = smtp
+  port = {self.primary_port}
+  allow_localhost
+  hosts_try_dane =
+begin retry
+* * F,2h,15m; G,16h,1h,1.5; F,4d,6h
+""")
+
+    def launch(self):
+        self.spawn(self.inside("exim4", "-bd", "-q30m"), env=self.names).wait(60)
+
+    def main_pid(self):
+        return int((self.state / "exim.pid").read_text())
+
+    def flush(self):
+        self.again("exim4", "-qff")
+
+
+ALL = {kind.name: kind for kind in (Floor, Holdfast, Postfix, OpenSmtpd, Exim)}
