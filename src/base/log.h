@@ -38,6 +38,12 @@ struct log_field {
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
+/* From now on the lines of this thread gather until log_flush(), so that a busy turn costs one call
+ * of the system and not one a line; whoever holds must flush before anybody can see what the lines
+ * tell of. Warnings and errors, and what was said before them, go out at once. */
+void log_hold(void);
+void log_flush(void); /* cheap where nothing waits */
+
 /* Once, at the start of a process. `process` must live for ever ("receiver-1"). */
 void log_init(const char *process, enum log_level least);
 void log_set_level(enum log_level least);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 enum {
@@ -217,6 +218,8 @@ void channel_flush(struct channel *channel)
         return;
     struct str pending = channel_pending(channel);
     bool full = false;
+    if (pending.len > 0)
+        log_flush(); /* what happened is on record before anybody hears of it */
     while (pending.len > 0 && !full) {
         ssize_t sent = send(channel->fd, pending.ptr, pending.len, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {

@@ -269,10 +269,7 @@ static int start(void *state)
         schedule_new(&settings, &keeper_schedule_host, keeper, &keeper->process->random, now);
     keeper_routes_configure(keeper);
     add_routes(keeper);
-    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
-        if (keeper->peer[i].channel != NULL &&
-            channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
-            keeper_tell_health(keeper, &keeper->peer[i]);
+    keeper_tell_receivers(keeper);
     keeper_control_start(keeper);
     struct store_totals totals;
     store_totals(keeper->store, STR_NONE, &totals);
@@ -310,10 +307,7 @@ static void watch_health(struct keeper *keeper)
                                     : health.condition == STORE_FULL ? "full"
                                                                      : "failing"),
               LOG_INT("free_bytes", health.free_bytes), LOG_INT("used_bytes", health.used_bytes));
-    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
-        if (keeper->peer[i].channel != NULL &&
-            channel_peer(keeper->peer[i].channel) == ROLE_RECEIVER)
-            keeper_tell_health(keeper, &keeper->peer[i]);
+    keeper_tell_receivers(keeper);
 }
 
 static int64_t sooner(int64_t a, int64_t b)

@@ -90,6 +90,8 @@ extern const struct intake_host keeper_intake_host;
 bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
                              enum message_type type, struct cursor payload);
 void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer);
+/* All of them, after a change of what they were told, or of what answers were made from. */
+void keeper_tell_receivers(struct keeper *keeper);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;

@@ -212,6 +212,7 @@ static void on_settle(void *context, const struct settlement *settlement, const 
 static void on_domain_changed(void *context, struct str domain)
 {
     keeper_domain_changed(context, domain);
+    keeper_tell_receivers(context);
 }
 
 static void on_domain_paused(void *context, struct str domain, int64_t paused_until_ms)

@@ -67,6 +67,25 @@ void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
     buf_fini(&bytes);
 }
 
+void keeper_tell_receivers(struct keeper *keeper)
+{
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
+        struct channel *channel = keeper->peer[i].channel;
+        if (channel != NULL && channel_peer(channel) == ROLE_RECEIVER)
+            keeper_tell_health(keeper, &keeper->peer[i]);
+    }
+}
+
+/* The domain was looked at, and nothing else. */
+static struct str holds_for(const struct verdict *verdict, struct str recipient)
+{
+    ptrdiff_t at = str_find_last(recipient, '@');
+
+    if (verdict->fate != FATE_ACCEPT || at < 0)
+        return STR_NONE;
+    return str_skip(recipient, (size_t)at);
+}
+
 static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
                                struct cursor payload)
 {
@@ -89,7 +108,7 @@ static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
     }
     verdict_encode(&bytes, &verdict);
     channel_send(peer->channel, recipient_answer, .ticket = message.ticket,
-                 .verdict = buf_str(&bytes));
+                 .verdict = buf_str(&bytes), .holds_for = holds_for(&verdict, message.recipient));
     buf_fini(&bytes);
     return true;
 }

@@ -201,7 +201,7 @@ static void connection_free(struct connection *connection)
 static void look_after(struct connection *connection, struct now now)
 {
     if (!connection->is_over)
-        receiver_content_settle(connection, now);
+        receiver_tell_session(connection, now);
     if (connection->has_ended && !connection->is_over) {
         connection->has_ended = false;
         receive_end(connection->session, now);
@@ -290,6 +290,8 @@ static void *create(struct role_process *process)
     map_init(&receiver->contents);
     map_init(&receiver->lookups);
     map_init(&receiver->networks);
+    map_init(&receiver->answers);
+    map_init(&receiver->names);
     set_settings(receiver);
     return receiver;
 }
@@ -317,6 +319,10 @@ static void destroy(void *state)
     map_fini(&receiver->contents);
     map_fini(&receiver->lookups);
     map_fini(&receiver->networks);
+    receiver_answers_forget(receiver);
+    map_fini(&receiver->answers);
+    receiver_names_forget(receiver);
+    map_fini(&receiver->names);
     board_close(receiver->board);
     heap_fini(&receiver->deadlines);
     memory_free(receiver);

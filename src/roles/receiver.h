@@ -44,6 +44,8 @@ struct receiver {
     struct map contents; /* by ticket: struct connection */
     struct map lookups;  /* by ticket: struct connection */
     struct map networks; /* by client network: struct network */
+    struct map answers;  /* by whom they hold for: struct verdict */
+    struct map names;    /* by client address: struct known_name */
     uint64_t last_ticket;
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */
@@ -89,7 +91,7 @@ struct connection {
 struct ask { /* may this recipient be served? */
     struct link link;
     struct connection *connection;
-    uint64_t ticket;         /* ours, towards the keeper */
+    uint64_t ticket;         /* ours, towards the keeper; 0: it need not be asked */
     uint64_t session_ticket; /* the session's */
     struct buf sender;
     struct buf recipient;
@@ -98,13 +100,20 @@ struct ask { /* may this recipient be served? */
 /* receiver_keeper.c */
 extern const struct receive_host receiver_session_host;
 void receiver_keeper_came(struct receiver *receiver, unsigned index, int fd);
-void receiver_content_settle(struct connection *connection, struct now now); /* at the turn's end */
+void receiver_tell_session(struct connection *connection, struct now now); /* at the turn's end */
 void receiver_forget_tickets(struct connection *connection);
+
+/* receiver_answers.c */
+const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient);
+void receiver_answer_keep(struct receiver *receiver, struct str whom,
+                          const struct verdict *verdict); /* copies */
+void receiver_answers_forget(struct receiver *receiver);
 
 /* receiver_names.c */
 void receiver_resolver_came(struct receiver *receiver, unsigned index, int fd);
 void receiver_name_ask(struct connection *connection);
 void receiver_name_forget(struct connection *connection);
+void receiver_names_forget(struct receiver *receiver); /* those that are known */
 
 /* receiver.c */
 void receiver_touch(struct connection *connection);

@@ -36,6 +36,15 @@ static void send_ask(const struct ask *ask)
     buf_fini(&client);
 }
 
+static void ask_keeper(struct ask *ask)
+{
+    struct receiver *receiver = ask->connection->receiver;
+
+    ask->ticket = receiver_ticket(receiver);
+    (void)map_put(&receiver->asks, receiver_ticket_key(&ask->ticket), ask);
+    send_ask(ask);
+}
+
 static void on_ask_recipient(void *context, uint64_t session_ticket, struct str sender,
                              const struct recipient *recipient)
 {
@@ -44,12 +53,13 @@ static void on_ask_recipient(void *context, uint64_t session_ticket, struct str 
 
     ask->connection = connection;
     ask->session_ticket = session_ticket;
-    ask->ticket = receiver_ticket(connection->receiver);
     buf_add(&ask->sender, sender);
     buf_add(&ask->recipient, recipient->address);
     list_append(&connection->asks, &ask->link);
-    (void)map_put(&connection->receiver->asks, receiver_ticket_key(&ask->ticket), ask);
-    send_ask(ask);
+    if (receiver_answer_find(connection->receiver, recipient->address) != NULL)
+        receiver_touch(connection);
+    else
+        ask_keeper(ask);
 }
 
 static void ask_free(struct ask *ask)
@@ -163,8 +173,31 @@ static void give_credit(struct connection *connection, uint64_t octets, struct n
     receive_content_taken(connection->session, connection->content_id, octets, now);
 }
 
-void receiver_content_settle(struct connection *connection, struct now now)
+/* What was void meanwhile is asked after all. */
+static void answer_known(struct connection *connection, struct now now)
 {
+    list_each_safe (link, &connection->asks) {
+        struct ask *ask = container_of(link, struct ask, link);
+        if (ask->ticket != 0)
+            continue;
+        const struct verdict *known =
+            receiver_answer_find(connection->receiver, buf_str(&ask->recipient));
+        if (known == NULL) {
+            ask_keeper(ask);
+            continue;
+        }
+        struct verdict verdict = *known;
+        uint64_t session_ticket = ask->session_ticket;
+        ask_free(ask);
+        receive_recipient_answer(connection->session, session_ticket, &verdict, now);
+        if (connection->is_over)
+            return;
+    }
+}
+
+void receiver_tell_session(struct connection *connection, struct now now)
+{
+    answer_known(connection, now);
     if (connection->lost_octets > 0) {
         uint64_t octets = connection->lost_octets;
         connection->lost_octets = 0;
@@ -200,6 +233,8 @@ static bool take_recipient_answer(struct receiver *receiver, struct cursor paylo
     struct ask *ask = map_find(&receiver->asks, receiver_ticket_key(&message.ticket));
     if (!cursor_done(&cursor))
         return false;
+    if (message.holds_for.len > 0)
+        receiver_answer_keep(receiver, message.holds_for, &verdict);
     if (ask == NULL)
         return true; /* the client is gone */
     struct connection *connection = ask->connection;
@@ -263,6 +298,7 @@ static bool take_health(struct receiver *receiver, struct cursor payload, struct
     receiver->refusal = verdict_decode(&cursor);
     if (!cursor_done(&cursor))
         return false;
+    receiver_answers_forget(receiver);
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (!connection->is_over)
@@ -301,6 +337,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
 
     log_warn("keeper_lost", LOG_TEXT("why", why));
     receiver->keeper = NULL;
+    receiver_answers_forget(receiver);
     receiver_bury_channel(receiver, channel);
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
@@ -320,8 +357,11 @@ static void ask_again(struct receiver *receiver)
 {
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
-        list_each (ask, &connection->asks)
-            send_ask(container_of(ask, struct ask, link));
+        list_each (link_of_ask, &connection->asks) {
+            struct ask *ask = container_of(link_of_ask, struct ask, link);
+            if (ask->ticket != 0)
+                send_ask(ask);
+        }
         if (connection->content == CONTENT_COMMITTED)
             channel_send(receiver->keeper, doubt_ask, .ticket = connection->content_ticket,
                          .id = connection->content_id);

@@ -2,8 +2,10 @@
 /* receiver_names.c: asks the resolver for the clients' reverse names.
  *
  * The session goes on without the name if it does not come in time; see
- * verify/client_name.h for when a name is believed.
+ * verify/client_name.h for when a name is believed. What was found is known for a minute, so that a
+ * client who comes for each message anew wakes the resolver once.
  */
+#include "base/memory.h"
 #include "base/log.h"
 #include "roles/receiver.h"
 #include "verify/client_name.h"
@@ -13,6 +15,76 @@ static void tell(struct connection *connection, struct str name)
     receive_client_name(connection->session, name, loop_now(connection->receiver->process->loop));
     receiver_touch(connection);
 }
+
+/* ---- known ones ---- */
+
+enum {
+    NAMES_MAX = 4096, /* one more, and it begins anew */
+    NAME_KNOWN_MS = MINUTE_MS,
+    NONE_KNOWN_MS = 10 * SECOND_MS, /* perhaps the DNS did not answer */
+};
+
+struct known_name {
+    int64_t until_ms;
+    struct buf name;
+};
+
+static struct str key_of(const struct connection *connection, struct buf *room)
+{
+    struct endpoint address = connection->client;
+
+    address.port = 0;
+    endpoint_encode(room, address);
+    return buf_str(room);
+}
+
+static void known_free(struct known_name *known)
+{
+    if (known != NULL)
+        buf_fini(&known->name);
+    memory_free(known);
+}
+
+void receiver_names_forget(struct receiver *receiver)
+{
+    struct known_name *known;
+    size_t cursor = 0;
+
+    while ((known = map_next(&receiver->names, &cursor, NULL)) != NULL)
+        known_free(known);
+    map_fini(&receiver->names);
+    map_init(&receiver->names);
+}
+
+static void keep(struct connection *connection, struct str name)
+{
+    struct receiver *receiver = connection->receiver;
+    struct known_name *known = memory_new(sizeof *known);
+    struct buf room = { 0 };
+
+    known->until_ms =
+        loop_now(receiver->process->loop).mono_ms + (name.len > 0 ? NAME_KNOWN_MS : NONE_KNOWN_MS);
+    buf_add(&known->name, name);
+    if (receiver->names.count >= NAMES_MAX)
+        receiver_names_forget(receiver);
+    known_free(map_put(&receiver->names, key_of(connection, &room), known));
+    buf_fini(&room);
+}
+
+static bool tell_known(struct connection *connection)
+{
+    struct receiver *receiver = connection->receiver;
+    struct buf room = { 0 };
+    const struct known_name *known = map_find(&receiver->names, key_of(connection, &room));
+
+    buf_fini(&room);
+    if (known == NULL || known->until_ms <= loop_now(receiver->process->loop).mono_ms)
+        return false;
+    tell(connection, buf_str(&known->name));
+    return true;
+}
+
+/* ---- asking ---- */
 
 static void ask(struct connection *connection)
 {
@@ -24,17 +96,25 @@ static void ask(struct connection *connection)
                  .name = connection->name_question.name, .type = connection->name_question.type);
 }
 
-void receiver_name_ask(struct connection *connection)
+static void go_on(struct connection *connection)
 {
     struct str name;
 
     if (client_name_decide(connection->client, &connection->names, &connection->name_room, &name,
-                           &connection->name_question))
+                           &connection->name_question)) {
+        keep(connection, name);
         tell(connection, name);
-    else if (connection->receiver->resolver == NULL)
+    } else if (connection->receiver->resolver == NULL) {
         tell(connection, STR_NONE);
-    else
+    } else {
         ask(connection);
+    }
+}
+
+void receiver_name_ask(struct connection *connection)
+{
+    if (!tell_known(connection))
+        go_on(connection);
 }
 
 void receiver_name_forget(struct connection *connection)
@@ -63,7 +143,7 @@ static bool take_answer(struct receiver *receiver, struct cursor payload)
         connection->lookup_ticket = 0;
         dns_answers_add(&connection->names, connection->name_question, &answer);
         if (!connection->is_over)
-            receiver_name_ask(connection);
+            go_on(connection);
     }
     arena_fini(&arena);
     return decoded;

@@ -194,6 +194,7 @@ int64_t role_turn(void *context, struct now now)
 
     if (process->is_running) {
         deadline = process->hooks->turn(process->state, now);
+        log_flush();
         if (stream_set_flush(&process->streams))
             deadline = now.mono_ms; /* the hosts that were called may want to go on */
     }
@@ -203,6 +204,7 @@ int64_t role_turn(void *context, struct now now)
             leave(process, "keeper_missing", -ETIMEDOUT);
         deadline = leave_ms < deadline ? leave_ms : deadline;
     }
+    log_flush();
     if (process->is_stopping && now.mono_ms >= process->stop_deadline_ms)
         loop_stop(process->loop);
     if (process->is_stopping && process->stop_deadline_ms < deadline)
@@ -236,6 +238,7 @@ int role_run(enum role role, unsigned index)
 
     (void)snprintf(name, sizeof name, "%s-%u", role_name(role), index);
     log_init(name, LOG_INFO);
+    log_hold();
     (void)prctl(PR_SET_NAME, "holdfast"); /* not "exe", which is what was executed */
     ignore_signals();
     process.hooks = hooks_of[role];
@@ -254,5 +257,6 @@ int role_run(enum role role, unsigned index)
     if (process.config != NULL)
         config_free(process.config);
     loop_free(process.loop);
+    log_flush();
     return was_running ? 0 : 1;
 }

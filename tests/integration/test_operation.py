@@ -168,6 +168,23 @@ def listed(node):
     return found if isinstance(found, list) else found["domains"]
 
 
+def test_a_session_hears_of_changed_domains_at_once(holdfast, sink):
+    """What a receiver knows of a domain holds only until the domain changes (SPEC X1)."""
+    node = holdfast({"example.org": sink().endpoint})
+    with node.connect() as client:
+        client.hello()
+        for present in (True, True, False, False, True, True):
+            if present != bool(node.json("domain", "list")["domains"]):
+                words = ("add", "example.org", "--primary", "127.0.0.1:1") if present else \
+                    ("remove", "example.org")
+                node.cli("domain", *words)
+            for name in ("one", "two"):
+                client.ask("MAIL FROM:<sender@client.example>")
+                code, _ = client.ask(f"RCPT TO:<{name}@example.org>")
+                assert code == (250 if present else 550)
+                client.ask("RSET")
+
+
 def test_a_domain_with_mail_is_not_removed_by_mistake(holdfast, sink):
     node = holdfast({"example.org": sink(start=False).endpoint})
     node.send(peers.message()[1])

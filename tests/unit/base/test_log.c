@@ -2,6 +2,10 @@
 /* test_log.c: one event is one line, whatever a stranger puts into it. */
 #include "testing.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/buf.h"
 #include "base/log.h"
 
 struct lines {
@@ -42,6 +46,52 @@ static void writes_fields_in_order(void **state)
     assert_str(buf_str(&lines->last), STR("test info accepted id=01K size=-4096 n=x"));
     log_error("failed", LOG_INT("errno", INT64_MIN));
     assert_str(buf_str(&lines->last), STR("test error failed errno=-9223372036854775808"));
+}
+
+/* What reached the other end of the pipe that stands for descriptor 2. */
+static size_t drain(int fd, struct buf *out)
+{
+    buf_reset(out);
+    buf_reserve(out, 256 * 1024);
+    ssize_t got = read(fd, out->ptr, 256 * 1024);
+    out->len = got > 0 ? (size_t)got : 0;
+    return out->len;
+}
+
+static void held_lines_go_out_together(void **state)
+{
+    struct buf got = { 0 };
+    int fd[2];
+    int stderr_fd = dup(STDERR_FILENO);
+
+    (void)state;
+    log_init("test", LOG_INFO);
+    log_set_sink(NULL, NULL);
+    assert_int_equal(pipe2(fd, O_NONBLOCK), 0);
+    assert_true(dup2(fd[1], STDERR_FILENO) >= 0);
+    log_hold();
+    for (int i = 0; i < 100; i++)
+        log_info("line", LOG_INT("number", i), LOG_STR("text", STR("0123456789012345678901234")));
+    size_t early = drain(fd[0], &got);
+    log_flush();
+    size_t flushed = drain(fd[0], &got);
+    bool is_whole = got.len > 0 && got.ptr[got.len - 1] == '\n';
+    log_info("line", LOG_INT("number", 101));
+    log_warn("trouble", LOG_INT("number", 102)); /* does not wait, nor does what was before it */
+    size_t urgent = drain(fd[0], &got);
+    ptrdiff_t first = str_find(buf_str(&got), '\n');
+    bool has_both = first > 0 && (size_t)first + 1 < got.len;
+    log_flush();
+    size_t again = drain(fd[0], &got);
+    (void)dup2(stderr_fd, STDERR_FILENO);
+    (void)close(stderr_fd);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+    buf_fini(&got);
+    assert_int_equal(early, 0);
+    assert_true(flushed > 100 * 60 && is_whole);
+    assert_true(urgent > 0 && has_both);
+    assert_int_equal(again, 0);
 }
 
 static void quotes_what_comes_from_outside(void **state)
@@ -98,6 +148,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(writes_fields_in_order, begin, end),
         cmocka_unit_test_setup_teardown(quotes_what_comes_from_outside, begin, end),
         cmocka_unit_test_setup_teardown(keeps_to_its_level, begin, end),
+        cmocka_unit_test(held_lines_go_out_together), /* the last: this thread goes on holding */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
