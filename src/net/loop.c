@@ -11,6 +11,7 @@ struct loop {
     struct event_base *base;
     struct event *alarm;
     struct now now;
+    bool has_time; /* `now` is this turn's */
     bool stopped;
 };
 
@@ -85,6 +86,7 @@ void loop_run(struct loop *loop, loop_turn *turn, void *context)
         set_alarm(loop, turn(context, loop->now));
         if (loop->stopped)
             break;
+        loop->has_time = false;
         check(event_base_loop(loop->base, EVLOOP_ONCE) >= 0);
     }
 }
@@ -102,7 +104,9 @@ bool loop_is_stopped(const struct loop *loop)
 /* The first event of a turn takes the time for all of them. */
 static void take_time(struct loop *loop)
 {
-    loop->now = clock_now();
+    if (!loop->has_time)
+        loop->now = clock_now();
+    loop->has_time = true;
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *context)

@@ -3,10 +3,10 @@
 #include "net/stream.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -14,13 +14,16 @@ enum {
     READ_SIZE = 64 * 1024,
     /* A peer that always has more to say must not keep the others waiting. */
     READS_PER_TURN_MAX = 4,
+    KEEP_BUFFER_MAX = 4096, /* a larger one goes back to the heap when it is empty */
+    SENT_MAX = 1024 * 1024, /* what has left an output that is never quite empty */
 };
 
 struct stream {
     struct stream_set *set;
     struct link dirty;
     struct watch *watch;
-    struct evbuffer *output;
+    struct buf output;
+    size_t sent; /* of `output`, already with the kernel */
     const struct stream_host *host;
     void *context;
     int fd;
@@ -100,8 +103,6 @@ struct stream *stream_new(struct loop *loop, struct stream_set *set, int fd,
     stream->host = host;
     stream->context = context;
     stream->wants_input = true;
-    stream->output = evbuffer_new();
-    check(stream->output != NULL);
     stream->watch = watch_new(loop, fd, on_ready, stream);
     update_watch(stream);
     return stream;
@@ -113,7 +114,7 @@ void stream_free(struct stream *stream)
         return;
     list_remove(&stream->dirty);
     watch_free(stream->watch);
-    evbuffer_free(stream->output);
+    buf_fini(&stream->output);
     (void)close(stream->fd);
     memory_free(stream);
 }
@@ -122,14 +123,14 @@ void stream_output(struct stream *stream, struct str bytes)
 {
     if (bytes.len == 0)
         return;
-    check(evbuffer_add(stream->output, bytes.ptr, bytes.len) == 0);
+    buf_add(&stream->output, bytes);
     stream->announce_drained = true;
     mark_dirty(stream);
 }
 
 size_t stream_pending(const struct stream *stream)
 {
-    return evbuffer_get_length(stream->output);
+    return stream->output.len - stream->sent;
 }
 
 void stream_want_input(struct stream *stream, bool want)
@@ -161,19 +162,42 @@ static void finish(struct stream *stream)
         closed(context);
 }
 
+static void forget_output(struct stream *stream)
+{
+    stream->sent = 0;
+    if (stream->output.cap > KEEP_BUFFER_MAX)
+        buf_fini(&stream->output);
+    else
+        buf_reset(&stream->output);
+}
+
+/* 0 once everything is with the kernel, or a negative errno. */
+static int send_output(struct stream *stream)
+{
+    while (stream_pending(stream) > 0) {
+        ssize_t sent = send(stream->fd, stream->output.ptr + stream->sent, stream_pending(stream),
+                            MSG_NOSIGNAL);
+        if (sent < 0)
+            return -errno;
+        stream->sent += (size_t)sent;
+        /* Moved is at most as much as was sent. */
+        if (stream->sent >= SENT_MAX && stream->sent >= stream->output.len / 2) {
+            buf_consume(&stream->output, stream->sent);
+            stream->sent = 0;
+        }
+    }
+    forget_output(stream);
+    return 0;
+}
+
 /* True if it called the host. */
 static bool flush(struct stream *stream)
 {
-    int error = 0;
-
-    while (evbuffer_get_length(stream->output) > 0 && error == 0) {
-        if (evbuffer_write(stream->output, stream->fd) < 0)
-            error = -errno;
-    }
+    int error = send_output(stream);
     bool broken = error != 0 && error != -EAGAIN && error != -EINTR;
     stream->wants_output = error == -EAGAIN || error == -EINTR;
     if (broken) {
-        (void)evbuffer_drain(stream->output, evbuffer_get_length(stream->output));
+        forget_output(stream);
         stream->announce_drained = false;
     }
     update_watch(stream);
