@@ -169,18 +169,25 @@ static int prepare(void *state)
     return chdir(path) < 0 ? -errno : 0;
 }
 
-static void on_store_worker(void *context, unsigned what)
+static void on_helper(void *context, unsigned what)
 {
-    struct keeper *keeper = context;
     (void)what;
-    (void)worker_collect(keeper->store_worker);
+    (void)worker_collect(context);
 }
 
-static void on_directory_worker(void *context, unsigned what)
+static struct worker *helper_start(struct keeper *keeper, struct keeper_helper *helper)
 {
-    struct keeper *keeper = context;
-    (void)what;
-    (void)worker_collect(keeper->directory_worker);
+    helper->worker = worker_new();
+    helper->watch = watch_new(keeper->process->loop, worker_descriptor(helper->worker), on_helper,
+                              helper->worker);
+    watch_set(helper->watch, WATCH_READ);
+    return helper->worker;
+}
+
+static void helper_end(struct keeper_helper *helper)
+{
+    watch_free(helper->watch);
+    worker_free(helper->worker);
 }
 
 static int open_store(struct keeper *keeper)
@@ -190,28 +197,21 @@ static int open_store(struct keeper *keeper)
         .large_body_size = LOG_LARGE_BODY_SIZE,
         .quiet_ms = QUIET_MS,
         .free_bytes_min = (uint64_t)keeper->process->config->store_free_min,
+        .upkeep = helper_start(keeper, &keeper->upkeep),
     };
 
     keeper->spool_directory = open("spool", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (keeper->spool_directory < 0)
         return -errno;
     keeper->disk = disk_posix_open(keeper->spool_directory);
-    keeper->store_worker = worker_new();
-    keeper->store_watch = watch_new(keeper->process->loop, worker_descriptor(keeper->store_worker),
-                                    on_store_worker, keeper);
-    watch_set(keeper->store_watch, WATCH_READ);
-    return log_store_open(&settings, keeper->disk, keeper->store_worker, clock_now(),
-                          &keeper->store);
+    return log_store_open(&settings, keeper->disk, helper_start(keeper, &keeper->commits),
+                          clock_now(), &keeper->store);
 }
 
 static int open_directory(struct keeper *keeper)
 {
-    keeper->directory_worker = worker_new();
-    keeper->directory_watch =
-        watch_new(keeper->process->loop, worker_descriptor(keeper->directory_worker),
-                  on_directory_worker, keeper);
-    watch_set(keeper->directory_watch, WATCH_READ);
-    return directory_open("directory.db", keeper->directory_worker, &keeper->directory);
+    return directory_open("directory.db", helper_start(keeper, &keeper->records),
+                          &keeper->directory);
 }
 
 static struct schedule_settings schedule_settings_of(const struct keeper *keeper)
@@ -374,10 +374,9 @@ static void close_stores(struct keeper *keeper)
     under_way_close(keeper->under_way);
     if (keeper->directory != NULL)
         directory_close(keeper->directory);
-    watch_free(keeper->store_watch);
-    watch_free(keeper->directory_watch);
-    worker_free(keeper->store_worker);
-    worker_free(keeper->directory_worker);
+    helper_end(&keeper->commits);
+    helper_end(&keeper->upkeep);
+    helper_end(&keeper->records);
     if (keeper->disk != NULL)
         disk_posix_close(keeper->disk);
 }

@@ -31,14 +31,18 @@ struct keeper_peer {         /* one life of one channel */
     uint64_t unfinished;     /* messages it still has to name */
 };
 
+struct keeper_helper { /* a thread for slow calls, and what wakes the loop when one has returned */
+    struct worker *worker;
+    struct watch *watch;
+};
+
 struct keeper {
     struct role_process *process;
     int spool_directory;
     struct disk *disk;
-    struct worker *store_worker;
-    struct worker *directory_worker;
-    struct watch *store_watch;
-    struct watch *directory_watch;
+    struct keeper_helper commits; /* of the store; and cold reads */
+    struct keeper_helper upkeep;  /* of the store: what nobody waits for */
+    struct keeper_helper records; /* of the directory */
     struct store *store;
     struct directory *directory;
     struct schedule *schedule;

@@ -103,12 +103,14 @@ static void open_stores(struct world *world)
     struct keeper *keeper = world->keeper;
     struct log_store_settings settings = store_settings();
 
-    keeper->store_worker = worker_new_inline();
-    keeper->directory_worker = worker_new_inline();
-    check(directory_open(":memory:", keeper->directory_worker, &keeper->directory) == 0);
+    keeper->commits.worker = worker_new_inline();
+    keeper->upkeep.worker = worker_new_inline();
+    keeper->records.worker = worker_new_inline();
+    settings.upkeep = keeper->upkeep.worker;
+    check(directory_open(":memory:", keeper->records.worker, &keeper->directory) == 0);
     add_domain(keeper->directory, STR("example.org"), STR("192.0.2.1:25"));
     add_domain(keeper->directory, STR("example.net"), STR_NONE);
-    check(log_store_open(&settings, fake_disk_use(world->disk), keeper->store_worker,
+    check(log_store_open(&settings, fake_disk_use(world->disk), keeper->commits.worker,
                          keeper_now(keeper), &keeper->store) == 0);
 }
 
@@ -297,8 +299,9 @@ static void turn(struct world *world)
 
     for (int i = 0; i < TURNS; i++) {
         (void)keeper_hooks.turn(keeper, keeper_now(keeper));
-        (void)worker_collect(keeper->store_worker);
-        (void)worker_collect(keeper->directory_worker);
+        (void)worker_collect(keeper->commits.worker);
+        (void)worker_collect(keeper->upkeep.worker);
+        (void)worker_collect(keeper->records.worker);
         (void)stream_set_flush(&world->process.streams);
         hear_all(world);
         for (unsigned k = 0; k < CALLERS; k++)

@@ -306,7 +306,7 @@ void checkpoint_turn(struct log_store *store)
     checkpoint->job.run = checkpoint_run;
     checkpoint->job.done = checkpoint_done;
     checkpoint->busy = true;
-    log_submit(store, &checkpoint->job);
+    log_submit_upkeep(store, &checkpoint->job);
 }
 
 void checkpoint_final(struct log_store *store)

@@ -151,7 +151,7 @@ static void read_slice(struct log_store *store, struct segment *segment, uint64_
     compact->store = store;
     compact->job.run = slice_run;
     compact->job.done = slice_done;
-    log_submit(store, &compact->job);
+    log_submit_upkeep(store, &compact->job);
 }
 
 /* ---- what is in a slice ---- */

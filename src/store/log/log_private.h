@@ -305,6 +305,7 @@ static inline struct log_store *log_of(const struct store *store)
 }
 
 void log_submit(struct log_store *store, struct worker_job *job);
+void log_submit_upkeep(struct log_store *store, struct worker_job *job); /* nobody waits for it */
 /* Answers at the next turn. */
 void log_answer_later(struct log_store *store, store_done *done, void *context, int error);
 void log_queue(struct log_store *store, struct pending *pending);

@@ -72,6 +72,12 @@ void log_submit(struct log_store *store, struct worker_job *job)
     worker_submit(store->worker, job);
 }
 
+void log_submit_upkeep(struct log_store *store, struct worker_job *job)
+{
+    store->jobs++;
+    worker_submit(store->settings.upkeep, job);
+}
+
 struct removal {
     struct worker_job job;
     struct log_store *store;
@@ -106,11 +112,18 @@ void log_remove_file(struct log_store *store, const char *name)
 
 static void wait_for_jobs(struct log_store *store)
 {
+    struct worker *upkeep = store->settings.upkeep;
+
     while (store->jobs > 0) {
-        struct pollfd poll_for = { .fd = worker_descriptor(store->worker), .events = POLLIN };
-        if (poll_for.fd >= 0)
-            (void)poll(&poll_for, 1, -1);
+        struct pollfd poll_for[] = {
+            { .fd = worker_descriptor(store->worker), .events = POLLIN },
+            { .fd = worker_descriptor(upkeep), .events = POLLIN },
+        };
+        if (poll_for[0].fd >= 0)
+            (void)poll(poll_for, 2, -1);
         (void)worker_collect(store->worker);
+        if (upkeep != store->worker)
+            (void)worker_collect(upkeep);
     }
 }
 
@@ -366,6 +379,8 @@ int log_store_open(const struct log_store_settings *settings, struct disk *disk,
     store->settings = *settings;
     store->disk = disk;
     store->worker = worker;
+    if (store->settings.upkeep == NULL)
+        store->settings.upkeep = worker;
     store->now = now;
     store->prepare.handle = -1;
     store->recent.since_ms = now.mono_ms;

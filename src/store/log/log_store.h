@@ -46,11 +46,14 @@ struct log_store_settings {
     uint64_t large_body_size; /* content above this gets a file of its own; 8 MiB */
     uint64_t free_bytes_min;  /* leave this much of the disk free; 0: no limit */
     int64_t quiet_ms;         /* a segment in which nothing was settled so long may be compacted */
+    /* For what nobody waits for (zeros ahead, index files, compaction's reading), so that commits
+     * need not wait for it; NULL: the worker of the commits. */
+    struct worker *upkeep;
     const struct log_examiner *examiner; /* of the start alone; NULL: nobody */
 };
 
 /* Recovers what is there (blocking; before the role serves anybody). The worker runs syncs and
- * cold reads; it and the disk stay the caller's and must outlive the store. 0 or a negative errno;
+ * cold reads; workers and disk stay the caller's and must outlive the store. 0 or a negative errno;
  * what was found damaged is logged and kept aside, never dropped silently. */
 int log_store_open(const struct log_store_settings *settings, struct disk *disk,
                    struct worker *worker, struct now now, struct store **out_store);

@@ -251,7 +251,7 @@ static void submit(struct log_store *store)
     prepare->job.done = prepare_done;
     prepare->size = store->settings.segment_size;
     prepare->busy = true;
-    log_submit(store, &prepare->job);
+    log_submit_upkeep(store, &prepare->job);
 }
 
 static struct segment *find_forgettable(struct log_store *store)

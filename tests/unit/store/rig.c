@@ -36,6 +36,13 @@ void rig_turn(struct rig *rig)
 {
     store_turn(rig->store, rig->now);
     (void)worker_collect(rig->worker);
+    if (rig->upkeep != NULL)
+        (void)worker_collect(rig->upkeep);
+}
+
+static bool workers_are_idle(const struct rig *rig)
+{
+    return worker_is_idle(rig->worker) && (rig->upkeep == NULL || worker_is_idle(rig->upkeep));
 }
 
 void rig_pass(struct rig *rig, int64_t ms)
@@ -47,9 +54,12 @@ void rig_pass(struct rig *rig, int64_t ms)
 
 static void wait_a_little(struct rig *rig)
 {
-    struct pollfd poll_for = { .fd = worker_descriptor(rig->worker), .events = POLLIN };
-    if (poll_for.fd >= 0 && !worker_is_idle(rig->worker))
-        (void)poll(&poll_for, 1, 1000);
+    struct pollfd poll_for[] = {
+        { .fd = worker_descriptor(rig->worker), .events = POLLIN },
+        { .fd = rig->upkeep != NULL ? worker_descriptor(rig->upkeep) : -1, .events = POLLIN },
+    };
+    if (poll_for[0].fd >= 0 && !workers_are_idle(rig))
+        (void)poll(poll_for, 2, 1000);
 }
 
 int rig_wait(struct rig *rig, const struct rig_answer *answer)
@@ -67,7 +77,7 @@ void rig_idle(struct rig *rig)
 {
     for (int i = 0; i < TURNS_MAX; i++) {
         rig_turn(rig);
-        if (worker_is_idle(rig->worker) && store_deadline(rig->store) > rig->now.mono_ms)
+        if (workers_are_idle(rig) && store_deadline(rig->store) > rig->now.mono_ms)
             return;
         wait_a_little(rig);
     }

@@ -20,6 +20,7 @@ struct rig_driver { /* how a store comes into being; context is the factory's */
 struct rig {
     struct rig_driver driver;
     struct worker *worker; /* the store's */
+    struct worker *upkeep; /* NULL: there is but one */
     struct store *store;
     struct now now;
     struct random random;

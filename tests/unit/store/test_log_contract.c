@@ -29,7 +29,11 @@ struct log_rig {
 static int open_log(struct rig *rig, struct store **out_store)
 {
     struct log_rig *log = rig->driver.context;
-    struct log_store_settings settings = { .segment_size = 1 << 19, .large_body_size = LARGE };
+    struct log_store_settings settings = {
+        .segment_size = 1 << 19,
+        .large_body_size = LARGE,
+        .upkeep = rig->upkeep,
+    };
     struct disk *disk = log->fake != NULL ? fake_disk_use(log->fake) : log->posix;
     return log_store_open(&settings, disk, rig->worker, rig->now, out_store);
 }
@@ -55,12 +59,14 @@ static struct rig *begin_fake(void *context)
     return &log->rig;
 }
 
+/* `context`: not NULL if upkeep has a thread of its own. */
 static struct rig *begin_real(void *context)
 {
     struct log_rig *log = begin(worker_new());
     const char *parent = getenv("TMPDIR");
 
-    (void)context;
+    if (context != NULL)
+        log->rig.upkeep = worker_new();
     (void)snprintf(log->path, sizeof log->path, "%s/holdfast-XXXXXX",
                    parent != NULL ? parent : "/tmp");
     assert_non_null(mkdtemp(log->path));
@@ -88,6 +94,7 @@ static void end(struct rig *rig)
 
     rig_close(rig);
     worker_free(rig->worker);
+    worker_free(rig->upkeep);
     if (log->fake != NULL)
         fake_disk_free(log->fake);
     disk_posix_close(log->posix);
@@ -103,9 +110,11 @@ int main(void)
     struct contract_factory fake = { begin_fake, end, &warm, LARGE };
     struct contract_factory cold_fake = { begin_fake, end, &cold, LARGE };
     struct contract_factory real = { begin_real, end, NULL, LARGE };
+    struct contract_factory two = { begin_real, end, &warm, LARGE };
 
     int failures = contract_run("memory", &fake);
     failures += contract_run("memory, nothing cached", &cold_fake);
     failures += contract_run("directory and thread", &real);
+    failures += contract_run("directory and two threads", &two);
     return failures;
 }
