@@ -147,14 +147,14 @@ void stream_close_after_flush(struct stream *stream)
 }
 
 /* Closing with unread input would make the kernel send a reset, which may take our last reply
- * back from the peer's buffer; so what is there is read and dropped, to a bound. */
+ * back from the peer's buffer; so what is there is read and dropped, to a bound. A peer that goes
+ * on talking has its reset coming. */
 static void finish(struct stream *stream)
 {
     char rest[4096];
     void (*closed)(void *) = stream->host->closed;
     void *context = stream->context;
 
-    (void)shutdown(stream->fd, SHUT_WR);
     for (int i = 0; i < 16 && recv(stream->fd, rest, sizeof rest, MSG_DONTWAIT) > 0; i++)
         continue;
     stream_free(stream);
@@ -190,7 +190,7 @@ static int send_output(struct stream *stream)
     return 0;
 }
 
-/* True if it called the host. */
+/* True if it called a host that may have more to do. */
 static bool flush(struct stream *stream)
 {
     int error = send_output(stream);
@@ -212,8 +212,7 @@ static bool flush(struct stream *stream)
     if (stream->wants_output || !stream->announce_drained || stream->host->drained == NULL)
         return false;
     stream->announce_drained = false;
-    stream->host->drained(stream->context);
-    return true;
+    return stream->host->drained(stream->context);
 }
 
 /* Flushing may make new output (drained() asks for more content): it goes round again, but not
@@ -236,5 +235,5 @@ bool stream_set_flush(struct stream_set *set)
             called = flush(container_of(link, struct stream, dirty)) || called;
         }
     }
-    return called;
+    return called || !list_is_empty(&set->dirty);
 }

@@ -20,7 +20,7 @@ struct stream_set {
     struct link dirty;
 };
 void stream_set_init(struct stream_set *set);
-/* At the end of each turn. True if a host was called: then there may be more to do at once. */
+/* At the end of each turn. True if a host was called that may have more to do at once. */
 bool stream_set_flush(struct stream_set *set);
 
 struct stream_host {
@@ -29,9 +29,9 @@ struct stream_host {
      * can be sent. Each is told once, and the second may follow the first: who has closed its side
      * may be gone altogether. */
     void (*end)(void *context, int error);
-    /* All output has been handed to the kernel; called after a stream_flush() that emptied it. May
-     * be NULL. */
-    void (*drained)(void *context);
+    /* All output has been handed to the kernel; called after a stream_flush() that emptied it.
+     * True: there is something to do at once. May be NULL. */
+    bool (*drained)(void *context);
     /* The stream was closed by stream_close_after_flush() and is gone now. May be NULL. */
     void (*closed)(void *context);
 };

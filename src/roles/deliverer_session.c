@@ -230,13 +230,14 @@ static void on_end(void *context, int error)
     session_serve(session);
 }
 
-static void on_drained(void *context)
+static bool on_drained(void *context)
 {
     struct session *session = context;
     if (session->is_over)
-        return;
+        return false;
     deliver_drained(session->client, deliverer_now(session->deliverer));
     session_serve(session);
+    return true; /* the keeper may have been asked for content */
 }
 
 static const struct stream_host stream_hooks = { .input = on_input,

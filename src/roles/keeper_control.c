@@ -78,10 +78,11 @@ static void on_end(void *context, int error)
     caller->is_over = error != 0;
 }
 
-static void on_drained(void *context)
+static bool on_drained(void *context)
 {
     struct caller *caller = context;
     caller->is_drained = true;
+    return true;
 }
 
 static const struct stream_host stream_hooks = { .input = on_input,

@@ -66,9 +66,12 @@ static void on_end(void *context, int error)
     receiver_touch(connection);
 }
 
-static void on_drained(void *context)
+static bool on_drained(void *context)
 {
-    receiver_touch(context);
+    struct connection *connection = context;
+    if (connection->waits_for_room)
+        receiver_touch(connection);
+    return connection->waits_for_room;
 }
 
 static void on_closed(void *context)
@@ -212,9 +215,9 @@ static void look_after(struct connection *connection, struct now now)
     }
     if (connection->is_over)
         return; /* its deadline stands already */
+    connection->waits_for_room = stream_pending(connection->stream) >= OUTPUT_PENDING_MAX;
     stream_want_input(connection->stream,
-                      receive_wants_input(connection->session) &&
-                          stream_pending(connection->stream) < OUTPUT_PENDING_MAX);
+                      receive_wants_input(connection->session) && !connection->waits_for_room);
     heap_put(&connection->receiver->deadlines, &connection->deadline,
              receive_deadline(connection->session));
 }

@@ -24,6 +24,7 @@
 
 enum content_state {
     CONTENT_NONE,
+    CONTENT_NAMED,     /* nothing of it has come: the keeper need not be woken for its name */
     CONTENT_OPEN,      /* on its way to the keeper */
     CONTENT_LOST,      /* the keeper that had it is gone */
     CONTENT_COMMITTED, /* asked for a verdict, or in doubt */
@@ -69,9 +70,10 @@ struct connection {
     struct receive_session *session;
     struct endpoint client;
     struct network *network;
-    bool is_over;   /* the session is not called any more; the last replies may still go out */
-    bool is_closed; /* freed at the turn's end */
-    bool has_ended; /* the peer closed its side; told to the session at the turn's end */
+    bool is_over;        /* the session is not called any more; the last replies may still go out */
+    bool is_closed;      /* freed at the turn's end */
+    bool has_ended;      /* the peer closed its side; told to the session at the turn's end */
+    bool waits_for_room; /* nothing is read until the peer has read what was said */
 
     struct link asks; /* struct ask.link, not answered yet */
 

@@ -76,19 +76,27 @@ static void forget_content(struct connection *connection)
     (void)map_remove(&connection->receiver->contents,
                      receiver_ticket_key(&connection->content_ticket));
     connection->content = CONTENT_NONE;
+    connection->content_ticket = 0;
 }
 
 static void on_content_open(void *context, struct message_id id)
 {
     struct connection *connection = context;
-    struct receiver *receiver = connection->receiver;
 
     if (connection->content == CONTENT_COMMITTED)
         forget_content(connection); /* not answered in time: the session has gone on */
     check(connection->content == CONTENT_NONE);
+    connection->content = CONTENT_NAMED;
     connection->content_id = id;
     connection->owed_octets = 0;
     connection->lost_octets = 0;
+}
+
+/* The first octets are there. */
+static void tell_name(struct connection *connection)
+{
+    struct receiver *receiver = connection->receiver;
+
     if (receiver->keeper == NULL) {
         connection->content = CONTENT_LOST;
         return;
@@ -97,13 +105,16 @@ static void on_content_open(void *context, struct message_id id)
     connection->content_ticket = receiver_ticket(receiver);
     (void)map_put(&receiver->contents, receiver_ticket_key(&connection->content_ticket),
                   connection);
-    channel_send(receiver->keeper, content_open, .ticket = connection->content_ticket, .id = id);
+    channel_send(receiver->keeper, content_open, .ticket = connection->content_ticket,
+                 .id = connection->content_id);
 }
 
 static void on_content_write(void *context, struct str bytes)
 {
     struct connection *connection = context;
 
+    if (connection->content == CONTENT_NAMED)
+        tell_name(connection);
     connection->owed_octets += bytes.len;
     if (connection->content == CONTENT_LOST) {
         connection->lost_octets = connection->owed_octets;
@@ -123,6 +134,8 @@ static void on_content_commit(void *context, const struct envelope *envelope)
     struct connection *connection = context;
     struct buf bytes = { 0 };
 
+    if (connection->content == CONTENT_NAMED)
+        tell_name(connection);
     if (connection->content == CONTENT_LOST) {
         connection->lost_verdict = true;
         receiver_touch(connection);

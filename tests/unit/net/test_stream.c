@@ -30,7 +30,8 @@ struct fixture {
     int end_error;
     unsigned drains;
     unsigned closes;
-    unsigned more; /* drained() puts out so many more bytes, one at a time */
+    bool has_more_to_do; /* what drained() says */
+    unsigned more;       /* drained() puts out so many more bytes, one at a time */
 };
 
 static void on_input(void *context, struct str bytes)
@@ -48,7 +49,7 @@ static void on_end(void *context, int error)
     fixture->end_error = error;
 }
 
-static void on_drained(void *context)
+static bool on_drained(void *context)
 {
     struct fixture *fixture = context;
     fixture->drains++;
@@ -57,6 +58,7 @@ static void on_drained(void *context)
         fixture->more--;
         stream_output(fixture->stream, STR("+"));
     }
+    return fixture->has_more_to_do;
 }
 
 static void on_closed(void *context)
@@ -161,7 +163,7 @@ static void gathers_output_until_the_flush(void **state)
     stream_output(fixture->stream, STR_NONE);
     assert_int_equal(stream_pending(fixture->stream), 18);
     assert_int_equal(peer_hears(fixture, NULL), 0);
-    assert_true(stream_set_flush(&fixture->set));
+    assert_false(stream_set_flush(&fixture->set));
     assert_int_equal(stream_pending(fixture->stream), 0);
     assert_int_equal(fixture->drains, 1);
     assert_int_equal(peer_hears(fixture, &heard), 18);
@@ -169,6 +171,16 @@ static void gathers_output_until_the_flush(void **state)
     assert_false(stream_set_flush(&fixture->set)); /* nothing new: nobody is told again */
     assert_int_equal(fixture->drains, 1);
     buf_fini(&heard);
+}
+
+static void the_role_hears_that_a_host_has_more_to_do(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->has_more_to_do = true;
+    stream_output(fixture->stream, STR("+"));
+    assert_true(stream_set_flush(&fixture->set));
+    assert_false(stream_set_flush(&fixture->set));
 }
 
 static void drained_may_put_out_more(void **state)
@@ -383,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(hands_over_input),
         TEST(gathers_output_until_the_flush),
+        TEST(the_role_hears_that_a_host_has_more_to_do),
         TEST(drained_may_put_out_more),
         TEST(drained_does_not_go_round_for_ever),
         TEST(waits_for_a_peer_that_reads_slowly),
