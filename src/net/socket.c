@@ -76,7 +76,7 @@ static int domain_of(struct endpoint endpoint)
     return endpoint.family == ENDPOINT_IP4 ? AF_INET : AF_INET6;
 }
 
-int socket_listen(struct endpoint at)
+int socket_listen(struct endpoint at, bool is_shared)
 {
     union address address;
     socklen_t len = to_address(at, &address);
@@ -85,6 +85,8 @@ int socket_listen(struct endpoint at)
     if (fd < 0)
         return fd;
     set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (is_shared)
+        set_option(fd, SOL_SOCKET, SO_REUSEPORT);
     if (at.family == ENDPOINT_IP6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     if (bind(fd, &address.any, len) < 0 || listen(fd, SOCKET_BACKLOG) < 0) {

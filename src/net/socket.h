@@ -9,7 +9,9 @@
 
 enum { SOCKET_BACKLOG = 4096 };
 
-int socket_listen(struct endpoint at); /* bound, listening; SO_REUSEADDR, IPV6_V6ONLY */
+/* Bound, listening; SO_REUSEADDR, IPV6_V6ONLY. A shared address can be listened at again, shared:
+ * the kernel deals connections out among the sockets. One that is not shared is ours alone. */
+int socket_listen(struct endpoint at, bool is_shared);
 int socket_listen_unix(const char *path, unsigned mode); /* removes a stale socket first */
 /* -EAGAIN when nobody waits; -ECONNABORTED and the like: try again. */
 int socket_accept(int listener, struct endpoint *out_peer);

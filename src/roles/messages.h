@@ -24,7 +24,11 @@ enum { ROLE_PROCESSES_MAX = 96 };
 const char *role_name(enum role role);
 bool role_from_name(struct str name, enum role *out_role);
 
-enum listener_kind { LISTENER_SMTP = 1, LISTENER_CONTROL = 2 };
+enum listener_kind {
+    LISTENER_SMTP = 1,
+    LISTENER_CONTROL = 2,
+    LISTENER_NEIGHBOUR = 3, /* SMTP too: that of another receiver, who may be in trouble */
+};
 
 enum message_type {
     MESSAGE_NONE = 0,

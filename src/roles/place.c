@@ -19,10 +19,11 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "base/check.h"
 #include "base/log.h"
 #include "net/socket.h"
 
-enum { PATH_MAX_HERE = 4096, RECEIVERS_MAX = 8 };
+enum { PATH_MAX_HERE = 4096, RECEIVERS_BY_ITSELF = 8 };
 
 static bool complain(const char *format, const char *what, const char *why)
 {
@@ -177,22 +178,40 @@ bool place_prepare(const struct config *config)
            own_folder(config->data, "/empty", NULL, 0555);
 }
 
+/* A socket for each receiver. 0 or a negative errno. */
+static int listen_at(struct endpoint at, unsigned number, struct listeners *listeners)
+{
+    /* Another program that shares the address would get every other connection: alone, first. */
+    int fd = socket_listen(at, false);
+    if (fd < 0)
+        return fd;
+    (void)close(fd);
+    for (unsigned i = 0; i < listeners->receivers; i++) {
+        fd = socket_listen(at, true);
+        listeners->smtp[i][number] = fd;
+        if (fd < 0)
+            return fd;
+    }
+    return 0;
+}
+
 static bool listen_smtp(const struct config *config, struct listeners *listeners)
 {
+    listeners->receivers = config->receivers;
+    check(listeners->receivers <= RECEIVERS_MAX);
     for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
         struct buf text = { 0 };
-        int fd = socket_listen(config->listen_smtp.item[i]);
+        int error = listen_at(config->listen_smtp.item[i], i, listeners);
         endpoint_add_text(&text, config->listen_smtp.item[i]);
         buf_add_byte(&text, '\0');
-        if (fd >= 0) {
+        if (error == 0)
             log_info("listening", LOG_TEXT("service", "smtp"), LOG_TEXT("address", text.ptr));
-            listeners->smtp[listeners->smtp_count++] = fd;
-        } else {
-            (void)complain("cannot listen", text.ptr, strerror(-fd));
-        }
+        else
+            (void)complain("cannot listen", text.ptr, strerror(-error));
         buf_fini(&text);
-        if (fd < 0)
+        if (error != 0)
             return false;
+        listeners->smtp_count++;
     }
     return true;
 }
@@ -219,8 +238,9 @@ bool place_listen(const struct config *config, struct listeners *out_listeners)
 
 void place_close(struct listeners *listeners)
 {
-    for (unsigned i = 0; i < listeners->smtp_count; i++)
-        (void)close(listeners->smtp[i]);
+    for (unsigned i = 0; i < listeners->receivers; i++)
+        for (unsigned k = 0; k < listeners->smtp_count; k++)
+            (void)close(listeners->smtp[i][k]);
     if (listeners->control >= 0)
         (void)close(listeners->control);
     *listeners = (struct listeners){ .control = -1 };
@@ -274,7 +294,7 @@ static uint32_t processors(void)
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     if (count < 1)
         return 1;
-    return count > RECEIVERS_MAX ? RECEIVERS_MAX : (uint32_t)count;
+    return count > RECEIVERS_BY_ITSELF ? RECEIVERS_BY_ITSELF : (uint32_t)count;
 }
 
 void place_fill_in(struct config *config)

@@ -8,10 +8,14 @@
 
 #include "config/config.h"
 
+enum { RECEIVERS_MAX = 64 };
+
+/* Each receiver listens with a socket of its own, so that a connection wakes one of them. */
 struct listeners {
-    int smtp[CONFIG_LIST_MAX];
-    unsigned smtp_count;
-    int control; /* -1: none */
+    int smtp[RECEIVERS_MAX][CONFIG_LIST_MAX];
+    unsigned receivers;
+    unsigned smtp_count; /* of each */
+    int control;         /* -1: none */
 };
 
 /* The folders, owned by the roles' user; the lock that only one supervisor can hold. False with the

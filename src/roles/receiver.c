@@ -20,6 +20,7 @@
 enum {
     ACCEPTS_PER_TURN_MAX = 64,      /* the sessions that are there come first */
     ACCEPT_AGAIN_MS = 100,          /* after descriptors ran out */
+    NEIGHBOUR_MS = 2 * SECOND_MS,   /* how long a client waits for a receiver that does not run */
     OUTPUT_PENDING_MAX = 64 * 1024, /* replies to a peer who does not read them */
 };
 
@@ -315,6 +316,8 @@ static void destroy(void *state)
         watch_free(receiver->listener[i]);
         (void)close(receiver->listener_fd[i]);
     }
+    for (unsigned i = 0; i < receiver->neighbour_count; i++)
+        (void)close(receiver->neighbour_fd[i]);
     free_dead_channels(receiver);
     channel_free(receiver->keeper);
     channel_free(receiver->resolver);
@@ -335,6 +338,11 @@ static void take_listener(void *state, enum listener_kind kind, int fd)
 {
     struct receiver *receiver = state;
 
+    if (kind == LISTENER_NEIGHBOUR) {
+        check(receiver->neighbour_count < CONFIG_LIST_MAX);
+        receiver->neighbour_fd[receiver->neighbour_count++] = fd;
+        return;
+    }
     check(kind == LISTENER_SMTP && receiver->listener_count < CONFIG_LIST_MAX);
     unsigned i = receiver->listener_count++;
     receiver->listener_fd[i] = fd;
@@ -391,6 +399,7 @@ static void stop(void *state)
 
     watch_listeners(receiver, false);
     receiver->accept_again_ms = 0;
+    receiver->neighbour_ms = NEVER_MS;
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (!connection->is_over)
@@ -414,6 +423,11 @@ static void tick(struct receiver *receiver, struct now now)
     if (receiver->accept_again_ms != 0 && now.mono_ms >= receiver->accept_again_ms) {
         receiver->accept_again_ms = 0;
         watch_listeners(receiver, true);
+    }
+    if (now.mono_ms >= receiver->neighbour_ms) {
+        receiver->neighbour_ms = now.mono_ms + NEIGHBOUR_MS;
+        for (unsigned i = 0; i < receiver->neighbour_count; i++)
+            accept_some(receiver, receiver->neighbour_fd[i]);
     }
 }
 
@@ -443,6 +457,8 @@ static int64_t turn(void *state, struct now now)
     int64_t deadline = first != NULL ? first->key : NEVER_MS;
     if (receiver->accept_again_ms != 0 && receiver->accept_again_ms < deadline)
         deadline = receiver->accept_again_ms;
+    if (receiver->neighbour_count > 0 && receiver->neighbour_ms < deadline)
+        deadline = receiver->neighbour_ms;
     return deadline;
 }
 

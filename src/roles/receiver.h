@@ -53,6 +53,9 @@ struct receiver {
     struct watch *listener[CONFIG_LIST_MAX];
     int listener_fd[CONFIG_LIST_MAX];
     unsigned listener_count;
+    int neighbour_fd[CONFIG_LIST_MAX]; /* another receiver's listeners */
+    unsigned neighbour_count;
+    int64_t neighbour_ms;    /* when they are looked at again */
     int64_t accept_again_ms; /* 0: accepting */
 };
 

@@ -163,6 +163,24 @@ static int send_config(struct child *child)
     return error;
 }
 
+/* A receiver's own sockets, and those of the next one: should that one be in trouble, whoever waits
+ * there is seen to. */
+static int send_smtp_listeners(struct child *child)
+{
+    const struct listeners *listeners = &child->supervisor->listeners;
+    unsigned own = child->index - 1;
+    unsigned next = (own + 1) % listeners->receivers;
+    int error = 0;
+
+    for (unsigned i = 0; i < listeners->smtp_count && error == 0; i++) {
+        error = leash_send(&child->leash, listeners->smtp[own][i], listener, .kind = LISTENER_SMTP);
+        if (error == 0 && next != own)
+            error = leash_send(&child->leash, listeners->smtp[next][i], listener,
+                               .kind = LISTENER_NEIGHBOUR);
+    }
+    return error;
+}
+
 static int send_listeners(struct child *child)
 {
     const struct listeners *listeners = &child->supervisor->listeners;
@@ -170,9 +188,8 @@ static int send_listeners(struct child *child)
 
     if (child->role == ROLE_KEEPER && listeners->control >= 0)
         error = leash_send(&child->leash, listeners->control, listener, .kind = LISTENER_CONTROL);
-    for (unsigned i = 0; i < listeners->smtp_count && child->role == ROLE_RECEIVER && error == 0;
-         i++)
-        error = leash_send(&child->leash, listeners->smtp[i], listener, .kind = LISTENER_SMTP);
+    if (child->role == ROLE_RECEIVER)
+        error = send_smtp_listeners(child);
     if (error == 0 && child->role == ROLE_RECEIVER)
         error = leash_send(&child->leash, child->supervisor->board, board,
                            .slots = child->supervisor->config->receivers);

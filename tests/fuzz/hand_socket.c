@@ -41,9 +41,10 @@ int socket_pair(int type, int out_fd[2])
     return socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_fd) < 0 ? -errno : 0;
 }
 
-int socket_listen(struct endpoint at)
+int socket_listen(struct endpoint at, bool is_shared)
 {
     (void)at;
+    (void)is_shared;
     return -EACCES;
 }
 

@@ -219,6 +219,30 @@ def test_only_one_at_a_time(holdfast, sink, state):
     node.send(peers.message()[1])
 
 
+def test_a_receiver_that_stands_still_keeps_nobody_waiting(holdfast, sink):
+    """Each receiver has a socket of its own, and looks after its neighbour's."""
+    node = holdfast({"example.org": sink().endpoint}, top="receivers = 2\n")
+    frozen = node.pids()["receiver-1"]
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        for _ in range(20):
+            with node.connect(timeout=5) as client:
+                client.hello()
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+
+
+def test_an_address_is_not_shared_with_others(holdfast, sink):
+    """Another node's listeners would get every other connection."""
+    node = holdfast({"example.org": sink().endpoint})
+    other = holdfast(start=False, name="other", port=node.port)
+    second = peers.Process([str(other.binary), "run", "--config", str(other.config)],
+                           other.state / "second.log", env=other.env)
+    peers.wait_until(lambda: not second.is_running(), what="the second one's end")
+    assert "cannot listen" in second.text()
+    assert second.child.returncode != 0
+
+
 @pytest.mark.plain
 def test_as_many_roles_as_may_be_asked_for(holdfast, sink):
     """Every limit on the way (slots, channels, children) holds what the configuration allows."""
