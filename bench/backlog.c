@@ -9,8 +9,8 @@
 
 enum { BACKLOG = 4096 };
 
-__attribute__((visibility("default"))) int listen(int fd, int backlog)
+__attribute__((visibility("default"))) int listen(int fd, int n)
 {
-    (void)backlog;
+    (void)n; /* what it asks for */
     return (int)syscall(SYS_listen, fd, BACKLOG);
 }

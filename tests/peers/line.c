@@ -155,17 +155,18 @@ static void take_due(struct line *line)
     while ((node = heap_take_due(&line->due, now_us())) != NULL) {
         struct event *event = container_of(node, struct event, node);
         struct connection *connection = event->connection;
-        if (connection->is_closed) {
-            event_free(event);
-        } else if (event->connects) {
-            event_free(event);
+        bool waits = false;
+        if (event->connects && !connection->is_closed) {
             connect_on(connection);
-        } else if (!list_is_empty(&event->to->late) || !arrive(event)) {
-            list_append(&event->to->late, &event->link);
-            watch(line, event->to, EPOLL_CTL_MOD);
-        } else {
-            event_free(event);
+        } else if (!connection->is_closed) {
+            waits = !list_is_empty(&event->to->late) || !arrive(event);
         }
+        if (!waits) {
+            event_free(event);
+            continue;
+        }
+        list_append(&event->to->late, &event->link);
+        watch(line, event->to, EPOLL_CTL_MOD);
     }
 }
 
