@@ -225,11 +225,13 @@ def test_a_receiver_that_stands_still_keeps_nobody_waiting(holdfast, sink):
     frozen = node.pids()["receiver-1"]
     os.kill(frozen, signal.SIGSTOP)
     try:
-        for _ in range(20):
-            with node.connect(timeout=5) as client:
-                client.hello()
+        clients = [node.connect(timeout=10) for _ in range(20)]
+        for client in clients:
+            client.hello()
     finally:
         os.kill(frozen, signal.SIGCONT)
+    for client in clients:
+        client.socket.close()
 
 
 def test_an_address_is_not_shared_with_others(holdfast, sink):
