@@ -94,6 +94,17 @@ static void finish_record(struct commit *commit, struct staged *staged, uint16_t
         finish_carried(commit, staged);
 }
 
+/* Up to the end of the page: what is written as whole pages need not be read first. The next batch
+ * is written over these zeros. */
+static void fill_page(struct commit *commit)
+{
+    static const char zeros[PAGE_SIZE];
+    uint64_t end = commit->offset + commit->size;
+
+    if (end % PAGE_SIZE != 0)
+        add_part(commit, (void *)(uintptr_t)zeros, (size_t)(PAGE_SIZE - end % PAGE_SIZE));
+}
+
 static int write_batch(struct commit *commit)
 {
     const struct disk_driver *disk = commit->disk->driver;
@@ -108,7 +119,7 @@ static int write_batch(struct commit *commit)
         for (int i = 0; i < count; i++)
             offset += commit->part[at++].iov_len;
     }
-    check(offset == commit->offset + commit->size);
+    check(offset - commit->offset - commit->size < PAGE_SIZE);
     return disk->sync(commit->disk, commit->handle);
 }
 
@@ -120,6 +131,7 @@ static void commit_run(struct worker_job *job)
     commit->part_count = 0;
     list_each (link, &commit->batch)
         finish_record(commit, container_of(link, struct staged, link), index++);
+    fill_page(commit);
     commit->error = write_batch(commit);
 }
 

@@ -29,6 +29,8 @@ struct disk_driver {
     ssize_t (*read_cached)(struct disk *, int handle, void *to, size_t size, uint64_t offset);
     /* All of it or an error (W). */
     int (*write)(struct disk *, int handle, const struct iovec *part, int count, uint64_t offset);
+    /* Zeros, past the cache where the disk can: nobody reads them. In multiples of 4096 (W). */
+    int (*zero)(struct disk *, int handle, uint64_t offset, uint64_t size);
     int (*sync)(struct disk *, int handle);                         /* data and size (W) */
     int (*sync_names)(struct disk *);                               /* the directory (W) */
     int (*rename)(struct disk *, const char *from, const char *to); /* replaces (W) */

@@ -12,7 +12,11 @@
 #include "base/memory.h"
 #include "store/log/disk.h"
 
-enum { PARTS_MAX = 1024 }; /* IOV_MAX of Linux */
+enum {
+    PARTS_MAX = 1024, /* IOV_MAX of Linux */
+    ZEROS_SIZE = 65536,
+    ZEROS_ALIGN = 4096, /* what a disk wants that reads our memory by itself */
+};
 
 struct disk_posix {
     struct disk disk;
@@ -117,6 +121,38 @@ static int posix_write(struct disk *disk, int handle, const struct iovec *part, 
     return 0;
 }
 
+/* False: this file system has no way past its cache. */
+static bool set_direct(int handle, bool is_direct)
+{
+    int flags = fcntl(handle, F_GETFL);
+    return flags >= 0 && fcntl(handle, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
+static int write_zeros(int handle, uint64_t offset, uint64_t size)
+{
+    static _Alignas(ZEROS_ALIGN) const char zeros[ZEROS_SIZE];
+    struct iovec part[PARTS_MAX];
+    int count = 0;
+
+    check(size % ZEROS_ALIGN == 0 && size <= (uint64_t)PARTS_MAX * ZEROS_SIZE);
+    for (uint64_t left = size; left > 0; left -= part[count++].iov_len)
+        part[count] = (struct iovec){ (void *)(uintptr_t)zeros,
+                                      left < ZEROS_SIZE ? (size_t)left : ZEROS_SIZE };
+    return write_parts(handle, part, count, offset);
+}
+
+static int posix_zero(struct disk *disk, int handle, uint64_t offset, uint64_t size)
+{
+    int rc = -EINVAL;
+
+    (void)disk;
+    if (set_direct(handle, true)) {
+        rc = write_zeros(handle, offset, size);
+        (void)set_direct(handle, false);
+    }
+    return rc == -EINVAL ? write_zeros(handle, offset, size) : rc;
+}
+
 static int posix_sync(struct disk *disk, int handle)
 {
     (void)disk;
@@ -184,6 +220,7 @@ static const struct disk_driver posix_driver = {
     .read = posix_read,
     .read_cached = posix_read_cached,
     .write = posix_write,
+    .zero = posix_zero,
     .sync = posix_sync,
     .sync_names = posix_sync_names,
     .rename = posix_rename,

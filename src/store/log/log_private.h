@@ -45,6 +45,7 @@ enum {
     CHUNK_FIRST = 8 << 10, /* of an upload's memory */
     CHUNK_NEXT = 64 << 10,
     BODY_PIECE = 1 << 20, /* a large body goes to its file in such pieces */
+    PAGE_SIZE = 4096,
     FILL_SLICE = 1 << 20, /* a commit waits at most for one of these */
     SPARES_WANTED = 2,    /* one to go on in, one in reserve for a full disk */
     SPARES_MAX = 4,       /* dead segments above this are removed */

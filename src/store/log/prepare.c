@@ -25,8 +25,6 @@
 #include "base/random.h"
 #include "store/log/log_private.h"
 
-enum { ZEROS_SIZE = 65536 };
-
 static const struct disk_driver *driver_of(const struct prepare *prepare)
 {
     return prepare->disk->driver;
@@ -48,19 +46,10 @@ static int step_create(struct prepare *prepare)
 
 static int step_fill(struct prepare *prepare)
 {
-    static const char zeros[ZEROS_SIZE];
-    struct iovec part[FILL_SLICE / ZEROS_SIZE];
     uint64_t left = prepare->size - prepare->filled;
-    uint64_t size = 0;
-    int count = 0;
+    uint64_t size = left < FILL_SLICE ? left : FILL_SLICE;
 
-    while (size < left && count < FILL_SLICE / ZEROS_SIZE) {
-        uint64_t len = left - size < ZEROS_SIZE ? left - size : ZEROS_SIZE;
-        part[count++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)len };
-        size += len;
-    }
-    int rc =
-        driver_of(prepare)->write(prepare->disk, prepare->handle, part, count, prepare->filled);
+    int rc = driver_of(prepare)->zero(prepare->disk, prepare->handle, prepare->filled, size);
     if (rc < 0)
         return rc;
     prepare->filled += size;

@@ -386,12 +386,27 @@ static uint64_t fake_free_bytes(struct disk *disk)
     return fake->capacity > in_use ? fake->capacity - in_use : 0;
 }
 
+static int fake_zero(struct disk *disk, int handle, uint64_t offset, uint64_t size)
+{
+    static const char zeros[65536];
+    struct iovec part[16];
+    int count = 0;
+
+    check(size <= sizeof zeros * 16);
+    for (uint64_t left = size; left > 0; left -= part[count++].iov_len)
+        part[count] = (struct iovec){ (void *)(uintptr_t)zeros,
+                                      left < sizeof zeros ? (size_t)left : sizeof zeros };
+    return fake_write(disk, handle, part, count, offset);
+}
+
 static const struct disk_driver fake_driver = {
+
     .open = fake_open,
     .close = fake_close,
     .read = fake_read,
     .read_cached = fake_read_cached,
     .write = fake_write,
+    .zero = fake_zero,
     .sync = fake_sync,
     .sync_names = fake_sync_names,
     .rename = fake_rename,
