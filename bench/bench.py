@@ -36,7 +36,7 @@ class Plan:
     many: bool = True  # messages per connection: all, or one
     patience: float = 200
     fill_at_once: int = 10_000
-    settings: tuple = ()
+    settings: dict = dataclasses.field(default_factory=dict)  # {server: its own words}
     primary: tuple = ()
     chunking: bool = True
     held: int = 0
@@ -81,7 +81,9 @@ def drain_plans():
 def distant_plans():
     for chunking in (True, False):
         yield Plan(f"50 ms, 5 sessions, {'CHUNKING and ' if chunking else ''}PIPELINING",
-                   messages=3_000, chunking=chunking, settings=("sessions=5",),
+                   messages=3_000, chunking=chunking,
+                   settings={"holdfast": ("sessions=5",),
+                             "postfix": ("relay_destination_concurrency_limit=5",)},
                    servers=("holdfast", "postfix"), slow={"postfix": 1_000})
 
 
@@ -90,7 +92,8 @@ def limited_plans():
                slow={"postfix": 5_000})
     for fixed in (4, 5, 6):
         yield Plan(f"5 sessions at the primary, fixed at {fixed}", messages=10_000,
-                   servers=("holdfast",), settings=(f"sessions={fixed}", f"sessions-start={fixed}"))
+                   servers=("holdfast",),
+                   settings={"holdfast": (f"sessions={fixed}", f"sessions-start={fixed}")})
 
 
 def held_plans():

@@ -209,7 +209,7 @@ def drain(server, plan):
 def limited(server, plan):
     """A primary that takes a while for each message and turns more than 5 sessions away."""
     with load_of() as load:
-        server.settings = plan.settings
+        server.settings = plan.settings.get(server.name, ())
         server.fresh()
         fill(server, load, plan)
         primary = Primary(load.group, server.primary_port, "--sessions", "5", "--delay", "5",
@@ -253,7 +253,7 @@ class DistantPostfix:
 def distant(server, plan):
     """50 ms there and back, five sessions, a real Postfix as the primary."""
     with load_of() as load:
-        server.settings = plan.settings
+        server.settings = plan.settings.get(server.name, ())
         server.fresh()
         fill(server, load, plan)
         state = servers.WORK / "distant"
@@ -272,7 +272,7 @@ def distant(server, plan):
             time.sleep(0.02)
         last = time.time()
         primary.stop()
-        server.settings = type(server).settings
+        server.settings = ()
     return {"rate": (taken - first_taken) / max(last - first, 0.001), "arrived": taken,
             "missing": max(plan.messages - taken, 0), "doubled": max(taken - plan.messages, 0),
             "first_s": first - primary.began, "seconds": last - first}

@@ -59,10 +59,10 @@ def unpack(name, *packages):
 
 
 class Server:
-    """One of them. `slow`: how many of its messages a run of it may have, of a hundred."""
+    """One of them. `settings`: beyond what it always has, in its own words."""
 
     name = about = ""
-    slow = 100
+    settings = ()
 
     def __init__(self, primary_port):
         self.port = peers.free_port()
@@ -148,7 +148,6 @@ class Floor(Server):
 class Holdfast(Server):
     name = "holdfast"
     about = "defaults; one domain with a given primary"
-    settings = ()
 
     def wipe(self):
         self.node = peers.Holdfast(self.state / "node", port=self.port,
@@ -214,7 +213,6 @@ class Postfix(Unpacked):
     name = "postfix"
     about = "Postfix 3.7: relay_domains and a static transport; no per-client limits, no DNS"
     packages = ("postfix", "libnsl2")
-    settings = {}
 
     def wipe(self):
         config = self.state / "etc" / "postfix"
@@ -224,6 +222,7 @@ class Postfix(Unpacked):
         for folder in ("spool", "data", "log"):
             (self.state / folder).mkdir()
         os.chown(self.state / "data", 7001, -1)
+        more = dict(word.split("=") for word in self.settings)
         settings = {
             "compatibility_level": "3.6", "queue_directory": self.state / "spool",
             "data_directory": self.state / "data", "maillog_file": self.state / "log/maillog",
@@ -236,7 +235,7 @@ class Postfix(Unpacked):
             "smtp_dns_support_level": "disabled", "smtp_host_lookup": "native",
             "smtpd_peername_lookup": "no", "biff": "no", "append_dot_mydomain": "no",
             # The load comes from one address.
-            "smtpd_client_event_limit_exceptions": "127.0.0.0/8", **self.settings,
+            "smtpd_client_event_limit_exceptions": "127.0.0.0/8", **more,
         }
         (config / "main.cf").write_text("".join(f"{name} = {value}\n"
                                                 for name, value in settings.items()))
@@ -270,7 +269,6 @@ class OpenSmtpd(Unpacked):
     name = "opensmtpd"
     about = "OpenSMTPD 6.8: max-mails raised (100 a session), listen backlog raised (5); no sync"
     packages = ("opensmtpd", "libevent-2.1-7")
-    slow = 100
 
     def wipe(self):
         self.users(opensmtpd=7003, opensmtpq=7004)
@@ -306,7 +304,6 @@ class Exim(Unpacked):
     name = "exim"
     about = "Exim 4.96: -bd -q30m, split spool, smtp_accept_max and backlog raised, Debian's retry rule"
     packages = ("exim4-daemon-light", "exim4-base", "libgnutls-dane0", "libidn12")
-    slow = 30  # it forks and tries to deliver for each message
 
     def wipe(self):
         self.users(**{"Debian-exim": 7005})

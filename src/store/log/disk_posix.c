@@ -125,7 +125,8 @@ static int posix_write(struct disk *disk, int handle, const struct iovec *part, 
 static bool set_direct(int handle, bool is_direct)
 {
     int flags = fcntl(handle, F_GETFL);
-    return flags >= 0 && fcntl(handle, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+    return flags >= 0 &&
+           fcntl(handle, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
 }
 
 static int write_zeros(int handle, uint64_t offset, uint64_t size)
