@@ -53,7 +53,7 @@ struct config {
     struct config_strings names;       /* other names of ours, normal form (SPEC P6) */
     struct config_endpoints addresses; /* other addresses of ours; port 0 */
     struct str control;                /* path of the control socket; default DATA/control.sock */
-    uint32_t receivers;                /* role processes; 0: as many as processors, at most 8 */
+    uint32_t receivers;                /* role processes; 0: one less than processors, 1 to 8 */
     uint32_t deliverers;               /* role processes; 1 */
 
     struct config_endpoints listen_smtp;

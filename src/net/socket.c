@@ -89,6 +89,7 @@ int socket_listen(struct endpoint at, bool is_shared)
         set_option(fd, SOL_SOCKET, SO_REUSEPORT);
     if (at.family == ENDPOINT_IP6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY); /* what it accepts has it too */
     if (bind(fd, &address.any, len) < 0 || listen(fd, SOCKET_BACKLOG) < 0) {
         int error = -errno;
         (void)close(fd);
@@ -127,8 +128,6 @@ int socket_accept(int listener, struct endpoint *out_peer)
     if (fd < 0)
         return -errno;
     *out_peer = from_address(&address);
-    if (out_peer->family != ENDPOINT_NONE)
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY);
     return fd;
 }
 

@@ -171,12 +171,15 @@ static void forget_output(struct stream *stream)
         buf_reset(&stream->output);
 }
 
-/* 0 once everything is with the kernel, or a negative errno. */
+/* 0 once everything is with the kernel, or a negative errno. Last words wait there for the close
+ * that follows, and leave in one packet with it. */
 static int send_output(struct stream *stream)
 {
+    int flags = stream->closing ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+
     while (stream_pending(stream) > 0) {
-        ssize_t sent = send(stream->fd, stream->output.ptr + stream->sent, stream_pending(stream),
-                            MSG_NOSIGNAL);
+        ssize_t sent =
+            send(stream->fd, stream->output.ptr + stream->sent, stream_pending(stream), flags);
         if (sent < 0)
             return -errno;
         stream->sent += (size_t)sent;
