@@ -59,7 +59,7 @@ def accept_plans():
             for sessions in (50, 10, 200):
                 if size > 1e6 and sessions != 10:
                     continue
-                small = {"postfix": slow, "opensmtpd": slow, "exim": max(slow * 3 // 10, 20)}
+                small = {"postfix": slow, "opensmtpd": slow, "exim": max(slow // 8, 20)}
                 yield Plan(f"{size_text(size)}, {sessions} connections, "
                            f"{'many' if many else 'one'} per connection",
                            messages=messages if many else messages // 2, size=size,
@@ -75,7 +75,8 @@ def pass_plans():
 
 
 def drain_plans():
-    yield Plan("50,000 of 4 KB", messages=50_000, slow={"opensmtpd": 2_000, "exim": 2_000})
+    yield Plan("50,000 of 4 KB", messages=50_000, 
+               slow={"postfix": 5_000, "opensmtpd": 2_000, "exim": 500})
 
 
 def distant_plans():

@@ -61,6 +61,21 @@ static int write_aside(struct checkpoint *checkpoint, const char *aside)
     return rc;
 }
 
+/* What has been held so long is not asked for soon. Mail that streams through the cache would take
+ * its room from all that is used again, ours included: fresh pages cost more than old ones. */
+static void forget_cold(struct checkpoint *checkpoint)
+{
+    const struct disk_driver *driver = checkpoint->disk->driver;
+
+    if (checkpoint->cold[0] == '\0')
+        return;
+    int handle = driver->open(checkpoint->disk, checkpoint->cold, DISK_READ);
+    if (handle < 0)
+        return; /* it is used again meanwhile */
+    driver->forget(checkpoint->disk, handle);
+    driver->close(checkpoint->disk, handle);
+}
+
 static void checkpoint_run(struct worker_job *job)
 {
     struct checkpoint *checkpoint = container_of(job, struct checkpoint, job);
@@ -73,6 +88,7 @@ static void checkpoint_run(struct worker_job *job)
     if (rc == 0 && is_list)
         rc = checkpoint->disk->driver->sync_names(checkpoint->disk);
     checkpoint->error = rc;
+    forget_cold(checkpoint);
 }
 
 /* ---- gathering ---- */
@@ -166,6 +182,16 @@ static void drop_gone(const struct log_store *store, struct checkpoint_group *gr
 
 /* ---- one file after the other ---- */
 
+/* The segment whose index file is written next, once. */
+static void cool(struct checkpoint *checkpoint, struct segment *segment)
+{
+    checkpoint->cold[0] = '\0';
+    if (segment->state != SEGMENT_SEALED || segment->is_cold)
+        return;
+    segment->is_cold = true;
+    segment_file_name(checkpoint->cold, segment->number, SEGMENT_FILE);
+}
+
 /* Prepares the next index file. False: there are no more. */
 static bool encode_index(struct log_store *store)
 {
@@ -183,6 +209,7 @@ static bool encode_index(struct log_store *store)
             index_file_encode(&checkpoint->bytes, store, segment, group->number, group->count);
         segment->dirty = false;
         segment_file_name(checkpoint->name, segment->number, SEGMENT_INDEX);
+        cool(checkpoint, segment);
         return true;
     }
     checkpoint->step = CHECKPOINT_LIST;
@@ -235,6 +262,7 @@ static bool next_file(struct log_store *store)
     if (checkpoint->step == CHECKPOINT_INDEX && encode_index(store))
         return true;
     if (checkpoint->step == CHECKPOINT_LIST) {
+        checkpoint->cold[0] = '\0';
         encode_list(store);
         return true;
     }

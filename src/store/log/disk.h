@@ -31,7 +31,9 @@ struct disk_driver {
     int (*write)(struct disk *, int handle, const struct iovec *part, int count, uint64_t offset);
     /* Zeros, past the cache where the disk can: nobody reads them. In multiples of 4096 (W). */
     int (*zero)(struct disk *, int handle, uint64_t offset, uint64_t size);
-    int (*sync)(struct disk *, int handle);                         /* data and size (W) */
+    int (*sync)(struct disk *, int handle); /* data and size (W) */
+    /* Nobody reads the file soon: its room in the cache is for others (W). */
+    void (*forget)(struct disk *, int handle);
     int (*sync_names)(struct disk *);                               /* the directory (W) */
     int (*rename)(struct disk *, const char *from, const char *to); /* replaces (W) */
     int (*remove)(struct disk *, const char *name);                 /* (W) */

@@ -160,6 +160,12 @@ static int posix_sync(struct disk *disk, int handle)
     return fdatasync(handle) < 0 ? -errno : 0;
 }
 
+static void posix_forget(struct disk *disk, int handle)
+{
+    (void)disk;
+    (void)posix_fadvise(handle, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int posix_sync_names(struct disk *disk)
 {
     return fsync(directory_of(disk)) < 0 ? -errno : 0;
@@ -223,6 +229,7 @@ static const struct disk_driver posix_driver = {
     .write = posix_write,
     .zero = posix_zero,
     .sync = posix_sync,
+    .forget = posix_forget,
     .sync_names = posix_sync_names,
     .rename = posix_rename,
     .remove = posix_remove,

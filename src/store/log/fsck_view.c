@@ -58,6 +58,21 @@ static int view_write(struct disk *disk, int handle, const struct iovec *part, i
     return -EROFS;
 }
 
+static int view_zero(struct disk *disk, int handle, uint64_t offset, uint64_t size)
+{
+    (void)disk;
+    (void)handle;
+    (void)offset;
+    (void)size;
+    return -EROFS;
+}
+
+static void view_forget(struct disk *disk, int handle)
+{
+    (void)disk;
+    (void)handle;
+}
+
 static int view_sync(struct disk *disk, int handle)
 {
     (void)disk;
@@ -123,7 +138,9 @@ static const struct disk_driver view_driver = {
     .read = view_read,
     .read_cached = view_read,
     .write = view_write,
+    .zero = view_zero,
     .sync = view_sync,
+    .forget = view_forget,
     .sync_names = view_sync_names,
     .rename = view_rename,
     .remove = view_remove,

@@ -80,6 +80,7 @@ struct segment {
     int handle;          /* -1: closed */
     uint32_t *spoken;    /* older segments of which records here speak, ascending */
     uint32_t spoken_count;
+    bool is_cold;             /* no longer in the cache, unless somebody has read it */
     bool dirty;               /* changed since its index file was written */
     uint32_t index_check;     /* of that file; 0: there is none */
     struct log_place indexed; /* recovery: settlements before this are in the index file */
@@ -225,6 +226,7 @@ struct checkpoint {
     struct disk *disk;
     struct buf bytes;
     char name[FILE_NAME_SIZE];
+    char cold[FILE_NAME_SIZE]; /* leaves the cache; empty: none */
     int error;
 };
 

@@ -57,6 +57,7 @@ struct fake_disk {
     uint64_t broken_to;
     uint64_t capacity;
     uint64_t written;
+    unsigned forgotten;
     unsigned cold;
     bool lies;
 };
@@ -317,6 +318,12 @@ static int fake_sync(struct disk *disk, int handle)
     return 0;
 }
 
+static void fake_forget(struct disk *disk, int handle)
+{
+    check(fake_of(disk)->dead || file_of(fake_of(disk), handle) != NULL);
+    fake_of(disk)->forgotten++;
+}
+
 static int fake_sync_names(struct disk *disk)
 {
     struct fake_disk *fake = fake_of(disk);
@@ -408,6 +415,7 @@ static const struct disk_driver fake_driver = {
     .write = fake_write,
     .zero = fake_zero,
     .sync = fake_sync,
+    .forget = fake_forget,
     .sync_names = fake_sync_names,
     .rename = fake_rename,
     .remove = fake_remove,
@@ -569,6 +577,11 @@ void fake_disk_put(struct fake_disk *fake, const char *name, struct str content)
     buf_add(&file->cache, copy);
     buf_add(&file->medium, copy);
     memory_free((char *)(uintptr_t)copy.ptr);
+}
+
+unsigned fake_disk_forgotten(const struct fake_disk *fake)
+{
+    return fake->forgotten;
 }
 
 uint64_t fake_disk_written(const struct fake_disk *fake)

@@ -44,5 +44,6 @@ void fake_disk_be_cold(struct fake_disk *fake, unsigned percent); /* of cached r
 struct buf *fake_disk_file(struct fake_disk *fake, const char *name);
 /* Makes what was done with fake_disk_file() durable. */
 void fake_disk_put(struct fake_disk *fake, const char *name, struct str content);
+unsigned fake_disk_forgotten(const struct fake_disk *fake);           /* files, all in all */
 uint64_t fake_disk_written(const struct fake_disk *fake);             /* bytes, all in all */
 unsigned fake_disk_count(struct fake_disk *fake, const char *ending); /* files so called */

@@ -603,6 +603,26 @@ static void settlements_are_not_applied_twice(void **state)
     }
 }
 
+/* ---- the cache ---- */
+
+/* Held mail leaves the cache once, when its segment's index file is written; not again when the
+ * file is written anew, for then the mail is on its way. */
+static void held_segments_leave_the_cache(void **state)
+{
+    struct trouble *trouble = *state;
+
+    add_many(trouble, 1, 300, 6000);
+    rig_idle(&trouble->rig);
+    unsigned forgotten = fake_disk_forgotten(trouble->fake);
+    unsigned segments = fake_disk_count(trouble->fake, ".seg");
+    assert_in_range(forgotten, CHECKPOINT_SEGMENTS, segments);
+    settle_many(trouble, 1, 3);
+    add_many(trouble, 301, 600, 6000);
+    rig_idle(&trouble->rig);
+    assert_in_range(fake_disk_forgotten(trouble->fake), forgotten + 1,
+                    fake_disk_count(trouble->fake, ".seg"));
+}
+
 /* ---- segments come back ---- */
 
 static void reuses_dead_segments(void **state)
@@ -944,6 +964,7 @@ int main(void)
         TROUBLE(survives_without_index_files),
         TROUBLE(does_not_believe_an_old_index_file),
         TROUBLE(settlements_are_not_applied_twice),
+        TROUBLE(held_segments_leave_the_cache),
         TROUBLE(reuses_dead_segments),
         TROUBLE(does_not_open_the_store_of_a_later_version),
         TROUBLE(settlements_outlive_their_messages_segment),
