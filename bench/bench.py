@@ -76,7 +76,7 @@ def pass_plans():
 
 def drain_plans():
     yield Plan("50,000 of 4 KB", messages=50_000, 
-               slow={"postfix": 5_000, "opensmtpd": 2_000, "exim": 500})
+               slow={"postfix": 5_000, "opensmtpd": 300, "exim": 300})
 
 
 def distant_plans():
