@@ -7,6 +7,7 @@ missing, damaged or doubled has failed.
 """
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import time
@@ -29,7 +30,7 @@ class Load:
 
     def start(self, to, messages, size, sessions, many, recipient="user%lu@example.org", options=()):
         Load.count += 1
-        name = f"load{Load.count}"
+        name = f"load{os.getpid()}x{Load.count}"
         log = RECORDS / f"holdfast-bench-{name}.log"
         log.unlink(missing_ok=True)
         self.logs.append(log)
