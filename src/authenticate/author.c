@@ -95,6 +95,8 @@ static bool read_mailboxes(struct str text, struct reader *reader, struct buf *d
             continue;
         }
         at++;
+        if (c == '<' && reader->has_brackets && !end_mailbox(reader, domain))
+            return false; /* two addresses without a comma: readers may show either */
         if (c == '<')
             open_bracket(reader);
         else if (c == '>')
