@@ -189,13 +189,56 @@ static void give_question(struct run *run, struct dns_question *out_question)
     *out_question = (struct dns_question){ buf_str(run->room), run->question.type };
 }
 
+/* Is one of the names the author's own? Then nobody needs to know where its organisation begins. */
+static bool is_exact(const struct dmarc_request *request, struct dmarc_verdict *verdict)
+{
+    verdict->is_spf_aligned = request->spf_result == SPF_PASS && request->spf_domain.len > 0 &&
+                              str_equals(request->spf_domain, request->author);
+    for (unsigned i = 0; i < request->dkim_count; i++)
+        if (request->dkim[i].result == DKIM_PASS &&
+            str_equals(request->dkim[i].domain, request->author))
+            verdict->is_dkim_aligned = true;
+    return verdict->is_spf_aligned || verdict->is_dkim_aligned;
+}
+
+/* By the author's own record, which most have. */
+static enum organisation_state decide_by_own(struct run *run, struct dmarc_verdict *verdict,
+                                             bool *out_is_decided)
+{
+    struct dmarc_record record;
+    bool has = false;
+    enum organisation_state state = organisation_own(run->request->author, run->known, run->room,
+                                                     &has, &record, &run->question);
+
+    *out_is_decided = state == ORGANISATION_TEMPERROR;
+    if (*out_is_decided)
+        verdict->result = DMARC_TEMPERROR;
+    if (state != ORGANISATION_FOUND || !has || !is_exact(run->request, verdict))
+        return state;
+    verdict->result = DMARC_PASS;
+    verdict->record_domain = run->request->author;
+    verdict->published = record.policy;
+    verdict->wanted = record.is_testing ? one_step_less(record.policy) : record.policy;
+    *out_is_decided = true;
+    return state;
+}
+
 bool dmarc_decide(const struct dmarc_request *request, const struct dns_answers *known,
                   struct buf *room, struct dmarc_verdict *out_verdict,
                   struct dns_question *out_question)
 {
     struct run run = { .request = request, .known = known, .room = room };
     struct dmarc_verdict verdict = { 0 };
+    bool is_decided;
 
+    if (decide_by_own(&run, &verdict, &is_decided) == ORGANISATION_ASKS) {
+        give_question(&run, out_question);
+        return false;
+    }
+    if (is_decided) {
+        *out_verdict = verdict;
+        return true;
+    }
     switch (organisation_find(request->author, known, room, &run.author, &run.question)) {
     case ORGANISATION_ASKS:
         give_question(&run, out_question);

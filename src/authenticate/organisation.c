@@ -46,10 +46,10 @@ static bool choose(const struct dns_answer *answer, struct dmarc_record *out_rec
     return text != NULL && dmarc_record_parse(*text, out_record);
 }
 
-static enum organisation_state look_up(struct str name, const struct dns_answers *known,
-                                       struct buf *room, bool *out_has,
-                                       struct dmarc_record *out_record,
-                                       struct dns_question *out_question)
+enum organisation_state organisation_own(struct str name, const struct dns_answers *known,
+                                         struct buf *room, bool *out_has,
+                                         struct dmarc_record *out_record,
+                                         struct dns_question *out_question)
 {
     buf_reset(room);
     buf_add(room, STR("_dmarc."));
@@ -88,6 +88,25 @@ static bool take_step(struct organisation *found, struct str name, struct str be
     return found->is_sure;
 }
 
+static bool is_suffix(struct str name)
+{
+    char text[DOMAIN_SIZE_MAX + 1];
+    const psl_ctx_t *list = psl_builtin();
+
+    if (name.len > DOMAIN_SIZE_MAX || list == NULL)
+        return false;
+    memcpy(text, name.ptr, name.len);
+    text[name.len] = '\0';
+    return psl_is_public_suffix(list, text) != 0;
+}
+
+/* A question without an answer ends the walk only below what is known already: above it, and at a
+ * public suffix, hardly anybody says anything. */
+static bool may_miss(const struct organisation *found, struct str at)
+{
+    return found->has_record || is_suffix(at);
+}
+
 enum organisation_state organisation_find(struct str name, const struct dns_answers *known,
                                           struct buf *room, struct organisation *out_organisation,
                                           struct dns_question *out_question)
@@ -99,8 +118,9 @@ enum organisation_state organisation_find(struct str name, const struct dns_answ
     while (at.len > 0) {
         struct dmarc_record record;
         bool has;
-        enum organisation_state state = look_up(at, known, room, &has, &record, out_question);
-        if (state != ORGANISATION_FOUND)
+        enum organisation_state state =
+            organisation_own(at, known, room, &has, &record, out_question);
+        if (state == ORGANISATION_ASKS || (state != ORGANISATION_FOUND && !may_miss(&found, at)))
             return state;
         if (has && below.len == 0) {
             found.has_own = true;

@@ -18,6 +18,11 @@ struct organisation {
     bool is_sure; /* a record says so (psd=); else it was found, or guessed */
 };
 
+/* Only the record at `name` itself, if *out_has. */
+enum organisation_state organisation_own(struct str name, const struct dns_answers *known,
+                                         struct buf *room, bool *out_has,
+                                         struct dmarc_record *out_record,
+                                         struct dns_question *out_question);
 /* Walks up from `name` (normal form). With ASKS, the question's name lives in `room`. */
 enum organisation_state organisation_find(struct str name, const struct dns_answers *known,
                                           struct buf *room, struct organisation *out_organisation,

@@ -94,6 +94,11 @@ static const struct test tests[] = {
       REFUSE },
     { "the record cannot be asked for", "{\"_dmarc.example.com\": [\"TIMEOUT\"]}", "example.com",
       "example.com", SPF_PASS, NULL, 0, DMARC_TEMPERROR, NONE },
+    { "who answers nothing above does not matter", "{\"_dmarc.example.com\":"
+      " [{\"TXT\": \"v=DMARC1; p=reject\"}], \"_dmarc.com\": [\"TIMEOUT\"]}", "example.com",
+      "x.example.com", SPF_PASS, NULL, 0, DMARC_PASS, REFUSE },
+    { "nor that a suffix does not", "{\"_dmarc.com\": [\"TIMEOUT\"]}", "example.com", "", SPF_NONE, NULL,
+      0, DMARC_NONE, NONE },
     { "an organisation within", "{\"_dmarc.example.com\": [{\"TXT\": \"v=DMARC1; p=reject\"}],"
       " \"_dmarc.own.example.com\": [{\"TXT\": \"v=DMARC1; p=reject; psd=n\"}]}",
       "own.example.com", "example.com", SPF_PASS, NULL, 0, DMARC_FAIL, REFUSE },
