@@ -59,8 +59,9 @@ static void place(struct arc *arc, const struct header_field *field, unsigned in
         return;
     }
     struct arc_set *set = &arc->set[instance - 1];
-    const struct header_field **at =
-        which == 0 ? &set->seal : which == 1 ? &set->message : &set->results;
+    const struct header_field **at = which == 0   ? &set->seal
+                                     : which == 1 ? &set->message
+                                                  : &set->results;
     if (*at != NULL)
         decide(arc, ARC_FAIL, "an instance is there twice");
     *at = field;

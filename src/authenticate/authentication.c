@@ -97,9 +97,9 @@ static bool decide_spf(struct authentication *authentication, struct buf *room,
         request.sender_local = str_first(asked->sender, (size_t)at);
         request.sender_domain = str_skip(asked->sender, (size_t)at + 1);
     }
-    authentication->has_spf = spf_decide(&request, &authentication->known,
-                                         &authentication->spf_room,
-                                         &authentication->results.spf, out_question);
+    authentication->has_spf =
+        spf_decide(&request, &authentication->known, &authentication->spf_room,
+                   &authentication->results.spf, out_question);
     if (!authentication->has_spf) { /* that room is the verdict's */
         buf_reset(room);
         buf_add(room, out_question->name);
@@ -134,8 +134,8 @@ static bool decide_dmarc(struct authentication *authentication, struct buf *room
     };
 
     if (authentication->author_state == AUTHOR_FOUND)
-        return dmarc_decide(&request, &authentication->known, room,
-                            &authentication->results.dmarc, out_question);
+        return dmarc_decide(&request, &authentication->known, room, &authentication->results.dmarc,
+                            out_question);
     authentication->results.dmarc = (struct dmarc_verdict){
         .result = authentication->author_state == AUTHOR_NONE ? DMARC_NONE : DMARC_PERMERROR,
     };

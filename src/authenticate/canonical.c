@@ -74,14 +74,12 @@ static void add_unsigned(struct buf *out, struct str value)
         size_t end = at + 1;
         while (end < spec.len && (is_space(spec.ptr[end]) || is_line_end(spec.ptr[end])))
             end++;
-        bool is_signature =
-            end < spec.len && spec.ptr[at] == 'b' && spec.ptr[end] == '=';
+        bool is_signature = end < spec.len && spec.ptr[at] == 'b' && spec.ptr[end] == '=';
         buf_add(out, is_signature ? str_first(spec, end + 1) : spec);
     }
 }
 
-void canonical_add_signature(struct buf *out, const struct header_field *field,
-                             enum canonical how)
+void canonical_add_signature(struct buf *out, const struct header_field *field, enum canonical how)
 {
     struct buf value = { 0 };
     struct buf raw = { 0 };

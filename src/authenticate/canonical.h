@@ -10,8 +10,7 @@ enum canonical { CANONICAL_SIMPLE, CANONICAL_RELAXED };
 /* A field, with CRLF. */
 void canonical_add_field(struct buf *out, const struct header_field *field, enum canonical how);
 /* The field that holds the signature: the value of b= is empty, and no CRLF follows (3.7). */
-void canonical_add_signature(struct buf *out, const struct header_field *field,
-                             enum canonical how);
+void canonical_add_signature(struct buf *out, const struct header_field *field, enum canonical how);
 
 /* A body as it streams in. */
 struct canonical_body {

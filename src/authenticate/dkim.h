@@ -22,14 +22,14 @@ enum dkim_result {
 
 struct dkim_verdict {
     enum dkim_result result;
-    const char *why;        /* NULL with PASS */
-    struct str domain;      /* d=, in normal form; empty: it cannot be read */
-    struct str selector;    /* s= */
-    struct str identity;    /* i=, as written; empty: not said */
-    struct str algorithm;   /* a=, as written */
-    struct str start;       /* the first characters of b=, by which signatures can be told apart */
-    unsigned key_bits;      /* 0: not known */
-    bool is_testing;        /* the domain says so of its key */
+    const char *why;      /* NULL with PASS */
+    struct str domain;    /* d=, in normal form; empty: it cannot be read */
+    struct str selector;  /* s= */
+    struct str identity;  /* i=, as written; empty: not said */
+    struct str algorithm; /* a=, as written */
+    struct str start;     /* the first characters of b=, by which signatures can be told apart */
+    unsigned key_bits;    /* 0: not known */
+    bool is_testing;      /* the domain says so of its key */
 };
 
 struct dkim {

@@ -37,8 +37,8 @@ static enum dkim_key_error judge_tags(const struct tag_list *tags, enum dkim_alg
     struct str type = tag_list_has(tags, "k") ? tag_list_get(tags, "k") : STR("rsa");
     struct str wanted = algorithm == DKIM_RSA_SHA256 ? STR("rsa") : STR("ed25519");
 
-    if (tag_list_has(tags, "v") && (!str_equals(tags->tag[0].name, STR("v")) ||
-                                    !str_equals(tags->tag[0].value, STR("DKIM1"))))
+    if (tag_list_has(tags, "v") &&
+        (!str_equals(tags->tag[0].name, STR("v")) || !str_equals(tags->tag[0].value, STR("DKIM1"))))
         return DKIM_KEY_SYNTAX;
     if (!tag_list_has(tags, "p"))
         return DKIM_KEY_SYNTAX;

@@ -161,8 +161,7 @@ static bool judge(struct run *run, struct dmarc_verdict *verdict)
     }
     if (!choose_policy(run, record, verdict->record_domain, &verdict->published))
         return false;
-    verdict->wanted =
-        record->is_testing ? one_step_less(verdict->published) : verdict->published;
+    verdict->wanted = record->is_testing ? one_step_less(verdict->published) : verdict->published;
     enum align spf = align_spf(run, record->is_spf_strict);
     if (spf == ALIGN_ASKS)
         return false;

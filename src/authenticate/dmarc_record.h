@@ -7,13 +7,13 @@
 enum dmarc_psd { DMARC_PSD_UNKNOWN, DMARC_PSD_NO, DMARC_PSD_YES };
 
 struct dmarc_record {
-    enum dmarc_policy policy;         /* p= */
-    enum dmarc_policy below;          /* sp=, for subdomains */
+    enum dmarc_policy policy;          /* p= */
+    enum dmarc_policy below;           /* sp=, for subdomains */
     enum dmarc_policy below_not_there; /* np=, for subdomains that do not exist */
     enum dmarc_psd psd;
     bool is_spf_strict;
     bool is_dkim_strict;
-    bool is_testing; /* t=y, or the pct=0 of RFC 7489 */
+    bool is_testing;    /* t=y, or the pct=0 of RFC 7489 */
     struct str reports; /* rua=, in the text */
 };
 

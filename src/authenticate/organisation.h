@@ -27,5 +27,6 @@ enum organisation_state organisation_own(struct str name, const struct dns_answe
 enum organisation_state organisation_find(struct str name, const struct dns_answers *known,
                                           struct buf *room, struct organisation *out_organisation,
                                           struct dns_question *out_question);
-/* As the public suffix list has it: one label more than the suffix. STR_NONE for a suffix itself. */
+/* As the public suffix list has it: one label more than the suffix. STR_NONE for a suffix itself.
+ */
 struct str organisation_by_list(struct str name);

@@ -85,8 +85,7 @@ static bool parse_canonical(struct str text, struct signature *signature)
     for (int i = 0; i < 2; i++)
         if (!str_equals(part[i], word[0]) && !str_equals(part[i], word[1]))
             return false;
-    signature->header_how =
-        str_equals(part[0], word[1]) ? CANONICAL_RELAXED : CANONICAL_SIMPLE;
+    signature->header_how = str_equals(part[0], word[1]) ? CANONICAL_RELAXED : CANONICAL_SIMPLE;
     signature->body_how = str_equals(part[1], word[1]) ? CANONICAL_RELAXED : CANONICAL_SIMPLE;
     return true;
 }
@@ -142,8 +141,7 @@ void signature_add_signed(const struct signature *signature, const struct header
     struct str name;
 
     for (unsigned i = 0; i < SIGNED_FIELDS_MAX && tag_cut_word(&names, ':', &name); i++) {
-        const struct header_field *field =
-            name.len > 0 ? take_field(header, name, taken) : NULL;
+        const struct header_field *field = name.len > 0 ? take_field(header, name, taken) : NULL;
         if (field != NULL)
             canonical_add_field(out, field, signature->header_how);
     }

@@ -135,16 +135,14 @@ static bool sign_message(const struct signing_key *key, const struct signing *si
     return is_signed;
 }
 
-bool signing_add_dkim(const struct signing_key *key, const struct signing *signing,
-                      struct buf *out)
+bool signing_add_dkim(const struct signing_key *key, const struct signing *signing, struct buf *out)
 {
     size_t from = out->len;
 
     buf_add_format(out, "DKIM-Signature: a=%.*s; b=;" FOLD, STR_FMT(algorithm_name(key)));
     add_body_hash(out, signing);
-    buf_add_format(out, FOLD "d=%.*s; h=%.*s;" FOLD "s=%.*s; t=%lld; v=1\r\n",
-                   STR_FMT(key->domain), STR_FMT(signing->names), STR_FMT(key->selector),
-                   (long long)signing->now_s);
+    buf_add_format(out, FOLD "d=%.*s; h=%.*s;" FOLD "s=%.*s; t=%lld; v=1\r\n", STR_FMT(key->domain),
+                   STR_FMT(signing->names), STR_FMT(key->selector), (long long)signing->now_s);
     if (sign_message(key, signing, out, from))
         return true;
     out->len = from;
@@ -161,8 +159,8 @@ static bool add_arc_message(const struct signing_key *key, const struct signing 
     buf_add_format(out, "ARC-Message-Signature: a=%.*s; b=;" FOLD, STR_FMT(algorithm_name(key)));
     add_body_hash(out, signing);
     buf_add_format(out, FOLD "d=%.*s; h=%.*s;" FOLD "i=%u; s=%.*s; t=%lld\r\n",
-                   STR_FMT(key->domain), STR_FMT(signing->names), instance,
-                   STR_FMT(key->selector), (long long)signing->now_s);
+                   STR_FMT(key->domain), STR_FMT(signing->names), instance, STR_FMT(key->selector),
+                   (long long)signing->now_s);
     return sign_message(key, signing, out, from);
 }
 
@@ -175,13 +173,13 @@ static bool add_arc_seal(const struct signing_key *key, const struct signing *si
     struct arena arena = { 0 };
     struct buf data = { 0 };
 
-    buf_add_format(out, "ARC-Seal: a=%.*s; b=;" FOLD "cv=%s; d=%.*s; i=%u; s=%.*s;" FOLD "t=%lld\r\n",
-                   STR_FMT(algorithm_name(key)),
-                   has_failed        ? "fail"
-                   : arc->count == 0 ? "none"
-                                     : "pass",
-                   STR_FMT(key->domain), arc->count + 1, STR_FMT(key->selector),
-                   (long long)signing->now_s);
+    buf_add_format(
+        out, "ARC-Seal: a=%.*s; b=;" FOLD "cv=%s; d=%.*s; i=%u; s=%.*s;" FOLD "t=%lld\r\n",
+        STR_FMT(algorithm_name(key)),
+        has_failed        ? "fail"
+        : arc->count == 0 ? "none"
+                          : "pass",
+        STR_FMT(key->domain), arc->count + 1, STR_FMT(key->selector), (long long)signing->now_s);
     struct header_field seal = field_in(out, 0, &arena);
     set->seal = &seal;
     for (unsigned i = 0; i < arc->count && !has_failed; i++) {

@@ -19,7 +19,7 @@ void signing_key_fini(struct signing_key *key);
 /* What a signature over header and body is about, beside the key. */
 struct signing {
     const struct header *header;
-    struct str names;    /* h=, lower case, separated by colons */
+    struct str names;     /* h=, lower case, separated by colons */
     struct str body_hash; /* SHA-256 of the relaxed body */
     int64_t now_s;
 };

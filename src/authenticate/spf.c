@@ -482,8 +482,8 @@ bool spf_decide(const struct spf_request *request, const struct dns_answers *kno
 const char *spf_result_name(enum spf_result result)
 {
     static const char *const name[] = {
-        [SPF_NONE] = "none",           [SPF_NEUTRAL] = "neutral",     [SPF_PASS] = "pass",
-        [SPF_FAIL] = "fail",           [SPF_SOFTFAIL] = "softfail",   [SPF_TEMPERROR] = "temperror",
+        [SPF_NONE] = "none",           [SPF_NEUTRAL] = "neutral",   [SPF_PASS] = "pass",
+        [SPF_FAIL] = "fail",           [SPF_SOFTFAIL] = "softfail", [SPF_TEMPERROR] = "temperror",
         [SPF_PERMERROR] = "permerror",
     };
     return name[result];

@@ -15,7 +15,7 @@ static const struct str letters_explaining = { "slodiphvcrt", 11 };
 static const struct str delimiters = { ".-+,/_=", 7 };
 
 struct macro {
-    char letter; /* as written: capitals ask for escapes */
+    char letter;   /* as written: capitals ask for escapes */
     unsigned keep; /* of the right-most parts; 0: all */
     bool is_reversed;
     struct str delimiters; /* empty: the dot */
@@ -237,8 +237,7 @@ static unsigned split(const struct macro *macro, struct str value, struct str *p
     size_t start = 0;
 
     for (size_t i = 0; i <= value.len; i++) {
-        bool ends = i == value.len ||
-                    (is_delimiter(macro, value.ptr[i]) && count < PARTS_MAX - 1);
+        bool ends = i == value.len || (is_delimiter(macro, value.ptr[i]) && count < PARTS_MAX - 1);
         if (!ends)
             continue;
         part[count++] = str_first(str_skip(value, start), i - start);

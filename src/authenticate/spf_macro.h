@@ -10,7 +10,7 @@ struct spf_values {
     struct endpoint client;
     struct str sender_local;
     struct str sender_domain;
-    struct str domain;    /* %{d} */
+    struct str domain; /* %{d} */
     struct str helo;
     struct str validated; /* %{p} */
     struct str receiver;  /* %{r} */

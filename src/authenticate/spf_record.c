@@ -13,10 +13,10 @@ static const struct {
     enum spf_mechanism mechanism;
     enum argument argument;
 } mechanisms[] = {
-    { { "all", 3 }, SPF_ALL, NOTHING },         { { "include", 7 }, SPF_INCLUDE, TARGET },
-    { { "a", 1 }, SPF_A, TARGET_AND_PREFIX },   { { "mx", 2 }, SPF_MX, TARGET_AND_PREFIX },
-    { { "ptr", 3 }, SPF_PTR, TARGET_MAYBE },    { { "ip4", 3 }, SPF_IP4, NETWORK4 },
-    { { "ip6", 3 }, SPF_IP6, NETWORK6 },        { { "exists", 6 }, SPF_EXISTS, TARGET },
+    { { "all", 3 }, SPF_ALL, NOTHING },       { { "include", 7 }, SPF_INCLUDE, TARGET },
+    { { "a", 1 }, SPF_A, TARGET_AND_PREFIX }, { { "mx", 2 }, SPF_MX, TARGET_AND_PREFIX },
+    { { "ptr", 3 }, SPF_PTR, TARGET_MAYBE },  { { "ip4", 3 }, SPF_IP4, NETWORK4 },
+    { { "ip6", 3 }, SPF_IP6, NETWORK6 },      { { "exists", 6 }, SPF_EXISTS, TARGET },
 };
 
 static const struct str version = { "v=spf1", 6 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* fuzz_authentication.c: a whole message and a whole DNS of an enemy: there is always a verdict, the
- * questions are bounded, and what we write about it is one field. Input: HELO, sender, message, then
- * answers, each ended by a NUL. */
+/* fuzz_authentication.c: a whole message and a whole DNS of an enemy: there is always a verdict,
+ * the questions are bounded, and what we write about it is one field. Input: HELO, sender, message,
+ * then answers, each ended by a NUL. */
 #include "authenticate/authentication.h"
 #include "base/check.h"
 #include "stream_dns.h"

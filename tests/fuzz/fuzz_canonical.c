@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* fuzz_canonical.c: a canonical form does not depend on the pieces in which a body comes, and is its
- * own canonical form; the fields of a header are the header, octet for octet. The first octet
+/* fuzz_canonical.c: a canonical form does not depend on the pieces in which a body comes, and is
+ * its own canonical form; the fields of a header are the header, octet for octet. The first octet
  * chooses how, the second the size of the pieces. */
 #include "authenticate/canonical.h"
 #include "base/check.h"

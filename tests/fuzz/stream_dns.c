@@ -32,8 +32,7 @@ static bool make_record(struct str line, enum dns_type type, struct dns_record *
     return true;
 }
 
-void stream_dns_ask(struct stream_dns *dns, struct dns_question question,
-                    struct dns_answers *known)
+void stream_dns_ask(struct stream_dns *dns, struct dns_question question, struct dns_answers *known)
 {
     struct dns_record record[DNS_RECORDS_MAX];
     struct dns_answer answer = { .status = DNS_NO_NAME, .record = record };

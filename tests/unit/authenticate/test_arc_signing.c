@@ -23,7 +23,7 @@ static json_t *zone_of(const json_t *records)
     const char *name;
     json_t *text;
 
-    json_object_foreach ((json_t *)(uintptr_t)records, name, text)
+    json_object_foreach((json_t *)(uintptr_t)records, name, text)
         json_object_set_new(zone, name, json_pack("[{s:O}]", "TXT", text));
     return zone;
 }
@@ -144,7 +144,8 @@ static void all_cases(void **state)
         json_t *zone = zone_of(json_object_get(scenario, "txt-records"));
         const char *name;
         json_t *test;
-        json_object_foreach (json_object_get(scenario, "tests"), name, test) {
+        json_object_foreach(json_object_get(scenario, "tests"), name, test)
+        {
             cases++;
             if (passes(scenario, test, zone))
                 continue;

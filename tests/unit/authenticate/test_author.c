@@ -41,7 +41,9 @@ static void reads_one_domain(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
         expect(text[i], AUTHOR_FOUND, "example.com");
-    expect("From: user@b\xc3\xbc" "cher.example\r\n", AUTHOR_FOUND, "xn--bcher-kva.example");
+    expect("From: user@b\xc3\xbc"
+           "cher.example\r\n",
+           AUTHOR_FOUND, "xn--bcher-kva.example");
 }
 
 static void finds_none(void **state)

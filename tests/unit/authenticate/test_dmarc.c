@@ -59,9 +59,10 @@ static const struct test tests[] = {
       DMARC_TEMPERROR, REFUSE },
     { "one of both is enough", REJECT, "example.com", "example.com", SPF_FAIL, "example.com",
       DKIM_PASS, DMARC_PASS, REFUSE },
-    { "a public suffix is no alignment", "{\"_dmarc.example.co.uk\":"
-      " [{\"TXT\": \"v=DMARC1; p=reject\"}]}", "example.co.uk", "co.uk", SPF_PASS, NULL, 0,
-      DMARC_FAIL, REFUSE },
+    { "a public suffix is no alignment",
+      "{\"_dmarc.example.co.uk\":"
+      " [{\"TXT\": \"v=DMARC1; p=reject\"}]}",
+      "example.co.uk", "co.uk", SPF_PASS, NULL, 0, DMARC_FAIL, REFUSE },
     { "strict SPF", SAYS("v=DMARC1; p=reject; aspf=s"), "example.com", "x.example.com", SPF_PASS,
       NULL, 0, DMARC_FAIL, REFUSE },
     { "strict DKIM", SAYS("v=DMARC1; p=reject; adkim=s"), "example.com", "", SPF_NONE,
@@ -89,20 +90,24 @@ static const struct test tests[] = {
       "{\"_dmarc.example.com\": [{\"TXT\": \"v=DMARC1; p=reject\"},"
       " {\"TXT\": \"v=DMARC1; p=none\"}]}",
       "example.com", "", SPF_NONE, NULL, 0, DMARC_NONE, NONE },
-    { "beside other records", "{\"_dmarc.example.com\": [{\"TXT\": \"hello\"},"
-      " {\"TXT\": \"v=DMARC1; p=reject\"}]}", "example.com", "", SPF_NONE, NULL, 0, DMARC_FAIL,
-      REFUSE },
+    { "beside other records",
+      "{\"_dmarc.example.com\": [{\"TXT\": \"hello\"},"
+      " {\"TXT\": \"v=DMARC1; p=reject\"}]}",
+      "example.com", "", SPF_NONE, NULL, 0, DMARC_FAIL, REFUSE },
     { "the record cannot be asked for", "{\"_dmarc.example.com\": [\"TIMEOUT\"]}", "example.com",
       "example.com", SPF_PASS, NULL, 0, DMARC_TEMPERROR, NONE },
-    { "who answers nothing above does not matter", "{\"_dmarc.example.com\":"
-      " [{\"TXT\": \"v=DMARC1; p=reject\"}], \"_dmarc.com\": [\"TIMEOUT\"]}", "example.com",
-      "x.example.com", SPF_PASS, NULL, 0, DMARC_PASS, REFUSE },
-    { "nor that a suffix does not", "{\"_dmarc.com\": [\"TIMEOUT\"]}", "example.com", "", SPF_NONE, NULL,
-      0, DMARC_NONE, NONE },
-    { "an organisation within", "{\"_dmarc.example.com\": [{\"TXT\": \"v=DMARC1; p=reject\"}],"
+    { "who answers nothing above does not matter",
+      "{\"_dmarc.example.com\":"
+      " [{\"TXT\": \"v=DMARC1; p=reject\"}], \"_dmarc.com\": [\"TIMEOUT\"]}",
+      "example.com", "x.example.com", SPF_PASS, NULL, 0, DMARC_PASS, REFUSE },
+    { "nor that a suffix does not", "{\"_dmarc.com\": [\"TIMEOUT\"]}", "example.com", "", SPF_NONE,
+      NULL, 0, DMARC_NONE, NONE },
+    { "an organisation within",
+      "{\"_dmarc.example.com\": [{\"TXT\": \"v=DMARC1; p=reject\"}],"
       " \"_dmarc.own.example.com\": [{\"TXT\": \"v=DMARC1; p=reject; psd=n\"}]}",
       "own.example.com", "example.com", SPF_PASS, NULL, 0, DMARC_FAIL, REFUSE },
-    { "and seen from outside", "{\"_dmarc.example.com\": [{\"TXT\": \"v=DMARC1; p=reject; psd=n\"}],"
+    { "and seen from outside",
+      "{\"_dmarc.example.com\": [{\"TXT\": \"v=DMARC1; p=reject; psd=n\"}],"
       " \"_dmarc.own.example.com\": [{\"TXT\": \"v=DMARC1; p=reject; psd=n\"}]}",
       "example.com", "own.example.com", SPF_PASS, NULL, 0, DMARC_FAIL, REFUSE },
     { "the suffix speaks", "{\"_dmarc.bank\": [{\"TXT\": \"v=DMARC1; p=reject; psd=y\"}]}",

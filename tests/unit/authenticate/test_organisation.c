@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* test_organisation.c: the walk up the tree (RFC 9989 4.10), and the public suffix list with its own
- * tests (testdata/psl). */
+/* test_organisation.c: the walk up the tree (RFC 9989 4.10), and the public suffix list with its
+ * own tests (testdata/psl). */
 #include "testing.h"
 
 #include <string.h>
@@ -19,7 +19,8 @@ static json_t *zone_of(const char *text)
     json_t *value;
 
     assert_non_null(records);
-    json_object_foreach (records, name, value) {
+    json_object_foreach(records, name, value)
+    {
         if (strcmp(json_string_value(value), "TIMEOUT") == 0)
             json_object_set_new(zone, name, json_pack("[O]", value));
         else
@@ -146,8 +147,7 @@ static void suffix_list_tests(void **state)
             (void)domain_normalise(line, &wanted);
         cases++;
         if (!str_equals(got, buf_str(&wanted))) {
-            print_error("%.*s: %.*s instead of %.*s\n", STR_FMT(name), STR_FMT(got),
-                        STR_FMT(line));
+            print_error("%.*s: %.*s instead of %.*s\n", STR_FMT(name), STR_FMT(got), STR_FMT(line));
             failed++;
         }
         buf_fini(&normal);

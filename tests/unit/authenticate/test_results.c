@@ -29,13 +29,21 @@ static void knows_who_speaks(void **state)
 static void sees_through_disguises(void **state)
 {
     static const char *const ours[] = {
-        " mx.example.net; spf=pass",      "\r\n\tMX.Example.Net;spf=pass", "mx.example.net 1; none",
-        "(hello) mx.example.net(x); none", "\"mx.example.net\"; none",      "mx.example.net",
-        "mx.example.net.; none",           "(a(b)\\)) mx.example.net; none", "\"mx.\\example.net\"; x",
+        " mx.example.net; spf=pass", "\r\n\tMX.Example.Net;spf=pass",
+        "mx.example.net 1; none",    "(hello) mx.example.net(x); none",
+        "\"mx.example.net\"; none",  "mx.example.net",
+        "mx.example.net.; none",     "(a(b)\\)) mx.example.net; none",
+        "\"mx.\\example.net\"; x",
     };
     static const char *const others[] = {
-        "", ";", "notmx.example.net; none", "mx.example.net.evil; none", "(mx.example.net) x; none",
-        "x mx.example.net", "(mx.example.net", "\"mx.example.net x\"; none",
+        "",
+        ";",
+        "notmx.example.net; none",
+        "mx.example.net.evil; none",
+        "(mx.example.net) x; none",
+        "x mx.example.net",
+        "(mx.example.net",
+        "\"mx.example.net x\"; none",
     };
     (void)state;
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)

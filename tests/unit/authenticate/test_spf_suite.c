@@ -88,7 +88,8 @@ static void all_cases(void **state)
         const json_t *scenario = json_array_get(suite, i);
         const char *name;
         json_t *test;
-        json_object_foreach (json_object_get(scenario, "tests"), name, test) {
+        json_object_foreach(json_object_get(scenario, "tests"), name, test)
+        {
             cases++;
             failed += passes(name, json_object_get(scenario, "zonedata"), test) ? 0 : 1;
         }

@@ -27,9 +27,8 @@ static const json_t *find_name(const json_t *zone, struct str name)
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)(uintptr_t)zone, key, value)
-        if (str_equals_nocase(str_from(key), name))
-            return value;
+    json_object_foreach((json_t *)(uintptr_t)zone, key,
+                        value) if (str_equals_nocase(str_from(key), name)) return value;
     return NULL;
 }
 
@@ -131,8 +130,7 @@ static struct dns_answer answer_from(const json_t *entries, enum dns_type type, 
     return answer;
 }
 
-struct dns_answer zone_answer(const json_t *zone, struct dns_question question,
-                              struct arena *arena)
+struct dns_answer zone_answer(const json_t *zone, struct dns_question question, struct arena *arena)
 {
     struct str name = question.name;
 
