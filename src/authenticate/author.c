@@ -101,10 +101,8 @@ static bool read_mailboxes(struct str text, struct reader *reader, struct buf *d
             open_bracket(reader);
         else if (c == '>')
             reader->is_inside = false;
-        else if ((c == ',' || c == ';' || c == ':') && reader->is_inside)
-            buf_reset(&reader->address); /* a route: the address comes behind it */
-        else if (c == ':')
-            buf_reset(&reader->address); /* the name of a group */
+        else if (c == ':' || ((c == ',' || c == ';') && reader->is_inside))
+            buf_reset(&reader->address); /* a route, or a group's name: the address follows */
         else if ((c == ',' || c == ';') && !end_mailbox(reader, domain))
             return false;
         else if (c != ',' && c != ';' && !is_space(c))

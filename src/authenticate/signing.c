@@ -188,6 +188,7 @@ static bool add_arc_seal(const struct signing_key *key, const struct signing *si
         canonical_add_field(&data, arc->set[i].seal, CANONICAL_RELAXED);
     }
     arc_add_sealed(set, 1, &data);
+    set->seal = NULL;
     bool is_signed = fill_in(key, buf_str(&data), out, 0);
     buf_fini(&data);
     arena_fini(&arena);
