@@ -40,6 +40,14 @@ static const struct option_rule options[OPTION_COUNT] = {
                          "hand the mail over at once; without it all domains are paused" },
     [OPTION_REPLACE] = { "replace", NULL, OPTION_LOCAL, NULL,
                          "move aside what is in the data folder" },
+    [OPTION_DNS_SERVER] = { "dns-server", "HOST:PORT", OPTION_LOCAL, NULL,
+                            "whom to ask; else whom the machine asks" },
+    [OPTION_IP] = { "ip", "ADDRESS", OPTION_LOCAL, NULL, "the client's address" },
+    [OPTION_HELO] = { "helo", "NAME", OPTION_LOCAL, NULL, "the name in its HELO or EHLO" },
+    [OPTION_FROM] = { "from", "ADDRESS", OPTION_LOCAL, NULL,
+                      "the address in MAIL FROM; empty for <>" },
+    [OPTION_AUTHSERV_ID] = { "authserv-id", "NAME", OPTION_LOCAL, NULL,
+                             "in whose name; else the machine's" },
 };
 
 #define BIT(option) (1u << OPTION_##option)
@@ -76,6 +84,9 @@ static const struct command commands[] = {
     { "", "restore", .run = run_restore, .argument = { { NULL, "FOLDER", false } },
       .options = BIT(DELIVER) | BIT(REPLACE) | BIT(JSON),
       .help = "put a backup into the data folder, while holdfast is stopped" },
+    { "", "authcheck", .run = run_authcheck,
+      .options = BIT(DNS_SERVER) | BIT(IP) | BIT(HELO) | BIT(FROM) | BIT(AUTHSERV_ID),
+      .help = "who sent the message on standard input? (SPF, DKIM, DMARC, ARC)" },
     { "", "version", .run = run_version, .options = BIT(JSON), .help = "which version this is" },
     { "", "help", .run = run_help, .argument = { { NULL, "COMMAND", true }, { NULL, "SUBCOMMAND", true } },
       .help = "explain a command" },

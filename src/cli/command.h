@@ -39,6 +39,11 @@ enum option {
     OPTION_WITHOUT_MAIL,
     OPTION_DELIVER,
     OPTION_REPLACE,
+    OPTION_DNS_SERVER,
+    OPTION_IP,
+    OPTION_HELO,
+    OPTION_FROM,
+    OPTION_AUTHSERV_ID,
     OPTION_COUNT
 };
 
@@ -133,6 +138,9 @@ int run_check_sandbox(struct cli *cli);
 int run_operation(struct cli *cli);
 int run_status(struct cli *cli);
 int run_export(struct cli *cli);
+
+/* authcheck.c */
+int run_authcheck(struct cli *cli);
 
 /* fsck.c, backup.c, restore.c: for the data folder */
 int run_fsck(struct cli *cli);

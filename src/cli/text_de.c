@@ -15,6 +15,8 @@ const struct text_pair text_de[] = {
       "Mail, Domains und Konfiguration in einen neuen Ordner sichern" },
     { "put a backup into the data folder, while holdfast is stopped",
       "eine Sicherung in den Datenordner zurückholen, während holdfast steht" },
+    { "who sent the message on standard input? (SPF, DKIM, DMARC, ARC)",
+      "wer hat die Nachricht auf der Standardeingabe gesandt? (SPF, DKIM, DMARC, ARC)" },
     { "which version this is", "welche Version dies ist" },
     { "explain a command", "einen Befehl erklären" },
     { "for the supervisor alone", "nur für den Aufseher" },
@@ -62,6 +64,11 @@ const struct text_pair text_de[] = {
     { "hand the mail over at once; without it all domains are paused",
       "die Mail sofort zustellen; sonst sind alle Domains angehalten" },
     { "move aside what is in the data folder", "beiseitelegen, was im Datenordner ist" },
+    { "whom to ask; else whom the machine asks", "wer gefragt wird; sonst wen die Maschine fragt" },
+    { "the client's address", "die Adresse des Clients" },
+    { "the name in its HELO or EHLO", "der Name in seinem HELO oder EHLO" },
+    { "the address in MAIL FROM; empty for <>", "die Adresse in MAIL FROM; leer für <>" },
+    { "in whose name; else the machine's", "in wessen Namen; sonst in dem der Maschine" },
 
     /* settings */
     { "how long mail waits for the primary before it goes to the rescue store",

@@ -149,3 +149,20 @@ void dns_add_reverse_name(struct buf *out, struct endpoint endpoint)
         buf_add_format(out, "%c.%c.", hex[endpoint.address[i] & 15], hex[endpoint.address[i] >> 4]);
     buf_add(out, STR("ip6.arpa"));
 }
+
+bool dns_name_is_valid(struct str name)
+{
+    size_t label = 0;
+
+    if (name.len == 0 || name.len > 253)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i];
+        if (c < 0x20 || c >= 0x7f || c == '\\')
+            return false;
+        label = c == '.' ? 0 : label + 1;
+        if (label > 63 || (c == '.' && (i == 0 || name.ptr[i - 1] == '.')))
+            return false;
+    }
+    return label > 0;
+}

@@ -57,6 +57,10 @@ const struct dns_answer *dns_answers_find(const struct dns_answers *answers,
 void dns_answers_add(struct dns_answers *answers, struct dns_question question,
                      const struct dns_answer *answer); /* copies */
 
+/* May it be asked for? Labels of 1 to 63 octets, 253 in all, printable and without a backslash
+ * (which means something to the resolver); underscores and the like are welcome. */
+bool dns_name_is_valid(struct str name);
+
 /* For the channel between resolver and others. Decoded strings point into the cursor's bytes, the
  * array comes from the arena. */
 void dns_answer_encode(struct buf *out, const struct dns_answer *answer);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/* authentication.h: everything that we find out about who sent a message, in one go.
+ *
+ *     authentication_new() --header--> --body streams--> --end--> authentication_decide() …
+ *
+ * A pure function of bytes and answers, as its parts are: whoever has a socket asks for what
+ * authentication_decide() names and calls it again. What a message can cost is bounded by the
+ * limits of the parts: some 150 questions, 61 signatures.
+ */
+#pragma once
+
+#include "authenticate/author.h"
+#include "authenticate/results.h"
+
+struct authentication_request {
+    struct str authserv_id; /* ours */
+    struct endpoint client;
+    struct str helo;
+    struct str sender; /* of MAIL FROM, without brackets; empty: <> */
+    int64_t now_s;
+};
+
+struct authentication {
+    struct authentication_request request; /* its texts live in the arena */
+    struct arena arena;
+    struct dns_answers known;
+    struct header header;
+    struct body_hashes hashes;
+    struct buf spf_room; /* where its verdict's texts live */
+    bool has_spf;
+    struct str author;
+    enum author_state author_state;
+    struct results results; /* once decided */
+    struct dkim dkim;
+    struct arc arc;
+};
+
+struct authentication *authentication_new(const struct authentication_request *request);
+void authentication_free(struct authentication *authentication);
+/* The header without the empty line, once; it is copied. */
+void authentication_header(struct authentication *authentication, struct str header);
+void authentication_body(struct authentication *authentication, struct str bytes);
+void authentication_end(struct authentication *authentication); /* of the body */
+/* True: `results` are there. False: the next question, whose name lives in `room`. */
+bool authentication_decide(struct authentication *authentication, struct buf *room,
+                           struct dns_question *out_question);
+void authentication_answer(struct authentication *authentication, struct dns_question question,
+                           const struct dns_answer *answer);
+/* Is whoever stands in MAIL FROM proved to have sent this (SPEC N5)? By SPF for its domain, or by a
+ * signature that aligns with it. */
+bool authentication_proves_sender(const struct authentication *authentication);
