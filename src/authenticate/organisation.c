@@ -88,16 +88,23 @@ static bool take_step(struct organisation *found, struct str name, struct str be
     return found->is_sure;
 }
 
+/* As libpsl wants it. NULL: too long for a name. */
+static const char *terminated(struct str name, char room[DOMAIN_SIZE_MAX + 1])
+{
+    if (name.len > DOMAIN_SIZE_MAX)
+        return NULL;
+    memcpy(room, name.ptr, name.len);
+    room[name.len] = '\0';
+    return room;
+}
+
 static bool is_suffix(struct str name)
 {
-    char text[DOMAIN_SIZE_MAX + 1];
+    char room[DOMAIN_SIZE_MAX + 1];
+    const char *text = terminated(name, room);
     const psl_ctx_t *list = psl_builtin();
 
-    if (name.len > DOMAIN_SIZE_MAX || list == NULL)
-        return false;
-    memcpy(text, name.ptr, name.len);
-    text[name.len] = '\0';
-    return psl_is_public_suffix(list, text) != 0;
+    return text != NULL && list != NULL && psl_is_public_suffix(list, text) != 0;
 }
 
 /* A question without an answer ends the walk only below what is known already: above it, and at a
@@ -139,13 +146,10 @@ enum organisation_state organisation_find(struct str name, const struct dns_answ
 
 struct str organisation_by_list(struct str name)
 {
-    char text[DOMAIN_SIZE_MAX + 1];
+    char room[DOMAIN_SIZE_MAX + 1];
+    const char *text = terminated(name, room);
     const psl_ctx_t *list = psl_builtin();
+    const char *domain = text != NULL && list != NULL ? psl_registrable_domain(list, text) : NULL;
 
-    if (name.len > DOMAIN_SIZE_MAX || list == NULL)
-        return STR_NONE;
-    memcpy(text, name.ptr, name.len);
-    text[name.len] = '\0';
-    const char *domain = psl_registrable_domain(list, text);
     return domain != NULL ? str_skip(name, (size_t)(domain - text)) : STR_NONE;
 }

@@ -95,16 +95,6 @@ static int read_message(struct buf *out)
     return got < 0 ? EXIT_REFUSED : EXIT_OK;
 }
 
-/* Where the empty line begins. */
-static size_t header_size(struct str message)
-{
-    for (size_t i = 0; i + 1 < message.len; i++)
-        if (message.ptr[i] == '\r' && message.ptr[i + 1] == '\n' &&
-            (i == 0 || message.ptr[i - 1] == '\n'))
-            return i;
-    return message.len;
-}
-
 static void feed(struct authentication *authentication, struct str message)
 {
     size_t size = header_size(message);

@@ -12,15 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * SPF and ten signatures, and whether the author exists. */
 enum { QUESTIONS_MAX = 133 + 10 + 51 + 8 * 12 + 3, PIECE = 5 };
 
-static size_t header_size(struct str message)
-{
-    for (size_t i = 0; i + 1 < message.len; i++)
-        if (message.ptr[i] == '\r' && message.ptr[i + 1] == '\n' &&
-            (i == 0 || message.ptr[i - 1] == '\n'))
-            return i;
-    return message.len;
-}
-
 /* Each line but the first is a continuation, and nothing is not text. */
 static void check_one_field(struct str field)
 {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "authenticate/header.h"
+
 bool testdata_read(const char *path, struct buf *out)
 {
     const char *folder = getenv("HOLDFAST_TESTDATA");
@@ -22,16 +24,6 @@ bool testdata_read(const char *path, struct buf *out)
         buf_add_bytes(out, piece, got);
     (void)fclose(file);
     return true;
-}
-
-static size_t header_size(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        struct str rest = str_skip(text, i);
-        if ((i == 0 || text.ptr[i - 1] == '\n') && str_starts(rest, STR("\r\n")))
-            return i;
-    }
-    return text.len;
 }
 
 void letter_make(struct str text, struct letter *out_letter)
