@@ -101,15 +101,6 @@ static const char *parse_seal(struct arc *arc, unsigned i, struct signature *out
     return NULL;
 }
 
-static bool names(struct str list, struct str wanted)
-{
-    struct str word;
-    while (tag_cut_word(&list, ':', &word))
-        if (str_equals_nocase(word, wanted))
-            return true;
-    return false;
-}
-
 static const char *parse_message(struct arc *arc, struct body_hashes *hashes)
 {
     struct signature *message = &arc->message;
@@ -123,7 +114,7 @@ static const char *parse_message(struct arc *arc, struct body_hashes *hashes)
         return why;
     if (!signature_time(message, "t", &at_s))
         return "a time is no number";
-    if (names(message->signed_names, STR("ARC-Seal")))
+    if (tag_names_nocase(message->signed_names, STR("ARC-Seal")))
         return "a message signature covers seals"; /* 4.1.2 */
     message->body = body_hashes_want(hashes, message->body_how, message->body_limit);
     return message->body < 0 ? "too many different body hashes" : NULL;

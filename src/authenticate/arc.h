@@ -36,6 +36,5 @@ bool arc_decide(struct arc *arc, const struct body_hashes *hashes, const struct 
                 struct buf *room, struct dns_question *out_question);
 void arc_fini(struct arc *arc);
 const char *arc_result_name(enum arc_result result);
-/* What a seal is about (5.1.1): the sets from `first` up to its own, rising, its own signature left
- * out. */
+/* What a seal is about (5.1.1): the sets up to its own, rising, its own signature left out. */
 void arc_add_sealed(const struct arc_set *set, unsigned count, struct buf *out);

@@ -37,29 +37,6 @@ static bool identity_fits(const struct signature *signature, bool is_strict)
     return fits;
 }
 
-static bool names_from(struct str names)
-{
-    struct str name;
-    while (tag_cut_word(&names, ':', &name))
-        if (str_equals_nocase(name, STR("from")))
-            return true;
-    return false;
-}
-
-/* q= lists the ways to a key; dns/txt must be one of them. */
-static bool asks_the_dns(const struct tag_list *tags)
-{
-    struct str ways = tag_list_get(tags, "q");
-    struct str way;
-
-    if (!tag_list_has(tags, "q"))
-        return true;
-    while (tag_cut_word(&ways, ':', &way))
-        if (str_equals_nocase(way, STR("dns/txt")))
-            return true;
-    return false;
-}
-
 /* What is wrong with it that its text alone shows; NULL: nothing. */
 static const char *examine(const struct signature *signature, int64_t now_s)
 {
@@ -68,9 +45,10 @@ static const char *examine(const struct signature *signature, int64_t now_s)
 
     if (!str_equals(tag_list_get(&signature->tags, "v"), STR("1")))
         return "unknown version";
-    if (!asks_the_dns(&signature->tags))
+    if (tag_list_has(&signature->tags, "q") &&
+        !tag_names_nocase(tag_list_get(&signature->tags, "q"), STR("dns/txt")))
         return "unknown way to the key";
-    if (!names_from(signature->signed_names))
+    if (!tag_names_nocase(signature->signed_names, STR("from")))
         return "From is not signed";
     if (!identity_fits(signature, false))
         return "i= is not below d=";

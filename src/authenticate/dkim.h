@@ -14,7 +14,7 @@ enum { DKIM_SIGNATURES_MAX = 10 };
 enum dkim_result {
     DKIM_PASS,
     DKIM_FAIL,
-    DKIM_POLICY,  /* it holds, and is not enough for us: it does not cover From */
+    DKIM_POLICY,  /* it is not looked at: too many ask for different hashes of the body */
     DKIM_NEUTRAL, /* it cannot be read */
     DKIM_TEMPERROR,
     DKIM_PERMERROR,

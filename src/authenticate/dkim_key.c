@@ -12,23 +12,10 @@
 
 enum { ED25519_SIZE = 32, KEY_TEXT_MAX = 8192 };
 
-/* One of the words of a list, "*" counting as each. */
+/* "*" counts as each word. */
 static bool names(struct str list, struct str wanted)
 {
-    struct str word;
-    while (tag_cut_word(&list, ':', &word))
-        if (str_equals(word, wanted) || str_equals(word, STR("*")))
-            return true;
-    return false;
-}
-
-static bool has_flag(struct str list, struct str wanted)
-{
-    struct str word;
-    while (tag_cut_word(&list, ':', &word))
-        if (str_equals(word, wanted))
-            return true;
-    return false;
+    return tag_names(list, wanted) || tag_names(list, STR("*"));
 }
 
 /* v= stands first if it is there; every list names what it is asked for, if it is there. */
@@ -105,8 +92,8 @@ enum dkim_key_error dkim_key_parse(struct str text, enum dkim_algorithm algorith
     if (error != DKIM_KEY_GOOD)
         return error;
     *out_key = (struct dkim_key){ .algorithm = algorithm };
-    out_key->is_testing = has_flag(tag_list_get(&tags, "t"), STR("y"));
-    out_key->is_strict = has_flag(tag_list_get(&tags, "t"), STR("s"));
+    out_key->is_testing = tag_names(tag_list_get(&tags, "t"), STR("y"));
+    out_key->is_strict = tag_names(tag_list_get(&tags, "t"), STR("s"));
     tag_add_packed(&packed, tag_list_get(&tags, "p"));
     error = DKIM_KEY_SYNTAX;
     if (base64_decode(&bytes, buf_str(&packed)))

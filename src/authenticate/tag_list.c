@@ -100,3 +100,22 @@ bool tag_cut_word(struct str *list, char separator, struct str *out_word)
     *out_word = trim(*out_word);
     return true;
 }
+
+static bool is_in(struct str list, struct str word, bool (*same)(struct str, struct str))
+{
+    struct str item;
+    while (tag_cut_word(&list, ':', &item))
+        if (same(item, word))
+            return true;
+    return false;
+}
+
+bool tag_names(struct str list, struct str word)
+{
+    return is_in(list, word, str_equals);
+}
+
+bool tag_names_nocase(struct str list, struct str word)
+{
+    return is_in(list, word, str_equals_nocase);
+}

@@ -23,3 +23,7 @@ struct str tag_list_get(const struct tag_list *list, const char *name); /* STR_N
 void tag_add_packed(struct buf *out, struct str value);
 /* Cuts the next of a list of words separated by `separator`, without white space around it. */
 bool tag_cut_word(struct str *list, char separator, struct str *out_word);
+/* Is it one of the words of a list that colons separate? */
+bool tag_names(struct str list, struct str word);
+/* The same for what may be written in whatever case, as the names of fields are. */
+bool tag_names_nocase(struct str list, struct str word);
