@@ -2,15 +2,6 @@
 /* header.c: see header.h. */
 #include "authenticate/header.h"
 
-size_t header_size(struct str message)
-{
-    for (size_t i = 0; i + 1 < message.len; i++)
-        if (message.ptr[i] == '\r' && message.ptr[i + 1] == '\n' &&
-            (i == 0 || message.ptr[i - 1] == '\n'))
-            return i;
-    return message.len;
-}
-
 static bool begins_with_space(struct str text)
 {
     return text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t');

@@ -19,8 +19,6 @@ struct header {
     uint32_t count;
 };
 
-/* Where a message's empty line begins; its end if there is none. Lines end with CRLF. */
-size_t header_size(struct str message);
 /* `text` ends before the empty line. */
 void header_parse(struct str text, struct arena *arena, struct header *out_header);
 bool header_is(const struct header_field *field, struct str name); /* in whatever case */

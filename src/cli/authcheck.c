@@ -10,6 +10,7 @@
 
 #include "authenticate/authentication.h"
 #include "cli/command.h"
+#include "wire/content.h"
 #include "wire/dns_packet.h"
 
 enum { MESSAGE_MAX = 100 << 20, QUESTIONS_MAX = 500 };
@@ -97,7 +98,7 @@ static int read_message(struct buf *out)
 
 static void feed(struct authentication *authentication, struct str message)
 {
-    size_t size = header_size(message);
+    size_t size = content_header_size(message, 0);
 
     authentication_header(authentication, str_first(message, size));
     authentication_body(authentication, str_skip(message, size + 2));

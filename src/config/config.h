@@ -66,6 +66,7 @@ struct config {
     int64_t store_memory;    /* bytes of content not yet durable; 256 MB */
 
     int64_t smtp_message_size;         /* bytes, announced as SIZE; 50 MB */
+    int64_t smtp_header_size;          /* bytes of a message's header; 256 KB */
     uint32_t smtp_recipients;          /* per transaction; 100 … ENVELOPE_RECIPIENTS_MAX, 1000 */
     uint32_t smtp_sessions;            /* at once, all receivers together; 2000 */
     uint32_t smtp_sessions_per_client; /* at once per client network, of those; 50 */

@@ -52,6 +52,8 @@ static const struct config_item items[] = {
 
     { "smtp", "message-size", CONFIG_BYTES, AT(smtp_message_size), 64000, 2000 * MEGABYTE, "50MB",
       .help = "largest message, announced as SIZE" },
+    { "smtp", "header-size", CONFIG_BYTES, AT(smtp_header_size), 16000, 512000, "256KB",
+      .help = "largest header of a message" },
     { "smtp", "recipients", CONFIG_COUNT, AT(smtp_recipients), 100, ENVELOPE_RECIPIENTS_MAX, "1000",
       .help = "recipients of one message" },
     { "smtp", "sessions", CONFIG_COUNT, AT(smtp_sessions), 1, 100000, "2000",

@@ -4,7 +4,15 @@
 
 #include <string.h>
 
-enum { ENVELOPE_VERSION = 1 };
+enum { ENVELOPE_VERSION = 2 };
+
+bool envelope_holds_back(const struct envelope *envelope)
+{
+    for (uint32_t i = 0; i < envelope->recipient_count; i++)
+        if (envelope->recipient[i].is_held_back)
+            return true;
+    return false;
+}
 
 void envelope_encode(struct buf *out, const struct envelope *envelope)
 {
@@ -25,7 +33,10 @@ void envelope_encode(struct buf *out, const struct envelope *envelope)
         buf_add_counted(out, envelope->recipient[i].address);
         buf_add_counted(out, envelope->recipient[i].original);
         buf_add_u8(out, envelope->recipient[i].notify);
+        buf_add_u8(out, envelope->recipient[i].is_held_back);
     }
+    if (envelope_holds_back(envelope))
+        verdict_encode(out, &envelope->reason);
 }
 
 static struct str decode_text(struct cursor *cursor)
@@ -48,7 +59,10 @@ static void decode_recipients(struct cursor *cursor, struct arena *arena, struct
         envelope->recipient[i].address = decode_text(cursor);
         envelope->recipient[i].original = decode_text(cursor);
         envelope->recipient[i].notify = cursor_u8(cursor);
+        envelope->recipient[i].is_held_back = cursor_u8(cursor) != 0;
     }
+    if (envelope_holds_back(envelope))
+        envelope->reason = verdict_decode(cursor);
 }
 
 bool envelope_decode(struct cursor *cursor, struct arena *arena, struct envelope *out_envelope)

@@ -5,11 +5,11 @@
  * store, read again for delivery. Strings are borrowed from an arena or a buffer
  * that lives at least as long as the envelope.
  *
- * Encoded form, version 1 (little-endian, "counted" = u32 length + bytes):
+ * Encoded form, version 2 (little-endian, "counted" = u32 length + bytes):
  *   u8 version; 16 bytes id; u64 received_ms; u8 body_type; u8 flags;
  *   19 bytes client endpoint; counted helo, client_name, protocol, sender,
  *   envelope_id; u8 ret; u32 recipients; for each: counted address, counted
- *   original (ORCPT), u8 notify.
+ *   original (ORCPT), u8 notify, u8 held back; if one is: the verdict why.
  * A reader refuses versions it does not know; new fields come at the end.
  */
 #pragma once
@@ -19,12 +19,14 @@
 #include "base/cursor.h"
 #include "base/endpoint.h"
 #include "mail/message_id.h"
+#include "mail/verdict.h"
 
 enum body_type { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 
 enum envelope_flag {
     ENVELOPE_SMTPUTF8 = 1,   /* RFC 6531 */
     ENVELOPE_REQUIRETLS = 2, /* RFC 8689 */
+    ENVELOPE_PROVED = 4,     /* the sender is who he says he is: notices may go to him */
 };
 
 enum notify {
@@ -39,6 +41,7 @@ struct recipient {
     struct str address;  /* local@domain, domain in normal form */
     struct str original; /* ORCPT in xtext as it came, or empty */
     uint8_t notify;      /* enum notify bits */
+    bool is_held_back;   /* not delivered until somebody has looked at it and released it */
 };
 
 enum {
@@ -61,8 +64,10 @@ struct envelope {
     uint8_t ret;            /* 0 unsaid, 1 FULL, 2 HDRS */
     struct recipient *recipient;
     uint32_t recipient_count;
+    struct verdict reason; /* why some are held back; undefined if none is */
 };
 
+bool envelope_holds_back(const struct envelope *envelope); /* a recipient, or more */
 void envelope_encode(struct buf *out, const struct envelope *envelope);
 /* The recipients' array comes from `arena`, the strings point into the cursor's bytes. False for an
  * unknown version, a cut record, a time before 1970 or what is above one of the limits: whoever

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* content.c: the octets of a message on their way to the host.
  *
- * They are decoded in pieces as large as they come, looked at once and written to
- * the host once; the first piece carries our Received field in front.
+ * They are decoded in pieces as large as they come and looked at once. The header is
+ * gathered here (up to a limit) and given to the host whole, for what is found out
+ * about the sender goes above it; the body is written to the host as it comes.
  *
  * Content that cannot be taken is given up at once, but its octets are swallowed
  * to their end, and only then is the refusal said: a client reads no reply before
@@ -33,6 +34,7 @@ bool content_has_room(const struct receive_session *session)
 void content_abandon(struct receive_session *session)
 {
     buf_fini(&session->content.decoded);
+    buf_fini(&session->content.header);
     if (!session->content.open)
         return;
     session->content.open = false;
@@ -46,7 +48,7 @@ void content_refuse(struct receive_session *session, struct str line)
     session->content.stalled = false;
 }
 
-static void add_received(struct receive_session *session)
+static void add_received(const struct receive_session *session, struct buf *out)
 {
     const struct transaction *transaction = &session->transaction;
     struct trace_stamp stamp = {
@@ -60,7 +62,7 @@ static void add_received(struct receive_session *session)
             transaction->recipient_count == 1 ? transaction->recipient[0].address : STR_NONE,
         .wall_ms = session->now.wall_ms,
     };
-    trace_add_received(&session->content.decoded, &stamp);
+    trace_add_received(out, &stamp);
 }
 
 void content_open(struct receive_session *session, struct content_decoder decoder)
@@ -71,8 +73,8 @@ void content_open(struct receive_session *session, struct content_decoder decode
     content->id = message_id_new(session->now.wall_ms, session->random);
     content->decoder = decoder;
     content->trace = trace_scanner_for(session->settings->hostname);
+    content->in_body = false;
     session->host->content_open(session->context, content->id);
-    add_received(session);
 }
 
 void content_watch_pace(struct receive_session *session)
@@ -84,19 +86,51 @@ void content_watch_pace(struct receive_session *session)
     session->content.started_ms = session->now.mono_ms;
 }
 
-void content_write(struct receive_session *session)
+static void write_body(struct receive_session *session, struct str body)
+{
+    if (body.len == 0)
+        return;
+    session->host->content_write(session->context, body);
+    session->content.written += body.len;
+}
+
+/* The header ends at `size` of what was gathered; the body begins behind. */
+static void give_header(struct receive_session *session, size_t size)
 {
     struct content *content = &session->content;
+    struct str gathered = buf_str(&content->header);
+    struct buf received = { 0 };
 
-    if (content->decoded.len == 0)
-        return;
-    session->host->content_write(session->context, buf_str(&content->decoded));
-    content->written += content->decoded.len;
-    buf_reset(&content->decoded);
+    add_received(session, &received);
+    session->host->content_header(session->context, buf_str(&received), str_first(gathered, size));
+    content->in_body = true;
+    write_body(session, str_skip(gathered, size));
+    buf_fini(&received);
+    buf_fini(&content->header);
+}
+
+/* The header's size, as far as it has come. */
+static size_t gather_header(struct content *content, struct str fresh)
+{
+    struct buf *header = &content->header;
+    size_t from = header->len > 3 ? header->len - 3 : 0; /* its end may lie across the seam */
+
+    if (content->in_body)
+        return 0;
+    buf_add(header, fresh);
+    return content_header_size(buf_str(header), from);
+}
+
+void content_finish(struct receive_session *session)
+{
+    if (!session->content.in_body)
+        give_header(session, session->content.header.len);
+    buf_fini(&session->content.decoded);
+    session->content.open = false;
 }
 
 /* Why the content cannot be taken, or STR_NONE. */
-static struct str find_refusal(const struct receive_session *session)
+static struct str find_refusal(const struct receive_session *session, size_t header_size)
 {
     const struct content *content = &session->content;
 
@@ -106,26 +140,35 @@ static struct str find_refusal(const struct receive_session *session)
         return STR("554 5.4.6 Mail loop: too many hops, or it was here before");
     if (content->decoder.bare && session->settings->bare_newline_reject)
         return STR("550 5.5.2 Bare CR or LF in the message; end lines with CRLF");
+    if (header_size > session->settings->header_size_max)
+        return STR("552 5.3.4 The header of the message is too large");
     return STR_NONE;
 }
 
-void content_pass_on(struct receive_session *session, size_t start)
+static void look_at(struct receive_session *session, struct str fresh)
 {
     struct content *content = &session->content;
-    struct str fresh = str_skip(buf_str(&content->decoded), start);
 
-    if (!content->open) {
-        buf_reset(&content->decoded);
-        return;
-    }
     content->octets += fresh.len;
     content->trace.own_name = session->settings->hostname; /* a reload moves it */
     trace_scan(&content->trace, fresh);
-    struct str refusal = find_refusal(session);
+    size_t header_size = gather_header(content, fresh);
+    struct str refusal = find_refusal(session, header_size);
     if (refusal.ptr != NULL)
         content_refuse(session, refusal);
-    else
-        content_write(session);
+    else if (content->in_body)
+        write_body(session, fresh);
+    else if (header_size < content->header.len)
+        give_header(session, header_size);
+}
+
+void content_pass_on(struct receive_session *session)
+{
+    struct content *content = &session->content;
+
+    if (content->open)
+        look_at(session, buf_str(&content->decoded));
+    buf_reset(&content->decoded); /* or it is gone: refused */
 }
 
 /* As much of the input as belongs to the content and fits; decoding may double it. */
@@ -155,12 +198,11 @@ static void stall(struct receive_session *session)
 static size_t take_piece(struct receive_session *session, struct str piece)
 {
     struct content *content = &session->content;
-    size_t start = content->decoded.len;
 
     if (session->state == SESSION_CHUNK && !content->open)
         return piece.len;
     size_t taken = content_decode(&content->decoder, piece, &content->decoded);
-    content_pass_on(session, start);
+    content_pass_on(session);
     return taken;
 }
 

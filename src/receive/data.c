@@ -78,9 +78,7 @@ static void commit(struct receive_session *session)
         .recipient_count = session->transaction.recipient_count,
     };
 
-    content_write(session); /* our field, if there was nothing else */
-    buf_fini(&content->decoded);
-    content->open = false;
+    content_finish(session);
     content->stalled_ms = session->now.mono_ms;
     session_enter(session, SESSION_COMMIT);
     session->host->content_commit(session->context, &envelope);
@@ -129,7 +127,7 @@ void chunk_end(struct receive_session *session)
 
     if (content->chunk_last && content->refused.ptr == NULL) {
         content_end_chunks(&content->decoder);
-        content_pass_on(session, content->decoded.len); /* a CR held back was a bare one */
+        content_pass_on(session); /* a CR held back was a bare one */
     }
     if (content->refused.ptr != NULL) {
         end_refused_chunk(session);

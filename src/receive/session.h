@@ -36,6 +36,7 @@ struct receive_settings { /* shared by all sessions, outlives them */
     struct str
         postmaster; /* whom RCPT TO:<postmaster> means; empty: "postmaster", the host decides */
     uint64_t message_size_max;
+    size_t header_size_max;
     uint32_t recipients_max;
     uint32_t errors_max;
     int64_t command_timeout_ms;
@@ -53,8 +54,10 @@ struct receive_host {
      * during the call. */
     void (*ask_recipient)(void *context, uint64_t ticket, struct str sender,
                           const struct recipient *recipient);
-    /* Content begins (our Received field comes first), goes on, … */
+    /* Content begins; its header is there (whole, without the empty line; our Received field, which
+     * belongs above it, apart); the body goes on, beginning with the empty line; … */
     void (*content_open)(void *context, struct message_id id);
+    void (*content_header)(void *context, struct str received, struct str header);
     void (*content_write)(void *context, struct str bytes);
     /* … and ends: store it durably, then answer with receive_content_answer(). */
     void (*content_commit)(void *context, const struct envelope *envelope);
@@ -82,7 +85,7 @@ void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
 /* `id` as content_open() was given it; answers about any other content are ignored. */
 void receive_content_answer(struct receive_session *session, struct message_id id,
                             const struct verdict *verdict, struct now now);
-/* The store has taken (or dropped) so many more octets of the content: more may come. The session
+/* The store has taken (or dropped) so many more octets of the body: more may come. The session
  * sends at most RECEIVE_WINDOW octets ahead of this. */
 void receive_content_taken(struct receive_session *session, struct message_id id, uint64_t octets,
                            struct now now);

@@ -64,9 +64,11 @@ struct content {
     struct message_id id;
     struct content_decoder decoder;
     struct trace_scanner trace;
-    struct buf decoded;  /* not yet written; begins with our Received field */
-    uint64_t octets;     /* of content, without that field */
-    uint64_t written;    /* to the host */
+    struct buf header;   /* as far as it has come; empty again once the host has it */
+    bool in_body;        /* the host has the header */
+    struct buf decoded;  /* not yet looked at or written */
+    uint64_t octets;     /* of content, header and body */
+    uint64_t written;    /* of body, to the host */
     uint64_t taken;      /* of these, by the store */
     uint64_t chunk_left; /* octets of the chunk still to come */
     bool chunk_last;
@@ -192,9 +194,10 @@ void commit_expire(struct receive_session *session); /* the store did not answer
 void content_open(struct receive_session *session, struct content_decoder decoder);
 void content_watch_pace(struct receive_session *session); /* starts the clock, once */
 enum step content_step(struct receive_session *session);
-/* Looks at what was decoded behind `start`, and writes it to the host or refuses it. */
-void content_pass_on(struct receive_session *session, size_t start);
-void content_write(struct receive_session *session);
+/* Looks at what was decoded, and gives it to the host or refuses it. */
+void content_pass_on(struct receive_session *session);
+/* The content is complete: gives the host what is left of it, and forgets it. */
+void content_finish(struct receive_session *session);
 /* Gives the content up; `line`, a constant, is said when its octets have come. */
 void content_refuse(struct receive_session *session, struct str line);
 void content_abandon(struct receive_session *session);

@@ -122,7 +122,7 @@ static bool take_commit(struct keeper *keeper, const struct keeper_peer *peer,
         return false;
     return intake_commit(keeper->intake,
                          (struct intake_key){ .source = peer->source, .ticket = message.ticket },
-                         message.envelope, keeper_mail_now(keeper).wall_ms);
+                         message.envelope, message.front, keeper_mail_now(keeper).wall_ms);
 }
 
 bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,

@@ -272,6 +272,7 @@ static void set_settings(struct receiver *receiver)
         .hostname = config->hostname,
         .postmaster = config->postmaster,
         .message_size_max = (uint64_t)config->smtp_message_size,
+        .header_size_max = (size_t)config->smtp_header_size,
         .recipients_max = config->smtp_recipients,
         .errors_max = config->smtp_errors,
         .command_timeout_ms = config->smtp_command_timeout,

@@ -83,6 +83,7 @@ struct connection {
     enum content_state content;
     uint64_t content_ticket;
     struct message_id content_id;
+    struct buf front; /* what will stand above the body */
     uint64_t owed_octets; /* written, and no credit has come for them yet */
     uint64_t lost_octets; /* of these, what nobody keeps any more; credit at the turn's end */
     bool lost_verdict;    /* the session waits for a verdict that no keeper will give */

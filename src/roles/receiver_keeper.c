@@ -109,6 +109,15 @@ static void tell_name(struct connection *connection)
                  .id = connection->content_id);
 }
 
+static void on_content_header(void *context, struct str received, struct str header)
+{
+    struct connection *connection = context;
+
+    buf_reset(&connection->front);
+    buf_add(&connection->front, received);
+    buf_add(&connection->front, header);
+}
+
 static void on_content_write(void *context, struct str bytes)
 {
     struct connection *connection = context;
@@ -144,8 +153,9 @@ static void on_content_commit(void *context, const struct envelope *envelope)
     connection->content = CONTENT_COMMITTED;
     envelope_encode(&bytes, envelope);
     channel_send(connection->receiver->keeper, content_commit, .ticket = connection->content_ticket,
-                 .envelope = buf_str(&bytes));
+                 .envelope = buf_str(&bytes), .front = buf_str(&connection->front));
     buf_fini(&bytes);
+    buf_fini(&connection->front);
 }
 
 static void on_content_abort(void *context)
@@ -174,6 +184,7 @@ const struct receive_host receiver_session_host = {
     .send = on_send,
     .ask_recipient = on_ask_recipient,
     .content_open = on_content_open,
+    .content_header = on_content_header,
     .content_write = on_content_write,
     .content_commit = on_content_commit,
     .content_abort = on_content_abort,

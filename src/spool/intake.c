@@ -179,9 +179,9 @@ static void announce(struct intake *intake, const struct upload *upload)
         for (uint32_t k = 0; k < envelope->recipient_count; k++) {
             bool same = str_equals(recipient_domain(&envelope->recipient[k]), entry.domain);
             is_first = is_first && !(same && k < i);
-            entry.pending += same;
+            entry.pending += same && !envelope->recipient[k].is_held_back;
         }
-        if (is_first)
+        if (is_first && entry.pending > 0)
             intake->host->arrived(intake->context, &entry);
     }
 }
@@ -244,7 +244,7 @@ static void on_stored(void *context, int error)
 }
 
 bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,
-                   int64_t received_ms)
+                   struct str front, int64_t received_ms)
 {
     struct upload *upload = find(intake, key);
 
@@ -253,7 +253,7 @@ bool intake_commit(struct intake *intake, struct intake_key key, struct str enve
     buf_add(&upload->envelope_bytes, envelope);
     struct cursor cursor = cursor_over(buf_str(&upload->envelope_bytes));
     if (!envelope_decode(&cursor, &upload->arena, &upload->envelope) || !cursor_done(&cursor) ||
-        upload->envelope.recipient_count == 0 ||
+        upload->envelope.recipient_count == 0 || front.len > STORE_FRONT_MAX ||
         !message_id_equals(upload->envelope.id, upload->id))
         return false;
     forget_key(intake, key);
@@ -262,8 +262,8 @@ bool intake_commit(struct intake *intake, struct intake_key key, struct str enve
     struct store_upload *store_upload = upload->store_upload;
     upload->store_upload = NULL;
     upload->envelope.received_ms = received_ms;
-    upload->size = store_upload_size(store_upload);
-    store_append(intake->store, store_upload, &upload->envelope, on_stored, upload);
+    upload->size = front.len + store_upload_size(store_upload);
+    store_append(intake->store, store_upload, &upload->envelope, front, on_stored, upload);
     return true;
 }
 

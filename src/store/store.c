@@ -32,11 +32,12 @@ uint64_t store_memory(const struct store *store)
 }
 
 void store_append(struct store *store, struct store_upload *upload, const struct envelope *envelope,
-                  store_done *done, void *context)
+                  struct str front, store_done *done, void *context)
 {
     check(upload->store == store);
     check(envelope->recipient_count > 0);
-    store->driver->append(store, upload, envelope, done, context);
+    check(front.len <= STORE_FRONT_MAX);
+    store->driver->append(store, upload, envelope, front, done, context);
 }
 
 void store_settle(struct store *store, const struct settlement *settlement, store_done *done,

@@ -6,9 +6,12 @@
  * a local disk. One test suite (tests/unit/store/) runs over every driver.
  *
  * Words. A *message* is an envelope and a content (the octets as they will be
- * delivered, our Received field included, CRLF line ends). Its recipients may
- * belong to several protected domains; an *entry* is one message's share for one
- * domain. Entries are what is listed, scheduled, counted and settled.
+ * delivered, CRLF line ends). The content begins with its *front*: what is known
+ * only when everything has arrived stands above it (verdicts about the sender),
+ * so it is given at the end; in practice it is the whole header, and the upload
+ * is the body. A message's recipients may belong to several protected domains; an
+ * *entry* is one message's share for one domain. Entries are what is listed,
+ * scheduled, counted and settled.
  *
  * Promises
  *   1  done(0) is called only after everything that was asked for is on stable
@@ -90,10 +93,14 @@ void store_upload_abort(struct store_upload *upload); /* frees; nothing remains 
  * credit to receivers while it is above its budget. */
 uint64_t store_memory(const struct store *store);
 
-/* Ends the upload (which is gone after the call) and stores the message. The envelope's id is the
- * upload's. Large content holds up what is asked for after it until it is stable (promise 3). */
+enum { STORE_FRONT_MAX = 1024 * 1024 };
+
+/* Ends the upload (which is gone after the call) and stores the message, whose content is `front`
+ * (copied; at most STORE_FRONT_MAX) and then what was uploaded. The envelope's id is the upload's.
+ * Recipients that the envelope holds back begin as rescued ones, for its reason. Large content
+ * holds up what is asked for after it until it is stable (promise 3). */
 void store_append(struct store *store, struct store_upload *upload, const struct envelope *envelope,
-                  store_done *done, void *context);
+                  struct str front, store_done *done, void *context);
 /* 0 at once if the message is known and nothing of it is left in this domain. */
 void store_settle(struct store *store, const struct settlement *settlement, store_done *done,
                   void *context);
@@ -226,8 +233,8 @@ struct store_driver {
     uint64_t (*upload_size)(const struct store_upload *);
     void (*upload_abort)(struct store_upload *);
     uint64_t (*memory)(const struct store *);
-    void (*append)(struct store *, struct store_upload *, const struct envelope *, store_done *,
-                   void *);
+    void (*append)(struct store *, struct store_upload *, const struct envelope *, struct str,
+                   store_done *, void *);
     void (*settle)(struct store *, const struct settlement *, store_done *, void *);
     void (*list)(struct store *, const struct store_query *, store_listed *, void *);
     void (*open)(struct store *, struct message_id, struct str, store_opened *, void *);

@@ -146,3 +146,18 @@ void content_end_chunks(struct content_decoder *decoder)
     decoder->bare = decoder->bare || decoder->state == CONTENT_CR;
     decoder->state = CONTENT_END;
 }
+
+size_t content_header_size(struct str content, size_t from)
+{
+    struct str rest = str_skip(content, from);
+    ptrdiff_t cr;
+
+    while ((cr = str_find(rest, '\r')) >= 0) {
+        size_t at = content.len - rest.len + (size_t)cr;
+        bool is_line_end = at + 1 < content.len && content.ptr[at + 1] == '\n';
+        if (is_line_end && (at == 0 || content.ptr[at - 1] == '\n'))
+            return at;
+        rest = str_skip(rest, (size_t)cr + 1);
+    }
+    return content.len;
+}

@@ -43,5 +43,8 @@ struct content_decoder content_decoder_for_chunks(void); /* never ends by itself
  * and 2 more), returns how many were taken: all, or those up to the end of the content. */
 size_t content_decode(struct content_decoder *decoder, struct str bytes, struct buf *out);
 bool content_is_complete(const struct content_decoder *decoder);
+/* Where the empty line begins that ends the header, looked for from `from` on; the content's length
+ * if it is not there. */
+size_t content_header_size(struct str content, size_t from);
 /* The last chunk is there: a CR still held back is a bare one. */
 void content_end_chunks(struct content_decoder *decoder);

@@ -5,6 +5,7 @@
 #include "authenticate/authentication.h"
 #include "base/check.h"
 #include "stream_dns.h"
+#include "wire/content.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (request.helo.len + request.sender.len > 1000)
         return 0;
     struct authentication *authentication = authentication_new(&request);
-    size_t header = header_size(message);
+    size_t header = content_header_size(message, 0);
     authentication_header(authentication, str_first(message, header));
     struct str body = str_skip(message, header + 2);
     for (size_t at = 0; at < body.len; at += PIECE)

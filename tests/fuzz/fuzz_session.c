@@ -16,10 +16,11 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "receive/session.h"
+#include "wire/content.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ASKED_MAX = 64, HEAD_MAX = 1000 };
+enum { ASKED_MAX = 64 };
 
 struct asked {
     uint64_t ticket;
@@ -34,7 +35,7 @@ struct world {
     struct asked asked[ASKED_MAX];
     size_t asked_count;
     struct buf admitted; /* addresses, a NUL before and behind each */
-    struct buf head;     /* of the content */
+    struct buf head;     /* our field, once the header is there */
     unsigned stored;     /* messages for which the host said 250 */
     struct message_id id;
     uint64_t untaken;
@@ -116,21 +117,6 @@ static void world_open(void *context, struct message_id id)
     world->last = '\0';
 }
 
-static void world_write(void *context, struct str bytes)
-{
-    struct world *world = context;
-    check_call(world);
-    check(world->open && bytes.len > 0);
-    if (world->head.len < HEAD_MAX)
-        buf_add(&world->head, str_first(bytes, HEAD_MAX));
-    for (size_t i = 0; i < bytes.len; i++) {
-        check((world->last == '\r') == (bytes.ptr[i] == '\n'));
-        world->last = bytes.ptr[i];
-    }
-    world->untaken += bytes.len;
-    check(world->untaken <= RECEIVE_WINDOW);
-}
-
 /* Our field: its three lines are whole, and nothing of the client's stands among them. */
 static void check_received(struct str head)
 {
@@ -144,6 +130,36 @@ static void check_received(struct str head)
             check(line.ptr[k] >= ' ' && line.ptr[k] < 0x7f);
     }
     check(head.ptr != NULL);
+}
+
+static void look_at_octets(struct world *world, struct str bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        check((world->last == '\r') == (bytes.ptr[i] == '\n'));
+        world->last = bytes.ptr[i];
+    }
+}
+
+static void world_header(void *context, struct str received, struct str header)
+{
+    struct world *world = context;
+    check_call(world);
+    check(world->open && world->head.len == 0);
+    check_received(received);
+    check(header.len <= world->settings.header_size_max);
+    check(content_header_size(header, 0) == header.len);
+    buf_add(&world->head, received);
+    look_at_octets(world, header);
+}
+
+static void world_write(void *context, struct str bytes)
+{
+    struct world *world = context;
+    check_call(world);
+    check(world->open && bytes.len > 0 && world->head.len > 0);
+    look_at_octets(world, bytes);
+    world->untaken += bytes.len;
+    check(world->untaken <= RECEIVE_WINDOW);
 }
 
 static void check_admitted(const struct world *world, struct str address)
@@ -165,7 +181,7 @@ static void world_commit(void *context, const struct envelope *envelope)
     check(envelope->recipient_count > 0);
     check(envelope->recipient_count <= world->settings.recipients_max);
     check(message_id_equals(envelope->id, world->id));
-    check_received(buf_str(&world->head));
+    check(world->head.len > 0);
     for (uint32_t i = 0; i < envelope->recipient_count; i++)
         check_admitted(world, envelope->recipient[i].address);
     world->open = false;
@@ -190,6 +206,7 @@ static const struct receive_host host = {
     .send = world_send,
     .ask_recipient = world_ask,
     .content_open = world_open,
+    .content_header = world_header,
     .content_write = world_write,
     .content_commit = world_commit,
     .content_abort = world_abort,
@@ -318,6 +335,7 @@ static void prepare(struct world *world, uint8_t mode)
         .settings = { .hostname = STR("mx.example"),
                       .postmaster = (mode & 16) != 0 ? STR("p@protected.example") : STR_NONE,
                       .message_size_max = (mode & 1) != 0 ? 300 : 1000000,
+                      .header_size_max = (mode & 1) != 0 ? 200 : 1000000,
                       .recipients_max = 3,
                       .errors_max = 10,
                       .command_timeout_ms = 5 * MINUTE_MS,

@@ -100,8 +100,9 @@ static void add_message(struct store *store, uint32_t number, size_t size, int *
 
     for (size_t i = 0; i < size; i++)
         buf_add_byte(&content, octet_of(number, i));
-    store_upload_write(upload, buf_str(&content));
-    store_append(store, upload, &envelope, done, out_error);
+    size_t front = number % 2 == 0 ? 200 : 0;
+    store_upload_write(upload, str_skip(buf_str(&content), front));
+    store_append(store, upload, &envelope, str_first(buf_str(&content), front), done, out_error);
     buf_fini(&content);
 }
 
@@ -120,7 +121,7 @@ static void settle(struct store *store, uint32_t number, enum outcome outcome, u
 static void fill(struct store *store, struct worker *worker)
 {
     for (uint32_t i = 0; i < MESSAGES; i++) {
-        add_message(store, i, i % 13 == 12 ? LARGE + 100 : 400 + 50 * i, NULL);
+        add_message(store, i, i % 13 == 12 ? LARGE + 300 : 400 + 50 * i, NULL);
         turns(store, worker);
         if (i % 3 == 0)
             settle(store, i / 2, i % 2 ? OUTCOME_DELIVERED : OUTCOME_RESCUED, 0);

@@ -45,11 +45,14 @@ static void write_shares(struct page *page, const struct envelope *envelope)
 }
 
 void __real_store_append(struct store *store, struct store_upload *upload,
-                         const struct envelope *envelope, store_done *done, void *context);
+                         const struct envelope *envelope, struct str front, store_done *done,
+                         void *context);
 void __wrap_store_append(struct store *store, struct store_upload *upload,
-                         const struct envelope *envelope, store_done *done, void *context);
+                         const struct envelope *envelope, struct str front, store_done *done,
+                         void *context);
 void __wrap_store_append(struct store *store, struct store_upload *upload,
-                         const struct envelope *envelope, store_done *done, void *context)
+                         const struct envelope *envelope, struct str front, store_done *done,
+                         void *context)
 {
     struct append *append = memory_new(sizeof *append);
 
@@ -57,7 +60,7 @@ void __wrap_store_append(struct store *store, struct store_upload *upload,
         world_fail("the id %s is used twice", message_id_to_text(envelope->id).text);
     *append = (struct append){ .page = page_new(envelope->id), .done = done, .context = context };
     write_shares(append->page, envelope);
-    __real_store_append(store, upload, envelope, on_appended, append);
+    __real_store_append(store, upload, envelope, front, on_appended, append);
 }
 
 /* ---- settling ---- */

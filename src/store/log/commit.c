@@ -425,21 +425,28 @@ void commit_turn(struct log_store *store)
 
 /* ---- afterwards ---- */
 
+static void apply_staged_message(struct log_store *store, const struct staged *staged,
+                                 struct str meta)
+{
+    struct cursor cursor = cursor_over(str_skip(meta, MESSAGE_META_RECEIVED));
+
+    if (staged->flags & RECORD_BODY_FILE)
+        store->body_bytes += staged->front_size + staged->upload->size;
+    apply_message(store, staged->id, (int64_t)cursor_u64(&cursor), store->segments.current,
+                  staged->offset,
+                  message_head_size(staged->flags, staged->meta_size, staged->front_size));
+}
+
 static void apply_record(struct log_store *store, struct staged *staged)
 {
     struct segment *current = store->segments.current;
     struct str meta = str_of(staged->head.ptr + RECORD_HEADER_SIZE, staged->meta_size);
     struct settle_record settle;
     struct resume_record resume;
-    struct cursor cursor;
 
     switch ((enum record_type)staged->type) {
-    case RECORD_MESSAGE: /* size, version and id stand before the time of receipt */
-        cursor = cursor_over(str_skip(meta, 8 + 1 + MESSAGE_ID_SIZE));
-        if (staged->flags & RECORD_BODY_FILE)
-            store->body_bytes += staged->upload->size;
-        apply_message(store, staged->id, (int64_t)cursor_u64(&cursor), current, staged->offset,
-                      RECORD_HEADER_SIZE + (uint64_t)staged->meta_size);
+    case RECORD_MESSAGE:
+        apply_staged_message(store, staged, meta);
         break;
     case RECORD_SETTLE:
         check(settle_meta_decode(meta, &settle));

@@ -198,8 +198,10 @@ static int take_message(struct log_store *store, const struct record_header *hea
     struct compact *compact = &store->compact;
     struct message_parts parts;
     struct message_id id;
+    uint32_t front;
 
-    if (!message_parts_decode(header, meta, &parts) || !message_meta_id(parts.message, &id))
+    if (!message_parts_decode(header, meta, &parts) ||
+        !message_meta_peek(parts.message, &id, &front))
         return -EIO;
     carry_states_of_move(store, id, &parts);
     if (!compact_lives_at(store, id, compact->segment, offset))
@@ -209,6 +211,7 @@ static int take_message(struct log_store *store, const struct record_header *hea
     struct carried *carried = carry(store, RECORD_MOVED, id, compact->segment, parts.message);
     carried->offset = offset;
     carried->staged.flags = header->flags;
+    carried->staged.front_size = front;
     carried->staged.content_size = header->content_size;
     carried->staged.content_check = header->content_check;
     carried->staged.borrowed = content;

@@ -126,7 +126,7 @@ void compact_record_written(struct log_store *store, struct staged *staged)
         return;
     }
     apply_move(store, staged->id, current, staged->offset,
-               RECORD_HEADER_SIZE + (uint64_t)staged->meta_size);
+               message_head_size(staged->flags, staged->meta_size, staged->front_size));
     compact->messages++;
     compact->octets += staged_size(staged);
 }

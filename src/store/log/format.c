@@ -129,34 +129,46 @@ uint64_t record_size(const struct record_header *header)
     return record_padded((uint64_t)RECORD_HEADER_SIZE + header->meta_size + header->content_size);
 }
 
-void message_meta_encode(struct buf *out, uint64_t size, const struct envelope *envelope)
+void message_meta_encode(struct buf *out, const struct message_meta *meta)
 {
-    buf_add_u64(out, size);
-    envelope_encode(out, envelope);
+    buf_add_u64(out, meta->size);
+    buf_add_u32(out, (uint32_t)meta->front.len);
+    envelope_encode(out, &meta->envelope);
+    buf_add(out, meta->front);
 }
 
-bool message_meta_decode(struct str meta, struct arena *arena, uint64_t *out_size,
-                         struct envelope *out_envelope)
+bool message_meta_decode(struct str bytes, struct arena *arena, struct message_meta *out_meta)
 {
-    struct cursor cursor = cursor_over(meta);
+    struct cursor cursor = cursor_over(bytes);
     uint64_t size = cursor_u64(&cursor);
+    uint32_t front = cursor_u32(&cursor);
 
-    if (!cursor_ok(&cursor) || !envelope_decode(&cursor, arena, out_envelope))
+    if (!cursor_ok(&cursor) || front > size ||
+        !envelope_decode(&cursor, arena, &out_meta->envelope) || cursor.left.len != front)
         return false;
-    *out_size = size;
+    out_meta->size = size;
+    out_meta->front = cursor.left;
     return true;
 }
 
-bool message_meta_id(struct str meta, struct message_id *out_id)
+uint64_t message_head_size(uint8_t flags, uint32_t meta_size, size_t front)
 {
-    struct cursor cursor = cursor_over(meta);
+    return (uint64_t)RECORD_HEADER_SIZE + meta_size - (flags & RECORD_BODY_FILE ? 0 : front);
+}
+
+bool message_meta_peek(struct str bytes, struct message_id *out_id, uint32_t *out_front)
+{
+    struct cursor cursor = cursor_over(bytes);
 
     (void)cursor_u64(&cursor); /* size */
+    uint32_t front = cursor_u32(&cursor);
     (void)cursor_u8(&cursor);  /* version */
     struct str id = cursor_bytes(&cursor, MESSAGE_ID_SIZE);
-    if (cursor_ok(&cursor))
-        memcpy(out_id->bytes, id.ptr, MESSAGE_ID_SIZE);
-    return cursor_ok(&cursor);
+    if (!cursor_ok(&cursor) || front > cursor.left.len)
+        return false;
+    memcpy(out_id->bytes, id.ptr, MESSAGE_ID_SIZE);
+    *out_front = front;
+    return true;
 }
 
 void settle_meta_encode(struct buf *out, const struct settlement *settlement)

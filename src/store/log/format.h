@@ -12,7 +12,7 @@
  * contents): he does not know the number.
  *
  * Segment header: 4096 bytes, the first 2048 and the last 2048 alike:
- *     0  8 bytes "HFSEGMNT"    8  u16 version (1)     10  u16 zero
+ *     0  8 bytes "HFSEGMNT"    8  u16 version (2)     10  u16 zero
  *    12  u32 number           16  u64 generation      24  u32 CRC32C of bytes 0 … 23
  *    28  zeros
  *
@@ -31,9 +31,10 @@
  * epoch, with counter 1. A batch is written only after its predecessor (the
  * same epoch, counter - 1) is durable; scan.c builds on that.
  *
- * MESSAGE (1) meta: u64 content size; the encoded envelope (mail/envelope.h).
- *     Flag 1: the content is in the file ID.body (ID as in logs); the record's content
- *     size is 0, its content CRC is that of the file.
+ * MESSAGE (1) meta: u64 size of the message's content; u32 size of its front; the encoded
+ *     envelope (mail/envelope.h); the front. The record's content is what follows the front.
+ *     Flag 1: that is in the file ID.body (ID as in logs); the record's content size is 0, its
+ *     content CRC is that of the file.
  * SETTLE (2) meta: 16 bytes message id; u32 number of the segment that holds the message;
  *     u8 outcome; u64 time in ms; counted domain; u32 n; n times u32 index of a recipient
  *     (none: all); for OUTCOME_RESCUED a verdict (u16 code, 3 bytes, counted text).
@@ -72,7 +73,7 @@ enum record_type {
     RECORD_MOVED = 5,
 };
 enum record_flag { RECORD_BODY_FILE = 1 };
-enum { SEGMENT_VERSION = 1, RECORD_FLAGS = RECORD_BODY_FILE };
+enum { SEGMENT_VERSION = 2, RECORD_FLAGS = RECORD_BODY_FILE };
 
 struct segment_header {
     uint32_t number;
@@ -135,11 +136,21 @@ bool record_header_peek(struct str bytes, uint64_t generation, struct record_hea
 uint64_t record_size(const struct record_header *header); /* with padding */
 uint64_t record_padded(uint64_t size);
 
-void message_meta_encode(struct buf *out, uint64_t size, const struct envelope *envelope);
-bool message_meta_decode(struct str meta, struct arena *arena, uint64_t *out_size,
-                         struct envelope *out_envelope);
-/* Only the id, which stands at the front. */
-bool message_meta_id(struct str meta, struct message_id *out_id);
+/* What the meta of a message says. Texts point into its bytes. */
+struct message_meta {
+    uint64_t size; /* of the content, front included; no less than that */
+    struct str front;
+    struct envelope envelope;
+};
+void message_meta_encode(struct buf *out, const struct message_meta *meta);
+bool message_meta_decode(struct str bytes, struct arena *arena, struct message_meta *out_meta);
+/* Octets of a message's record that are no content of it. (Those of the front are, unless the rest
+ * is in another file.) */
+uint64_t message_head_size(uint8_t flags, uint32_t meta_size, size_t front);
+/* Only the id and the size of the front. */
+bool message_meta_peek(struct str bytes, struct message_id *out_id, uint32_t *out_front);
+/* Where the time of receipt stands in the bytes. */
+enum { MESSAGE_META_RECEIVED = 8 + 4 + 1 + MESSAGE_ID_SIZE };
 void settle_meta_encode(struct buf *out, const struct settlement *settlement);
 /* The segment is known only when the batch is made. */
 void settle_meta_set_segment(char *meta, uint32_t segment);

@@ -145,31 +145,57 @@ bool fsck_keep_file(struct fsck *fsck, const char *name, const char *as)
 
 /* ---- messages ---- */
 
+/* Header and meta of the record, and the front of the content in them. */
+static bool read_front(struct fsck *fsck, const struct segment *segment, uint64_t offset,
+                       const char *file, struct buf *record, struct record_header *out_header,
+                       struct str *out_front)
+{
+    struct message_parts parts;
+    struct message_id id;
+    uint32_t size;
+
+    if (fsck_read(fsck->disk, file, offset, RECORD_HEADER_SIZE, record) != 0 ||
+        !record_header_peek(buf_str(record), segment->generation, out_header) ||
+        fsck_read(fsck->disk, file, offset, RECORD_HEADER_SIZE + (uint64_t)out_header->meta_size,
+                  record) != 0 ||
+        !record_header_decode(buf_str(record), segment->generation, out_header))
+        return false;
+    struct str meta = str_skip(buf_str(record), RECORD_HEADER_SIZE);
+    if (!message_parts_decode(out_header, meta, &parts) ||
+        !message_meta_peek(parts.message, &id, &size))
+        return false;
+    *out_front = str_skip(parts.message, parts.message.len - size);
+    return true;
+}
+
 static bool keep_content(struct fsck *fsck, const struct log_store *store,
                          const struct index_entry *entry, const char *as)
 {
     const struct segment *segment = segment_find(&store->segments, entry->segment);
     uint64_t offset = (uint64_t)entry->place * RECORD_ALIGN;
     char file[FILE_NAME_SIZE];
+    char body[FILE_NAME_SIZE];
     struct record_header header;
     struct buf record = { 0 };
+    struct str front;
     struct keeping keeping;
 
-    if (entry->flags & INDEX_BODY_FILE) {
-        body_file_name(file, entry->id);
-        return fsck_keep_file(fsck, file, as);
-    }
     if (segment == NULL)
         return false;
     segment_file_name(file, segment->number, SEGMENT_FILE);
-    bool ok = fsck_read(fsck->disk, file, offset, RECORD_HEADER_SIZE, &record) == 0 &&
-              record_header_peek(buf_str(&record), segment->generation, &header);
+    body_file_name(body, entry->id);
+    bool ok = read_front(fsck, segment, offset, file, &record, &header, &front);
+    if (ok && begin(&keeping, fsck->settings.aside, as)) {
+        add(&keeping, front);
+        if (entry->flags & INDEX_BODY_FILE)
+            add_from(&keeping, fsck->disk, body, 0, UINT64_MAX);
+        else
+            add_from(&keeping, fsck->disk, file, offset + RECORD_HEADER_SIZE + header.meta_size,
+                     header.content_size);
+        ok = end(&keeping);
+    }
     buf_fini(&record);
-    if (!ok || !begin(&keeping, fsck->settings.aside, as))
-        return ok;
-    add_from(&keeping, fsck->disk, file, offset + RECORD_HEADER_SIZE + header.meta_size,
-             header.content_size);
-    return end(&keeping);
+    return ok;
 }
 
 static void add_line(struct buf *note, const char *name, struct str text)

@@ -424,4 +424,6 @@ void index_add_message(struct index *index, const struct envelope *envelope, uin
         }
         add_recipient(index, number, envelope, i);
     }
+    if (envelope_holds_back(envelope))
+        index_hold_back(index, envelope);
 }

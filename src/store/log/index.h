@@ -107,7 +107,8 @@ uint32_t index_find_entry(const struct index *index, struct message_id id, struc
 /* Every entry: numbers above `number` that live; 0: no more. */
 uint32_t index_next(const struct index *index, uint32_t number);
 
-/* Adds the entries of a message, one for each domain of the envelope. */
+/* Adds the entries of a message, one for each domain of the envelope. Recipients that are held back
+ * begin as rescued ones. */
 void index_add_message(struct index *index, const struct envelope *envelope, uint64_t size,
                        uint8_t flags);
 /* Octets that the record of this entry takes in its segment. */
@@ -130,6 +131,9 @@ bool index_owns(const struct index *index, uint32_t number, uint32_t recipient);
 const struct index_side *index_find_side(const struct index *index, uint32_t number);
 void index_put_side(struct index *index, uint32_t number, const uint8_t *state, uint16_t count);
 void index_drop_side(struct index *index, uint32_t number);
+
+/* Those of a new message's recipients that its envelope holds back. */
+void index_hold_back(struct index *index, const struct envelope *envelope);
 
 /* Gives every recipient of a side record the same state; nothing if there is none. */
 void index_set_side(struct index *index, uint32_t number, enum recipient_state state);

@@ -173,6 +173,18 @@ static bool settle_named(struct index *index, uint32_t number, const struct sett
     return changed;
 }
 
+void index_hold_back(struct index *index, const struct envelope *envelope)
+{
+    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
+        const struct recipient *recipient = &envelope->recipient[i];
+        if (!recipient->is_held_back)
+            continue;
+        uint32_t number = index_find_entry(index, envelope->id, recipient_domain(recipient));
+        (void)settle_one(index, number, i, OUTCOME_RESCUED);
+        index_set_reason(index, index_entry(index, number), &envelope->reason);
+    }
+}
+
 bool index_settle(struct index *index, uint32_t number, const struct settle_record *settle)
 {
     struct index_entry *entry = index_entry(index, number);

@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "store/log/log_private.h"
 
-enum { WALK_MAX = 8192, FETCH_GUESS = 1024 };
+enum { WALK_MAX = 8192, FETCH_GUESS = 4096 };
 
 struct strand { /* one fifo and where the walk is in it */
     const struct fifo *fifo;
@@ -189,19 +189,19 @@ static bool add_entry(struct listing *listing, uint32_t number)
 static bool is_match(const struct listing *listing)
 {
     struct arena arena = { 0 };
-    struct envelope envelope;
+    struct message_meta message;
     struct message_parts parts;
-    uint64_t size;
     bool found = false;
     struct str meta = str_skip(str_first(buf_str(&listing->record),
                                          RECORD_HEADER_SIZE + (size_t)listing->header.meta_size),
                                RECORD_HEADER_SIZE);
 
     if (listing->error == 0 && message_parts_decode(&listing->header, meta, &parts) &&
-        message_meta_decode(parts.message, &arena, &size, &envelope) &&
-        message_id_equals(envelope.id, listing->id))
-        for (uint32_t i = 0; i < envelope.recipient_count; i++)
-            found |= str_equals_nocase(envelope.recipient[i].address, buf_str(&listing->recipient));
+        message_meta_decode(parts.message, &arena, &message) &&
+        message_id_equals(message.envelope.id, listing->id))
+        for (uint32_t i = 0; i < message.envelope.recipient_count; i++)
+            found |= str_equals_nocase(message.envelope.recipient[i].address,
+                                       buf_str(&listing->recipient));
     arena_fini(&arena);
     return found;
 }

@@ -112,6 +112,7 @@ struct staged {
     struct message_id id;
     struct buf head; /* header, meta; padded if there is no content */
     uint32_t meta_size;
+    uint32_t front_size; /* of a message: the last part of the meta */
     struct chunk *chunk; /* content, padding included */
     struct str borrowed; /* content that belongs to compact.c; padding not included */
     uint32_t content_size;
@@ -381,7 +382,7 @@ void upload_write(struct store_upload *base, struct str bytes);
 uint64_t upload_size(const struct store_upload *base);
 void upload_abort(struct store_upload *base);
 void upload_append(struct store *base, struct store_upload *upload, const struct envelope *envelope,
-                   store_done *done, void *context);
+                   struct str front, store_done *done, void *context);
 void upload_free(struct log_store *store, struct log_upload *upload);
 void chunks_free(struct log_store *store, struct chunk *chunk);
 

@@ -39,10 +39,11 @@ struct log_reader {
     bool damaged; /* logged already */
     struct stored_message message;
     struct arena arena;
-    struct str whole;    /* the content, if it is in memory */
-    uint64_t content_at; /* offset of the content in its file */
+    struct str front;    /* of the content; in the record */
+    struct str whole;    /* the content, if all of it is in the record */
+    uint64_t content_at; /* where what follows the front lies in its file */
     uint32_t sum;
-    uint64_t summed; /* octets from the start that are in the sum */
+    uint64_t summed; /* octets behind the front that are in the sum */
     uint64_t read_offset;
     /* The job's while it runs. */
     bool busy;
@@ -60,16 +61,17 @@ struct log_reader {
 
 /* ---- bytes ---- */
 
-/* 0, -EAGAIN or an error; *bytes has less than was asked for at the end of the file. */
+/* Adds to *bytes. 0, -EAGAIN or an error; less than was asked for at the end of the file. */
 static int read_bytes(struct disk *disk, int handle, uint64_t offset, size_t size, bool cached,
                       struct buf *bytes)
 {
-    buf_reset(bytes);
+    size_t done = 0;
+
     buf_reserve(bytes, size);
-    while (bytes->len < size) {
+    while (done < size) {
         char *to = bytes->ptr + bytes->len;
-        size_t left = size - bytes->len;
-        uint64_t at = offset + bytes->len;
+        size_t left = size - done;
+        uint64_t at = offset + done;
         ssize_t got = cached ? disk->driver->read_cached(disk, handle, to, left, at)
                              : disk->driver->read(disk, handle, to, left, at);
         if (got < 0)
@@ -77,6 +79,7 @@ static int read_bytes(struct disk *disk, int handle, uint64_t offset, size_t siz
         if (got == 0)
             return 0;
         bytes->len += (size_t)got;
+        done += (size_t)got;
     }
     return 0;
 }
@@ -87,6 +90,7 @@ int record_fetch(struct disk *disk, int handle, uint64_t offset, uint64_t genera
     struct record_header header;
 
     for (;;) {
+        buf_reset(bytes);
         int rc = read_bytes(disk, handle, offset, (size_t)size_guess, cached, bytes);
         if (rc < 0)
             return rc;
@@ -197,24 +201,28 @@ static int take_record(struct log_reader *reader)
     size_t head = RECORD_HEADER_SIZE + (size_t)reader->header.meta_size;
     struct str meta = str_skip(str_first(bytes, head), RECORD_HEADER_SIZE);
     struct message_parts parts;
+    struct message_meta message;
 
     if (!message_parts_decode(&reader->header, meta, &parts) ||
-        !message_meta_decode(parts.message, &reader->arena, &reader->message.size,
-                             &reader->message.envelope) ||
-        !message_id_equals(reader->message.envelope.id, reader->id))
+        !message_meta_decode(parts.message, &reader->arena, &message) ||
+        !message_id_equals(message.envelope.id, reader->id))
         return -EIO;
+    reader->message.envelope = message.envelope;
+    reader->message.size = message.size;
+    reader->front = message.front;
     reader->content_at = reader->offset + head;
     if (reader->header.flags & RECORD_BODY_FILE) {
         reader->content_at = 0;
         return open_body(reader);
     }
-    if (reader->message.size != reader->header.content_size)
+    if (message.size - message.front.len != reader->header.content_size)
         return -EIO;
-    struct str content = str_first(str_skip(bytes, head), reader->header.content_size);
-    if (content.len < reader->header.content_size)
+    struct str behind = str_first(str_skip(bytes, head), reader->header.content_size);
+    if (behind.len < reader->header.content_size)
         return 0;
-    reader->whole = content;
-    if (crc32c(0, content) != reader->header.content_check)
+    /* The front is the last part of the meta: the content lies in one piece. */
+    reader->whole = str_first(str_skip(bytes, head - message.front.len), (size_t)message.size);
+    if (crc32c(0, behind) != reader->header.content_check)
         log_damage(reader, "content");
     return 0;
 }
@@ -321,17 +329,35 @@ void reader_open(struct store *base, struct message_id id, struct str domain, st
 
 /* ---- reading ---- */
 
+/* How much of the piece that is asked for lies in the front. */
+static size_t part_in_front(const struct log_reader *reader)
+{
+    if (reader->read_offset >= reader->front.len)
+        return 0;
+    size_t left = reader->front.len - (size_t)reader->read_offset;
+    return left < reader->piece_size ? left : reader->piece_size;
+}
+
+/* Where the rest of it begins, counted from the end of the front. */
+static uint64_t offset_behind(const struct log_reader *reader)
+{
+    return reader->read_offset + part_in_front(reader) - reader->front.len;
+}
+
 static int verify(struct log_reader *reader, struct str piece)
 {
+    struct str behind = str_skip(piece, part_in_front(reader));
+
     if (reader->damaged)
         return -EIO;
     if (reader->read_offset + piece.len > reader->message.size)
         return -EIO;
-    if (reader->whole.ptr != NULL || reader->read_offset != reader->summed)
+    if (reader->whole.ptr != NULL || behind.len == 0 || offset_behind(reader) != reader->summed)
         return 0;
-    reader->sum = crc32c(reader->sum, piece);
-    reader->summed += piece.len;
-    if (reader->summed < reader->message.size || reader->sum == reader->header.content_check)
+    reader->sum = crc32c(reader->sum, behind);
+    reader->summed += behind.len;
+    if (reader->summed < reader->message.size - reader->front.len ||
+        reader->sum == reader->header.content_check)
         return 0;
     log_damage(reader, "content");
     return -EIO;
@@ -364,12 +390,27 @@ static void read_pending(struct log_store *store, struct pending *pending)
     read_finished(container_of(pending, struct log_reader, pending));
 }
 
+/* The front is there; the rest comes from the file. */
+static int read_piece(struct log_reader *reader, bool cached)
+{
+    size_t in_front = part_in_front(reader);
+    size_t behind = reader->piece_size - in_front;
+
+    buf_reset(&reader->piece);
+    buf_add(&reader->piece,
+            str_first(str_skip(reader->front, (size_t)reader->read_offset), in_front));
+    if (behind == 0)
+        return 0;
+    if (reader->handle < 0)
+        return -EIO;
+    return read_bytes(reader->disk, reader->handle, reader->content_at + offset_behind(reader),
+                      behind, cached, &reader->piece);
+}
+
 static void read_run(struct worker_job *job)
 {
     struct log_reader *reader = container_of(job, struct log_reader, job);
-    reader->error =
-        read_bytes(reader->disk, reader->handle, reader->content_at + reader->read_offset,
-                   reader->piece_size, false, &reader->piece);
+    reader->error = read_piece(reader, false);
 }
 
 static void read_done(struct worker_job *job)
@@ -395,10 +436,7 @@ void reader_read(struct store_reader *base, uint64_t offset, size_t size, store_
     reader->error = 0;
     buf_reset(&reader->piece);
     if (reader->whole.ptr == NULL && reader->piece_size > 0)
-        reader->error = reader->handle < 0
-                            ? -EIO
-                            : read_bytes(reader->disk, reader->handle, reader->content_at + offset,
-                                         reader->piece_size, true, &reader->piece);
+        reader->error = read_piece(reader, true);
     if (reader->error != -EAGAIN) {
         log_queue(reader->store, &reader->pending);
         return;

@@ -80,27 +80,30 @@ void recovery_log_gap(struct recovery *recovery, const struct segment *segment,
 /* What a MESSAGE or a MOVED says. */
 struct told {
     struct message_parts parts;
-    struct envelope envelope;
-    uint64_t size;
+    struct message_meta meta;
     uint64_t head; /* octets of the record beside the content */
 };
 
 static bool read_message(const struct scan_record *record, struct str meta, struct arena *arena,
                          struct told *told)
 {
-    told->head = RECORD_HEADER_SIZE + (uint64_t)record->header.meta_size;
-    return message_parts_decode(&record->header, meta, &told->parts) &&
-           message_meta_decode(told->parts.message, arena, &told->size, &told->envelope) &&
-           told->size <= UINT32_MAX && told->envelope.recipient_count > 0 &&
-           (record->header.flags & RECORD_BODY_FILE || told->size == record->header.content_size);
+    if (!message_parts_decode(&record->header, meta, &told->parts) ||
+        !message_meta_decode(told->parts.message, arena, &told->meta))
+        return false;
+    told->head = message_head_size(record->header.flags, record->header.meta_size,
+                                   told->meta.front.len);
+    return told->meta.size <= UINT32_MAX && told->meta.envelope.recipient_count > 0 &&
+           (record->header.flags & RECORD_BODY_FILE ||
+            told->meta.size - told->meta.front.len == record->header.content_size);
 }
 
 static void add_message(struct log_store *store, const struct scan_record *record,
                         const struct told *told)
 {
     bool in_file = (record->header.flags & RECORD_BODY_FILE) != 0;
-    index_add_message(&store->index, &told->envelope, told->size, in_file ? INDEX_BODY_FILE : 0);
-    store->body_bytes += in_file ? told->size : 0;
+    index_add_message(&store->index, &told->meta.envelope, told->meta.size,
+                      in_file ? INDEX_BODY_FILE : 0);
+    store->body_bytes += in_file ? told->meta.size : 0;
 }
 
 /* The status that a MOVED gives this domain's entry. False: it names none. */
@@ -134,12 +137,12 @@ static void restore_entries(struct log_store *store, const struct told *told)
     struct index *index = &store->index;
     uint32_t number = 0;
 
-    while ((number = index_find(index, told->envelope.id, number)) != 0) {
+    while ((number = index_find(index, told->meta.envelope.id, number)) != 0) {
         const struct index_entry *entry = index_entry(index, number);
         struct index_status status;
         bool is_named = find_status(told, index->domain[entry->domain]->name, &status);
         if (!restore(store, number, is_named ? &status : &gone) && entry->state == 0)
-            index_show(index, number, told->envelope.received_ms);
+            index_show(index, number, told->meta.envelope.received_ms);
     }
 }
 
@@ -148,7 +151,7 @@ static void replay_moved(struct recovery *recovery, struct segment *segment,
                          const struct scan_record *record, const struct told *told)
 {
     struct log_store *store = recovery->store;
-    struct message_id id = told->envelope.id;
+    struct message_id id = told->meta.envelope.id;
     bool is_known = index_find(&store->index, id, 0) != 0;
 
     segment_speaks_of(segment, told->parts.from);
@@ -171,13 +174,13 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
         log_damaged_record(recovery, segment, record, LOG_DAMAGE_MEANING);
     } else if (is_before(place, segment->indexed)) {
         segment_speaks_of(segment, told.parts.from);
-        if (index_find(&store->index, told.envelope.id, 0) == 0)
-            recent_add(&store->recent, told.envelope.id);
+        if (index_find(&store->index, told.meta.envelope.id, 0) == 0)
+            recent_add(&store->recent, told.meta.envelope.id);
     } else if (record->header.type == RECORD_MOVED) {
         replay_moved(recovery, segment, record, &told);
-    } else if (index_find(&store->index, told.envelope.id, 0) == 0) {
+    } else if (index_find(&store->index, told.meta.envelope.id, 0) == 0) {
         add_message(store, record, &told);
-        apply_message(store, told.envelope.id, told.envelope.received_ms, segment, record->offset,
+        apply_message(store, told.meta.envelope.id, told.meta.envelope.received_ms, segment, record->offset,
                       told.head);
     } else {
         tell_of_record(recovery, segment, record, LOG_DAMAGE_TWICE);

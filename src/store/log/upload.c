@@ -257,7 +257,7 @@ static int refusal(const struct log_store *store, const struct log_upload *uploa
         return upload->body.error;
     if (index_find(&store->index, upload->id, 0) != 0 || recent_has(&store->recent, upload->id))
         return -EEXIST;
-    if (upload->size > UINT32_MAX || head > store->settings.segment_size / 4)
+    if (upload->size > UINT32_MAX - head || head > store->settings.segment_size / 4)
         return -EFBIG;
     return commit_is_full(store) ? -ENOSPC : 0;
 }
@@ -285,30 +285,35 @@ static void stage_message(struct log_store *store, struct log_upload *upload)
 }
 
 void upload_append(struct store *base, struct store_upload *base_upload,
-                   const struct envelope *envelope, store_done *done, void *context)
+                   const struct envelope *envelope, struct str front, store_done *done,
+                   void *context)
 {
     struct log_store *store = log_of(base);
     struct log_upload *upload = upload_of(base_upload);
     struct staged *staged = &upload->staged;
+    struct message_meta meta = {
+        .size = front.len + upload->size, .front = front, .envelope = *envelope
+    };
 
     check(message_id_equals(envelope->id, upload->id));
     list_remove(&upload->link);
     staged->done = done;
     staged->context = context;
-    buf_reserve(&staged->head, 512);
+    buf_reserve(&staged->head, 512 + front.len);
     staged->head.len = RECORD_HEADER_SIZE;
-    message_meta_encode(&staged->head, upload->size, envelope);
+    message_meta_encode(&staged->head, &meta);
     staged->meta_size = (uint32_t)(staged->head.len - RECORD_HEADER_SIZE);
     buf_reserve(&staged->head, RECORD_ALIGN); /* padding must not move it */
     store->memory += staged->head.cap;
 
+    staged->front_size = (uint32_t)front.len;
     int error = refusal(store, upload, staged->head.len);
     if (error < 0) {
         upload_free(store, upload);
         log_answer_later(store, done, context, error);
         return;
     }
-    index_add_message(&store->index, envelope, upload->size,
+    index_add_message(&store->index, envelope, meta.size,
                       upload->body.spilled ? INDEX_BODY_FILE : 0);
     stage_message(store, upload);
 }

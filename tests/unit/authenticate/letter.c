@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "authenticate/header.h"
+#include "wire/content.h"
 
 bool testdata_read(const char *path, struct buf *out)
 {
@@ -35,7 +35,7 @@ void letter_make(struct str text, struct letter *out_letter)
         buf_add_byte(&out_letter->bytes, text.ptr[i]);
     }
     struct str whole = buf_str(&out_letter->bytes);
-    out_letter->header = str_first(whole, header_size(whole));
+    out_letter->header = str_first(whole, content_header_size(whole, 0));
     out_letter->body = str_skip(whole, out_letter->header.len + 2);
 }
 

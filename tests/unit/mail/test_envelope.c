@@ -171,10 +171,10 @@ static void refuses_what_it_does_not_know(void **state)
     struct buf bytes = { 0 };
     (void)state;
     envelope_encode(&bytes, &want);
-    bytes.ptr[0] = 2; /* version */
+    bytes.ptr[0] = 1; /* version */
     struct cursor cursor = cursor_over(buf_str(&bytes));
     assert_false(envelope_decode(&cursor, &arena, &got));
-    bytes.ptr[0] = 1;
+    bytes.ptr[0] = 2;
     bytes.ptr[25] = 3; /* body type */
     cursor = cursor_over(buf_str(&bytes));
     assert_false(envelope_decode(&cursor, &arena, &got));

@@ -46,6 +46,7 @@ struct dialogue {
     struct buf content;
     struct message_id id;
     uint64_t untaken; /* octets written and not yet taken */
+    size_t headers;
     size_t writes;
     bool committed; /* and not yet answered */
     bool open;
@@ -90,11 +91,23 @@ static inline void fake_open(void *context, struct message_id id)
     buf_add(&dialogue->events, STR("open "));
 }
 
+/* The content as it will be stored: our field, the header, the body. */
+static inline void fake_header(void *context, struct str received, struct str header)
+{
+    struct dialogue *dialogue = context;
+    assert_true(dialogue->open);
+    assert_int_equal(dialogue->content.len, 0);
+    buf_add(&dialogue->content, received);
+    buf_add(&dialogue->content, header);
+    dialogue->headers++;
+}
+
 static inline void fake_write(void *context, struct str bytes)
 {
     struct dialogue *dialogue = context;
     assert_true(dialogue->open);
     assert_true(bytes.len > 0);
+    assert_true(dialogue->content.len > 0); /* the header came first */
     buf_add(&dialogue->content, bytes);
     dialogue->untaken += bytes.len;
     assert_true(dialogue->untaken <= RECEIVE_WINDOW);
@@ -136,6 +149,7 @@ static const struct receive_host fake_host = {
     .send = fake_send,
     .ask_recipient = fake_ask,
     .content_open = fake_open,
+    .content_header = fake_header,
     .content_write = fake_write,
     .content_commit = fake_commit,
     .content_abort = fake_abort,
@@ -153,6 +167,7 @@ static inline void dialogue_prepare(struct dialogue *dialogue)
     *dialogue = (struct dialogue){
         .settings = { .hostname = STR("mx.example"),
                       .message_size_max = 1000,
+                      .header_size_max = 1000000,
                       .recipients_max = 5,
                       .errors_max = 20,
                       .command_timeout_ms = 5 * MINUTE_MS,

@@ -227,14 +227,14 @@ static const struct dialogue_case cases[] = {
       "close ",
       "" },
     { "DATA, RCPT and MAIL do not go with BDAT",
-      { EHLO, FROM TO "BDAT 1\r\nxDATA\r\n", TO FROM "RSET\r\n" FROM },
+      { EHLO, FROM TO "BDAT 3\r\n\r\nxDATA\r\n", TO FROM "RSET\r\n" FROM },
       HELLO SENDER_OK RCPT_OK CHUNK_OK
       "503 5.5.1 After BDAT only BDAT goes on\r\n"
       "503 5.5.1 After BDAT only BDAT goes on\r\n"
       "503 5.5.1 There is a transaction already; end it with RSET\r\n"
       "250 2.0.0 OK\r\n" SENDER_OK,
       "open abort ",
-      "x" },
+      "\r\nx" },
 };
 
 enum split { WHOLE, OCTETS, OCTETS_AND_ANSWERS, CUT };

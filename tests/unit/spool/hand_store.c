@@ -55,9 +55,11 @@ static uint64_t memory_used(const struct store *store)
 }
 
 static void append(struct store *store, struct store_upload *upload,
-                   const struct envelope *envelope, store_done *done, void *context)
+                   const struct envelope *envelope, struct str front, store_done *done,
+                   void *context)
 {
     struct hand_asked *asked = add(store, HAND_APPEND, context);
+    (void)front;
     asked->id = envelope->id;
     asked->count = envelope->recipient_count;
     asked->done = done;

@@ -79,7 +79,7 @@ static struct message_id put(struct scene *scene, struct intake_key key, const c
     assert_true(intake_open(scene->intake, key, envelope.id));
     assert_true(intake_write(scene->intake, key, STR("Received: x\r\n\r\nhello\r\n")));
     envelope_encode(&bytes, &envelope);
-    assert_true(intake_commit(scene->intake, key, buf_str(&bytes), RECEIVED_MS));
+    assert_true(intake_commit(scene->intake, key, buf_str(&bytes), STR_NONE, RECEIVED_MS));
     buf_fini(&bytes);
     return envelope.id;
 }
@@ -176,10 +176,10 @@ static void refuses_receivers_that_break_the_rules(void **state)
     scene_open(&scene);
     assert_false(intake_write(scene.intake, first, STR("x")));
     assert_false(intake_abort(scene.intake, first));
-    assert_false(intake_commit(scene.intake, first, STR("x"), 0));
+    assert_false(intake_commit(scene.intake, first, STR("x"), STR_NONE, 0));
     assert_true(intake_open(scene.intake, first, id));
     assert_false(intake_open(scene.intake, first, id));
-    assert_false(intake_commit(scene.intake, first, STR("no envelope"), 0));
+    assert_false(intake_commit(scene.intake, first, STR("no envelope"), STR_NONE, 0));
     assert_true(intake_open(scene.intake, second, id)); /* another source's ticket of that number */
     intake_free(scene.intake);
     assert_int_equal(scene.store.open_uploads, 0);

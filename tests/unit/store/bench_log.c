@@ -76,7 +76,7 @@ static void append(struct bench *bench, uint64_t i)
     struct store_upload *upload = store_upload_open(bench->store, envelope.id);
 
     store_upload_write(upload, str_of(bench->content, bench->size));
-    store_append(bench->store, upload, &envelope, done, bench);
+    store_append(bench->store, upload, &envelope, STR_NONE, done, bench);
     bench->open++;
 }
 

@@ -61,16 +61,21 @@ static void keeps_messages_of_every_size(void **state)
     uint64_t large = ((struct fixture *)*state)->factory->large;
     const uint64_t size[] = { 0,     1,     7,     8,         9,     4096,      8184,     8192,
                               65535, 65536, 70000, large - 1, large, large + 1, large * 3 };
-    struct rig_message message[sizeof size / sizeof *size];
+    enum { SIZES = sizeof size / sizeof *size, FRONTS = 4 };
+    struct rig_message message[SIZES * FRONTS];
 
-    for (uint32_t i = 0; i < sizeof size / sizeof *size; i++) {
-        message[i] = (struct rig_message){ i + 1, size[i], 1 + i % 4, 1 + i % 3, rig->now.wall_ms };
+    for (uint32_t i = 0; i < SIZES * FRONTS; i++) {
+        const uint64_t front[FRONTS] = { 0, 1, 700, RIG_FRONT_MAX };
+        uint64_t whole = size[i / FRONTS];
+        uint64_t first = front[i % FRONTS] < whole ? front[i % FRONTS] : whole;
+        message[i] = (struct rig_message){ i + 1,           whole, 1 + i % 4, 1 + i % 3,
+                                           rig->now.wall_ms, (uint32_t)first };
         assert_int_equal(rig_append_now(rig, &message[i]), 0);
         assert_holds(rig, &message[i]);
     }
     assert_int_equal(store_memory(rig->store), 0);
     reopen(rig);
-    for (uint32_t i = 0; i < sizeof size / sizeof *size; i++)
+    for (uint32_t i = 0; i < SIZES * FRONTS; i++)
         assert_holds(rig, &message[i]);
 }
 

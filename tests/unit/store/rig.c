@@ -146,19 +146,22 @@ void rig_append(struct rig *rig, const struct rig_message *message, struct rig_a
     struct arena arena = { 0 };
     struct envelope envelope;
     char piece[PIECE];
+    char front[RIG_FRONT_MAX];
     struct store_upload *upload = store_upload_open(rig->store, rig_id(message->number));
 
     *answer = (struct rig_answer){ 0 };
-    for (uint64_t at = 0; at < message->size;) {
+    assert_true(message->front <= sizeof front && message->front <= message->size);
+    make_content(message, 0, front, message->front);
+    for (uint64_t at = message->front; at < message->size;) {
         size_t size = (size_t)random_below(&rig->random, PIECE) + 1;
         size = size < message->size - at ? size : (size_t)(message->size - at);
         make_content(message, at, piece, size);
         store_upload_write(upload, str_of(piece, size));
         at += size;
     }
-    assert_int_equal(store_upload_size(upload), message->size);
+    assert_int_equal(store_upload_size(upload), message->size - message->front);
     make_envelope(&arena, message, &envelope);
-    store_append(rig->store, upload, &envelope, rig_answered, answer);
+    store_append(rig->store, upload, &envelope, str_of(front, message->front), rig_answered, answer);
     arena_fini(&arena);
 }
 

@@ -39,7 +39,9 @@ struct rig_message {
     uint32_t recipient_count;
     uint32_t domains; /* recipient i is in domain i % domains */
     int64_t received_ms;
+    uint32_t front; /* octets of the content that are given at the end; at most RIG_FRONT_MAX */
 };
+enum { RIG_FRONT_MAX = 20000 };
 
 #define RIG_RECEIVED_MS INT64_C(1700000000000) /* of rig_add() */
 

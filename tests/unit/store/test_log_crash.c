@@ -251,6 +251,7 @@ static void add_message(struct world *world)
         .recipient_count = 1 + below(world, 4),
         .domains = 1 + below(world, RIG_DOMAINS),
         .received_ms = world->rig.now.wall_ms,
+        .front = below(world, (size < 3000 ? size : 3000) + 1),
     };
     world->message[world->messages] = operation->message;
     rig_append(&world->rig, &operation->message, &operation->answer);

@@ -906,7 +906,7 @@ static void add_fast(struct trouble *trouble, uint32_t count)
                                      .recipient_count = 1 };
         open++;
         store_append(trouble->rig.store, store_upload_open(trouble->rig.store, envelope.id),
-                     &envelope, discard_answer, &open);
+                     &envelope, STR_NONE, discard_answer, &open);
         while (i % 500 == 0 && open > 0)
             rig_turn(&trouble->rig);
     }
