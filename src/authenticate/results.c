@@ -156,3 +156,13 @@ bool results_claims(struct str value, struct str authserv_id)
     buf_fini(&id);
     return claims;
 }
+
+void results_add_others(struct buf *out, const struct header *header, struct str authserv_id)
+{
+    for (uint32_t i = 0; i < header->count; i++) {
+        const struct header_field *field = &header->field[i];
+        if (!header_is(field, STR("Authentication-Results")) ||
+            !results_claims(field->value, authserv_id))
+            buf_add(out, field->raw);
+    }
+}

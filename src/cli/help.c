@@ -83,9 +83,7 @@ static void add_settings(enum language language, struct buf *out)
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting_rule *rule = setting_rule((enum setting)i);
         buf_reset(&range);
-        setting_add_text(&range, (enum setting)i, rule->min);
-        buf_add(&range, STR(" … "));
-        setting_add_text(&range, (enum setting)i, rule->max);
+        setting_add_range(&range, (enum setting)i);
         buf_add(&range, STR(", "));
         setting_add_text(&range, (enum setting)i, rule->fallback);
         buf_add_format(out, "  %-20s %.*s\n  %20s   %s\n", rule->name, STR_FMT(buf_str(&range)), "",

@@ -93,6 +93,14 @@ const struct text_pair text_de[] = {
       "Pause vor dem zweiten Versuch einer aufgeschobenen Nachricht" },
     { "longest pause between tries of a deferred message",
       "längste Pause zwischen Versuchen einer aufgeschobenen Nachricht" },
+    { "whether senders are checked: SPF, DKIM, DMARC, ARC",
+      "ob Absender geprüft werden: SPF, DKIM, DMARC, ARC" },
+    { "what is done when the From domain's DMARC policy says reject",
+      "was geschieht, wenn die DMARC-Regel der From-Domain Ablehnung verlangt" },
+    { "what is done when SPF says that the client may not send for the domain",
+      "was geschieht, wenn der Client laut SPF nicht für die Domain senden darf" },
+    { "what is done when a stranger gives the domain as its sender",
+      "was geschieht, wenn ein Fremder die Domain als Absender angibt" },
 
     /* help */
     { "usage", "Aufruf" },

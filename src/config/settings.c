@@ -11,6 +11,9 @@
 #define HOURS(n)   ((int64_t)(n)*HOUR_MS)
 #define DAYS(n)    ((int64_t)(n)*DAY_MS)
 
+static const char *const no_yes[] = { "no", "yes" };
+static const char *const actions[] = { "tag", "hold", "refuse" };
+
 /* clang-format off */
 static const struct setting_rule rules[SETTING_COUNT] = {
     [SETTING_HOLD] = { "hold", UNIT_DURATION, HOURS(1), DAYS(90), DAYS(5),
@@ -39,6 +42,14 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "pause before the second try of a message the primary deferred" },
     [SETTING_RETRY_MAX] = { "retry-max", UNIT_DURATION, MINUTES(1), DAYS(1), HOURS(1),
         "longest pause between tries of a deferred message" },
+    [SETTING_CHECK_SENDERS] = { "check-senders", UNIT_WORD, 0, 1, 1,
+        "whether senders are checked: SPF, DKIM, DMARC, ARC", no_yes },
+    [SETTING_DMARC_REJECT] = { "dmarc-reject", UNIT_WORD, 0, ACTION_REFUSE, ACTION_REFUSE,
+        "what is done when the From domain's DMARC policy says reject", actions },
+    [SETTING_SPF_FAIL] = { "spf-fail", UNIT_WORD, 0, ACTION_REFUSE, ACTION_TAG,
+        "what is done when SPF says that the client may not send for the domain", actions },
+    [SETTING_OWN_SENDER] = { "own-sender", UNIT_WORD, 0, ACTION_REFUSE, ACTION_REFUSE,
+        "what is done when a stranger gives the domain as its sender", actions },
 };
 /* clang-format on */
 
@@ -64,6 +75,13 @@ bool setting_parse(enum setting setting, struct str text, int64_t *out_value, st
     const struct setting_rule *rule = setting_rule(setting);
     int64_t value;
 
+    if (rule->unit == UNIT_WORD) {
+        if (setting_word(setting, text, out_value))
+            return true;
+        buf_add_format(why, "%s must be one of ", rule->name);
+        setting_add_range(why, setting);
+        return false;
+    }
     if (!unit_parse(rule->unit, text, &value)) {
         buf_add_format(why, "%s must be %s", rule->name, unit_example(rule->unit));
         return false;
@@ -79,9 +97,41 @@ bool setting_parse(enum setting setting, struct str text, int64_t *out_value, st
     return true;
 }
 
+bool setting_word(enum setting setting, struct str text, int64_t *out_value)
+{
+    const struct setting_rule *rule = setting_rule(setting);
+
+    for (int64_t i = 0; i <= rule->max; i++) {
+        if (!str_equals_nocase(text, str_from(rule->words[i])))
+            continue;
+        *out_value = i;
+        return true;
+    }
+    return false;
+}
+
+void setting_add_range(struct buf *out, enum setting setting)
+{
+    const struct setting_rule *rule = setting_rule(setting);
+
+    if (rule->unit != UNIT_WORD) {
+        setting_add_text(out, setting, rule->min);
+        buf_add(out, STR(" … "));
+        setting_add_text(out, setting, rule->max);
+        return;
+    }
+    for (int64_t i = 0; i <= rule->max; i++)
+        buf_add_format(out, "%s%s", i > 0 ? ", " : "", rule->words[i]);
+}
+
 void setting_add_text(struct buf *out, enum setting setting, int64_t value)
 {
-    unit_add_text(out, setting_rule(setting)->unit, value);
+    const struct setting_rule *rule = setting_rule(setting);
+
+    if (rule->unit == UNIT_WORD)
+        buf_add(out, str_from(rule->words[value]));
+    else
+        unit_add_text(out, rule->unit, value);
 }
 
 int64_t setting_value(const struct domain_settings *domain, const struct domain_settings *defaults,

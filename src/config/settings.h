@@ -28,22 +28,30 @@ enum setting {
     SETTING_PROBES_UP,        /* probes-up: good ones until up; 1 … 10, 1 */
     SETTING_RETRY_FIRST,      /* retry-first: a message that was deferred waits, ms; 30 s … 1 d, 5 min */
     SETTING_RETRY_MAX,        /* retry-max; 1 min … 1 d, 1 h */
+    SETTING_CHECK_SENDERS,    /* check-senders: SPF, DKIM, DMARC, ARC; no, yes (A1, A2) */
+    SETTING_DMARC_REJECT,     /* dmarc-reject: an action; refuse (A8) */
+    SETTING_SPF_FAIL,         /* spf-fail: an action; tag (A8) */
+    SETTING_OWN_SENDER,       /* own-sender: an action; refuse (R9) */
     SETTING_COUNT
 };
 /* clang-format on */
+
+/* What is done about a message that the sender's domain does not stand behind. */
+enum setting_action { ACTION_TAG, ACTION_HOLD, ACTION_REFUSE };
 
 struct domain_settings {
     int64_t value[SETTING_COUNT];
     bool is_set[SETTING_COUNT];
 };
 
-enum setting_unit { UNIT_NUMBER, UNIT_DURATION, UNIT_BYTES };
+enum setting_unit { UNIT_NUMBER, UNIT_DURATION, UNIT_BYTES, UNIT_WORD };
 
 struct setting_rule {
     const char *name;
     enum setting_unit unit; /* durations are kept in ms */
     int64_t min, max, fallback;
-    const char *help; /* one line */
+    const char *help;         /* one line */
+    const char *const *words; /* UNIT_WORD: those of the values from 0 to max */
 };
 
 const struct setting_rule *setting_rule(enum setting setting);
@@ -51,6 +59,9 @@ bool setting_from_name(struct str name, enum setting *out_setting);
 /* "5d", "90s", "1h30m", "20", "10MB"; false if malformed or out of bounds. The reason, for people
  * ("hold must be between 1h and 90d"), is added to *why. */
 bool setting_parse(enum setting setting, struct str text, int64_t *out_value, struct buf *why);
+/* UNIT_WORD: the value of a word; false if it is none. */
+bool setting_word(enum setting setting, struct str text, int64_t *out_value);
+void setting_add_range(struct buf *out, enum setting setting); /* "1h … 90d", "tag, hold, refuse" */
 void setting_add_text(struct buf *out, enum setting setting, int64_t value); /* "5d" */
 /* The domain's value, else the node's default, else the table's. Either may be NULL. */
 int64_t setting_value(const struct domain_settings *domain, const struct domain_settings *defaults,

@@ -93,18 +93,32 @@ static bool decode_count(struct place place, struct cursor *cursor)
 
 /* ---- settings of domains ---- */
 
+static bool read_setting(enum setting setting, struct str text, int64_t *out_value,
+                         struct buf *why)
+{
+    const struct setting_rule *rule = setting_rule(setting);
+    struct config_item bounds = { .min = rule->min, .max = rule->max };
+
+    if (rule->unit != UNIT_WORD) {
+        bounds.type = rule->unit == UNIT_DURATION ? CONFIG_DURATION
+                      : rule->unit == UNIT_BYTES  ? CONFIG_BYTES
+                                                  : CONFIG_NUMBER;
+        return parse_bounded(&bounds, text, out_value, why);
+    }
+    if (setting_word(setting, text, out_value))
+        return true;
+    buf_add(why, STR("one of "));
+    setting_add_range(why, setting);
+    return false;
+}
+
 static bool parse_setting(struct place place, struct str text, struct buf *why)
 {
     struct domain_settings *settings = place.at;
     enum setting setting = place.item->setting;
-    const struct setting_rule *rule = setting_rule(setting);
-    struct config_item bounds = { .min = rule->min, .max = rule->max };
     int64_t value;
 
-    bounds.type = rule->unit == UNIT_DURATION ? CONFIG_DURATION
-                  : rule->unit == UNIT_BYTES  ? CONFIG_BYTES
-                                              : CONFIG_NUMBER;
-    if (!parse_bounded(&bounds, text, &value, why))
+    if (!read_setting(setting, text, &value, why))
         return false;
     settings->value[setting] = value;
     settings->is_set[setting] = true;

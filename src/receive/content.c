@@ -48,19 +48,34 @@ void content_refuse(struct receive_session *session, struct str line)
     session->content.stalled = false;
 }
 
-static void add_received(const struct receive_session *session, struct buf *out)
+struct envelope content_envelope(const struct receive_session *session)
 {
-    const struct transaction *transaction = &session->transaction;
-    struct trace_stamp stamp = {
+    return (struct envelope){
+        .id = session->content.id,
+        .received_ms = session->now.wall_ms,
+        .body_type = session->transaction.body_type,
+        .client = session->client,
         .helo = buf_str(&session->helo),
         .client_name = buf_str(&session->client_name),
-        .client = session->client,
-        .node = session->settings->hostname,
         .protocol = session->extended ? STR("ESMTP") : STR("SMTP"),
-        .id = session->content.id,
-        .recipient =
-            transaction->recipient_count == 1 ? transaction->recipient[0].address : STR_NONE,
-        .wall_ms = session->now.wall_ms,
+        .sender = session->transaction.sender,
+        .recipient = session->transaction.recipient,
+        .recipient_count = session->transaction.recipient_count,
+    };
+}
+
+static void add_received(const struct receive_session *session, const struct envelope *envelope,
+                         struct buf *out)
+{
+    struct trace_stamp stamp = {
+        .helo = envelope->helo,
+        .client_name = envelope->client_name,
+        .client = envelope->client,
+        .node = session->settings->hostname,
+        .protocol = envelope->protocol,
+        .id = envelope->id,
+        .recipient = envelope->recipient_count == 1 ? envelope->recipient[0].address : STR_NONE,
+        .wall_ms = envelope->received_ms,
     };
     trace_add_received(out, &stamp);
 }
@@ -99,10 +114,12 @@ static void give_header(struct receive_session *session, size_t size)
 {
     struct content *content = &session->content;
     struct str gathered = buf_str(&content->header);
+    struct envelope envelope = content_envelope(session);
     struct buf received = { 0 };
 
-    add_received(session, &received);
-    session->host->content_header(session->context, buf_str(&received), str_first(gathered, size));
+    add_received(session, &envelope, &received);
+    session->host->content_header(session->context, &envelope, buf_str(&received),
+                                  str_first(gathered, size));
     content->in_body = true;
     write_body(session, str_skip(gathered, size));
     buf_fini(&received);

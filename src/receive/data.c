@@ -65,18 +65,7 @@ void command_bdat(struct receive_session *session, struct str argument)
 static void commit(struct receive_session *session)
 {
     struct content *content = &session->content;
-    struct envelope envelope = {
-        .id = content->id,
-        .received_ms = session->now.wall_ms,
-        .body_type = session->transaction.body_type,
-        .client = session->client,
-        .helo = buf_str(&session->helo),
-        .client_name = buf_str(&session->client_name),
-        .protocol = session->extended ? STR("ESMTP") : STR("SMTP"),
-        .sender = session->transaction.sender,
-        .recipient = session->transaction.recipient,
-        .recipient_count = session->transaction.recipient_count,
-    };
+    struct envelope envelope = content_envelope(session);
 
     content_finish(session);
     content->stalled_ms = session->now.mono_ms;

@@ -55,9 +55,11 @@ struct receive_host {
     void (*ask_recipient)(void *context, uint64_t ticket, struct str sender,
                           const struct recipient *recipient);
     /* Content begins; its header is there (whole, without the empty line; our Received field, which
-     * belongs above it, apart); the body goes on, beginning with the empty line; … */
+     * belongs above it, apart; the envelope is as it will be committed, but for the time); the body
+     * goes on, beginning with the empty line; … */
     void (*content_open)(void *context, struct message_id id);
-    void (*content_header)(void *context, struct str received, struct str header);
+    void (*content_header)(void *context, const struct envelope *envelope, struct str received,
+                           struct str header);
     void (*content_write)(void *context, struct str bytes);
     /* … and ends: store it durably, then answer with receive_content_answer(). */
     void (*content_commit)(void *context, const struct envelope *envelope);

@@ -191,6 +191,7 @@ void chunk_end(struct receive_session *session);     /* all octets of the chunk 
 void commit_expire(struct receive_session *session); /* the store did not answer */
 
 /* content.c */
+struct envelope content_envelope(const struct receive_session *session);
 void content_open(struct receive_session *session, struct content_decoder decoder);
 void content_watch_pace(struct receive_session *session); /* starts the clock, once */
 enum step content_step(struct receive_session *session);

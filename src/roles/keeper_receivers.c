@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* keeper_receivers.c: what receivers ask of the keeper. */
+#include "authenticate/policy.h"
 #include "base/log.h"
 #include "receive/session.h"
 #include "roles/keeper.h"
@@ -113,6 +114,50 @@ static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
     return true;
 }
 
+static void add_primaries(const struct keeper *keeper, struct str domain, struct policy *policy)
+{
+    struct route_status status;
+
+    if (!schedule_status(keeper->schedule, domain, keeper_now(keeper), &status))
+        return;
+    for (uint32_t i = 0; i < status.target_count && i < POLICY_PRIMARIES_MAX; i++)
+        policy->primary[policy->primary_count++] = status.target[i].endpoint;
+}
+
+static struct policy policy_of(const struct keeper *keeper, struct str domain)
+{
+    const struct domain_settings *defaults = &keeper->process->config->defaults;
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    struct policy policy = { 0 };
+
+    if (record == NULL)
+        return policy;
+    const struct domain_settings *own = &record->settings;
+    policy.is_protected = true;
+    policy.checks_senders = setting_value(own, defaults, SETTING_CHECK_SENDERS) != 0;
+    policy.dmarc_reject =
+        (enum setting_action)setting_value(own, defaults, SETTING_DMARC_REJECT);
+    policy.spf_fail = (enum setting_action)setting_value(own, defaults, SETTING_SPF_FAIL);
+    policy.own_sender = (enum setting_action)setting_value(own, defaults, SETTING_OWN_SENDER);
+    add_primaries(keeper, record->name, &policy);
+    return policy;
+}
+
+static bool take_policy_ask(struct keeper *keeper, const struct keeper_peer *peer,
+                            struct cursor payload)
+{
+    struct message_policy_ask message;
+    struct buf bytes = { 0 };
+
+    if (!message_get_policy_ask(payload, &message))
+        return false;
+    struct policy policy = policy_of(keeper, message.domain);
+    policy_encode(&bytes, &policy);
+    channel_send(peer->channel, policy_answer, .ticket = message.ticket, .policy = buf_str(&bytes));
+    buf_fini(&bytes);
+    return true;
+}
+
 static bool take_commit(struct keeper *keeper, const struct keeper_peer *peer,
                         struct cursor payload)
 {
@@ -137,6 +182,8 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
     switch (type) {
     case MESSAGE_recipient_ask:
         return take_recipient_ask(keeper, peer, payload);
+    case MESSAGE_policy_ask:
+        return take_policy_ask(keeper, peer, payload);
     case MESSAGE_content_open:
         if (!message_get_content_open(payload, &open))
             return false;

@@ -296,7 +296,9 @@ static void *create(struct role_process *process)
     map_init(&receiver->lookups);
     map_init(&receiver->networks);
     map_init(&receiver->answers);
-    map_init(&receiver->names);
+    map_init(&receiver->policies);
+    map_init(&receiver->policy_asks);
+    map_init(&receiver->dns_known);
     set_settings(receiver);
     return receiver;
 }
@@ -328,8 +330,9 @@ static void destroy(void *state)
     map_fini(&receiver->networks);
     receiver_answers_forget(receiver);
     map_fini(&receiver->answers);
-    receiver_names_forget(receiver);
-    map_fini(&receiver->names);
+    receiver_policies_fini(receiver);
+    map_fini(&receiver->policy_asks);
+    receiver_dns_fini(receiver);
     board_close(receiver->board);
     heap_fini(&receiver->deadlines);
     memory_free(receiver);

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "authenticate/policy.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "receive/session.h"
@@ -22,11 +23,40 @@
 #include "roles/role.h"
 #include "wire/dns.h"
 
+struct receiver;
+
+/* A question to the DNS that is under way (receiver_dns.c). */
+struct lookup {
+    struct receiver *receiver;
+    uint64_t ticket; /* 0: none */
+    struct dns_question question;
+    struct buf name; /* where the question's name lives */
+    void (*answered)(struct lookup *lookup, const struct dns_answer *answer);
+};
+
+/* What is found out about a message before it may be stored (receiver_checks.c). */
+struct checks {
+    struct authentication *authentication; /* from the header on */
+    bool has_separator;                    /* the empty line has passed by */
+    struct buf received;
+    struct buf envelope_bytes; /* where the envelope's texts live, once the content is complete */
+    struct arena arena;
+    struct envelope envelope;
+    const struct policy **policy; /* of each recipient's domain */
+    const struct policy *of_sender;
+    int64_t deadline_ms; /* what the DNS has not said by then is a failure */
+    bool is_due;         /* the content is complete, or an answer is there */
+    uint64_t policy_ticket; /* 0: no policy is asked for */
+    struct str policy_domain;
+    struct lookup lookup;
+};
+
 enum content_state {
     CONTENT_NONE,
     CONTENT_NAMED,     /* nothing of it has come: the keeper need not be woken for its name */
     CONTENT_OPEN,      /* on its way to the keeper */
     CONTENT_LOST,      /* the keeper that had it is gone */
+    CONTENT_JUDGED,    /* complete; whether it is taken is being found out */
     CONTENT_COMMITTED, /* asked for a verdict, or in doubt */
 };
 
@@ -43,10 +73,13 @@ struct receiver {
     struct heap deadlines;
     struct map asks;     /* by ticket: struct ask */
     struct map contents; /* by ticket: struct connection */
-    struct map lookups;  /* by ticket: struct connection */
+    struct map lookups;  /* by ticket: struct lookup */
     struct map networks; /* by client network: struct network */
     struct map answers;  /* by whom they hold for: struct verdict */
-    struct map names;    /* by client address: struct known_name */
+    struct map policies;    /* by domain: struct known_policy */
+    struct map policy_asks; /* by ticket: struct connection */
+    struct map dns_known;   /* by question: struct known */
+    size_t dns_octets;      /* in those */
     uint64_t last_ticket;
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */
@@ -83,15 +116,13 @@ struct connection {
     enum content_state content;
     uint64_t content_ticket;
     struct message_id content_id;
-    struct buf front; /* what will stand above the body */
+    struct checks checks; /* of it */
     uint64_t owed_octets; /* written, and no credit has come for them yet */
     uint64_t lost_octets; /* of these, what nobody keeps any more; credit at the turn's end */
     bool lost_verdict;    /* the session waits for a verdict that no keeper will give */
 
-    uint64_t lookup_ticket; /* 0: none */
+    struct lookup name_lookup;
     struct dns_answers names;
-    struct dns_question name_question;
-    struct buf name_room;
 };
 
 struct ask { /* may this recipient be served? */
@@ -108,6 +139,10 @@ extern const struct receive_host receiver_session_host;
 void receiver_keeper_came(struct receiver *receiver, unsigned index, int fd);
 void receiver_tell_session(struct connection *connection, struct now now); /* at the turn's end */
 void receiver_forget_tickets(struct connection *connection);
+/* What becomes of content that was complete: it is stored with this front, or not at all. */
+void receiver_content_pass(struct connection *connection, const struct envelope *envelope,
+                           struct str front);
+void receiver_content_refuse(struct connection *connection, const struct verdict *verdict);
 
 /* receiver_answers.c */
 const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient);
@@ -115,11 +150,39 @@ void receiver_answer_keep(struct receiver *receiver, struct str whom,
                           const struct verdict *verdict); /* copies */
 void receiver_answers_forget(struct receiver *receiver);
 
-/* receiver_names.c */
+/* receiver_policies.c: what domains want, as the keeper says. */
+/* Valid until the loop's next turn; NULL: not known. */
+const struct policy *receiver_policy_find(const struct receiver *receiver, struct str domain);
+/* Goes on with receiver_checks_turn() at the turn's end. */
+void receiver_policy_ask(struct connection *connection, struct str domain);
+bool receiver_policy_take(struct receiver *receiver, struct cursor payload);
+void receiver_policies_forget(struct receiver *receiver);
+void receiver_policies_fini(struct receiver *receiver);
+
+/* receiver_checks.c. The header, the body and the end of one content, in this order; then
+ * receiver_content_pass() or receiver_content_refuse() once all is known. */
+void receiver_checks_header(struct connection *connection, const struct envelope *envelope,
+                            struct str received, struct str header);
+void receiver_checks_body(struct connection *connection, struct str bytes);
+void receiver_checks_end(struct connection *connection, const struct envelope *envelope);
+void receiver_checks_turn(struct connection *connection); /* at the turn's end */
+void receiver_checks_forget(struct connection *connection);
+
+/* receiver_dns.c */
 void receiver_resolver_came(struct receiver *receiver, unsigned index, int fd);
+/* Valid until the loop's next turn; NULL: not known, ask. Without a resolver there is always an
+ * answer: that there is none. */
+const struct dns_answer *receiver_dns_find(const struct receiver *receiver,
+                                           struct dns_question question);
+/* lookup->answered() comes in a later turn, once. One question at a time. */
+void receiver_dns_ask(struct receiver *receiver, struct lookup *lookup,
+                      struct dns_question question);
+void receiver_dns_forget(struct lookup *lookup);
+void receiver_dns_fini(struct receiver *receiver);
+
+/* receiver_names.c */
 void receiver_name_ask(struct connection *connection);
 void receiver_name_forget(struct connection *connection);
-void receiver_names_forget(struct receiver *receiver); /* those that are known */
 
 /* receiver.c */
 void receiver_touch(struct connection *connection);

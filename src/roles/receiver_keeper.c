@@ -79,12 +79,22 @@ static void forget_content(struct connection *connection)
     connection->content_ticket = 0;
 }
 
+/* The keeper need not keep any longer what it has of it. */
+static void drop_content(struct connection *connection)
+{
+    if (connection->content == CONTENT_OPEN || connection->content == CONTENT_JUDGED)
+        channel_send(connection->receiver->keeper, content_abort,
+                     .ticket = connection->content_ticket);
+    receiver_checks_forget(connection);
+    forget_content(connection);
+}
+
 static void on_content_open(void *context, struct message_id id)
 {
     struct connection *connection = context;
 
-    if (connection->content == CONTENT_COMMITTED)
-        forget_content(connection); /* not answered in time: the session has gone on */
+    if (connection->content == CONTENT_COMMITTED || connection->content == CONTENT_JUDGED)
+        drop_content(connection); /* not answered in time: the session has gone on */
     check(connection->content == CONTENT_NONE);
     connection->content = CONTENT_NAMED;
     connection->content_id = id;
@@ -109,19 +119,17 @@ static void tell_name(struct connection *connection)
                  .id = connection->content_id);
 }
 
-static void on_content_header(void *context, struct str received, struct str header)
+static void on_content_header(void *context, const struct envelope *envelope, struct str received,
+                              struct str header)
 {
-    struct connection *connection = context;
-
-    buf_reset(&connection->front);
-    buf_add(&connection->front, received);
-    buf_add(&connection->front, header);
+    receiver_checks_header(context, envelope, received, header);
 }
 
 static void on_content_write(void *context, struct str bytes)
 {
     struct connection *connection = context;
 
+    receiver_checks_body(connection, bytes);
     if (connection->content == CONTENT_NAMED)
         tell_name(connection);
     connection->owed_octets += bytes.len;
@@ -141,7 +149,6 @@ static void on_content_write(void *context, struct str bytes)
 static void on_content_commit(void *context, const struct envelope *envelope)
 {
     struct connection *connection = context;
-    struct buf bytes = { 0 };
 
     if (connection->content == CONTENT_NAMED)
         tell_name(connection);
@@ -150,22 +157,32 @@ static void on_content_commit(void *context, const struct envelope *envelope)
         receiver_touch(connection);
         return;
     }
+    connection->content = CONTENT_JUDGED;
+    receiver_checks_end(connection, envelope);
+}
+
+void receiver_content_pass(struct connection *connection, const struct envelope *envelope,
+                           struct str front)
+{
+    struct buf bytes = { 0 };
+
     connection->content = CONTENT_COMMITTED;
     envelope_encode(&bytes, envelope);
     channel_send(connection->receiver->keeper, content_commit, .ticket = connection->content_ticket,
-                 .envelope = buf_str(&bytes), .front = buf_str(&connection->front));
+                 .envelope = buf_str(&bytes), .front = front);
     buf_fini(&bytes);
-    buf_fini(&connection->front);
+}
+
+void receiver_content_refuse(struct connection *connection, const struct verdict *verdict)
+{
+    drop_content(connection);
+    receive_content_answer(connection->session, connection->content_id, verdict,
+                           loop_now(connection->receiver->process->loop));
 }
 
 static void on_content_abort(void *context)
 {
-    struct connection *connection = context;
-
-    if (connection->content == CONTENT_OPEN)
-        channel_send(connection->receiver->keeper, content_abort,
-                     .ticket = connection->content_ticket);
-    forget_content(connection);
+    drop_content(context);
 }
 
 static void on_close(void *context)
@@ -222,6 +239,7 @@ static void answer_known(struct connection *connection, struct now now)
 void receiver_tell_session(struct connection *connection, struct now now)
 {
     answer_known(connection, now);
+    receiver_checks_turn(connection);
     if (connection->lost_octets > 0) {
         uint64_t octets = connection->lost_octets;
         connection->lost_octets = 0;
@@ -239,9 +257,7 @@ void receiver_forget_tickets(struct connection *connection)
 {
     list_each_safe (link, &connection->asks)
         ask_free(container_of(link, struct ask, link));
-    if (connection->content == CONTENT_OPEN)
-        on_content_abort(connection);
-    forget_content(connection);
+    drop_content(connection);
 }
 
 /* ---- what the keeper says ---- */
@@ -323,6 +339,7 @@ static bool take_health(struct receiver *receiver, struct cursor payload, struct
     if (!cursor_done(&cursor))
         return false;
     receiver_answers_forget(receiver);
+    receiver_policies_forget(receiver);
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         if (!connection->is_over)
@@ -346,6 +363,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_content_taken(receiver, payload, now);
     case MESSAGE_content_answer:
         return take_content_answer(receiver, payload, now);
+    case MESSAGE_policy_answer:
+        return receiver_policy_take(receiver, payload);
     case MESSAGE_health:
         return take_health(receiver, payload, now);
     default:
@@ -362,11 +381,15 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     log_warn("keeper_lost", LOG_TEXT("why", why));
     receiver->keeper = NULL;
     receiver_answers_forget(receiver);
+    receiver_policies_forget(receiver);
     receiver_bury_channel(receiver, channel);
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
-        if (connection->content != CONTENT_OPEN)
+        if (connection->content != CONTENT_OPEN && connection->content != CONTENT_JUDGED)
             continue;
+        connection->lost_verdict = connection->content == CONTENT_JUDGED;
+        if (connection->lost_verdict)
+            receiver_checks_forget(connection);
         forget_content(connection);
         connection->content = CONTENT_LOST;
         /* Whatever credit the session waits for, it may have: nothing is kept any more. */

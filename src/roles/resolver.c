@@ -112,7 +112,7 @@ static bool take_ask(struct resolver *resolver, struct channel *channel, struct 
 
     if (!message_get_dns_ask(payload, &message) || message.type > UINT16_MAX)
         return false;
-    if (message.name.len > DNS_NAME_MAX || !domain_is_valid(message.name) ||
+    if (message.name.len > DNS_NAME_MAX || !dns_name_is_valid(message.name) ||
         resolver->question_count >= QUESTIONS_OPEN_MAX) {
         answer(channel, message.ticket, &failed);
         return true;

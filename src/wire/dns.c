@@ -43,7 +43,7 @@ const struct dns_answer *dns_answers_find(const struct dns_answers *answers,
     return known != NULL ? &known->answer : NULL;
 }
 
-static struct dns_answer copy_answer(struct arena *arena, const struct dns_answer *answer)
+struct dns_answer dns_answer_copy(struct arena *arena, const struct dns_answer *answer)
 {
     struct dns_answer copy = *answer;
 
@@ -70,7 +70,7 @@ void dns_answers_add(struct dns_answers *answers, struct dns_question question,
         known->next = answers->first;
         answers->first = known;
     }
-    known->answer = copy_answer(&answers->arena, answer);
+    known->answer = dns_answer_copy(&answers->arena, answer);
 }
 
 void dns_answer_encode(struct buf *out, const struct dns_answer *answer)

@@ -54,6 +54,7 @@ struct dns_answers {
 void dns_answers_fini(struct dns_answers *answers);
 const struct dns_answer *dns_answers_find(const struct dns_answers *answers,
                                           struct dns_question question);
+struct dns_answer dns_answer_copy(struct arena *arena, const struct dns_answer *answer);
 void dns_answers_add(struct dns_answers *answers, struct dns_question question,
                      const struct dns_answer *answer); /* copies */
 

@@ -55,7 +55,7 @@ int ub_resolve_event(struct ub_ctx *ctx, const char *name, int rrtype, int rrcla
                      ub_event_callback_type callback, int *async_id)
 {
     (void)async_id;
-    check(domain_is_valid(str_from(name)) && rrtype >= 0 && rrtype <= UINT16_MAX && rrclass == 1);
+    check(dns_name_is_valid(str_from(name)) && rrtype >= 0 && rrtype <= UINT16_MAX && rrclass == 1);
     if (ctx->count == OPEN_MAX)
         return UB_NOMEM;
     if (str_equals(str_from(name), STR("localhost"))) { /* what is known here is said at once */

@@ -140,8 +140,10 @@ static void look_at_octets(struct world *world, struct str bytes)
     }
 }
 
-static void world_header(void *context, struct str received, struct str header)
+static void world_header(void *context, const struct envelope *envelope, struct str received,
+                               struct str header)
 {
+    (void)envelope;
     struct world *world = context;
     check_call(world);
     check(world->open && world->head.len == 0);

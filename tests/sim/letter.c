@@ -85,13 +85,13 @@ struct letter *letter_find(unsigned number)
     return number < letters.count ? letters.letter[number] : NULL;
 }
 
-/* Cuts our trace field off: its first line, and those that begin with white space. */
-static struct str cut_trace(struct str *content)
+/* Cuts a field of ours off: its first line, and those that begin with white space. */
+static struct str cut_field(struct str *content, struct str name)
 {
     struct str whole = *content;
     struct str rest = *content;
 
-    if (!str_starts(rest, STR("Received: ")))
+    if (!str_starts(rest, name))
         return STR_NONE;
     do {
         ptrdiff_t end = str_find(rest, '\n');
@@ -123,7 +123,9 @@ const struct letter *letter_read(struct str content, struct str *out_id)
     struct str id;
     struct str line;
     uint64_t number;
-    struct str trace = cut_trace(&content);
+
+    (void)cut_field(&content, STR("Authentication-Results: "));
+    struct str trace = cut_field(&content, STR("Received: "));
 
     if (trace.len == 0 || !find_id(trace, &id))
         return NULL;

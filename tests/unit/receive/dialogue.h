@@ -92,8 +92,10 @@ static inline void fake_open(void *context, struct message_id id)
 }
 
 /* The content as it will be stored: our field, the header, the body. */
-static inline void fake_header(void *context, struct str received, struct str header)
+static inline void fake_header(void *context, const struct envelope *envelope, struct str received,
+                               struct str header)
 {
+    (void)envelope;
     struct dialogue *dialogue = context;
     assert_true(dialogue->open);
     assert_int_equal(dialogue->content.len, 0);

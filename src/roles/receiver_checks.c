@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+/* receiver_checks.c: finds out who sent a message before it may be stored.
+ *
+ * Header and body pass by here on their way to the keeper. When the content is complete, the
+ * policies of the domains in the envelope are looked up, then what authentication asks of the DNS;
+ * each of these steps is taken again from the beginning when an answer comes, for what is known
+ * costs nothing. Then the message gets its front: what we found, our Received field, and the header
+ * without what others say in our name.
+ *
+ * Nothing is told to the session from within its own calls: all of this happens at the turn's end.
+ */
+#include "base/check.h"
+#include "base/log.h"
+#include "mail/domain.h"
+#include "roles/receiver.h"
+
+enum { DNS_WAIT_MS = 60 * SECOND_MS }; /* for all of a message's questions together */
+
+void receiver_checks_forget(struct connection *connection)
+{
+    struct checks *checks = &connection->checks;
+
+    if (checks->policy_ticket != 0)
+        (void)map_remove(&connection->receiver->policy_asks,
+                         receiver_ticket_key(&checks->policy_ticket));
+    receiver_dns_forget(&checks->lookup);
+    authentication_free(checks->authentication);
+    buf_fini(&checks->received);
+    buf_fini(&checks->envelope_bytes);
+    arena_fini(&checks->arena);
+    *checks = (struct checks){ 0 };
+}
+
+/* ---- the content passes by ---- */
+
+void receiver_checks_header(struct connection *connection, const struct envelope *envelope,
+                            struct str received, struct str header)
+{
+    struct checks *checks = &connection->checks;
+    struct authentication_request request = {
+        .authserv_id = connection->receiver->settings.hostname,
+        .client = envelope->client,
+        .helo = envelope->helo,
+        .sender = envelope->sender,
+        .now_s = envelope->received_ms / SECOND_MS,
+    };
+
+    receiver_checks_forget(connection);
+    buf_add(&checks->received, received);
+    checks->authentication = authentication_new(&request);
+    authentication_header(checks->authentication, header);
+}
+
+void receiver_checks_body(struct connection *connection, struct str bytes)
+{
+    struct checks *checks = &connection->checks;
+
+    if (!checks->has_separator) /* the empty line is no part of the body (RFC 6376 3.4) */
+        bytes = str_skip(bytes, 2);
+    checks->has_separator = true;
+    authentication_body(checks->authentication, bytes);
+}
+
+static void on_answer(struct lookup *lookup, const struct dns_answer *answer)
+{
+    struct checks *checks = container_of(lookup, struct checks, lookup);
+
+    authentication_answer(checks->authentication, lookup->question, answer);
+    checks->is_due = true;
+    receiver_touch(container_of(checks, struct connection, checks));
+}
+
+void receiver_checks_end(struct connection *connection, const struct envelope *envelope)
+{
+    struct checks *checks = &connection->checks;
+
+    authentication_end(checks->authentication);
+    envelope_encode(&checks->envelope_bytes, envelope);
+    struct cursor cursor = cursor_over(buf_str(&checks->envelope_bytes));
+    check(envelope_decode(&cursor, &checks->arena, &checks->envelope));
+    checks->deadline_ms = loop_now(connection->receiver->process->loop).mono_ms + DNS_WAIT_MS;
+    checks->lookup.answered = on_answer;
+    checks->is_due = true;
+    receiver_touch(connection);
+}
+
+/* ---- what the domains want ---- */
+
+/* NULL: it has been asked for. */
+static const struct policy *find_policy(struct connection *connection, struct str domain)
+{
+    const struct policy *policy = receiver_policy_find(connection->receiver, domain);
+
+    if (policy == NULL)
+        receiver_policy_ask(connection, domain);
+    return policy;
+}
+
+static const struct policy *keep_policy(struct checks *checks, const struct policy *policy)
+{
+    struct policy *copy = arena_new(&checks->arena, sizeof *copy);
+    *copy = *policy;
+    return copy;
+}
+
+static bool find_sender_policy(struct connection *connection)
+{
+    static const struct policy nobodys;
+    struct checks *checks = &connection->checks;
+    struct str sender = checks->envelope.sender;
+    ptrdiff_t at = str_find_last(sender, '@');
+    struct buf domain = { 0 };
+
+    if (checks->of_sender != NULL)
+        return true;
+    const struct policy *policy = &nobodys;
+    if (at >= 0 && domain_normalise(str_skip(sender, (size_t)at + 1), &domain))
+        policy = find_policy(connection, buf_str(&domain));
+    if (policy != NULL)
+        checks->of_sender = keep_policy(checks, policy);
+    buf_fini(&domain);
+    return policy != NULL;
+}
+
+/* Recipients of one domain share one. */
+static bool find_recipient_policies(struct connection *connection)
+{
+    struct checks *checks = &connection->checks;
+    const struct envelope *envelope = &checks->envelope;
+    struct str last = STR_NONE;
+
+    if (checks->policy == NULL)
+        checks->policy =
+            arena_new(&checks->arena, envelope->recipient_count * sizeof(struct policy *));
+    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
+        struct str domain = recipient_domain(&envelope->recipient[i]);
+        if (i > 0 && checks->policy[i] == NULL && str_equals(domain, last))
+            checks->policy[i] = checks->policy[i - 1];
+        last = domain;
+        if (checks->policy[i] != NULL)
+            continue;
+        const struct policy *policy = find_policy(connection, domain);
+        if (policy == NULL)
+            return false;
+        checks->policy[i] = keep_policy(checks, policy);
+    }
+    return true;
+}
+
+static bool is_wanted(const struct checks *checks)
+{
+    bool wanted = checks->of_sender->is_protected && checks->of_sender->own_sender != ACTION_TAG;
+
+    for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
+        wanted |= checks->policy[i]->checks_senders;
+    return wanted;
+}
+
+/* ---- what the DNS says ---- */
+
+static bool authenticate(struct connection *connection)
+{
+    static const struct dns_answer failed = { .status = DNS_FAILED };
+    struct receiver *receiver = connection->receiver;
+    struct checks *checks = &connection->checks;
+    struct dns_question question;
+    struct buf room = { 0 };
+    bool is_late = loop_now(receiver->process->loop).mono_ms >= checks->deadline_ms;
+    bool is_decided;
+
+    while (!(is_decided = authentication_decide(checks->authentication, &room, &question))) {
+        const struct dns_answer *answer = receiver_dns_find(receiver, question);
+        if (answer == NULL && is_late)
+            answer = &failed;
+        if (answer == NULL) {
+            receiver_dns_ask(receiver, &checks->lookup, question);
+            break;
+        }
+        authentication_answer(checks->authentication, question, answer);
+    }
+    buf_fini(&room);
+    return is_decided;
+}
+
+/* ---- the end ---- */
+
+static void log_judgement(const char *event, const struct checks *checks,
+                          const struct verdict *reason)
+{
+    const struct envelope *envelope = &checks->envelope;
+    struct buf client = { 0 };
+
+    endpoint_add_ip(&client, envelope->client);
+    log_info(event, LOG_ID(envelope->id), LOG_STR("client", buf_str(&client)),
+             LOG_STR("from", envelope->sender), LOG_STR("to", envelope->recipient[0].address),
+             LOG_INT("recipients", envelope->recipient_count), LOG_INT("code", reason->code),
+             LOG_STR("text", verdict_text(reason)));
+    buf_fini(&client);
+}
+
+/* Fills in what the envelope says of held back recipients. */
+static enum judgement judge(struct checks *checks, struct verdict *out_reason)
+{
+    uint32_t count = checks->envelope.recipient_count;
+    enum judgement *judgement = arena_new(&checks->arena, count * sizeof *judgement);
+    struct verdict reason;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0 && checks->policy[i] == checks->policy[i - 1]) {
+            judgement[i] = judgement[i - 1];
+            continue;
+        }
+        judgement[i] = policy_judge(checks->policy[i], checks->of_sender, checks->authentication,
+                                    &reason);
+        if (judgement[i] != JUDGED_GOOD)
+            *out_reason = reason;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        checks->envelope.recipient[i].is_held_back = judgement[i] != JUDGED_GOOD;
+    checks->envelope.reason = *out_reason;
+    return policy_combine(judgement, count);
+}
+
+static void add_front(const struct checks *checks, bool is_authenticated, struct buf *front)
+{
+    const struct authentication *authentication = checks->authentication;
+
+    if (is_authenticated)
+        results_add_field(front, &authentication->results);
+    buf_add(front, buf_str(&checks->received));
+    results_add_others(front, &authentication->header, authentication->request.authserv_id);
+}
+
+static void pass(struct connection *connection, bool is_authenticated)
+{
+    struct checks *checks = &connection->checks;
+    struct buf front = { 0 };
+
+    if (envelope_holds_back(&checks->envelope))
+        log_judgement("held_back", checks, &checks->envelope.reason);
+    if (is_authenticated && authentication_proves_sender(checks->authentication))
+        checks->envelope.flags |= ENVELOPE_PROVED;
+    add_front(checks, is_authenticated, &front);
+    receiver_content_pass(connection, &checks->envelope, buf_str(&front));
+    buf_fini(&front);
+}
+
+static void decide(struct connection *connection)
+{
+    struct checks *checks = &connection->checks;
+    struct verdict reason = verdict_accept();
+
+    if (!find_sender_policy(connection) || !find_recipient_policies(connection))
+        return;
+    bool is_authenticated = is_wanted(checks);
+    if (is_authenticated && !authenticate(connection))
+        return;
+    if (!is_authenticated || judge(checks, &reason) == JUDGED_GOOD) {
+        pass(connection, is_authenticated);
+        receiver_checks_forget(connection);
+    } else {
+        log_judgement("message_refused", checks, &reason);
+        receiver_content_refuse(connection, &reason); /* the next message may begin in there */
+    }
+}
+
+void receiver_checks_turn(struct connection *connection)
+{
+    if (!connection->checks.is_due)
+        return;
+    connection->checks.is_due = false;
+    decide(connection);
+}
