@@ -335,6 +335,7 @@ static void destroy(void *state)
     receiver_dns_fini(receiver);
     board_close(receiver->board);
     heap_fini(&receiver->deadlines);
+    heap_fini(&receiver->check_deadlines);
     memory_free(receiver);
 }
 
@@ -424,6 +425,7 @@ static void tick(struct receiver *receiver, struct now now)
             receive_tick(connection->session, now);
         receiver_touch(connection);
     }
+    receiver_checks_expire(receiver, now);
     if (receiver->accept_again_ms != 0 && now.mono_ms >= receiver->accept_again_ms) {
         receiver->accept_again_ms = 0;
         watch_listeners(receiver, true);
@@ -439,6 +441,12 @@ static void flush_channel(struct channel *channel)
 {
     if (channel != NULL)
         channel_flush(channel);
+}
+
+static int64_t first_deadline(const struct heap *heap)
+{
+    const struct heap_node *first = heap_first(heap);
+    return first != NULL ? first->key : NEVER_MS;
 }
 
 static int64_t turn(void *state, struct now now)
@@ -457,8 +465,9 @@ static int64_t turn(void *state, struct now now)
     free_dead_channels(receiver);
     if (receiver->process->is_stopping && list_is_empty(&receiver->connections))
         role_finished(receiver->process);
-    struct heap_node *first = heap_first(&receiver->deadlines);
-    int64_t deadline = first != NULL ? first->key : NEVER_MS;
+    int64_t deadline = first_deadline(&receiver->deadlines);
+    if (first_deadline(&receiver->check_deadlines) < deadline)
+        deadline = first_deadline(&receiver->check_deadlines);
     if (receiver->accept_again_ms != 0 && receiver->accept_again_ms < deadline)
         deadline = receiver->accept_again_ms;
     if (receiver->neighbour_count > 0 && receiver->neighbour_ms < deadline)

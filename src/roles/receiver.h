@@ -44,8 +44,9 @@ struct checks {
     struct envelope envelope;
     const struct policy **policy; /* of each recipient's domain */
     const struct policy *of_sender;
-    int64_t deadline_ms; /* what the DNS has not said by then is a failure */
-    bool is_due;         /* the content is complete, or an answer is there */
+    struct heap_node deadline; /* what the DNS has not said by then counts as a failure */
+    bool is_late;
+    bool is_due; /* the content is complete, or an answer is there */
     uint64_t policy_ticket; /* 0: no policy is asked for */
     struct str policy_domain;
     struct lookup lookup;
@@ -70,7 +71,8 @@ struct receiver {
     unsigned dead_count;
     struct link connections;
     struct link touched; /* to be looked after at the turn's end */
-    struct heap deadlines;
+    struct heap deadlines;       /* of sessions */
+    struct heap check_deadlines; /* of messages that are being judged */
     struct map asks;     /* by ticket: struct ask */
     struct map contents; /* by ticket: struct connection */
     struct map lookups;  /* by ticket: struct lookup */
@@ -166,6 +168,7 @@ void receiver_checks_header(struct connection *connection, const struct envelope
 void receiver_checks_body(struct connection *connection, struct str bytes);
 void receiver_checks_end(struct connection *connection, const struct envelope *envelope);
 void receiver_checks_turn(struct connection *connection); /* at the turn's end */
+void receiver_checks_expire(struct receiver *receiver, struct now now);
 void receiver_checks_forget(struct connection *connection);
 
 /* receiver_dns.c */

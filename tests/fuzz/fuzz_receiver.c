@@ -53,6 +53,8 @@ struct world {
     struct speak resolver; /* tickets of questions */
     uint64_t ask[ASKS];
     unsigned asks;
+    uint64_t policy_ask[ASKS]; /* not answered yet */
+    unsigned policy_asks;
     struct upload upload[UPLOADS];
     unsigned uploads;
     unsigned granted, taken; /* 250 for content: said by the keeper, heard by a client */
@@ -194,7 +196,9 @@ static void hear_commit(struct world *world, struct cursor payload)
     if (upload != NULL) {
         check(upload->is_open || world->is_lying);
         check(message_id_equals(upload->id, envelope.id));
-        check(str_starts(message.front, STR("Received: from ")) && upload->last != '\r');
+        check(str_starts(message.front, STR("Received: from ")) ||
+              str_starts(message.front, STR("Authentication-Results: mx2.example.net;")));
+        check(upload->last != '\r');
         upload->is_open = false;
     }
     arena_fini(&arena);
@@ -215,6 +219,7 @@ static void hear_abort(struct world *world, struct cursor payload)
 static void hear(struct world *world, enum message_type type, struct cursor payload)
 {
     struct message_recipient_ask ask;
+    struct message_policy_ask policy;
 
     switch (type) {
     case MESSAGE_recipient_ask:
@@ -232,6 +237,10 @@ static void hear(struct world *world, enum message_type type, struct cursor payl
         return;
     case MESSAGE_content_abort:
         hear_abort(world, payload);
+        return;
+    case MESSAGE_policy_ask:
+        check(message_get_policy_ask(payload, &policy) && policy.domain.len > 0);
+        world->policy_ask[world->policy_asks++ % ASKS] = policy.ticket;
         return;
     default:
         return;
@@ -376,11 +385,32 @@ static void tell_health(struct world *world, uint8_t n)
     buf_fini(&verdict);
 }
 
+/* What domains want follows from the order in which they are asked about. */
+static void answer_policies(struct world *world)
+{
+    unsigned count = world->policy_asks < ASKS ? world->policy_asks : ASKS;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t ticket = world->policy_ask[i];
+        struct policy policy = { .is_protected = ticket % 2 != 0,
+                                 .checks_senders = ticket % 3 != 0,
+                                 .dmarc_reject = (enum setting_action)(ticket % 3),
+                                 .spf_fail = (enum setting_action)(ticket % 3),
+                                 .own_sender = (enum setting_action)(ticket % 3) };
+        struct buf bytes = { 0 };
+        policy_encode(&bytes, &policy);
+        KEEPER_SAYS(world, policy_answer, .ticket = ticket, .policy = buf_str(&bytes));
+        buf_fini(&bytes);
+    }
+    world->policy_asks = 0;
+}
+
 /* ---- turns ---- */
 
 static void turn(struct world *world)
 {
     for (int i = 0; i < 3; i++) {
+        answer_policies(world);
         struct now now = loop_now(world->process.loop);
         check(receiver_hooks.turn(world->receiver, now) > 0);
         (void)stream_set_flush(&world->process.streams);

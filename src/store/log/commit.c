@@ -105,6 +105,39 @@ static void fill_page(struct commit *commit)
         add_part(commit, (void *)(uintptr_t)zeros, (size_t)(PAGE_SIZE - end % PAGE_SIZE));
 }
 
+/* In files that may be gone by now; then nobody needs it. */
+static int write_unsure(const struct commit *commit)
+{
+    const struct disk_driver *disk = commit->disk->driver;
+    char name[FILE_NAME_SIZE];
+    int rc = 0;
+
+    for (uint32_t i = 0; i < commit->store->unsure_count && rc == 0; i++) {
+        const struct unsure *unsure = &commit->store->unsure[i];
+        struct iovec part = { unsure->bytes.ptr, unsure->bytes.len };
+        segment_file_name(name, unsure->segment, SEGMENT_FILE);
+        int handle = disk->open(commit->disk, name, DISK_WRITE);
+        if (handle == -ENOENT)
+            continue;
+        if (handle < 0)
+            return handle;
+        rc = disk->write(commit->disk, handle, &part, 1, unsure->offset);
+        if (rc == 0)
+            rc = disk->sync(commit->disk, handle);
+        disk->close(commit->disk, handle);
+    }
+    return rc;
+}
+
+void unsure_free(struct log_store *store)
+{
+    for (uint32_t i = 0; i < store->unsure_count; i++)
+        buf_fini(&store->unsure[i].bytes);
+    memory_free(store->unsure);
+    store->unsure = NULL;
+    store->unsure_count = 0;
+}
+
 static int write_batch(struct commit *commit)
 {
     const struct disk_driver *disk = commit->disk->driver;
@@ -132,7 +165,9 @@ static void commit_run(struct worker_job *job)
     list_each (link, &commit->batch)
         finish_record(commit, container_of(link, struct staged, link), index++);
     fill_page(commit);
-    commit->error = write_batch(commit);
+    commit->error = write_unsure(commit); /* changes only when no commit is under way */
+    if (commit->error == 0)
+        commit->error = write_batch(commit);
 }
 
 /* ---- staging ---- */
@@ -483,6 +518,7 @@ static void succeed(struct log_store *store)
     store->failing = false;
     store->retry_ms = RETRY_MS_FIRST;
     store->resume_count = 0;
+    unsure_free(store);
     remove_left_bodies(store);
     current->end = commit->offset + commit->size;
     list_each (link, &commit->batch)

@@ -123,6 +123,13 @@ struct staged {
     void *context;
 };
 
+/* The last batch of a segment: read, but perhaps from the system's cache alone. */
+struct unsure {
+    uint32_t segment;
+    uint64_t offset;
+    struct buf bytes;
+};
+
 struct commit {
     struct worker_job job;
     struct log_store *store;
@@ -289,7 +296,9 @@ struct log_store {
     struct compact compact;
     struct resume_record *resume; /* to be said before anything else is acknowledged */
     uint32_t resume_count;
-    bool unsure; /* a start could not make stable what it read: of no message is it known */
+    struct unsure *unsure; /* what a start could not make stable; written before the next batch */
+    uint32_t unsure_count;
+    bool is_unsure_for_good; /* something could not be read either: of no message is it known */
     bool failing;
     struct buf left_bodies; /* names, each zero-ended, of messages that a failed batch held */
     int64_t retry_at;
@@ -346,6 +355,7 @@ void commit_add(struct log_store *store, struct staged *staged);
 uint64_t staged_size(const struct staged *staged);
 void staged_free(struct log_store *store, struct staged *staged);
 void log_trouble(struct log_store *store, const char *what, int error);
+void unsure_free(struct log_store *store);
 
 /* ---- apply.c ---- */
 /* The staged entries of a message are durable at this place. */

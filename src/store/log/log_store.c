@@ -319,6 +319,7 @@ static void log_free(struct log_store *store)
     recent_fini(&store->recent);
     memory_free(store->commit.part);
     memory_free(store->resume);
+    unsure_free(store);
     buf_fini(&store->left_bodies);
     buf_fini(&store->pin.bodies);
     memory_free(store);

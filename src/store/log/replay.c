@@ -117,22 +117,47 @@ static bool erase_torn(struct recovery *recovery, const struct segment *segment,
     return rc == 0;
 }
 
+/* Where the last batch begins, of which alone it is not known that it was synced. */
+static uint64_t last_batch(const struct scan *scan)
+{
+    uint32_t first = scan->count;
+
+    while (first > 0 &&
+           scan->record[first - 1].header.batch == scan->record[scan->count - 1].header.batch)
+        first--;
+    return scan->record[first].offset;
+}
+
 /* After a sync that failed, pages that never reached the disk may look as if they had. So the last
- * batch, of which alone it is not known that it was synced, is written once more. */
+ * batch is written once more. */
 static int write_last_again(struct recovery *recovery, const struct segment *segment,
                             const struct scan *scan)
 {
     struct disk *disk = recovery->store->disk;
-    uint32_t first = scan->count;
 
     if (scan->count == 0 || recovery->unreadable > 0 || recovery->store->settings.examiner != NULL)
         return 0;
-    while (first > 0 &&
-           scan->record[first - 1].header.batch == scan->record[scan->count - 1].header.batch)
-        first--;
-    uint64_t from = scan->record[first].offset;
+    uint64_t from = last_batch(scan);
     struct iovec part = { recovery->bytes.ptr + from, (size_t)(scan->end - from) };
     return disk->driver->write(disk, segment->handle, &part, 1, from);
+}
+
+/* The disk fails now; before anything is said to be stored again, the batch is written (commit.c).
+ * Else a later start, which finds newer batches, would take what the power took for damage. */
+static void keep_last(struct recovery *recovery, const struct segment *segment,
+                      const struct scan *scan)
+{
+    struct log_store *store = recovery->store;
+
+    if (recovery->unreadable > 0)
+        store->is_unsure_for_good = true;
+    if (scan->count == 0 || recovery->unreadable > 0 || store->settings.examiner != NULL)
+        return;
+    store->unsure = memory_resize(store->unsure, (store->unsure_count + 1) * sizeof *store->unsure);
+    struct unsure *unsure = &store->unsure[store->unsure_count++];
+    *unsure = (struct unsure){ .segment = segment->number, .offset = last_batch(scan) };
+    buf_add(&unsure->bytes, str_first(str_skip(buf_str(&recovery->bytes), (size_t)unsure->offset),
+                                      (size_t)(scan->end - unsure->offset)));
 }
 
 /* What was read may be in the system's cache alone: a keeper that is killed between a write and its
@@ -150,7 +175,7 @@ static bool make_stable(struct recovery *recovery, const struct segment *segment
         return true;
     log_error("segment_unsure", LOG_INT("segment", segment->number),
               LOG_TEXT("error", strerror(-rc)));
-    store->unsure = true;
+    keep_last(recovery, segment, scan);
     return false;
 }
 

@@ -79,7 +79,8 @@ static void answer_question(struct log_store *store, struct pending *pending)
     struct question asked = *question;
     memory_free(question);
     bool is_known = number != 0 || recent_has(&store->recent, asked.id);
-    int error = !is_known ? -ENOENT : store->unsure ? -EIO : 0;
+    bool is_unsure = store->unsure_count > 0 || store->is_unsure_for_good;
+    int error = !is_known ? -ENOENT : is_unsure ? -EIO : 0;
     asked.done(asked.context, !is_known && store->closing ? -ECANCELED : error);
 }
 
