@@ -426,6 +426,29 @@ static void what_cannot_be_made_stable_is_not_said_to_be_stored(void **state)
     assert_int_equal(held(trouble), 2);
 }
 
+/* What a start could not make stable is so before anything new is said to be stored: else newer
+ * batches would make what the power took look like damage. */
+static void what_was_unsure_is_stable_with_the_next_message(void **state)
+{
+    struct trouble *trouble = *state;
+
+    for (uint32_t i = 1; i < 40; i += 2) {
+        fake_disk_lie(trouble->fake, true);
+        add_many(trouble, i, i, 5000);
+        kill_process(trouble);
+        fake_disk_lie(trouble->fake, false);
+        fake_disk_fail_sync(trouble->fake, 1, -EIO);
+        rig_open(&trouble->rig);
+        assert_int_equal(rig_ask(&trouble->rig, i), -EIO);
+        add_many(trouble, i + 1, i + 1, 1000);
+        assert_int_equal(rig_ask(&trouble->rig, i), 0);
+        kill(trouble); /* the power goes */
+        rig_open(&trouble->rig);
+        assert_true(has(trouble, i, 5000) && has(trouble, i + 1, 1000));
+        assert_int_equal(trouble->damaged, 0);
+    }
+}
+
 /* A sync that failed may have left pages that look as if they were on the medium: the next start
  * must not believe them, whatever its own sync says. */
 static void a_failed_sync_of_a_start_is_not_the_last_word(void **state)
@@ -945,6 +968,7 @@ int main(void)
         TROUBLE(a_segment_that_has_gone_is_not_missed),
         TROUBLE(what_was_only_in_the_cache_is_stable_before_it_counts),
         TROUBLE(what_cannot_be_made_stable_is_not_said_to_be_stored),
+        TROUBLE(what_was_unsure_is_stable_with_the_next_message),
         TROUBLE(a_failed_sync_of_a_start_is_not_the_last_word),
         TROUBLE(a_failed_batch_comes_back_whole_or_not_at_all),
         TROUBLE(a_segment_that_could_not_be_reused_is_tried_again),
