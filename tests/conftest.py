@@ -114,6 +114,22 @@ def sink(state):
 
 
 @pytest.fixture
+def recorder():
+    made = []
+
+    def make(address="127.0.0.1", start=True):
+        server = peers.Recorder(address)
+        made.append(server)
+        if start:
+            server.start()
+        return server
+
+    yield make
+    for server in reversed(made):
+        server.stop()
+
+
+@pytest.fixture
 def load(state):
     made = []
 

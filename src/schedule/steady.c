@@ -32,8 +32,8 @@ static void believe(struct steady *steady, int64_t mono_ms)
         steady->extra_before = 0;
     } else if (jump > 0) {
         steady->extra_before = old_wall_ms + 1;
-    } else {
-        steady->extra_before += jump;
+    } else if (steady->extra_before > old_wall_ms + jump) {
+        steady->extra_before = old_wall_ms + jump; /* what comes now skipped nothing */
     }
 }
 

@@ -18,9 +18,11 @@ import shutil
 import signal
 import smtplib
 import socket
+import socketserver
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -478,6 +480,63 @@ class Sink:
         return len(self.rows("connect", "refused"))
 
 
+class Recorder:
+    """A primary that takes everything and remembers every octet of it, in `taken`."""
+
+    class Session(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 recorder.example ESMTP\r\n")
+            content = None
+            for line in self.rfile:
+                if content is not None and line != b".\r\n":
+                    content.append(line[1:] if line.startswith(b".") else line)
+                elif content is not None:
+                    self.server.taken.append(b"".join(content))
+                    content = None
+                    self.wfile.write(b"250 2.0.0 Taken\r\n")
+                elif line[:4].upper() == b"DATA":
+                    content = []
+                    self.wfile.write(b"354 Go on\r\n")
+                elif line[:4].upper() == b"QUIT":
+                    self.wfile.write(b"221 Bye\r\n")
+                    return
+                else:
+                    self.wfile.write(b"250 OK\r\n")
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    def __init__(self, address="127.0.0.1", port=None):
+        self.address, self.port = address, port or free_port(address)
+        self.taken = []
+        self.server = None
+
+    @property
+    def endpoint(self):
+        return f"[{self.address}]:{self.port}" if ":" in self.address \
+            else f"{self.address}:{self.port}"
+
+    def start(self):
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        kind = type("Server", (self.Server,), {"address_family": family})
+        self.server = kind((self.address, self.port), self.Session)
+        self.server.taken = self.taken
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def wait_for(self, count):
+        """The last of so many messages."""
+        wait_until(lambda: len(self.taken) >= count, what=f"{count} messages")
+        return self.taken[-1]
+
+    def stop(self):
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+
 def whole_lines(path):
     """Of a file that is being written: without a last line that is not complete yet."""
     return path.read_text().rpartition("\n")[0].split("\n")
@@ -603,6 +662,14 @@ remote-control:
             answer = client.recv(4096)
             return answer[3] & 15 == 0 and answer[2] & 4 != 0
         return False
+
+    def text_of(self, name, timeout=5):
+        """Its TXT record, for others' verifiers."""
+        import dns.message  # noqa: PLC0415 (not every test needs it)
+        import dns.query  # noqa: PLC0415
+        query = dns.message.make_query(name.decode() if isinstance(name, bytes) else name, "TXT")
+        answer = dns.query.udp(query, self.address, timeout, self.port)
+        return next((b"".join(item.strings) for found in answer.answer for item in found), b"")
 
     def stop(self):
         if self.process:

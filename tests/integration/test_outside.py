@@ -3,65 +3,26 @@
 can read (SPEC A7)."""
 import re
 import smtplib
-import socket
-import socketserver
 import subprocess
-import threading
 
 import pytest
 
 import peers
 
 
-class SixthSink(socketserver.ThreadingTCPServer):
-    """A primary at [::1] that takes everything and remembers it."""
-    address_family = socket.AF_INET6
-    allow_reuse_address = True
-    daemon_threads = True
-
-    class Session(socketserver.StreamRequestHandler):
-        def handle(self):
-            self.wfile.write(b"220 six.example ESMTP\r\n")
-            content = None
-            for line in self.rfile:
-                if content is not None:
-                    if line == b".\r\n":
-                        self.server.taken.append(b"".join(content))
-                        content = None
-                        self.wfile.write(b"250 2.0.0 Taken\r\n")
-                    else:
-                        content.append(line)
-                elif line[:4].upper() == b"DATA":
-                    content = []
-                    self.wfile.write(b"354 Go on\r\n")
-                elif line[:4].upper() == b"QUIT":
-                    self.wfile.write(b"221 Bye\r\n")
-                    return
-                else:
-                    self.wfile.write(b"250 OK\r\n")
-
-    def __init__(self, port):
-        super().__init__(("::1", port), self.Session)
-        self.taken = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-def test_mail_comes_and_goes_over_ipv6(holdfast):
-    port = peers.free_port("::1")
-    primary = SixthSink(port)
+def test_mail_comes_and_goes_over_ipv6(holdfast, recorder):
+    primary = recorder("::1")
     inside = peers.free_port("::1")
     node = holdfast(start=False, name="six")
     text = node.config.read_text()
     own = f"{node.address}:{node.port}"
     node.config.write_text(text.replace(f'"{own}"', f'"{own}", "[::1]:{inside}"'))
-    node.start({"example.org": f"[::1]:{port}"})
+    node.start({"example.org": primary.endpoint})
     with smtplib.SMTP("::1", inside) as client:
         client.sendmail("a@client.example", ["user@example.org"], "Subject: six\r\n\r\nHello\r\n")
     peers.wait_until(lambda: primary.taken, 15, "the message at the primary")
     assert b"[IPv6:::1]" in primary.taken[0]
     assert primary.taken[0].endswith(b"\r\nHello\r\n")
-    primary.shutdown()
-    primary.server_close()
 
 
 @pytest.mark.parametrize("helo", ["mail.client.example", "[127.0.0.7]", "odd)(;\"name"])

@@ -79,6 +79,23 @@ static void believes_after_an_hour_and_gives_extra_time(void **state)
     assert_int_equal(steady_extra(&steady, start.wall_ms), 0);
 }
 
+/* Ten days forward, believed; then one of them back: what was there before has skipped nine. */
+static void gives_extra_time_for_what_is_left_of_a_jump(void **state)
+{
+    struct steady steady;
+
+    (void)state;
+    steady_init(&steady, start);
+    pass(&steady, 0, 2 * HOUR_MS, 0);
+    pass(&steady, 2 * HOUR_MS, 4 * HOUR_MS, 10 * DAY_MS);
+    pass(&steady, 4 * HOUR_MS, 6 * HOUR_MS, 9 * DAY_MS);
+    assert_int_equal(steady_wall(&steady, after(6 * HOUR_MS, 0)),
+                     start.wall_ms + 6 * HOUR_MS + 9 * DAY_MS);
+    assert_int_equal(steady_extra(&steady, start.wall_ms), 9 * DAY_MS);
+    assert_int_equal(steady_extra(&steady, start.wall_ms + 2 * HOUR_MS), 9 * DAY_MS);
+    assert_int_equal(steady_extra(&steady, start.wall_ms + 6 * HOUR_MS + 9 * DAY_MS), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +103,7 @@ int main(void)
         cmocka_unit_test(follows_small_steps_at_once),
         cmocka_unit_test(ignores_a_jump_that_does_not_stay),
         cmocka_unit_test(believes_after_an_hour_and_gives_extra_time),
+        cmocka_unit_test(gives_extra_time_for_what_is_left_of_a_jump),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
