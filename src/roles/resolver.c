@@ -5,6 +5,7 @@
  * are found. A question that nobody answers ends as DNS_FAILED after a while:
  * libunbound gives up by itself, and a deadline stands behind it.
  */
+#include <arpa/nameser.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,8 +83,8 @@ static void on_resolved(void *context, int rcode, void *packet, int len, int sec
     struct dns_answer found = { .status = DNS_FAILED };
 
     (void)was_ratelimited;
-    (void)rcode; /* the packet has it */
-    if (packet != NULL && len > 0)
+    /* Where nobody answered, the packet is the question; the code stands beside it. */
+    if (packet != NULL && len > 0 && (rcode == ns_r_noerror || rcode == ns_r_nxdomain))
         dns_packet_parse(str_of(packet, (size_t)len), question->type, &arena, &found);
     found.secure = sec == 2;
     if (sec == 1) {

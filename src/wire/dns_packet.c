@@ -125,7 +125,8 @@ void dns_packet_parse(struct str packet, enum dns_type type, struct arena *arena
 
     *out_answer = (struct dns_answer){ .status = DNS_FAILED };
     if (packet.len == 0 || packet.len > UINT16_MAX ||
-        ns_initparse((const unsigned char *)packet.ptr, (int)packet.len, &message) < 0)
+        ns_initparse((const unsigned char *)packet.ptr, (int)packet.len, &message) < 0 ||
+        !ns_msg_getflag(message, ns_f_qr)) /* a question answers nothing */
         return;
     int rcode = ns_msg_getflag(message, ns_f_rcode);
     if (rcode == ns_r_nxdomain) {

@@ -200,6 +200,17 @@ static void tells_nothing_from_nobody_and_failure(void **state)
     assert_int_equal(fixture->answer.status, DNS_FAILED);
 }
 
+/* What libunbound hands back where no server answered. */
+static void a_question_is_no_answer(void **state)
+{
+    struct fixture *fixture = *state;
+
+    begin(&fixture->packet, "example.org", DNS_TXT, 0, 0);
+    fixture->packet.ptr[2] = (char)(fixture->packet.ptr[2] & 0x7f); /* QR */
+    parse(fixture, DNS_TXT);
+    assert_int_equal(fixture->answer.status, DNS_FAILED);
+}
+
 static void fails_on_every_cut(void **state)
 {
     struct fixture *fixture = *state;
@@ -276,6 +287,7 @@ int main(void)
         TEST(joins_the_strings_of_a_text),
         TEST(reads_both_kinds_of_address),
         TEST(tells_nothing_from_nobody_and_failure),
+        TEST(a_question_is_no_answer),
         TEST(fails_on_every_cut),
         TEST(an_mx_that_cannot_be_read_is_not_no_mx),
         TEST(keeps_no_more_records_than_it_promises),
