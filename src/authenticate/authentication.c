@@ -49,6 +49,11 @@ void authentication_header(struct authentication *authentication, struct str hea
     struct buf author = { 0 };
     struct arena *arena = &authentication->arena;
 
+    /* First, for there is an end to how many are computed. */
+    authentication->sealed_hash =
+        authentication->request.may_be_sealed
+            ? body_hashes_want(&authentication->hashes, CANONICAL_RELAXED, UINT64_MAX)
+            : -1;
     header_parse(arena_str(arena, header), arena, &authentication->header);
     dkim_header(&authentication->dkim, &authentication->header, authentication->request.now_s,
                 &authentication->hashes);
@@ -161,6 +166,49 @@ bool authentication_decide(struct authentication *authentication, struct buf *ro
     results->dkim = &authentication->dkim;
     results->arc = &authentication->arc;
     return true;
+}
+
+/* ---- the seal ---- */
+
+/* Those of RFC 6376 5.4.1 that are there, as often as they are there. */
+static void add_sealed_names(const struct header *header, struct buf *out)
+{
+    static const char *const names[] = {
+        "from", "reply-to", "subject", "date", "to", "cc", "message-id", "in-reply-to",
+        "references", "mime-version", "content-type", "content-transfer-encoding", "list-id",
+        "list-unsubscribe", "list-post", "dkim-signature",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (uint32_t k = header_count(header, str_from(names[i])); k > 0; k--)
+            buf_add_format(out, "%s%s", out->len > 0 ? ":" : "", names[i]);
+    if (out->len == 0) /* a signature must be about From, there or not */
+        buf_add(out, STR("from"));
+}
+
+bool authentication_add_seal(const struct authentication *authentication,
+                             const struct signing_key *key, const struct header *header,
+                             struct buf *out)
+{
+    struct buf names = { 0 };
+    struct buf results = { 0 };
+
+    if (authentication->sealed_hash < 0)
+        return false;
+    const struct body_hash *hash = authentication->hashes.item[authentication->sealed_hash];
+    add_sealed_names(header, &names);
+    results_add_value(&results, &authentication->results);
+    struct signing signing = {
+        .header = header,
+        .names = buf_str(&names),
+        .body_hash = str_of(hash->value, BODY_HASH_SIZE),
+        .now_s = authentication->request.now_s,
+    };
+    bool is_sealed =
+        signing_add_arc(key, &signing, &authentication->arc, buf_str(&results), out);
+    buf_fini(&names);
+    buf_fini(&results);
+    return is_sealed;
 }
 
 bool authentication_proves_sender(const struct authentication *authentication)

@@ -11,6 +11,7 @@
 
 #include "authenticate/author.h"
 #include "authenticate/results.h"
+#include "authenticate/signing.h"
 
 struct authentication_request {
     struct str authserv_id; /* ours */
@@ -18,6 +19,7 @@ struct authentication_request {
     struct str helo;
     struct str sender; /* of MAIL FROM, without brackets; empty: <> */
     int64_t now_s;
+    bool may_be_sealed; /* authentication_add_seal() may be called */
 };
 
 struct authentication {
@@ -28,6 +30,7 @@ struct authentication {
     struct body_hashes hashes;
     struct buf spf_room; /* where its verdict's texts live */
     bool has_spf;
+    int sealed_hash; /* of the body, for a seal; negative: none */
     struct str author;
     enum author_state author_state;
     struct results results; /* once decided */
@@ -46,6 +49,11 @@ bool authentication_decide(struct authentication *authentication, struct buf *ro
                            struct dns_question *out_question);
 void authentication_answer(struct authentication *authentication, struct dns_question question,
                            const struct dns_answer *answer);
+/* Adds the ARC set that belongs above `header`, which is what leaves us. False: the key does not
+ * sign; nothing is added. */
+bool authentication_add_seal(const struct authentication *authentication,
+                             const struct signing_key *key, const struct header *header,
+                             struct buf *out);
 /* Is whoever stands in MAIL FROM proved to have sent this (SPEC N5)? By SPF for its domain, or by a
  * signature that aligns with it. */
 bool authentication_proves_sender(const struct authentication *authentication);

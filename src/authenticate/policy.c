@@ -11,6 +11,7 @@ void policy_encode(struct buf *out, const struct policy *policy)
     buf_add_u8(out, POLICY_VERSION);
     buf_add_u8(out, policy->is_protected);
     buf_add_u8(out, policy->checks_senders);
+    buf_add_u8(out, policy->seals);
     buf_add_u8(out, (uint8_t)policy->dmarc_reject);
     buf_add_u8(out, (uint8_t)policy->spf_fail);
     buf_add_u8(out, (uint8_t)policy->own_sender);
@@ -35,6 +36,7 @@ bool policy_decode(struct cursor *cursor, struct policy *out_policy)
         return false;
     policy.is_protected = cursor_u8(cursor) != 0;
     policy.checks_senders = cursor_u8(cursor) != 0;
+    policy.seals = cursor_u8(cursor) != 0;
     policy.dmarc_reject = decode_action(cursor);
     policy.spf_fail = decode_action(cursor);
     policy.own_sender = decode_action(cursor);

@@ -20,6 +20,7 @@ enum { POLICY_PRIMARIES_MAX = 16 };
 struct policy { /* of one domain */
     bool is_protected;
     bool checks_senders;
+    bool seals; /* ARC; what was checked */
     enum setting_action dmarc_reject;
     enum setting_action spf_fail;
     enum setting_action own_sender;

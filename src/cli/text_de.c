@@ -101,6 +101,8 @@ const struct text_pair text_de[] = {
       "was geschieht, wenn der Client laut SPF nicht für die Domain senden darf" },
     { "what is done when a stranger gives the domain as its sender",
       "was geschieht, wenn ein Fremder die Domain als Absender angibt" },
+    { "whether mail for the domain is sealed (ARC); takes a key, see sign",
+      "ob Mail für die Domain versiegelt wird (ARC); braucht einen Schlüssel, siehe sign" },
 
     /* help */
     { "usage", "Aufruf" },

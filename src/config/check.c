@@ -83,6 +83,21 @@ static void check_memory(struct checking *checking)
                      "store memory is below smtp message-size; write at least the same instead");
 }
 
+static void check_sign(struct checking *checking)
+{
+    const struct config *config = checking->config;
+    int said = (config->sign_domain.len > 0) + (config->sign_selector.len > 0) +
+               (config->sign_key.len > 0);
+
+    if (said != 0 && said != 3)
+        config_error(checking->problems, checking->name, LINE(checking, sign_domain),
+                     "sign takes domain, selector and key together; write all three instead");
+    if (said == 0 && setting_value(NULL, &config->defaults, SETTING_ARC_SEAL) != 0)
+        config_error(checking->problems, checking->name, 0,
+                     "defaults: arc-seal takes a key; write sign { domain = … selector = … "
+                     "key = … } too");
+}
+
 static void check_retry(struct checking *checking)
 {
     const struct domain_settings *defaults = &checking->config->defaults;
@@ -101,7 +116,8 @@ void config_check(struct str name, struct config *config, const struct config_li
                   struct config_problems *problems)
 {
     static void (*const checks[])(struct checking *) = {
-        check_hostname, check_control, check_listeners, check_sessions, check_memory, check_retry,
+        check_hostname, check_control, check_listeners, check_sessions,
+        check_memory,   check_sign,    check_retry,
     };
     struct checking checking = { name, config, lines, problems };
 
@@ -109,17 +125,27 @@ void config_check(struct str name, struct config *config, const struct config_li
         checks[i](&checking);
 }
 
-void config_check_files(struct str name, const struct config *config,
-                        struct config_problems *problems)
+/* By whoever asks; an empty path is none. */
+static bool is_readable(struct str file)
 {
     struct buf path = { 0 };
 
-    buf_add(&path, config->dns_trust_anchor);
+    buf_add(&path, file);
     buf_add_byte(&path, '\0');
-    if (path.len > 1 && access(path.ptr, R_OK) != 0)
+    bool readable = path.len == 1 || access(path.ptr, R_OK) == 0;
+    buf_fini(&path);
+    return readable;
+}
+
+void config_check_files(struct str name, const struct config *config,
+                        struct config_problems *problems)
+{
+    if (!is_readable(config->sign_key))
+        config_warning(problems, name, 0, "sign key %.*s cannot be read; nothing would be sealed",
+                       STR_FMT(config->sign_key));
+    if (!is_readable(config->dns_trust_anchor))
         config_warning(problems, name, 0,
                        "dns trust-anchor %.*s cannot be read, DNS answers would not be validated; "
                        "install the package dns-root-data or write \"\" instead",
                        STR_FMT(config->dns_trust_anchor));
-    buf_fini(&path);
 }

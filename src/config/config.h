@@ -61,6 +61,10 @@ struct config {
     struct config_endpoints dns_servers; /* empty: the system's resolv.conf */
     struct str dns_trust_anchor;         /* path; empty: no validation */
 
+    struct str sign_domain;   /* d= of what we sign; empty: nothing is signed */
+    struct str sign_selector; /* s= */
+    struct str sign_key;      /* path of the private key, PEM */
+
     struct str store_driver; /* "log" */
     int64_t store_free_min;  /* bytes of the disk to leave free; 256 MB */
     int64_t store_memory;    /* bytes of content not yet durable; 256 MB */

@@ -42,6 +42,13 @@ static const struct config_item items[] = {
       .fallback = "/usr/share/dns/root.key", RESTART,
       .help = "file with the root's key; empty: no validation" },
 
+    { "sign", "domain", CONFIG_DOMAIN, AT(sign_domain), .fallback = NULL, RESTART,
+      .help = "domain that we sign for (ARC seals)" },
+    { "sign", "selector", CONFIG_WORD, AT(sign_selector), .fallback = NULL, RESTART,
+      .help = "selector under which its DNS has our public key" },
+    { "sign", "key", CONFIG_PATH, AT(sign_key), 0, .fallback = NULL, RESTART,
+      .help = "file with the private key (PEM, RSA or Ed25519)" },
+
     { "store", "driver", CONFIG_DRIVER, AT(store_driver), .fallback = "log", RESTART,
       .help = "what keeps the mail: log" },
     { "store", "free-min", CONFIG_BYTES, AT(store_free_min), 0, 10 * TERABYTE, "256MB", RESTART,

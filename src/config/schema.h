@@ -30,7 +30,7 @@ enum config_type {
     CONFIG_TYPE_COUNT
 };
 
-enum { CONFIG_NAME_MAX = 32, CONFIG_ITEMS_MAX = 64 };
+enum { CONFIG_NAME_MAX = 32, CONFIG_ITEMS_MAX = 128 };
 
 struct config_item {
     const char *section; /* "" at the top, else "dns", "listen smtp" */

@@ -50,6 +50,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "what is done when SPF says that the client may not send for the domain", actions },
     [SETTING_OWN_SENDER] = { "own-sender", UNIT_WORD, 0, ACTION_REFUSE, ACTION_REFUSE,
         "what is done when a stranger gives the domain as its sender", actions },
+    [SETTING_ARC_SEAL] = { "arc-seal", UNIT_WORD, 0, 1, 0,
+        "whether mail for the domain is sealed (ARC); takes a key, see sign", no_yes },
 };
 /* clang-format on */
 

@@ -32,6 +32,7 @@ enum setting {
     SETTING_DMARC_REJECT,     /* dmarc-reject: an action; refuse (A8) */
     SETTING_SPF_FAIL,         /* spf-fail: an action; tag (A8) */
     SETTING_OWN_SENDER,       /* own-sender: an action; refuse (R9) */
+    SETTING_ARC_SEAL,         /* arc-seal; no, yes (A4) */
     SETTING_COUNT
 };
 /* clang-format on */

@@ -135,6 +135,7 @@ static struct policy policy_of(const struct keeper *keeper, struct str domain)
     const struct domain_settings *own = &record->settings;
     policy.is_protected = true;
     policy.checks_senders = setting_value(own, defaults, SETTING_CHECK_SENDERS) != 0;
+    policy.seals = setting_value(own, defaults, SETTING_ARC_SEAL) != 0;
     policy.dmarc_reject =
         (enum setting_action)setting_value(own, defaults, SETTING_DMARC_REJECT);
     policy.spf_fail = (enum setting_action)setting_value(own, defaults, SETTING_SPF_FAIL);

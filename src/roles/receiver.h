@@ -82,6 +82,8 @@ struct receiver {
     struct map policy_asks; /* by ticket: struct connection */
     struct map dns_known;   /* by question: struct known */
     size_t dns_octets;      /* in those */
+    struct signing_key key; /* NULL in it: none */
+    struct buf key_domain, key_selector;
     uint64_t last_ticket;
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */

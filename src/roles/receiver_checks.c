@@ -46,6 +46,7 @@ void receiver_checks_header(struct connection *connection, const struct envelope
         .helo = envelope->helo,
         .sender = envelope->sender,
         .now_s = envelope->received_ms / SECOND_MS,
+        .may_be_sealed = connection->receiver->key.key != NULL,
     };
 
     receiver_checks_forget(connection);
@@ -255,17 +256,45 @@ static void add_front(const struct checks *checks, bool is_authenticated, struct
     results_add_others(front, &authentication->header, authentication->request.authserv_id);
 }
 
+static bool is_to_seal(const struct checks *checks)
+{
+    bool seals = false;
+
+    for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
+        seals |= checks->policy[i]->seals;
+    return seals;
+}
+
+/* The very last change, so that it is about everything (RFC 8617 5.1). */
+static void add_seal(const struct connection *connection, struct str front, struct buf *out)
+{
+    const struct checks *checks = &connection->checks;
+    const struct signing_key *key = &connection->receiver->key;
+    struct arena arena = { 0 };
+    struct header header;
+
+    header_parse(front, &arena, &header);
+    if (!authentication_add_seal(checks->authentication, key, &header, out))
+        log_warn("not_sealed", LOG_ID(checks->envelope.id));
+    arena_fini(&arena);
+}
+
 static void pass(struct connection *connection, bool is_authenticated)
 {
     struct checks *checks = &connection->checks;
+    struct buf found = { 0 };
     struct buf front = { 0 };
 
     if (envelope_holds_back(&checks->envelope))
         log_judgement("held_back", checks, &checks->envelope.reason);
     if (is_authenticated && authentication_proves_sender(checks->authentication))
         checks->envelope.flags |= ENVELOPE_PROVED;
-    add_front(checks, is_authenticated, &front);
+    add_front(checks, is_authenticated, &found);
+    if (is_authenticated && is_to_seal(checks))
+        add_seal(connection, buf_str(&found), &front);
+    buf_add(&front, buf_str(&found));
     receiver_content_pass(connection, &checks->envelope, buf_str(&front));
+    buf_fini(&found);
     buf_fini(&front);
 }
 

@@ -37,6 +37,7 @@ def dns(nsd, key):
                                 '_dmarc IN TXT "v=DMARC1; p=reject"',
                                 f"test._domainkey IN TXT {pieces}"])
     nsd.zone("example.org", ['@ IN TXT "v=spf1 -all"', f"test._domainkey IN TXT {pieces}"])
+    nsd.zone("example.net", [f"test._domainkey IN TXT {pieces}"])
     nsd.zone("example.com", ["@ IN A 192.0.2.1"])
     nsd.zone("0.0.127.in-addr.arpa", [])
     nsd.start()
@@ -109,6 +110,36 @@ def test_a_signature_survives_us(node, primary, key, dns):
     content = primary.start().wait_for(1)
     assert "dkim=pass" in fields(content)[0] and "spf=fail" in fields(content)[0]
     assert pytest.importorskip("dkim").verify(content, dnsfunc=dns.text_of)
+
+
+SEALED = """
+use Mail::DKIM::ARC::Verifier; use Mail::DKIM::DNS; use Net::DNS::Resolver;
+Mail::DKIM::DNS::resolver(Net::DNS::Resolver->new(nameservers => [$ARGV[0]], port => $ARGV[1]));
+my $arc = Mail::DKIM::ARC::Verifier->new(); $arc->load(*STDIN); print $arc->result_detail;
+"""
+
+
+def test_a_seal_of_ours_convinces_others(holdfast, dns, key, recorder, state):
+    """Two other implementations verify the chain, also the one that was sealed twice."""
+    dkim = pytest.importorskip("dkim")
+    perl = peers.program("perl")
+    (state / "key.pem").write_bytes(key[0])
+    primary = recorder()
+    there = holdfast({}, dns=f'servers = {{"{dns.endpoint}"}}', sections=(
+        f'sign {{ domain = "example.net" selector = "test" key = "{state / "key.pem"}" }}'))
+    there.add("example.org", primary.endpoint, arc_seal="yes")
+    there.send(letter(body=b"One.\n\n"), sender=SENDER, source=ALLOWED)
+    once = primary.wait_for(1)
+    there.send(once, sender=SENDER, source=ALLOWED)
+    for instance, content in enumerate((once, primary.wait_for(2)), 1):
+        assert len(fields(content, "arc-seal")) == instance
+        assert f"cv={'none' if instance == 1 else 'pass'}" in fields(content, "arc-seal")[0]
+        result, _, why = dkim.arc_verify(content, dnsfunc=dns.text_of)
+        assert result == dkim.CV_Pass, why
+        done = subprocess.run([perl, "-e", SEALED, dns.address, str(dns.port)], input=content,
+                              capture_output=True, timeout=60, check=False)
+        assert done.stdout.startswith(b"pass"), done
+    assert content.startswith(b"ARC-Seal: ")
 
 
 def test_what_dmarc_rejects_is_refused(node):
