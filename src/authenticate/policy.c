@@ -64,7 +64,7 @@ static enum judgement judgement_of(enum setting_action action)
     return JUDGED_GOOD;
 }
 
-static bool comes_from_primary(const struct policy *policy, struct endpoint client)
+bool policy_is_primary(const struct policy *policy, struct endpoint client)
 {
     for (uint32_t i = 0; i < policy->primary_count; i++)
         if (endpoint_same_address(policy->primary[i], client))
@@ -87,7 +87,7 @@ static enum judgement judge_own_sender(const struct policy *of_sender,
                                        struct verdict *out_reason)
 {
     if (!of_sender->is_protected || of_sender->own_sender == ACTION_TAG ||
-        comes_from_primary(of_sender, authentication->request.client) ||
+        policy_is_primary(of_sender, authentication->request.client) ||
         authentication_proves_sender(authentication))
         return JUDGED_GOOD;
     if (might_be_proved(authentication)) {

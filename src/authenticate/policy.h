@@ -28,6 +28,7 @@ struct policy { /* of one domain */
     uint32_t primary_count;
 };
 
+bool policy_is_primary(const struct policy *policy, struct endpoint client); /* one of its own */
 void policy_encode(struct buf *out, const struct policy *policy);
 bool policy_decode(struct cursor *cursor, struct policy *out_policy);
 

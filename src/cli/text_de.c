@@ -103,6 +103,14 @@ const struct text_pair text_de[] = {
       "was geschieht, wenn ein Fremder die Domain als Absender angibt" },
     { "whether mail for the domain is sealed (ARC); takes a key, see sign",
       "ob Mail für die Domain versiegelt wird (ARC); braucht einen Schlüssel, siehe sign" },
+    { "clients that greet with a name of ours are refused; strict: with half a name too",
+      "Clients, die mit unserem Namen grüßen, werden abgewiesen; strict: auch mit halbem Namen" },
+    { "whether a client needs a reverse name that leads back to it",
+      "ob ein Client einen Rückwärtsnamen braucht, der zu ihm zurückführt" },
+    { "clients whose blocklists weigh so much together are refused; 0: none are",
+      "ab diesem Gewicht auf Sperrlisten wird ein Client abgewiesen; 0: nie" },
+    { "how long a stranger is sent away for while the primary is up; 0s: not at all",
+      "wie lange ein Fremder warten muss, solange der Hauptserver da ist; 0s: gar nicht" },
 
     /* help */
     { "usage", "Aufruf" },

@@ -43,6 +43,20 @@ struct config_endpoints {
     uint32_t count;
 };
 
+/* A blocklist in the DNS (RFC 5782): "zone=127.0.0.LOW-HIGH*WEIGHT". */
+struct config_dnsbl {
+    struct str zone;
+    uint8_t low, high; /* of the last octet of answers that count */
+    uint8_t weight;
+};
+
+enum { CONFIG_DNSBL_MAX = 16 };
+
+struct config_dnsbls {
+    struct config_dnsbl item[CONFIG_DNSBL_MAX];
+    uint32_t count;
+};
+
 struct config {
     struct arena arena;
 
@@ -82,6 +96,11 @@ struct config {
                                     * of a minute; 100 */
     bool smtp_bare_newline_reject; /* false: normalise (SPEC R7) */
     bool smtp_chunking;            /* announce CHUNKING; true */
+    int64_t smtp_greet_delay;      /* ms before the greeting; who speaks before is let go; 0 */
+    int64_t smtp_tarpit;           /* ms by which replies to who makes many mistakes wait; 1 s */
+    uint32_t smtp_connections_per_minute; /* of a client network; 0: no limit */
+    uint32_t smtp_recipients_per_minute;  /* of a client network; 0: no limit */
+    struct config_dnsbls dnsbl_zones;
 
     struct domain_settings defaults;
     int64_t probe_budget; /* probes a second per node; 200 (P1) */

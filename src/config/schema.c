@@ -42,11 +42,12 @@ static const struct config_item items[] = {
       .fallback = "/usr/share/dns/root.key", RESTART,
       .help = "file with the root's key; empty: no validation" },
 
-    { "sign", "domain", CONFIG_DOMAIN, AT(sign_domain), .fallback = NULL, RESTART,
+    { "sign", "domain", CONFIG_DOMAIN, AT(sign_domain), .fallback = "", RESTART, .may_be_empty = true,
       .help = "domain that we sign for (ARC seals)" },
-    { "sign", "selector", CONFIG_WORD, AT(sign_selector), .fallback = NULL, RESTART,
+    { "sign", "selector", CONFIG_WORD, AT(sign_selector), .fallback = "", RESTART,
+      .may_be_empty = true,
       .help = "selector under which its DNS has our public key" },
-    { "sign", "key", CONFIG_PATH, AT(sign_key), 0, .fallback = NULL, RESTART,
+    { "sign", "key", CONFIG_PATH, AT(sign_key), 0, .fallback = "", RESTART,
       .help = "file with the private key (PEM, RSA or Ed25519)" },
 
     { "store", "driver", CONFIG_DRIVER, AT(store_driver), .fallback = "log", RESTART,
@@ -81,6 +82,17 @@ static const struct config_item items[] = {
       .fallback = "no", .help = "refuse content with line ends other than CRLF" },
     { "smtp", "chunking", CONFIG_BOOL, AT(smtp_chunking), .fallback = "yes",
       .help = "announce CHUNKING" },
+    { "smtp", "greet-delay", CONFIG_DURATION, AT(smtp_greet_delay), 0, SECONDS(30), "0s",
+      .help = "pause before the greeting; who speaks before it is let go" },
+    { "smtp", "tarpit", CONFIG_DURATION, AT(smtp_tarpit), 0, SECONDS(60), "1s",
+      .help = "by this much replies wait after several refusals" },
+    { "smtp", "connections-per-minute", CONFIG_COUNT, AT(smtp_connections_per_minute), 0, 1000000,
+      "0", .help = "from one network, with each receiver; 0 is no limit" },
+    { "smtp", "recipients-per-minute", CONFIG_COUNT, AT(smtp_recipients_per_minute), 0, 1000000,
+      "0", .help = "from one network, with each receiver; 0 is no limit" },
+
+    { "dnsbl", "zones", CONFIG_DNSBLS, AT(dnsbl_zones), .fallback = "",
+      .help = "blocklists to ask: ZONE, ZONE=127.0.0.LOW-HIGH, ZONE*WEIGHT" },
 
     { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
       .help = "probes of primaries a second, all together" },

@@ -26,6 +26,7 @@ enum config_type {
     CONFIG_DOMAINS,   /* struct config_strings */
     CONFIG_ADDRESSES, /* struct config_endpoints, port 0 */
     CONFIG_ENDPOINTS, /* struct config_endpoints */
+    CONFIG_DNSBLS,    /* struct config_dnsbls */
     CONFIG_SETTING,   /* struct domain_settings, one of its values */
     CONFIG_TYPE_COUNT
 };
@@ -42,6 +43,7 @@ struct config_item {
                            * be given or follows from others */
     const char *help;     /* one line */
     bool takes_restart;
+    bool may_be_empty;    /* a word or a domain */
     uint16_t port;        /* of endpoints written without one; 0: it must be written */
     enum setting setting; /* CONFIG_SETTING */
 };

@@ -12,6 +12,7 @@
 #define DAYS(n)    ((int64_t)(n)*DAY_MS)
 
 static const char *const no_yes[] = { "no", "yes" };
+static const char *const helos[] = { "no", "own", "strict" };
 static const char *const actions[] = { "tag", "hold", "refuse" };
 
 /* clang-format off */
@@ -52,6 +53,14 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "what is done when a stranger gives the domain as its sender", actions },
     [SETTING_ARC_SEAL] = { "arc-seal", UNIT_WORD, 0, 1, 0,
         "whether mail for the domain is sealed (ARC); takes a key, see sign", no_yes },
+    [SETTING_HELO_CHECK] = { "helo-check", UNIT_WORD, 0, HELO_STRICT, HELO_NOT_OURS,
+        "clients that greet with a name of ours are refused; strict: with half a name too", helos },
+    [SETTING_REVERSE_DNS] = { "reverse-dns", UNIT_WORD, 0, 1, 0,
+        "whether a client needs a reverse name that leads back to it", no_yes },
+    [SETTING_DNSBL_THRESHOLD] = { "dnsbl-threshold", UNIT_NUMBER, 0, 100, 1,
+        "clients whose blocklists weigh so much together are refused; 0: none are" },
+    [SETTING_GREYLIST] = { "greylist", UNIT_DURATION, 0, HOURS(1), 0,
+        "how long a stranger is sent away for while the primary is up; 0s: not at all" },
 };
 /* clang-format on */
 

@@ -33,9 +33,16 @@ enum setting {
     SETTING_SPF_FAIL,         /* spf-fail: an action; tag (A8) */
     SETTING_OWN_SENDER,       /* own-sender: an action; refuse (R9) */
     SETTING_ARC_SEAL,         /* arc-seal; no, yes (A4) */
+    SETTING_HELO_CHECK,       /* helo-check; no, own, strict (R8) */
+    SETTING_REVERSE_DNS,      /* reverse-dns; no, needed (R8) */
+    SETTING_DNSBL_THRESHOLD,  /* dnsbl-threshold: weights from which a client is refused; 0 … 100, 1 */
+    SETTING_GREYLIST,         /* greylist: pause before a stranger is let in, ms; 0 … 1 h, 0 (R8) */
     SETTING_COUNT
 };
 /* clang-format on */
+
+/* Which greetings are refused: none, those with a name of ours, those too that are no full name. */
+enum setting_helo { HELO_ANY, HELO_NOT_OURS, HELO_STRICT };
 
 /* What is done about a message that the sender's domain does not stand behind. */
 enum setting_action { ACTION_TAG, ACTION_HOLD, ACTION_REFUSE };

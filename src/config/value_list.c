@@ -132,9 +132,118 @@ static bool decode_endpoints(struct place place, struct cursor *cursor)
     return cursor_ok(cursor);
 }
 
+/* ---- blocklists ---- */
+
+static bool cut_octet(struct str *text, uint8_t *out_octet)
+{
+    uint64_t number;
+    size_t digits = 0;
+
+    while (digits < text->len && ascii_is_digit(text->ptr[digits]))
+        digits++;
+    if (!str_to_u64(str_first(*text, digits), UINT8_MAX, &number))
+        return false;
+    *text = str_skip(*text, digits);
+    *out_octet = (uint8_t)number;
+    return true;
+}
+
+/* "=127.0.0.LOW", "=127.0.0.LOW-HIGH", "*WEIGHT" behind the zone. */
+static bool parse_rest(struct str rest, struct config_dnsbl *dnsbl)
+{
+    if (str_starts(rest, STR("=127.0.0."))) {
+        rest = str_skip(rest, 9);
+        if (!cut_octet(&rest, &dnsbl->low))
+            return false;
+        dnsbl->high = dnsbl->low;
+        if (str_starts(rest, STR("-"))) {
+            rest = str_skip(rest, 1);
+            if (!cut_octet(&rest, &dnsbl->high))
+                return false;
+        }
+    }
+    if (str_starts(rest, STR("*"))) {
+        rest = str_skip(rest, 1);
+        if (!cut_octet(&rest, &dnsbl->weight))
+            return false;
+    }
+    return rest.len == 0 && dnsbl->low <= dnsbl->high && dnsbl->weight > 0;
+}
+
+static bool parse_dnsbls(struct place place, struct str text, struct buf *why)
+{
+    struct config_dnsbls *list = place.at;
+    struct config_dnsbl dnsbl = { .low = 2, .high = 254, .weight = 1 };
+    size_t end = 0;
+
+    if (list->count == CONFIG_DNSBL_MAX) {
+        buf_add_format(why, "at most %d of them", CONFIG_DNSBL_MAX);
+        return false;
+    }
+    while (end < text.len && text.ptr[end] != '=' && text.ptr[end] != '*')
+        end++;
+    place.at = &dnsbl.zone;
+    if (!value_domain.parse(place, str_first(text, end), why))
+        return false;
+    if (!parse_rest(str_skip(text, end), &dnsbl)) {
+        buf_add(why, STR("a zone such as bl.example.org, bl.example.org=127.0.0.2-11 or "
+                         "bl.example.org*2"));
+        return false;
+    }
+    list->item[list->count++] = dnsbl;
+    return true;
+}
+
+static void dump_dnsbls(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_dnsbls *list = at;
+
+    (void)item;
+    buf_add_byte(out, '{');
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct config_dnsbl *dnsbl = &list->item[i];
+        buf_add_format(out, "%s\"%.*s=127.0.0.%u-%u*%u\"", i > 0 ? ", " : "", STR_FMT(dnsbl->zone),
+                       dnsbl->low, dnsbl->high, dnsbl->weight);
+    }
+    buf_add_byte(out, '}');
+}
+
+static void encode_dnsbls(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_dnsbls *list = at;
+
+    (void)item;
+    buf_add_u8(out, (uint8_t)list->count);
+    for (uint32_t i = 0; i < list->count; i++) {
+        buf_add_counted(out, list->item[i].zone);
+        buf_add_u8(out, list->item[i].low);
+        buf_add_u8(out, list->item[i].high);
+        buf_add_u8(out, list->item[i].weight);
+    }
+}
+
+static bool decode_dnsbls(struct place place, struct cursor *cursor)
+{
+    struct config_dnsbls *list = place.at;
+    uint8_t count = cursor_u8(cursor);
+
+    if (count > CONFIG_DNSBL_MAX)
+        return false;
+    for (uint8_t i = 0; i < count; i++) {
+        list->item[i].zone = arena_str(&place.config->arena, cursor_counted(cursor));
+        list->item[i].low = cursor_u8(cursor);
+        list->item[i].high = cursor_u8(cursor);
+        list->item[i].weight = cursor_u8(cursor);
+    }
+    list->count = count;
+    return cursor_ok(cursor);
+}
+
 /* ---- the types ---- */
 
 const struct value_type value_domains = { true, parse_domains, dump_domains, encode_domains,
                                           decode_domains };
 const struct value_type value_endpoints = { true, parse_endpoints, dump_endpoints, encode_endpoints,
                                             decode_endpoints };
+const struct value_type value_dnsbls = { true, parse_dnsbls, dump_dnsbls, encode_dnsbls,
+                                         decode_dnsbls };

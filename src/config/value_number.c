@@ -93,8 +93,7 @@ static bool decode_count(struct place place, struct cursor *cursor)
 
 /* ---- settings of domains ---- */
 
-static bool read_setting(enum setting setting, struct str text, int64_t *out_value,
-                         struct buf *why)
+static bool read_setting(enum setting setting, struct str text, int64_t *out_value, struct buf *why)
 {
     const struct setting_rule *rule = setting_rule(setting);
     struct config_item bounds = { .min = rule->min, .max = rule->max };

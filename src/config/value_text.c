@@ -37,7 +37,7 @@ static void keep_text(struct place place, struct str text)
 
 static bool parse_word(struct place place, struct str text, struct buf *why)
 {
-    bool ok = text.len > 0 && text.len <= CONFIG_NAME_MAX;
+    bool ok = (text.len > 0 || place.item->may_be_empty) && text.len <= CONFIG_NAME_MAX;
 
     for (size_t i = 0; ok && i < text.len; i++)
         ok = ascii_is_alnum(text.ptr[i]) || str_find(STR("._-"), text.ptr[i]) >= 0;
@@ -76,7 +76,7 @@ static bool normalise_host(struct str text, struct buf *out)
 static bool parse_domain(struct place place, struct str text, struct buf *why)
 {
     struct buf name = { 0 };
-    bool ok = normalise_host(text, &name);
+    bool ok = normalise_host(text, &name) || (text.len == 0 && place.item->may_be_empty);
 
     if (ok)
         keep_text(place, buf_str(&name));

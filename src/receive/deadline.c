@@ -103,6 +103,10 @@ static struct due next_due(const struct receive_session *session)
     case SESSION_FAILED:
         break;
     }
+    if (session->greet_at_ms != 0)
+        return (struct due){ session->greet_at_ms, session_greet };
+    if (session->tarpit_until_ms != 0)
+        return (struct due){ session->tarpit_until_ms, reply_end_tarpit };
     if (first == NULL)
         return due_between_commands(session);
     /* All wait equally long, so the first asked is the first due. */

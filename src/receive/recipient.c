@@ -131,8 +131,8 @@ void command_rcpt(struct receive_session *session, struct str argument)
     else if (is_full(session))
         set_answer(pending, too_many(), false);
     else
-        session->host->ask_recipient(session->context, pending->ticket, session->transaction.sender,
-                                     &recipient);
+        session->host->ask_recipient(session->context, pending->ticket, buf_str(&session->helo),
+                                     session->transaction.sender, &recipient);
     buf_fini(&address);
     recipients_flush(session);
 }
@@ -163,6 +163,8 @@ void recipients_flush(struct receive_session *session)
         struct verdict verdict = pending->verdict;
         bool is_error = pending->is_error;
         free_pending(session, pending);
+        if (verdict.fate == FATE_REJECT && !is_error)
+            reply_refuse_recipient(session);
         reply_verdict(session, &verdict, is_error);
     }
 }

@@ -30,9 +30,17 @@ void reply_say(struct receive_session *session, struct str line)
     buf_add(&session->output, STR("\r\n"));
 }
 
+/* Who guesses addresses or commands is not helped to do it fast. */
+static void slow_down(struct receive_session *session)
+{
+    if (session->settings->tarpit_ms > 0 && session->errors + session->refusals > TARPIT_AFTER)
+        session->tarpit_until_ms = session->now.mono_ms + session->settings->tarpit_ms;
+}
+
 static void count_error(struct receive_session *session)
 {
     session->errors++;
+    slow_down(session);
     if (session->errors >= session->settings->errors_max)
         reply_close(session, STR("421 4.7.0 Too many errors; closing"));
 }
@@ -64,9 +72,20 @@ void reply_close(struct receive_session *session, struct str line)
     session_close(session);
 }
 
+void reply_refuse_recipient(struct receive_session *session)
+{
+    session->refusals++;
+    slow_down(session);
+}
+
+void reply_end_tarpit(struct receive_session *session)
+{
+    session->tarpit_until_ms = 0;
+}
+
 void reply_flush(struct receive_session *session)
 {
-    if (session->output.len == 0)
+    if (session->output.len == 0 || session->tarpit_until_ms != 0)
         return;
     session->host->send(session->context, buf_str(&session->output));
     session->spoke_ms = session->now.mono_ms;
@@ -79,6 +98,7 @@ void session_close(struct receive_session *session)
 {
     content_abandon(session);
     recipients_free(session);
+    session->tarpit_until_ms = session->greet_at_ms = 0; /* our last words leave now */
     reply_flush(session);
     session_enter(session, SESSION_CLOSED);
     session->host->close(session->context);

@@ -7,7 +7,7 @@
  *                                                 |  ^
  *                                        CHUNKED <'--'
  *
- * START     the banner is sent                        receive_new()
+ * START     the banner is sent, or will be            receive_new()
  * READY     EHLO or HELO is answered, no transaction  greet(), transaction's end
  * MAIL      the sender is accepted, recipients come   command_mail()
  * DATA      354 is said, content comes                command_data()
@@ -119,6 +119,14 @@ static enum step command_step(struct receive_session *session)
 {
     struct command_line line;
 
+    if (session->greet_at_ms != 0) {
+        if (session->input.len == 0)
+            return STEP_HUNGRY;
+        reply_close(session, STR("554 5.5.0 Wait for the greeting before you speak"));
+        return STEP_WAIT;
+    }
+    if (session->tarpit_until_ms != 0)
+        return STEP_WAIT;
     if (session->shutting_down && session->pending_count == 0) {
         reply_close(session, STR("421 4.3.2 Shutting down; try again later"));
         return STEP_WAIT;
@@ -191,17 +199,25 @@ void session_run(struct receive_session *session, struct str fresh)
     reply_flush(session);
 }
 
-static void greet(struct receive_session *session, const struct verdict *refusal)
+void session_greet(struct receive_session *session)
 {
-    if (refusal->fate != FATE_ACCEPT) {
-        reply_verdict(session, refusal, false);
-        session_close(session);
-        return;
-    }
+    session->greet_at_ms = 0;
     buf_add(&session->output, STR("220 "));
     buf_add(&session->output, session->settings->hostname);
     buf_add(&session->output, STR(" ESMTP holdfast\r\n"));
     reply_flush(session);
+}
+
+static void begin(struct receive_session *session, const struct verdict *refusal)
+{
+    if (refusal->fate != FATE_ACCEPT) {
+        reply_verdict(session, refusal, false);
+        session_close(session);
+    } else if (session->settings->greet_delay_ms > 0) {
+        session->greet_at_ms = session->now.mono_ms + session->settings->greet_delay_ms;
+    } else {
+        session_greet(session);
+    }
 }
 
 struct receive_session *receive_new(const struct receive_settings *settings,
@@ -221,7 +237,7 @@ struct receive_session *receive_new(const struct receive_settings *settings,
     session->spoke_ms = session->heard_ms = session->progress_ms = now.mono_ms;
     session->name_deadline_ms = now.mono_ms + CLIENT_NAME_WAIT_MS;
     list_init(&session->pending);
-    greet(session, refusal);
+    begin(session, refusal);
     return session;
 }
 

@@ -45,6 +45,8 @@ struct receive_settings { /* shared by all sessions, outlives them */
     uint64_t data_rate_min; /* octets/s */
     bool bare_newline_reject;
     bool chunking;
+    int64_t greet_delay_ms; /* before the banner; who speaks meanwhile is let go */
+    int64_t tarpit_ms;      /* by which replies wait for who was refused several times */
 };
 
 struct receive_host {
@@ -52,7 +54,7 @@ struct receive_host {
     void (*send)(void *context, struct str bytes);
     /* May this recipient be served? Answer with receive_recipient_answer(). The strings live
      * during the call. */
-    void (*ask_recipient)(void *context, uint64_t ticket, struct str sender,
+    void (*ask_recipient)(void *context, uint64_t ticket, struct str helo, struct str sender,
                           const struct recipient *recipient);
     /* Content begins; its header is there (whole, without the empty line; our Received field, which
      * belongs above it, apart; the envelope is as it will be committed, but for the time); the body
@@ -68,9 +70,9 @@ struct receive_host {
     void (*close)(void *context);
 };
 
-/* Sends the banner. `refusal` (FATE_ACCEPT for none): the banner's place is taken by this reply,
- * and the connection closed after it (too many sessions, 421; a peer who talked before the banner,
- * 554 5.5.0). close() comes from within then. */
+/* Sends the banner, after greet_delay_ms. `refusal` (FATE_ACCEPT for none): the banner's place is
+ * taken by this reply, and the connection closed after it (too many sessions, 421; a peer who
+ * talked before the banner, 554 5.5.0). close() comes from within then. */
 struct receive_session *receive_new(const struct receive_settings *settings,
                                     const struct receive_host *host, void *context,
                                     struct endpoint client, struct random *random, struct now now,

@@ -34,6 +34,7 @@ enum {
     RECIPIENT_WAIT_MS = 60 * SECOND_MS,
     STORE_WAIT_MS = 5 * MINUTE_MS,
     RATE_GRACE_MS = MINUTE_MS,
+    TARPIT_AFTER = 3, /* mistakes and refusals that cost nothing */
 };
 
 enum session_state {
@@ -113,6 +114,9 @@ struct receive_session {
     struct buf client_name;
     struct verdict refusal; /* of new mail; FATE_ACCEPT: none */
     uint32_t errors;
+    uint32_t refusals;       /* of recipients, by the host */
+    int64_t greet_at_ms;     /* 0: the banner is out */
+    int64_t tarpit_until_ms; /* 0: replies leave at once */
 
     struct link pending;
     size_t pending_count;
@@ -136,6 +140,7 @@ enum step {
 /* session.c */
 void session_enter(struct receive_session *session, enum session_state next);
 void session_run(struct receive_session *session, struct str fresh);
+void session_greet(struct receive_session *session); /* it has kept silent for long enough */
 
 /* input.c */
 enum line_fault { LINE_FINE, LINE_LONG, LINE_NUL, LINE_NEWLINE };
@@ -157,6 +162,9 @@ void reply_say(struct receive_session *session, struct str line);
 /* The client's mistake: it counts towards errors_max. */
 void reply_error(struct receive_session *session, struct str line);
 void reply_verdict(struct receive_session *session, const struct verdict *verdict, bool is_error);
+/* The host has refused a recipient for good: counts for the tarpit. */
+void reply_refuse_recipient(struct receive_session *session);
+void reply_end_tarpit(struct receive_session *session);
 /* The last words: says them and closes. */
 void reply_close(struct receive_session *session, struct str line);
 void reply_flush(struct receive_session *session);

@@ -259,6 +259,7 @@ static int start(void *state)
     if (error != 0)
         return error;
     keeper->under_way = under_way_open("under-way");
+    keeper->greylist = greylist_new();
     struct schedule_settings settings = schedule_settings_of(keeper);
     struct now now = clock_now();
     keeper->started_ms = now.mono_ms;
@@ -373,6 +374,7 @@ static void close_stores(struct keeper *keeper)
         store_close(keeper->store);
     handover_free(keeper->handover);
     under_way_close(keeper->under_way);
+    greylist_free(keeper->greylist);
     if (keeper->directory != NULL)
         directory_close(keeper->directory);
     helper_end(&keeper->commits);

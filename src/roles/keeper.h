@@ -19,6 +19,7 @@
 #include "spool/intake.h"
 #include "store/directory/directory.h"
 #include "store/log/log_store.h"
+#include "verify/greylist.h"
 
 enum {
     KEEPER_LISTENERS_MAX = 2 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
@@ -49,6 +50,7 @@ struct keeper {
     struct intake *intake;
     struct handover *handover;
     struct under_way *under_way;
+    struct greylist *greylist;
 
     struct keeper_peer peer[ROLE_PROCESSES_MAX];
     struct channel *dead[ROLE_PROCESSES_MAX];

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "receive/session.h"
 #include "roles/keeper.h"
+#include "verify/door.h"
 #include "verify/relay.h"
 
 _Static_assert((int)RECEIVE_WINDOW <= (int)INTAKE_AHEAD_MAX, "a session may use its whole window");
@@ -77,12 +78,51 @@ void keeper_tell_receivers(struct keeper *keeper)
     }
 }
 
-/* The domain was looked at, and nothing else. */
-static struct str holds_for(const struct verdict *verdict, struct str recipient)
+static int64_t greylist_pause(const struct keeper *keeper, struct str recipient)
+{
+    ptrdiff_t at = str_find_last(recipient, '@');
+    const struct domain_record *record =
+        at >= 0 ? directory_find_domain(keeper->directory, str_skip(recipient, (size_t)at + 1))
+                : NULL;
+
+    return record == NULL ? 0
+                          : setting_value(&record->settings, &keeper->process->config->defaults,
+                                          SETTING_GREYLIST);
+}
+
+/* While the primary is down nobody is sent away. */
+static bool primary_is_up(const struct keeper *keeper, struct str recipient)
+{
+    ptrdiff_t at = str_find_last(recipient, '@');
+    struct route_status status;
+
+    return at >= 0 &&
+           schedule_status(keeper->schedule, str_skip(recipient, (size_t)at + 1),
+                           keeper_now(keeper), &status) &&
+           status.state == ROUTE_STATE_UP;
+}
+
+static struct verdict greylist_check(struct keeper *keeper, struct endpoint client,
+                                     const struct message_recipient_ask *message, int64_t pause_ms)
+{
+    int64_t wait_ms = 0;
+
+    if (!primary_is_up(keeper, message->recipient) ||
+        greylist_lets_in(keeper->greylist, client, message->sender, message->recipient, pause_ms,
+                         keeper_now(keeper).mono_ms, &wait_ms))
+        return verdict_make(250, 1, 5, STR("OK"));
+    return verdict_format(451, 7, 1,
+                          "We do not know you yet; please come back in %lld seconds, or try our "
+                          "better MX",
+                          (long long)((wait_ms + SECOND_MS - 1) / SECOND_MS));
+}
+
+/* The domain was looked at, and, unless strangers have to wait, nothing else. */
+static struct str holds_for(const struct verdict *verdict, struct str recipient, int64_t pause_ms)
 {
     ptrdiff_t at = str_find_last(recipient, '@');
 
-    if (verdict->fate != FATE_ACCEPT || at < 0)
+    if (verdict->fate != FATE_ACCEPT || at < 0 || pause_ms > 0)
         return STR_NONE;
     return str_skip(recipient, (size_t)at);
 }
@@ -100,6 +140,9 @@ static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
     if (!cursor_done(&cursor))
         return false;
     struct verdict verdict = relay_check(keeper->directory, message.recipient);
+    int64_t pause_ms = greylist_pause(keeper, message.recipient);
+    if (verdict.fate == FATE_ACCEPT && pause_ms > 0)
+        verdict = greylist_check(keeper, client, &message, pause_ms);
     if (verdict.fate != FATE_ACCEPT) {
         endpoint_add_ip(&bytes, client);
         log_info("recipient_refused", LOG_STR("client", buf_str(&bytes)),
@@ -109,7 +152,8 @@ static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
     }
     verdict_encode(&bytes, &verdict);
     channel_send(peer->channel, recipient_answer, .ticket = message.ticket,
-                 .verdict = buf_str(&bytes), .holds_for = holds_for(&verdict, message.recipient));
+                 .verdict = buf_str(&bytes),
+                 .holds_for = holds_for(&verdict, message.recipient, pause_ms));
     buf_fini(&bytes);
     return true;
 }
@@ -136,12 +180,24 @@ static struct policy policy_of(const struct keeper *keeper, struct str domain)
     policy.is_protected = true;
     policy.checks_senders = setting_value(own, defaults, SETTING_CHECK_SENDERS) != 0;
     policy.seals = setting_value(own, defaults, SETTING_ARC_SEAL) != 0;
-    policy.dmarc_reject =
-        (enum setting_action)setting_value(own, defaults, SETTING_DMARC_REJECT);
+    policy.dmarc_reject = (enum setting_action)setting_value(own, defaults, SETTING_DMARC_REJECT);
     policy.spf_fail = (enum setting_action)setting_value(own, defaults, SETTING_SPF_FAIL);
     policy.own_sender = (enum setting_action)setting_value(own, defaults, SETTING_OWN_SENDER);
     add_primaries(keeper, record->name, &policy);
     return policy;
+}
+
+static struct door_policy door_policy_of(const struct keeper *keeper, struct str domain)
+{
+    const struct domain_settings *defaults = &keeper->process->config->defaults;
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    const struct domain_settings *own = record != NULL ? &record->settings : NULL;
+
+    return (struct door_policy){
+        .helo_check = (enum setting_helo)setting_value(own, defaults, SETTING_HELO_CHECK),
+        .needs_reverse_name = setting_value(own, defaults, SETTING_REVERSE_DNS) != 0,
+        .dnsbl_threshold = (uint8_t)setting_value(own, defaults, SETTING_DNSBL_THRESHOLD),
+    };
 }
 
 static bool take_policy_ask(struct keeper *keeper, const struct keeper_peer *peer,
@@ -149,13 +205,18 @@ static bool take_policy_ask(struct keeper *keeper, const struct keeper_peer *pee
 {
     struct message_policy_ask message;
     struct buf bytes = { 0 };
+    struct buf door_bytes = { 0 };
 
     if (!message_get_policy_ask(payload, &message))
         return false;
     struct policy policy = policy_of(keeper, message.domain);
+    struct door_policy door = door_policy_of(keeper, message.domain);
     policy_encode(&bytes, &policy);
-    channel_send(peer->channel, policy_answer, .ticket = message.ticket, .policy = buf_str(&bytes));
+    door_policy_encode(&door_bytes, &door);
+    channel_send(peer->channel, policy_answer, .ticket = message.ticket, .policy = buf_str(&bytes),
+                 .door = buf_str(&door_bytes));
     buf_fini(&bytes);
+    buf_fini(&door_bytes);
     return true;
 }
 

@@ -96,6 +96,17 @@ static struct str network_key(const struct endpoint *network, struct buf *room)
     return buf_str(room);
 }
 
+static void begin_minute(const struct receiver *receiver, struct network *network)
+{
+    int64_t now_ms = loop_now(receiver->process->loop).mono_ms;
+
+    if (network->minute_ms != 0 && now_ms - network->minute_ms < MINUTE_MS)
+        return;
+    network->minute_ms = now_ms;
+    network->connections = 0;
+    network->recipients = 0;
+}
+
 static struct network *enter_network(struct receiver *receiver, struct endpoint client)
 {
     struct endpoint endpoint = endpoint_network(client);
@@ -110,18 +121,53 @@ static struct network *enter_network(struct receiver *receiver, struct endpoint 
     }
     buf_fini(&room);
     network->sessions++;
+    begin_minute(receiver, network);
+    network->connections++;
     return network;
+}
+
+static void forget_network(struct receiver *receiver, struct network *network)
+{
+    struct buf room = { 0 };
+
+    (void)map_remove(&receiver->networks, network_key(&network->endpoint, &room));
+    buf_fini(&room);
+    memory_free(network);
+}
+
+static bool has_limits_per_minute(const struct receiver *receiver)
+{
+    const struct config *config = receiver->process->config;
+    return config->smtp_connections_per_minute > 0 || config->smtp_recipients_per_minute > 0;
 }
 
 static void leave_network(struct receiver *receiver, struct network *network)
 {
-    struct buf room = { 0 };
+    if (--network->sessions == 0 && !has_limits_per_minute(receiver))
+        forget_network(receiver, network);
+}
 
-    if (--network->sessions > 0)
-        return;
-    (void)map_remove(&receiver->networks, network_key(&network->endpoint, &room));
-    buf_fini(&room);
-    memory_free(network);
+/* Those without a session and with nothing counted this minute. */
+static void sweep_networks(struct receiver *receiver, struct now now)
+{
+    struct network *network;
+    struct buf idle = { 0 };
+    size_t cursor = 0;
+
+    while ((network = map_next(&receiver->networks, &cursor, NULL)) != NULL)
+        if (network->sessions == 0 && now.mono_ms - network->minute_ms >= MINUTE_MS)
+            buf_add_bytes(&idle, &network, sizeof network);
+    for (size_t at = 0; at < idle.len; at += sizeof network) {
+        memcpy(&network, idle.ptr + at, sizeof network);
+        forget_network(receiver, network);
+    }
+    buf_fini(&idle);
+}
+
+void receiver_count_recipient(struct connection *connection)
+{
+    begin_minute(connection->receiver, connection->network);
+    connection->network->recipients++;
 }
 
 /* Has the client spoken before it was greeted? Then it does not speak SMTP (RFC 5321 4.3.1). */
@@ -149,6 +195,10 @@ static struct verdict welcome(const struct receiver *receiver, const struct netw
         return verdict_make(421, 4, 5, STR("Too many sessions here, please come back later"));
     if (network->sessions > config->smtp_sessions_per_client)
         return verdict_make(421, 7, 0, STR("Too many sessions from your network"));
+    if (config->smtp_connections_per_minute > 0 &&
+        network->connections > config->smtp_connections_per_minute)
+        return verdict_make(421, 7, 0,
+                            STR("Too many connections from your network within a minute"));
     if (has_spoken(fd))
         return verdict_make(554, 5, 0, STR("Wait for the greeting before you speak"));
     return verdict_accept();
@@ -283,6 +333,8 @@ static void set_settings(struct receiver *receiver)
         .data_rate_min = (uint64_t)config->smtp_data_rate_min,
         .bare_newline_reject = config->smtp_bare_newline_reject,
         .chunking = config->smtp_chunking,
+        .greet_delay_ms = config->smtp_greet_delay,
+        .tarpit_ms = config->smtp_tarpit,
     };
 }
 
@@ -329,6 +381,7 @@ static void destroy(void *state)
     map_fini(&receiver->asks);
     map_fini(&receiver->contents);
     map_fini(&receiver->lookups);
+    sweep_networks(receiver, (struct now){ .mono_ms = INT64_MAX / 2 });
     map_fini(&receiver->networks);
     receiver_answers_forget(receiver);
     map_fini(&receiver->answers);
@@ -341,6 +394,7 @@ static void destroy(void *state)
     buf_fini(&receiver->key_selector);
     heap_fini(&receiver->deadlines);
     heap_fini(&receiver->check_deadlines);
+    heap_fini(&receiver->door_deadlines);
     memory_free(receiver);
 }
 
@@ -456,6 +510,11 @@ static void tick(struct receiver *receiver, struct now now)
         receiver_touch(connection);
     }
     receiver_checks_expire(receiver, now);
+    receiver_door_expire(receiver, now);
+    if (now.mono_ms >= receiver->sweep_ms) { /* when somebody comes by, not by itself */
+        receiver->sweep_ms = now.mono_ms + MINUTE_MS;
+        sweep_networks(receiver, now);
+    }
     if (receiver->accept_again_ms != 0 && now.mono_ms >= receiver->accept_again_ms) {
         receiver->accept_again_ms = 0;
         watch_listeners(receiver, true);
@@ -498,6 +557,8 @@ static int64_t turn(void *state, struct now now)
     int64_t deadline = first_deadline(&receiver->deadlines);
     if (first_deadline(&receiver->check_deadlines) < deadline)
         deadline = first_deadline(&receiver->check_deadlines);
+    if (first_deadline(&receiver->door_deadlines) < deadline)
+        deadline = first_deadline(&receiver->door_deadlines);
     if (receiver->accept_again_ms != 0 && receiver->accept_again_ms < deadline)
         deadline = receiver->accept_again_ms;
     if (receiver->neighbour_count > 0 && receiver->neighbour_ms < deadline)

@@ -21,6 +21,7 @@
 #include "receive/session.h"
 #include "roles/board.h"
 #include "roles/role.h"
+#include "verify/door.h"
 #include "wire/dns.h"
 
 struct receiver;
@@ -32,6 +33,26 @@ struct lookup {
     struct dns_question question;
     struct buf name; /* where the question's name lives */
     void (*answered)(struct lookup *lookup, const struct dns_answer *answer);
+};
+
+/* What a domain wants, asked of the keeper (receiver_policies.c). */
+struct policy_question {
+    uint64_t ticket; /* 0: none is under way */
+    struct buf domain;
+};
+
+struct domain_policy {
+    struct policy sender;
+    struct door_policy door;
+};
+
+/* What is found out about a client who wants in (receiver_door.c). */
+struct door {
+    struct lookup lookup;
+    struct dns_answers known;
+    struct policy_question question;
+    struct heap_node deadline; /* what the DNS has not said by then counts as a failure */
+    bool is_late;
 };
 
 /* What is found out about a message before it may be stored (receiver_checks.c). */
@@ -47,8 +68,7 @@ struct checks {
     struct heap_node deadline; /* what the DNS has not said by then counts as a failure */
     bool is_late;
     bool is_due; /* the content is complete, or an answer is there */
-    uint64_t policy_ticket; /* 0: no policy is asked for */
-    struct str policy_domain;
+    struct policy_question question;
     struct lookup lookup;
 };
 
@@ -70,19 +90,20 @@ struct receiver {
     struct channel *dead_channel[4]; /* freed at the turn's end */
     unsigned dead_count;
     struct link connections;
-    struct link touched; /* to be looked after at the turn's end */
+    struct link touched;         /* to be looked after at the turn's end */
     struct heap deadlines;       /* of sessions */
     struct heap check_deadlines; /* of messages that are being judged */
-    struct map asks;     /* by ticket: struct ask */
-    struct map contents; /* by ticket: struct connection */
-    struct map lookups;  /* by ticket: struct lookup */
-    struct map networks; /* by client network: struct network */
-    struct map answers;  /* by whom they hold for: struct verdict */
-    struct map policies;    /* by domain: struct known_policy */
-    struct map policy_asks; /* by ticket: struct connection */
-    struct map dns_known;   /* by question: struct known */
-    size_t dns_octets;      /* in those */
-    struct signing_key key; /* NULL in it: none */
+    struct heap door_deadlines;  /* of clients at the door */
+    struct map asks;             /* by ticket: struct ask */
+    struct map contents;         /* by ticket: struct connection */
+    struct map lookups;          /* by ticket: struct lookup */
+    struct map networks;         /* by client network: struct network */
+    struct map answers;          /* by whom they hold for: struct verdict */
+    struct map policies;         /* by domain: struct known_policy */
+    struct map policy_asks;      /* by ticket: struct connection */
+    struct map dns_known;        /* by question: struct known */
+    size_t dns_octets;           /* in those */
+    struct signing_key key;      /* NULL in it: none */
     struct buf key_domain, key_selector;
     uint64_t last_ticket;
     uint32_t session_count;
@@ -94,11 +115,15 @@ struct receiver {
     unsigned neighbour_count;
     int64_t neighbour_ms;    /* when they are looked at again */
     int64_t accept_again_ms; /* 0: accepting */
+    int64_t sweep_ms;        /* when networks without sessions are looked for again */
 };
 
-struct network {
+struct network { /* kept for a minute after its last session, if there are limits per minute */
     uint32_t sessions;
     struct endpoint endpoint;
+    int64_t minute_ms; /* when the minute began that these are of */
+    uint32_t connections;
+    uint32_t recipients;
 };
 
 struct connection {
@@ -125,6 +150,7 @@ struct connection {
     uint64_t lost_octets; /* of these, what nobody keeps any more; credit at the turn's end */
     bool lost_verdict;    /* the session waits for a verdict that no keeper will give */
 
+    struct door door;
     struct lookup name_lookup;
     struct dns_answers names;
 };
@@ -134,11 +160,16 @@ struct ask { /* may this recipient be served? */
     struct connection *connection;
     uint64_t ticket;         /* ours, towards the keeper; 0: it need not be asked */
     uint64_t session_ticket; /* the session's */
+    bool has_verdict;        /* the keeper's */
+    struct verdict verdict;
+    struct buf helo;
     struct buf sender;
     struct buf recipient;
 };
 
 /* receiver_keeper.c */
+void receiver_ask_keeper(struct ask *ask);
+void receiver_ask_free(struct ask *ask);
 extern const struct receive_host receiver_session_host;
 void receiver_keeper_came(struct receiver *receiver, unsigned index, int fd);
 void receiver_tell_session(struct connection *connection, struct now now); /* at the turn's end */
@@ -156,9 +187,12 @@ void receiver_answers_forget(struct receiver *receiver);
 
 /* receiver_policies.c: what domains want, as the keeper says. */
 /* Valid until the loop's next turn; NULL: not known. */
-const struct policy *receiver_policy_find(const struct receiver *receiver, struct str domain);
-/* Goes on with receiver_checks_turn() at the turn's end. */
-void receiver_policy_ask(struct connection *connection, struct str domain);
+const struct domain_policy *receiver_policy_find(const struct receiver *receiver,
+                                                 struct str domain);
+/* The connection is looked after when the answer is there. */
+void receiver_policy_ask(struct connection *connection, struct policy_question *question,
+                         struct str domain);
+void receiver_policy_drop(struct receiver *receiver, struct policy_question *question);
 bool receiver_policy_take(struct receiver *receiver, struct cursor payload);
 void receiver_policies_forget(struct receiver *receiver);
 void receiver_policies_fini(struct receiver *receiver);
@@ -172,6 +206,11 @@ void receiver_checks_end(struct connection *connection, const struct envelope *e
 void receiver_checks_turn(struct connection *connection); /* at the turn's end */
 void receiver_checks_expire(struct receiver *receiver, struct now now);
 void receiver_checks_forget(struct connection *connection);
+
+/* receiver_door.c. Answers the session's questions about recipients, at the turn's end. */
+void receiver_door_turn(struct connection *connection, struct now now);
+void receiver_door_expire(struct receiver *receiver, struct now now);
+void receiver_door_forget(struct connection *connection);
 
 /* receiver_dns.c */
 void receiver_resolver_came(struct receiver *receiver, unsigned index, int fd);
@@ -191,6 +230,7 @@ void receiver_name_forget(struct connection *connection);
 
 /* receiver.c */
 void receiver_touch(struct connection *connection);
+void receiver_count_recipient(struct connection *connection); /* of its network, this minute */
 void receiver_bury_channel(struct receiver *receiver, struct channel *channel);
 uint64_t receiver_ticket(struct receiver *receiver);
 struct str receiver_ticket_key(const uint64_t *ticket);

@@ -22,9 +22,7 @@ void receiver_checks_forget(struct connection *connection)
 {
     struct checks *checks = &connection->checks;
 
-    if (checks->policy_ticket != 0)
-        (void)map_remove(&connection->receiver->policy_asks,
-                         receiver_ticket_key(&checks->policy_ticket));
+    receiver_policy_drop(connection->receiver, &checks->question);
     receiver_dns_forget(&checks->lookup);
     heap_remove(&connection->receiver->check_deadlines, &checks->deadline);
     authentication_free(checks->authentication);
@@ -92,11 +90,11 @@ void receiver_checks_end(struct connection *connection, const struct envelope *e
 /* NULL: it has been asked for. */
 static const struct policy *find_policy(struct connection *connection, struct str domain)
 {
-    const struct policy *policy = receiver_policy_find(connection->receiver, domain);
+    const struct domain_policy *policy = receiver_policy_find(connection->receiver, domain);
 
     if (policy == NULL)
-        receiver_policy_ask(connection, domain);
-    return policy;
+        receiver_policy_ask(connection, &connection->checks.question, domain);
+    return policy != NULL ? &policy->sender : NULL;
 }
 
 static const struct policy *keep_policy(struct checks *checks, const struct policy *policy)
@@ -235,8 +233,8 @@ static enum judgement judge(struct checks *checks, struct verdict *out_reason)
             judgement[i] = judgement[i - 1];
             continue;
         }
-        judgement[i] = policy_judge(checks->policy[i], checks->of_sender, checks->authentication,
-                                    &reason);
+        judgement[i] =
+            policy_judge(checks->policy[i], checks->of_sender, checks->authentication, &reason);
         if (judgement[i] != JUDGED_GOOD)
             *out_reason = reason;
     }

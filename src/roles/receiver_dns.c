@@ -10,9 +10,9 @@
 #include "roles/receiver.h"
 
 enum {
-    KNOWN_MAX = 8192,               /* one more, and it begins anew … */
-    KNOWN_OCTETS_MAX = 8 << 20,     /* … or so many octets */
-    KNOWN_MS = MINUTE_MS,           /* at most; less if the answer says so */
+    KNOWN_MAX = 8192,           /* one more, and it begins anew … */
+    KNOWN_OCTETS_MAX = 8 << 20, /* … or so many octets */
+    KNOWN_MS = MINUTE_MS,       /* at most; less if the answer says so */
     FAILURE_KNOWN_MS = 10 * SECOND_MS,
     QUESTION_KEY_MAX = 2 + DNS_NAME_MAX,
 };

@@ -36,7 +36,7 @@ static void send_ask(const struct ask *ask)
     buf_fini(&client);
 }
 
-static void ask_keeper(struct ask *ask)
+void receiver_ask_keeper(struct ask *ask)
 {
     struct receiver *receiver = ask->connection->receiver;
 
@@ -45,27 +45,30 @@ static void ask_keeper(struct ask *ask)
     send_ask(ask);
 }
 
-static void on_ask_recipient(void *context, uint64_t session_ticket, struct str sender,
-                             const struct recipient *recipient)
+static void on_ask_recipient(void *context, uint64_t session_ticket, struct str helo,
+                             struct str sender, const struct recipient *recipient)
 {
     struct connection *connection = context;
     struct ask *ask = memory_new(sizeof *ask);
 
     ask->connection = connection;
     ask->session_ticket = session_ticket;
+    receiver_count_recipient(connection);
+    buf_add(&ask->helo, helo);
     buf_add(&ask->sender, sender);
     buf_add(&ask->recipient, recipient->address);
     list_append(&connection->asks, &ask->link);
     if (receiver_answer_find(connection->receiver, recipient->address) != NULL)
         receiver_touch(connection);
     else
-        ask_keeper(ask);
+        receiver_ask_keeper(ask);
 }
 
-static void ask_free(struct ask *ask)
+void receiver_ask_free(struct ask *ask)
 {
     (void)map_remove(&ask->connection->receiver->asks, receiver_ticket_key(&ask->ticket));
     list_remove(&ask->link);
+    buf_fini(&ask->helo);
     buf_fini(&ask->sender);
     buf_fini(&ask->recipient);
     memory_free(ask);
@@ -214,31 +217,11 @@ static void give_credit(struct connection *connection, uint64_t octets, struct n
     receive_content_taken(connection->session, connection->content_id, octets, now);
 }
 
-/* What was void meanwhile is asked after all. */
-static void answer_known(struct connection *connection, struct now now)
-{
-    list_each_safe (link, &connection->asks) {
-        struct ask *ask = container_of(link, struct ask, link);
-        if (ask->ticket != 0)
-            continue;
-        const struct verdict *known =
-            receiver_answer_find(connection->receiver, buf_str(&ask->recipient));
-        if (known == NULL) {
-            ask_keeper(ask);
-            continue;
-        }
-        struct verdict verdict = *known;
-        uint64_t session_ticket = ask->session_ticket;
-        ask_free(ask);
-        receive_recipient_answer(connection->session, session_ticket, &verdict, now);
-        if (connection->is_over)
-            return;
-    }
-}
-
 void receiver_tell_session(struct connection *connection, struct now now)
 {
-    answer_known(connection, now);
+    receiver_door_turn(connection, now);
+    if (connection->is_over)
+        return;
     receiver_checks_turn(connection);
     if (connection->lost_octets > 0) {
         uint64_t octets = connection->lost_octets;
@@ -256,13 +239,14 @@ void receiver_tell_session(struct connection *connection, struct now now)
 void receiver_forget_tickets(struct connection *connection)
 {
     list_each_safe (link, &connection->asks)
-        ask_free(container_of(link, struct ask, link));
+        receiver_ask_free(container_of(link, struct ask, link));
+    receiver_door_forget(connection);
     drop_content(connection);
 }
 
 /* ---- what the keeper says ---- */
 
-static bool take_recipient_answer(struct receiver *receiver, struct cursor payload, struct now now)
+static bool take_recipient_answer(struct receiver *receiver, struct cursor payload)
 {
     struct message_recipient_answer message;
 
@@ -275,15 +259,11 @@ static bool take_recipient_answer(struct receiver *receiver, struct cursor paylo
         return false;
     if (message.holds_for.len > 0)
         receiver_answer_keep(receiver, message.holds_for, &verdict);
-    if (ask == NULL)
-        return true; /* the client is gone */
-    struct connection *connection = ask->connection;
-    uint64_t session_ticket = ask->session_ticket;
-    ask_free(ask);
-    if (connection->is_over)
-        return true;
-    receive_recipient_answer(connection->session, session_ticket, &verdict, now);
-    receiver_touch(connection);
+    if (ask == NULL || ask->has_verdict)
+        return true; /* the client is gone; or it was asked again */
+    ask->verdict = verdict;
+    ask->has_verdict = true;
+    receiver_touch(ask->connection);
     return true;
 }
 
@@ -358,7 +338,7 @@ static bool on_message(void *context, struct channel *channel, enum message_type
     (void)channel;
     switch (type) {
     case MESSAGE_recipient_answer:
-        return take_recipient_answer(receiver, payload, now);
+        return take_recipient_answer(receiver, payload);
     case MESSAGE_content_taken:
         return take_content_taken(receiver, payload, now);
     case MESSAGE_content_answer:
@@ -385,6 +365,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     receiver_bury_channel(receiver, channel);
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
+        receiver_policy_drop(receiver, &connection->door.question);
         if (connection->content != CONTENT_OPEN && connection->content != CONTENT_JUDGED)
             continue;
         connection->lost_verdict = connection->content == CONTENT_JUDGED;
@@ -406,9 +387,11 @@ static void ask_again(struct receiver *receiver)
         struct connection *connection = container_of(link, struct connection, link);
         list_each (link_of_ask, &connection->asks) {
             struct ask *ask = container_of(link_of_ask, struct ask, link);
-            if (ask->ticket != 0)
+            if (ask->ticket != 0 && !ask->has_verdict)
                 send_ask(ask);
         }
+        if (!list_is_empty(&connection->asks))
+            receiver_touch(connection);
         if (connection->content == CONTENT_COMMITTED)
             channel_send(receiver->keeper, doubt_ask, .ticket = connection->content_ticket,
                          .id = connection->content_id);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* receiver_policies.c: what domains want done about senders; asked of the keeper, and known until it
- * calls void what it has said, or for a minute (a primary may get another address).
+/* receiver_policies.c: what domains want done about senders; asked of the keeper, and known until
+ * it calls void what it has said, or for a minute (a primary may get another address).
  *
  * The domain of a sender comes from a stranger: there is an end to how many are remembered.
  */
@@ -11,10 +11,10 @@ enum { POLICIES_MAX = 1024, POLICY_KNOWN_MS = MINUTE_MS };
 
 struct known_policy {
     int64_t until_ms;
-    struct policy policy;
+    struct domain_policy policy;
 };
 
-const struct policy *receiver_policy_find(const struct receiver *receiver, struct str domain)
+const struct domain_policy *receiver_policy_find(const struct receiver *receiver, struct str domain)
 {
     const struct known_policy *known = map_find(&receiver->policies, domain);
 
@@ -39,7 +39,7 @@ void receiver_policies_forget(struct receiver *receiver)
     map_init(&receiver->policies);
 }
 
-static void keep(struct receiver *receiver, struct str domain, const struct policy *policy)
+static void keep(struct receiver *receiver, struct str domain, const struct domain_policy *policy)
 {
     struct known_policy *known = memory_new(sizeof *known);
 
@@ -50,34 +50,58 @@ static void keep(struct receiver *receiver, struct str domain, const struct poli
     memory_free(map_put(&receiver->policies, domain, known));
 }
 
-void receiver_policy_ask(struct connection *connection, struct str domain)
+void receiver_policy_ask(struct connection *connection, struct policy_question *question,
+                         struct str domain)
 {
     struct receiver *receiver = connection->receiver;
-    struct checks *checks = &connection->checks;
 
-    checks->policy_ticket = receiver_ticket(receiver);
-    checks->policy_domain = arena_str(&checks->arena, domain);
-    (void)map_put(&receiver->policy_asks, receiver_ticket_key(&checks->policy_ticket), connection);
-    channel_send(receiver->keeper, policy_ask, .ticket = checks->policy_ticket, .domain = domain);
+    if (question->ticket != 0 || receiver->keeper == NULL)
+        return; /* one at a time; without a keeper nothing is said yet */
+    question->ticket = receiver_ticket(receiver);
+    buf_reset(&question->domain);
+    buf_add(&question->domain, domain);
+    (void)map_put(&receiver->policy_asks, receiver_ticket_key(&question->ticket), connection);
+    channel_send(receiver->keeper, policy_ask, .ticket = question->ticket, .domain = domain);
+}
+
+void receiver_policy_drop(struct receiver *receiver, struct policy_question *question)
+{
+    if (question->ticket != 0)
+        (void)map_remove(&receiver->policy_asks, receiver_ticket_key(&question->ticket));
+    question->ticket = 0;
+    buf_fini(&question->domain);
+}
+
+/* Whose question was it? */
+static void answered(struct connection *connection, uint64_t ticket,
+                     const struct domain_policy *policy)
+{
+    struct checks *checks = &connection->checks;
+    bool is_of_checks = checks->question.ticket == ticket;
+    struct policy_question *question =
+        is_of_checks ? &checks->question : &connection->door.question;
+
+    keep(connection->receiver, buf_str(&question->domain), policy);
+    question->ticket = 0;
+    checks->is_due = checks->is_due || is_of_checks;
+    receiver_touch(connection);
 }
 
 bool receiver_policy_take(struct receiver *receiver, struct cursor payload)
 {
     struct message_policy_answer message;
-    struct policy policy;
+    struct domain_policy policy;
 
     if (!message_get_policy_answer(payload, &message))
         return false;
-    struct cursor cursor = cursor_over(message.policy);
-    if (!policy_decode(&cursor, &policy) || !cursor_done(&cursor))
+    struct cursor sender = cursor_over(message.policy);
+    struct cursor door = cursor_over(message.door);
+    if (!policy_decode(&sender, &policy.sender) || !cursor_done(&sender) ||
+        !door_policy_decode(&door, &policy.door) || !cursor_done(&door))
         return false;
     struct connection *connection =
         map_remove(&receiver->policy_asks, receiver_ticket_key(&message.ticket));
-    if (connection == NULL)
-        return true;
-    keep(receiver, connection->checks.policy_domain, &policy);
-    connection->checks.policy_ticket = 0;
-    connection->checks.is_due = true;
-    receiver_touch(connection);
+    if (connection != NULL)
+        answered(connection, message.ticket, &policy);
     return true;
 }

@@ -93,9 +93,10 @@ static void world_send(void *context, struct str bytes)
         check_reply(context, line);
 }
 
-static void world_ask(void *context, uint64_t ticket, struct str sender,
+static void world_ask(void *context, uint64_t ticket, struct str helo, struct str sender,
                       const struct recipient *recipient)
 {
+    (void)helo;
     struct world *world = context;
     (void)sender;
     check_call(world);

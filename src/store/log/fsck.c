@@ -301,12 +301,24 @@ static void check_body(struct fsck *fsck, uint32_t number)
         tell_content(fsck, number);
 }
 
+/* Its settlement is lost, but the shortcuts know of it: nobody waits for the content. */
+static bool is_settled(const struct fsck *fsck, const struct index_entry *entry)
+{
+    const struct log_store *shortcut = fsck->shortcut != NULL ? log_of(fsck->shortcut) : NULL;
+
+    return (fsck->is_damaged || fsck->is_torn) && shortcut != NULL &&
+           shortcut->checkpoint.from.segment != 0 &&
+           index_find(&shortcut->index, entry->id, 0) == 0;
+}
+
 static void tell_contents(struct fsck *fsck)
 {
     const struct index *index = &log_of(fsck->store)->index;
 
     sort_contents(fsck);
     for (uint32_t number = 0; (number = index_next(index, number)) != 0;) {
+        if (is_settled(fsck, index_entry(index, number)))
+            continue;
         struct log_damage *damage = damage_of(fsck, index_entry(index, number));
         if (damage != NULL) {
             damage->size = 0; /* somebody's */
@@ -415,8 +427,7 @@ static void tell_segment(struct fsck *fsck, const struct segment *segment)
     fsck_tell(fsck, &finding);
 }
 
-/* `shortcut` is NULL where there is none. */
-static void examine(struct fsck *fsck, const struct store *shortcut)
+static void examine(struct fsck *fsck)
 {
     const struct segments *segments = &log_of(fsck->store)->segments;
 
@@ -424,8 +435,8 @@ static void examine(struct fsck *fsck, const struct store *shortcut)
     for (uint32_t i = 0; i < segments->count; i++)
         tell_segment(fsck, segments->item[i]);
     tell_places(fsck);
-    if (shortcut != NULL)
-        fsck_compare(fsck, log_of(shortcut));
+    if (fsck->shortcut != NULL)
+        fsck_compare(fsck, log_of(fsck->shortcut));
     tell_contents(fsck);
     tell_leftovers(fsck);
 }
@@ -443,8 +454,10 @@ static int start_and_examine(struct fsck *fsck)
     int rc = start(fsck, &alone, &fsck->store);
     if (rc == 0 && has_file(fsck->disk, "checkpoint"))
         rc = start(fsck, &view, &shortcut);
+    fsck->shortcut = shortcut;
     if (rc == 0)
-        examine(fsck, shortcut);
+        examine(fsck);
+    fsck->shortcut = NULL;
     alone.removed = NULL;
     if (shortcut != NULL)
         store_close(shortcut);

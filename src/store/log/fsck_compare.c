@@ -91,6 +91,30 @@ static bool is_short(const struct log_store *segments, struct log_place from)
     return segment != NULL && segment->end < from.offset;
 }
 
+/* What is missing up to there is filled, so that the next start does not take it for a torn tail.
+ */
+static void tell_short(struct fsck *fsck, const struct segment *segment,
+                       const struct log_store *shortcut)
+{
+    char name[FILE_NAME_SIZE];
+    struct log_damage damage = { .kind = LOG_DAMAGE_GAP,
+                                 .segment = segment->number,
+                                 .offset = segment->end,
+                                 .size = shortcut->checkpoint.from.offset - segment->end,
+                                 .batch = shortcut->batch };
+    struct fsck_finding finding = { .kind = FSCK_END,
+                                    .file = name,
+                                    .offset = damage.offset,
+                                    .size = damage.size,
+                                    .remedy = FSCK_REPAIR };
+
+    segment_file_name(name, segment->number, SEGMENT_FILE);
+    if (fsck->settings.repair)
+        finding.is_repaired = fsck_fill(fsck, &damage);
+    fsck_tell(fsck, &finding);
+    fsck->is_damaged = true;
+}
+
 void fsck_compare(struct fsck *fsck, const struct log_store *shortcut)
 {
     const struct log_store *segments = log_of(fsck->store);
@@ -100,17 +124,8 @@ void fsck_compare(struct fsck *fsck, const struct log_store *shortcut)
         tell_wrong_shortcut(fsck, 0);
         return;
     }
-    if (is_short(segments, from)) {
-        const struct segment *segment = segment_find(&segments->segments, from.segment);
-        char name[FILE_NAME_SIZE];
-        segment_file_name(name, segment->number, SEGMENT_FILE);
-        const struct fsck_finding finding = { .kind = FSCK_END,
-                                              .file = name,
-                                              .offset = segment->end,
-                                              .size = from.offset - segment->end };
-        fsck_tell(fsck, &finding);
-        fsck->is_damaged = true;
-    }
+    if (is_short(segments, from))
+        tell_short(fsck, segment_find(&segments->segments, from.segment), shortcut);
     uint32_t differences = count_differences(&segments->index, &shortcut->index);
     if (differences > 0 && (fsck->is_damaged || fsck->is_torn))
         tell_lost(fsck, &segments->index, &shortcut->index);

@@ -45,7 +45,8 @@ struct fsck {
     bool is_torn;
     struct map removed;
     struct worker *worker;
-    struct store *store; /* the first start's */
+    struct store *store;          /* the first start's */
+    const struct store *shortcut; /* the second's; NULL: there are no shortcuts */
     struct fsck_message *discard;
     uint32_t discard_count;
 };

@@ -67,9 +67,10 @@ static inline void fake_send(void *context, struct str bytes)
     buf_add(&dialogue->wire, bytes);
 }
 
-static inline void fake_ask(void *context, uint64_t ticket, struct str sender,
+static inline void fake_ask(void *context, uint64_t ticket, struct str helo, struct str sender,
                             const struct recipient *recipient)
 {
+    (void)helo;
     struct dialogue *dialogue = context;
     size_t at = dialogue->asked_count++;
     (void)sender;

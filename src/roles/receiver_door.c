@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/* receiver_door.c: lets recipients in, or not.
+ *
+ * The keeper has said whether a recipient is served (or it is known); then the domain's own door is
+ * asked (verify/door.h), with what the DNS knows of the client. Nothing is told to the session from
+ * within its own calls: all of this happens at the turn's end.
+ */
+#include "roles/receiver.h"
+
+enum { DOOR_DNS_WAIT_MS = 10 * SECOND_MS }; /* for all questions of a connection together */
+
+void receiver_door_forget(struct connection *connection)
+{
+    struct door *door = &connection->door;
+
+    receiver_dns_forget(&door->lookup);
+    receiver_policy_drop(connection->receiver, &door->question);
+    heap_remove(&connection->receiver->door_deadlines, &door->deadline);
+    dns_answers_fini(&door->known);
+}
+
+static void on_answer(struct lookup *lookup, const struct dns_answer *answer)
+{
+    struct door *door = container_of(lookup, struct door, lookup);
+
+    dns_answers_add(&door->known, lookup->question, answer);
+    receiver_touch(container_of(door, struct connection, door));
+}
+
+void receiver_door_expire(struct receiver *receiver, struct now now)
+{
+    struct heap_node *node;
+
+    while ((node = heap_take_due(&receiver->door_deadlines, now.mono_ms)) != NULL) {
+        struct door *door = container_of(node, struct door, deadline);
+        receiver_dns_forget(&door->lookup);
+        door->is_late = true;
+        receiver_touch(container_of(door, struct connection, door));
+    }
+}
+
+static void ask_dns(struct connection *connection, struct dns_question question)
+{
+    struct receiver *receiver = connection->receiver;
+    struct door *door = &connection->door;
+
+    door->lookup.answered = on_answer;
+    if (!heap_has(&door->deadline))
+        heap_put(&receiver->door_deadlines, &door->deadline,
+                 loop_now(receiver->process->loop).mono_ms + DOOR_DNS_WAIT_MS);
+    receiver_dns_ask(receiver, &door->lookup, question);
+}
+
+static bool decide(struct connection *connection, const struct door_policy *policy,
+                   const struct door_client *client, struct verdict *out_verdict)
+{
+    static const struct dns_answer failed = { .status = DNS_FAILED };
+    struct door *door = &connection->door;
+    struct dns_question question;
+    struct buf room = { 0 };
+    bool is_decided;
+
+    while (
+        !(is_decided = door_decide(policy, client, &door->known, &room, out_verdict, &question))) {
+        const struct dns_answer *answer = receiver_dns_find(connection->receiver, question);
+        if (answer == NULL && door->is_late)
+            answer = &failed;
+        if (answer == NULL) {
+            if (door->lookup.ticket == 0)
+                ask_dns(connection, question);
+            break;
+        }
+        dns_answers_add(&door->known, question, answer);
+    }
+    buf_fini(&room);
+    return is_decided;
+}
+
+/* Is the verdict final? If not, something has been asked for. */
+static bool pass_door(struct ask *ask)
+{
+    struct connection *connection = ask->connection;
+    const struct config *config = connection->receiver->process->config;
+    struct str recipient = buf_str(&ask->recipient);
+    ptrdiff_t at = str_find_last(recipient, '@');
+    struct verdict verdict;
+
+    if (ask->verdict.fate != FATE_ACCEPT || at < 0)
+        return true;
+    struct str domain = str_skip(recipient, (size_t)at + 1);
+    const struct domain_policy *policy = receiver_policy_find(connection->receiver, domain);
+    if (policy == NULL) {
+        receiver_policy_ask(connection, &connection->door.question, domain);
+        return false;
+    }
+    struct door_client client = {
+        .endpoint = connection->client,
+        .helo = buf_str(&ask->helo),
+        .hostname = config->hostname,
+        .names = &config->names,
+        .domain = domain,
+        .dnsbls = &config->dnsbl_zones,
+        .is_trusted = policy_is_primary(&policy->sender, connection->client),
+    };
+    if (!decide(connection, &policy->door, &client, &verdict))
+        return false;
+    if (verdict.fate != FATE_ACCEPT)
+        ask->verdict = verdict;
+    return true;
+}
+
+static bool is_too_many(const struct connection *connection)
+{
+    uint32_t limit = connection->receiver->process->config->smtp_recipients_per_minute;
+    return limit > 0 && connection->network->recipients > limit;
+}
+
+/* Has it an answer now? What was void meanwhile is asked after all. */
+static bool settle(struct ask *ask)
+{
+    struct connection *connection = ask->connection;
+
+    if (!ask->has_verdict && ask->ticket != 0)
+        return false;
+    if (!ask->has_verdict) {
+        const struct verdict *known =
+            receiver_answer_find(connection->receiver, buf_str(&ask->recipient));
+        if (known == NULL) {
+            receiver_ask_keeper(ask);
+            return false;
+        }
+        ask->verdict = *known;
+        ask->has_verdict = true;
+    }
+    if (is_too_many(connection))
+        ask->verdict = verdict_make(450, 7, 1,
+                                    STR("Too many recipients from your network within "
+                                        "a minute; please come back later"));
+    return pass_door(ask);
+}
+
+void receiver_door_turn(struct connection *connection, struct now now)
+{
+    list_each_safe (link, &connection->asks) {
+        struct ask *ask = container_of(link, struct ask, link);
+        if (!settle(ask))
+            continue;
+        struct verdict verdict = ask->verdict;
+        uint64_t session_ticket = ask->session_ticket;
+        receiver_ask_free(ask);
+        receive_recipient_answer(connection->session, session_ticket, &verdict, now);
+        if (connection->is_over)
+            return;
+    }
+}
