@@ -797,6 +797,84 @@ static void a_refused_client_hears_why(void **state)
     dialogue_end(&dialogue);
 }
 
+/* ---- for those in a hurry ---- */
+
+static void the_greeting_waits_for_the_silent(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue.settings.greet_delay_ms = 3 * SECOND_MS;
+    dialogue_start(&dialogue);
+    dialogue_name(&dialogue);
+    dialogue_wait(&dialogue, 3 * SECOND_MS - 1);
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, 1);
+    expect_heard(&dialogue, BANNER);
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO);
+    dialogue_end(&dialogue);
+}
+
+static void who_speaks_before_the_greeting_is_let_go(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue.settings.greet_delay_ms = 3 * SECOND_MS;
+    dialogue_start(&dialogue);
+    dialogue_wait(&dialogue, SECOND_MS);
+    dialogue_say(&dialogue, "E"); /* half a word is enough */
+    expect_heard(&dialogue, "554 5.5.0 Wait for the greeting before you speak\r\n");
+    expect_events(&dialogue, "close ");
+    dialogue_end(&dialogue);
+}
+
+static void a_tarpit_slows_down_who_guesses(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue.settings.tarpit_ms = 2 * SECOND_MS;
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, FROM "RCPT TO:<bad@d.example>\r\nRCPT TO:<bad@d.example>\r\n"
+                                 "RCPT TO:<bad@d.example>\r\n");
+    expect_heard(&dialogue, HELLO SENDER_OK NO_SUCH NO_SUCH NO_SUCH);
+    dialogue_say(&dialogue, "RCPT TO:<bad@d.example>\r\nNOOP\r\n");
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, 2 * SECOND_MS - 1);
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, 1);
+    expect_heard(&dialogue, NO_SUCH "250 2.0.0 OK\r\n");
+    dialogue_say(&dialogue, "FOO\r\n"); /* mistakes count too */
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, 2 * SECOND_MS);
+    expect_heard(&dialogue, "500 5.5.1 Unknown command\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void a_header_has_a_limit(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_data(&dialogue);
+    dialogue.settings.message_size_max = 100000;
+    dialogue.settings.header_size_max = 1000;
+    feed_many(&dialogue, "X: 12345\r\n", 99);
+    dialogue_say(&dialogue, "\r\n");
+    feed_many(&dialogue, "X: 12345\r\n", 1000); /* the body may be larger */
+    dialogue_say(&dialogue, ".\r\n");
+    expect_heard(&dialogue, STORED);
+    assert_int_equal(dialogue.headers, 1);
+    dialogue_say(&dialogue, FROM TO "DATA\r\n");
+    expect_heard(&dialogue, SENDER_OK RCPT_OK GO_ON);
+    feed_many(&dialogue, "X: 12345\r\n", 101);
+    dialogue_say(&dialogue, "\r\n.\r\n");
+    expect_heard(&dialogue, "552 5.3.4 The header of the message is too large\r\n");
+    assert_int_equal(dialogue.headers, 1);
+    dialogue_end(&dialogue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -842,6 +920,10 @@ int main(void)
         cmocka_unit_test(shutdown_waits_for_what_is_under_way),
         cmocka_unit_test(new_mail_can_be_refused),
         cmocka_unit_test(a_refused_client_hears_why),
+        cmocka_unit_test(the_greeting_waits_for_the_silent),
+        cmocka_unit_test(who_speaks_before_the_greeting_is_let_go),
+        cmocka_unit_test(a_tarpit_slows_down_who_guesses),
+        cmocka_unit_test(a_header_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
