@@ -41,6 +41,8 @@ class Plan:
     chunking: bool = True
     held: int = 0
     outage_s: float = 600
+    sender: str = "sender@client.example"
+    is_signed: bool = False
     servers: tuple = ("holdfast", "postfix", "opensmtpd", "exim")
     slow: dict = dataclasses.field(default_factory=dict)  # {server: messages}
 
@@ -102,6 +104,18 @@ def held_plans():
         yield Plan(f"{count:,} held", messages=40_000, held=count, servers=("holdfast",))
 
 
+def senders_plans():
+    """Signed mail of 4 KB, with all checks and without; the DNS has everything."""
+    for many in (True, False):
+        for checks in ("yes", "no"):
+            yield Plan(f"signed 4 KB, {'many' if many else 'one'} per connection, "
+                       f"{'all checks' if checks == 'yes' else 'no checks'}",
+                       messages=20_000 if many else 10_000, many=many, is_signed=True,
+                       settings={"holdfast": (f"check-senders={checks}",
+                                              *(("own-sender=tag",) * (checks == "no")))},
+                       servers=("holdfast",))
+
+
 def outage_plans():
     yield Plan("10 minutes, 100 held", messages=100, patience=1_300)
 
@@ -110,6 +124,7 @@ SCENARIOS = {
     "accept": (scenarios.accept, accept_plans), "pass": (scenarios.passing, pass_plans),
     "drain": (scenarios.drain, drain_plans), "distant": (scenarios.distant, distant_plans),
     "limited": (scenarios.limited, limited_plans), "held": (scenarios.held, held_plans),
+    "senders": (scenarios.senders, senders_plans),
     "written": (scenarios.written, drain_plans), "outage": (scenarios.outage, outage_plans),
 }
 RUNS = {"outage": 1, "held": 3}

@@ -5,6 +5,7 @@ Each function gets a server and a plan (messages, octets, connections …) and r
 message that was acknowledged is looked for at the primary where one is there: a run in which one is
 missing, damaged or doubled has failed.
 """
+import base64
 import contextlib
 import json
 import os
@@ -154,6 +155,56 @@ def accept(server, plan):
     return {"rate": report["ok"] / report["seconds"], **costs(spent, plan.messages),
             **{f"answer_{name}_ms": value for name, value in report["answer_ms"].items()},
             "disk": disk / plan.messages}
+
+
+class SignedMail:
+    """A body, a signature for it, and a name server that knows the key."""
+
+    def __init__(self, folder, size):
+        import dkim  # noqa: PLC0415 (python3-dkim; nothing else here needs it)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.body, self.head = folder / "body", folder / "head"
+        key = folder / "key.pem"
+        subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+        public = subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-outform", "DER"],
+                                check=True, capture_output=True).stdout
+        body = b"A line of text, as there are many in a letter of this length.\r\n" * (size // 63)
+        self.body.write_bytes(body)
+        self.head.write_bytes(dkim.sign(b"From: <sender@client.example>\r\n\r\n" + body, b"test",
+                                        b"client.example", key.read_bytes(),
+                                        canonicalize=(b"relaxed", b"relaxed"),
+                                        include_headers=[b"from"]))
+        text = f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}"
+        pieces = " ".join(f'"{text[i:i + 200]}"' for i in range(0, len(text), 200))
+        self.nsd = peers.Nsd(folder / "dns")
+        self.nsd.zone("client.example", ['@ IN TXT "v=spf1 ip4:127.0.0.0/8 -all"',
+                                         '_dmarc IN TXT "v=DMARC1; p=reject"',
+                                         f"test._domainkey IN TXT {pieces}"])
+        self.nsd.zone("in-addr.arpa", [])
+
+    def options(self):
+        return ["--body", str(self.body), "--head", str(self.head)]
+
+
+def senders(server, plan):
+    """Accept and hold of signed mail; what the checks cost."""
+    mail = SignedMail(servers.WORK / "signed", plan.size)
+    mail.nsd.start()
+    server.dns, server.settings = mail.nsd.endpoint, plan.settings.get(server.name, ())
+    try:
+        with load_of() as load:
+            server.fresh()
+            counter = meter.Meter(servers.WORK, server.group, load.group)
+            report = load.start(server.endpoint, plan.messages, plan.size, plan.sessions, plan.many,
+                                options=mail.options()).wait()
+            spent = counter.since()
+            found = server.example()
+        if "all checks" in plan.cell and "dkim=pass" not in found:
+            raise RuntimeError(f"the checks did not pass: {found[:400]}")
+        return {"rate": report["ok"] / report["seconds"], **costs(spent, plan.messages)}
+    finally:
+        mail.nsd.stop()
+        server.dns, server.settings = "", ()
 
 
 def passing(server, plan):

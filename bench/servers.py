@@ -149,9 +149,12 @@ class Holdfast(Server):
     name = "holdfast"
     about = "defaults; one domain with a given primary"
 
+    dns = ""  # servers to ask; none: what the machine has, which is nothing here
+
     def wipe(self):
         self.node = peers.Holdfast(self.state / "node", port=self.port,
-                                   smtp='sessions-per-client = 2000')
+                                   smtp='sessions-per-client = 2000',
+                                   dns=f'servers = {{"{self.dns}"}}' if self.dns else "")
         self.is_new = True
 
     def log_file(self):
@@ -166,6 +169,10 @@ class Holdfast(Server):
             words = [word for setting in self.settings for word in ("--set", setting)]
             self.node.cli("domain", "add", "example.org", "--primary", self.primary, *words)
             self.is_new = False
+
+    def example(self):
+        """The content of one message that is held."""
+        return self.node.cli("queue", "export", self.node.queue()[0]["id"]).stdout
 
     def close(self):
         super().close()

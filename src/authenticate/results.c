@@ -4,6 +4,8 @@
 
 #define FOLD ";\r\n\t"
 
+enum { VALUE_MAX = 320 }; /* the longest address */
+
 static bool is_plain(char c)
 {
     return ascii_is_alnum(c) || str_find(STR("!#$%&'*+-/=?^_`{|}~.@:[]"), c) >= 0;
@@ -25,14 +27,15 @@ static void add_value(struct buf *out, struct str value)
         unsigned char c = (unsigned char)value.ptr[i];
         if (c == '"' || c == '\\')
             buf_add_byte(out, '\\');
-        buf_add_byte(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
+        buf_add_byte(out, c < 0x20 || c >= 0x7f ? '?' : (char)c);
     }
     buf_add_byte(out, '"');
 }
 
+/* What a sender wrote may be of any length; a line of a header may not (RFC 5322 2.1.1). */
 static void add_property(struct buf *out, const char *name, struct str value)
 {
-    if (value.len == 0)
+    if (value.len == 0 || value.len > VALUE_MAX)
         return;
     buf_add_format(out, " %s=", name);
     add_value(out, value);

@@ -22,6 +22,8 @@
  *                        again: a further recipient of each message. Only what all of them are
  *                        accepted for is sent
  *     --same-body        one body for all, whose hash is its CRC-32C: costs less than the server
+ *     --body FILE        this one body for all (lines end with CRLF)
+ *     --head FILE        header fields above ours, the same for all: signatures
  *     --lockstep         each command waits for the answer to the one before
  *     --pause MS         between two messages of a session (0)
  *     --from IP          own address
@@ -64,6 +66,7 @@ struct plan {
     long count, sessions, per_session, refusals, give_up_s, pause_ms;
     long size, size_max;
     bool same_body, lockstep;
+    const char *body_file, *head_file; /* NULL: none */
 };
 
 struct body {
@@ -77,7 +80,8 @@ struct load {
     struct random random;
     int epoll;
     FILE *log;
-    struct body body;    /* --same-body */
+    struct body body;    /* --same-body, --body */
+    struct buf head;     /* --head */
     uint32_t *answer_us; /* of each 250, how long it took */
     long answer_cap;
     struct heap idle; /* sessions that connect again, or go on, at their time */
@@ -167,6 +171,21 @@ static void make_hash(const struct plan *plan, struct str bytes, struct body *bo
     sha256_end(&sha, body->hash);
 }
 
+static void read_file(const char *name, struct buf *out)
+{
+    FILE *file = fopen(name, "re");
+    char piece[4096];
+    size_t len;
+
+    if (file == NULL) {
+        perror(name);
+        exit(2);
+    }
+    while ((len = fread(piece, 1, sizeof piece, file)) > 0)
+        buf_add_bytes(out, piece, len);
+    (void)fclose(file);
+}
+
 static void make_body(struct load *load, struct body *body)
 {
     const struct plan *plan = &load->plan;
@@ -176,7 +195,9 @@ static void make_body(struct load *load, struct body *body)
     if (plan->size_max > plan->size)
         size += random_below(&load->random, (uint64_t)(plan->size_max - plan->size));
     buf_reserve(&plain, size + 100);
-    while (plain.len < size)
+    if (plan->body_file != NULL)
+        read_file(plan->body_file, &plain);
+    while (plan->body_file == NULL && plain.len < size)
         add_line(&plain, &load->random);
     body->size = plain.len;
     make_hash(plan, buf_str(&plain), body);
@@ -203,6 +224,7 @@ static void compose(struct session *session)
 
 static void add_content(struct session *session)
 {
+    buf_add(&session->out, buf_str(&session->load->head));
     buf_add_format(&session->out,
                    "From: <%s>\r\nSubject: %s\r\nX-Load-Id: %s\r\n"
                    "Message-Id: <%s@client.example>\r\n\r\n",
@@ -607,6 +629,8 @@ int main(int argc, char **argv)
         { "pause", 1, NULL, 'w' },
         { "same-body", 0, NULL, 'b' },
         { "lockstep", 0, NULL, 'k' },
+        { "body", 1, NULL, 'B' },
+        { "head", 1, NULL, 'H' },
         { 0 },
     };
     struct load load = { .plan = { .prefix = "load",
@@ -627,7 +651,8 @@ int main(int argc, char **argv)
             ['R'] = &plan->refusals, ['w'] = &plan->pause_ms
         };
         const char **const text[128] = {
-            ['o'] = &log, ['x'] = &plan->prefix, ['m'] = &plan->sender
+            ['o'] = &log, ['x'] = &plan->prefix, ['m'] = &plan->sender,
+            ['B'] = &plan->body_file, ['H'] = &plan->head_file
         };
         if (option == 't')
             plan->to = address_of(optarg, 25);
@@ -663,8 +688,11 @@ int main(int argc, char **argv)
         session[i].fd = -1;
         heap_put(&load.idle, &session[i].again, 0);
     }
+    plan->same_body = plan->same_body || plan->body_file != NULL;
     if (plan->same_body)
         make_body(&load, &load.body);
+    if (plan->head_file != NULL)
+        read_file(plan->head_file, &load.head);
     int status = run(&load);
     for (long i = 0; i < plan->sessions; i++)
         end_message(&session[i], "lost");

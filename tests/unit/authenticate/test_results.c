@@ -116,6 +116,33 @@ static void lets_nobody_write_lines(void **state)
     buf_fini(&field);
 }
 
+/* A line has an end: what is longer than any address is left out. */
+static void repeats_nothing_long(void **state)
+{
+    struct dkim dkim = { .count = 1 };
+    struct arc arc = { 0 };
+    struct results results = {
+        .authserv_id = STR("mx.example.net"), .helo = STR("h"), .dkim = &dkim, .arc = &arc
+    };
+    struct buf identity = { 0 };
+    struct buf field = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        buf_add(&identity, STR("\xc3\xa4"));
+    dkim.verdict[0].domain = STR("example.com");
+    dkim.verdict[0].identity = buf_str(&identity);
+    results_add_field(&field, &results);
+    assert_true(field.len < 400);
+    buf_reset(&field);
+    dkim.verdict[0].identity = STR("\xc3\xa4@example.com");
+    results_add_field(&field, &results);
+    for (size_t i = 0; i < field.len; i++)
+        assert_true((unsigned char)field.ptr[i] < 0x7f);
+    buf_fini(&field);
+    buf_fini(&identity);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -123,6 +150,7 @@ int main(void)
         cmocka_unit_test(sees_through_disguises),
         cmocka_unit_test(says_what_was_found),
         cmocka_unit_test(lets_nobody_write_lines),
+        cmocka_unit_test(repeats_nothing_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
