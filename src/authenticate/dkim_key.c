@@ -9,6 +9,7 @@
 
 #include "authenticate/tag_list.h"
 #include "base/base64.h"
+#include "base/crc32c.h"
 
 enum { ED25519_SIZE = 32, KEY_TEXT_MAX = 8192 };
 
@@ -38,8 +39,48 @@ static enum dkim_key_error judge_tags(const struct tag_list *tags, enum dkim_alg
     return tag_list_get(tags, "p").len > 0 ? DKIM_KEY_GOOD : DKIM_KEY_REVOKED;
 }
 
+/* ---- keys that were read ----
+ *
+ * Reading a key costs several times what verifying with it does (OpenSSL looks for a decoder among
+ * all that it has), and most mail comes from few signers: the last ones are remembered, each in the
+ * place that its octets say. */
+
+enum { KEYS_KEPT = 256 };
+
+static struct {
+    struct buf der;
+    EVP_PKEY *key; /* NULL: the place is free */
+} kept[KEYS_KEPT];
+
+static size_t place_of(struct str der)
+{
+    return crc32c(0, der) % KEYS_KEPT;
+}
+
+static EVP_PKEY *find_kept(struct str der)
+{
+    size_t place = place_of(der);
+
+    if (kept[place].key == NULL || !str_equals(buf_str(&kept[place].der), der) ||
+        EVP_PKEY_up_ref(kept[place].key) != 1)
+        return NULL;
+    return kept[place].key;
+}
+
+static void keep(struct str der, EVP_PKEY *key)
+{
+    size_t place = place_of(der);
+
+    if (EVP_PKEY_up_ref(key) != 1)
+        return;
+    EVP_PKEY_free(kept[place].key);
+    kept[place].key = key;
+    buf_reset(&kept[place].der);
+    buf_add(&kept[place].der, der);
+}
+
 /* SubjectPublicKeyInfo as everybody publishes it, or RSAPublicKey as the RFC has it. */
-static EVP_PKEY *rsa_key(struct str der)
+static EVP_PKEY *read_rsa_key(struct str der)
 {
     const unsigned char *at = (const unsigned char *)der.ptr;
     EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)der.len);
@@ -51,6 +92,18 @@ static EVP_PKEY *rsa_key(struct str der)
     if (key != NULL && EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
         EVP_PKEY_free(key);
         key = NULL;
+    }
+    return key;
+}
+
+static EVP_PKEY *rsa_key(struct str der)
+{
+    EVP_PKEY *key = find_kept(der);
+
+    if (key == NULL) {
+        key = read_rsa_key(der);
+        if (key != NULL)
+            keep(der, key);
     }
     return key;
 }
