@@ -150,18 +150,17 @@ static void leave_network(struct receiver *receiver, struct network *network)
 /* Those without a session and with nothing counted this minute. */
 static void sweep_networks(struct receiver *receiver, struct now now)
 {
+    struct network **idle = memory_new((receiver->networks.count + 1) * sizeof(struct network *));
     struct network *network;
-    struct buf idle = { 0 };
+    size_t count = 0;
     size_t cursor = 0;
 
     while ((network = map_next(&receiver->networks, &cursor, NULL)) != NULL)
         if (network->sessions == 0 && now.mono_ms - network->minute_ms >= MINUTE_MS)
-            buf_add_bytes(&idle, &network, sizeof network);
-    for (size_t at = 0; at < idle.len; at += sizeof network) {
-        memcpy(&network, idle.ptr + at, sizeof network);
-        forget_network(receiver, network);
-    }
-    buf_fini(&idle);
+            idle[count++] = network;
+    while (count > 0)
+        forget_network(receiver, idle[--count]);
+    memory_free(idle);
 }
 
 void receiver_count_recipient(struct connection *connection)
