@@ -174,9 +174,14 @@ bool authentication_decide(struct authentication *authentication, struct buf *ro
 static void add_sealed_names(const struct header *header, struct buf *out)
 {
     static const char *const names[] = {
-        "from", "reply-to", "subject", "date", "to", "cc", "message-id", "in-reply-to",
-        "references", "mime-version", "content-type", "content-transfer-encoding", "list-id",
-        "list-unsubscribe", "list-post", "dkim-signature",
+        "from",         "reply-to",
+        "subject",      "date",
+        "to",           "cc",
+        "message-id",   "in-reply-to",
+        "references",   "mime-version",
+        "content-type", "content-transfer-encoding",
+        "list-id",      "list-unsubscribe",
+        "list-post",    "dkim-signature",
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -204,8 +209,7 @@ bool authentication_add_seal(const struct authentication *authentication,
         .body_hash = str_of(hash->value, BODY_HASH_SIZE),
         .now_s = authentication->request.now_s,
     };
-    bool is_sealed =
-        signing_add_arc(key, &signing, &authentication->arc, buf_str(&results), out);
+    bool is_sealed = signing_add_arc(key, &signing, &authentication->arc, buf_str(&results), out);
     buf_fini(&names);
     buf_fini(&results);
     return is_sealed;

@@ -25,10 +25,10 @@ struct heap {
 void heap_fini(struct heap *heap);
 void heap_put(struct heap *heap, struct heap_node *node, int64_t key); /* inserts or moves */
 void heap_remove(struct heap *heap, struct heap_node *node);           /* harmless if not in */
-static inline bool heap_has(const struct heap_node *node) /* is it in one? */
+static inline bool heap_has(const struct heap_node *node)              /* is it in one? */
 {
     return node->index != 0;
 }
-struct heap_node *heap_first(const struct heap *heap);                 /* NULL when empty */
+struct heap_node *heap_first(const struct heap *heap); /* NULL when empty */
 /* Takes the first node out if its key is at most `limit`; else NULL. */
 struct heap_node *heap_take_due(struct heap *heap, int64_t limit);

@@ -290,7 +290,7 @@ static void reload(void *state)
     schedule_set_settings(keeper->schedule, &settings, keeper_now(keeper));
     keeper_control_reload(keeper);
     keeper_routes_configure(keeper);
-    add_routes(keeper); /* who we are may have changed, and with it every route */
+    add_routes(keeper);            /* who we are may have changed, and with it every route */
     keeper_tell_receivers(keeper); /* and what domains want */
 }
 

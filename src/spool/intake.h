@@ -41,8 +41,8 @@ enum { INTAKE_AHEAD_MAX = 128 * 1024 };
  * for, an envelope that does not decode); its channel should be cut. */
 bool intake_open(struct intake *intake, struct intake_key key, struct message_id id);
 bool intake_write(struct intake *intake, struct intake_key key, struct str bytes);
-/* `front` stands in front of what was written (store.h). The message counts as received at `received_ms`, whatever the receiver's clock wrote into the
- * envelope. */
+/* `front` stands in front of what was written (store.h). The message counts as received at
+ * `received_ms`, whatever the receiver's clock wrote into the envelope. */
 bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,
                    struct str front, int64_t received_ms);
 bool intake_abort(struct intake *intake, struct intake_key key);

@@ -142,7 +142,7 @@ static void look_at_octets(struct world *world, struct str bytes)
 }
 
 static void world_header(void *context, const struct envelope *envelope, struct str received,
-                               struct str header)
+                         struct str header)
 {
     (void)envelope;
     struct world *world = context;

@@ -650,10 +650,11 @@ int main(int argc, char **argv)
             ['c'] = &plan->sessions, ['p'] = &plan->per_session, ['g'] = &plan->give_up_s,
             ['R'] = &plan->refusals, ['w'] = &plan->pause_ms
         };
-        const char **const text[128] = {
-            ['o'] = &log, ['x'] = &plan->prefix, ['m'] = &plan->sender,
-            ['B'] = &plan->body_file, ['H'] = &plan->head_file
-        };
+        const char **const text[128] = { ['o'] = &log,
+                                         ['x'] = &plan->prefix,
+                                         ['m'] = &plan->sender,
+                                         ['B'] = &plan->body_file,
+                                         ['H'] = &plan->head_file };
         if (option == 't')
             plan->to = address_of(optarg, 25);
         else if (option == 'f')

@@ -162,7 +162,7 @@ bool message_meta_peek(struct str bytes, struct message_id *out_id, uint32_t *ou
 
     (void)cursor_u64(&cursor); /* size */
     uint32_t front = cursor_u32(&cursor);
-    (void)cursor_u8(&cursor);  /* version */
+    (void)cursor_u8(&cursor); /* version */
     struct str id = cursor_bytes(&cursor, MESSAGE_ID_SIZE);
     if (!cursor_ok(&cursor) || front > cursor.left.len)
         return false;

@@ -90,8 +90,8 @@ static bool read_message(const struct scan_record *record, struct str meta, stru
     if (!message_parts_decode(&record->header, meta, &told->parts) ||
         !message_meta_decode(told->parts.message, arena, &told->meta))
         return false;
-    told->head = message_head_size(record->header.flags, record->header.meta_size,
-                                   told->meta.front.len);
+    told->head =
+        message_head_size(record->header.flags, record->header.meta_size, told->meta.front.len);
     return told->meta.size <= UINT32_MAX && told->meta.envelope.recipient_count > 0 &&
            (record->header.flags & RECORD_BODY_FILE ||
             told->meta.size - told->meta.front.len == record->header.content_size);
@@ -180,8 +180,8 @@ static void replay_message(struct recovery *recovery, struct segment *segment,
         replay_moved(recovery, segment, record, &told);
     } else if (index_find(&store->index, told.meta.envelope.id, 0) == 0) {
         add_message(store, record, &told);
-        apply_message(store, told.meta.envelope.id, told.meta.envelope.received_ms, segment, record->offset,
-                      told.head);
+        apply_message(store, told.meta.envelope.id, told.meta.envelope.received_ms, segment,
+                      record->offset, told.head);
     } else {
         tell_of_record(recovery, segment, record, LOG_DAMAGE_TWICE);
     }

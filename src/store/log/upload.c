@@ -291,9 +291,9 @@ void upload_append(struct store *base, struct store_upload *base_upload,
     struct log_store *store = log_of(base);
     struct log_upload *upload = upload_of(base_upload);
     struct staged *staged = &upload->staged;
-    struct message_meta meta = {
-        .size = front.len + upload->size, .front = front, .envelope = *envelope
-    };
+    struct message_meta meta = { .size = front.len + upload->size,
+                                 .front = front,
+                                 .envelope = *envelope };
 
     check(message_id_equals(envelope->id, upload->id));
     list_remove(&upload->link);

@@ -146,10 +146,8 @@ static void repeats_nothing_long(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_who_speaks),
-        cmocka_unit_test(sees_through_disguises),
-        cmocka_unit_test(says_what_was_found),
-        cmocka_unit_test(lets_nobody_write_lines),
+        cmocka_unit_test(knows_who_speaks),     cmocka_unit_test(sees_through_disguises),
+        cmocka_unit_test(says_what_was_found),  cmocka_unit_test(lets_nobody_write_lines),
         cmocka_unit_test(repeats_nothing_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,8 +68,9 @@ static void keeps_messages_of_every_size(void **state)
         const uint64_t front[FRONTS] = { 0, 1, 700, RIG_FRONT_MAX };
         uint64_t whole = size[i / FRONTS];
         uint64_t first = front[i % FRONTS] < whole ? front[i % FRONTS] : whole;
-        message[i] = (struct rig_message){ i + 1,           whole, 1 + i % 4, 1 + i % 3,
-                                           rig->now.wall_ms, (uint32_t)first };
+        message[i] =
+            (struct rig_message){ i + 1,          whole, 1 + i % 4, 1 + i % 3, rig->now.wall_ms,
+                                  (uint32_t)first };
         assert_int_equal(rig_append_now(rig, &message[i]), 0);
         assert_holds(rig, &message[i]);
     }

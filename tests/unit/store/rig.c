@@ -161,7 +161,8 @@ void rig_append(struct rig *rig, const struct rig_message *message, struct rig_a
     }
     assert_int_equal(store_upload_size(upload), message->size - message->front);
     make_envelope(&arena, message, &envelope);
-    store_append(rig->store, upload, &envelope, str_of(front, message->front), rig_answered, answer);
+    store_append(rig->store, upload, &envelope, str_of(front, message->front), rig_answered,
+                 answer);
     arena_fini(&arena);
 }
 

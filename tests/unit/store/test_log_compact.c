@@ -94,8 +94,9 @@ static void start_again(struct room *room, bool shortcuts)
 
 static struct rig_message message_of(uint32_t number, uint64_t size)
 {
-    return (struct rig_message){ number, size, 1 + number % 2,
-                                 2,      RIG_RECEIVED_MS, (uint32_t)(size * (number % 3) / 3) };
+    return (struct rig_message){ number,          size,
+                                 1 + number % 2,  2,
+                                 RIG_RECEIVED_MS, (uint32_t)(size * (number % 3) / 3) };
 }
 
 /* Even numbers: one recipient in domain 0. Odd ones: one there, another in domain 1. */

@@ -156,8 +156,9 @@ static void write_mail(struct world *world)
 {
     for (uint32_t i = 1; i <= MESSAGES; i++) {
         uint64_t size = random_below(&world->rig.random, i % 10 == 0 ? LARGE * 2 : 6000);
-        world->message[i] = (struct rig_message){ i, size, 1 + i % 3, 1 + i % 2, RIG_RECEIVED_MS,
-                                                 (uint32_t)(size < 900 ? size / 3 : 300) };
+        world->message[i] = (struct rig_message){
+            i, size, 1 + i % 3, 1 + i % 2, RIG_RECEIVED_MS, (uint32_t)(size < 900 ? size / 3 : 300)
+        };
         assert_int_equal(rig_append_now(&world->rig, &world->message[i]), 0);
         world->is_listed[i] = true;
     }
