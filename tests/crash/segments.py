@@ -35,13 +35,19 @@ class Record:
     @property
     def id(self):
         """Of a message, as in the log: 128 bits in Crockford's base 32."""
-        number = int.from_bytes(self.meta[9:25], "big")
+        number = int.from_bytes(self.meta[13:29], "big")
         return "".join(LETTERS[number >> shift & 31] for shift in range(125, -1, -5))
 
     @property
     def name(self):
         """Of a message: what its client called it."""
-        return re.search(rb"^X-Load-Id: (\S+)", self.content, re.M)[1].decode()
+        return re.search(rb"^X-Load-Id: (\S+)", self.front, re.M)[1].decode()
+
+    @property
+    def front(self):
+        """Of a message: the beginning of its content, which is the end of the meta."""
+        size = int.from_bytes(self.meta[8:12], "little")
+        return self.meta[len(self.meta) - size:]
 
 
 def number_of(file):

@@ -30,6 +30,18 @@ static void name_segments(const struct log_store *store, const struct store_pin_
     }
 }
 
+/* Of a file that grows no more; what is missing is found missing by who copies it. */
+static uint64_t size_of_body(const struct log_store *store, const char *name)
+{
+    const struct disk_driver *driver = store->disk->driver;
+    int handle = driver->open(store->disk, name, DISK_READ);
+    int64_t size = handle >= 0 ? driver->size(store->disk, handle) : 0;
+
+    if (handle >= 0)
+        driver->close(store->disk, handle);
+    return size > 0 ? (uint64_t)size : 0;
+}
+
 /* A message has one body, whatever the number of its entries. */
 static void name_bodies(const struct log_store *store, const struct store_pin_host *host)
 {
@@ -42,7 +54,7 @@ static void name_bodies(const struct log_store *store, const struct store_pin_ho
             index_find(index, entry->id, 0) != number)
             continue;
         body_file_name(name, entry->id);
-        host->file(host->context, name, entry->size);
+        host->file(host->context, name, size_of_body(store, name));
     }
 }
 

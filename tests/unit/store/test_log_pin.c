@@ -76,13 +76,15 @@ static int end(void **state)
 
 static uint64_t size_of(uint32_t number)
 {
-    return number % 7 == 0 ? LARGE + number : 1000 + number * 10;
+    return number % 7 == 0 ? LARGE + 1000 + number : 1000 + number * 10;
 }
 
 static void add(struct world *world, uint32_t first, uint32_t last)
 {
-    for (uint32_t i = first; i <= last; i++)
-        assert_int_equal(rig_add(&world->rig, i, size_of(i)), 0);
+    for (uint32_t i = first; i <= last; i++) {
+        struct rig_message message = { i, size_of(i), 1, 1, RIG_RECEIVED_MS, i % 3 * 300 };
+        assert_int_equal(rig_append_now(&world->rig, &message), 0);
+    }
 }
 
 static void settle(struct world *world, uint32_t first, uint32_t last)
