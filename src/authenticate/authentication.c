@@ -147,12 +147,28 @@ static bool decide_dmarc(struct authentication *authentication, struct buf *room
     return true;
 }
 
+/* What the author's domain wants is asked before anything that a stranger chose the name of:
+ * whoever runs out of time for his own names has not thereby kept us from knowing it. */
+static bool ask_policy(struct authentication *authentication, struct buf *room,
+                       struct dns_question *out_question)
+{
+    struct dmarc_request request = { .author = authentication->author };
+    struct dmarc_verdict verdict;
+
+    if (!authentication->knows_policy && authentication->author_state == AUTHOR_FOUND &&
+        !dmarc_decide(&request, &authentication->known, room, &verdict, out_question))
+        return false;
+    authentication->knows_policy = true;
+    return true;
+}
+
 bool authentication_decide(struct authentication *authentication, struct buf *room,
                            struct dns_question *out_question)
 {
     struct results *results = &authentication->results;
 
-    if (!decide_spf(authentication, room, out_question) ||
+    if (!ask_policy(authentication, room, out_question) ||
+        !decide_spf(authentication, room, out_question) ||
         !dkim_decide(&authentication->dkim, &authentication->hashes, &authentication->known, room,
                      out_question) ||
         !arc_decide(&authentication->arc, &authentication->hashes, &authentication->known, room,

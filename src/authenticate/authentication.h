@@ -30,7 +30,8 @@ struct authentication {
     struct body_hashes hashes;
     struct buf spf_room; /* where its verdict's texts live */
     bool has_spf;
-    int sealed_hash; /* of the body, for a seal; negative: none */
+    bool knows_policy; /* what the author's domain wants has been asked for, first of all */
+    int sealed_hash;   /* of the body, for a seal; negative: none */
     struct str author;
     enum author_state author_state;
     struct results results; /* once decided */

@@ -121,8 +121,15 @@ static enum judgement judge_dmarc(const struct policy *policy,
 {
     const struct dmarc_verdict *dmarc = &authentication->results.dmarc;
 
-    if (dmarc->result != DMARC_FAIL || dmarc->wanted != DMARC_POLICY_REJECT ||
-        policy->dmarc_reject == ACTION_TAG)
+    if (dmarc->wanted != DMARC_POLICY_REJECT || policy->dmarc_reject == ACTION_TAG)
+        return JUDGED_GOOD;
+    if (dmarc->result == DMARC_TEMPERROR) { /* its policy is known, and what may prove it is not */
+        *out_reason = verdict_make(451, 7, 1,
+                                   STR("Whether this is from where it says it is cannot be checked "
+                                       "now; please try again later"));
+        return JUDGED_UNSURE;
+    }
+    if (dmarc->result != DMARC_FAIL)
         return JUDGED_GOOD;
     *out_reason = verdict_format(550, 7, 1,
                                  "Refused as the DMARC policy of %.*s demands: neither SPF nor "

@@ -4,7 +4,10 @@
 
 #define FOLD ";\r\n\t"
 
-enum { VALUE_MAX = 320 }; /* the longest address */
+enum {
+    VALUE_MAX = 320,      /* the longest address */
+    LINE_SHARED_MAX = 60, /* longer ones have a line of their own: none reaches 998 octets */
+};
 
 static bool is_plain(char c)
 {
@@ -37,7 +40,7 @@ static void add_property(struct buf *out, const char *name, struct str value)
 {
     if (value.len == 0 || value.len > VALUE_MAX)
         return;
-    buf_add_format(out, " %s=", name);
+    buf_add_format(out, "%s%s=", value.len > LINE_SHARED_MAX ? "\r\n\t" : " ", name);
     add_value(out, value);
 }
 

@@ -90,16 +90,19 @@ static int64_t greylist_pause(const struct keeper *keeper, struct str recipient)
                                           SETTING_GREYLIST);
 }
 
-/* While the primary is down nobody is sent away. */
-static bool primary_is_up(const struct keeper *keeper, struct str recipient)
+/* While the primary is down nobody is sent away; and the primary itself never. */
+static bool has_to_wait(const struct keeper *keeper, struct endpoint client, struct str recipient)
 {
     ptrdiff_t at = str_find_last(recipient, '@');
     struct route_status status;
 
-    return at >= 0 &&
-           schedule_status(keeper->schedule, str_skip(recipient, (size_t)at + 1),
-                           keeper_now(keeper), &status) &&
-           status.state == ROUTE_STATE_UP;
+    if (at < 0 || !schedule_status(keeper->schedule, str_skip(recipient, (size_t)at + 1),
+                                   keeper_now(keeper), &status))
+        return false;
+    for (uint32_t i = 0; i < status.target_count; i++)
+        if (endpoint_same_address(status.target[i].endpoint, client))
+            return false;
+    return status.state == ROUTE_STATE_UP;
 }
 
 static struct verdict greylist_check(struct keeper *keeper, struct endpoint client,
@@ -107,7 +110,7 @@ static struct verdict greylist_check(struct keeper *keeper, struct endpoint clie
 {
     int64_t wait_ms = 0;
 
-    if (!primary_is_up(keeper, message->recipient) ||
+    if (!has_to_wait(keeper, client, message->recipient) ||
         greylist_lets_in(keeper->greylist, client, message->sender, message->recipient, pause_ms,
                          keeper_now(keeper).mono_ms, &wait_ms))
         return verdict_make(250, 1, 5, STR("OK"));

@@ -221,7 +221,8 @@ static void log_judgement(const char *event, const struct checks *checks,
     buf_fini(&client);
 }
 
-/* Fills in what the envelope says of held back recipients. */
+/* Fills in what the envelope says of held back recipients. The reason is the first one's, unless
+ * somebody is unsure: then that is what is said. */
 static enum judgement judge(struct checks *checks, struct verdict *out_reason)
 {
     uint32_t count = checks->envelope.recipient_count;
@@ -235,7 +236,8 @@ static enum judgement judge(struct checks *checks, struct verdict *out_reason)
         }
         judgement[i] =
             policy_judge(checks->policy[i], checks->of_sender, checks->authentication, &reason);
-        if (judgement[i] != JUDGED_GOOD)
+        bool is_first = out_reason->fate == FATE_ACCEPT;
+        if (judgement[i] == JUDGED_UNSURE || (judgement[i] != JUDGED_GOOD && is_first))
             *out_reason = reason;
     }
     for (uint32_t i = 0; i < count; i++)

@@ -5,6 +5,7 @@
  * asked (verify/door.h), with what the DNS knows of the client. Nothing is told to the session from
  * within its own calls: all of this happens at the turn's end.
  */
+#include "base/log.h"
 #include "roles/receiver.h"
 
 enum { DOOR_DNS_WAIT_MS = 10 * SECOND_MS }; /* for all questions of a connection together */
@@ -73,7 +74,30 @@ static bool decide(struct connection *connection, const struct door_policy *poli
         dns_answers_add(&door->known, question, answer);
     }
     buf_fini(&room);
+    if (is_decided) { /* another domain may want to know something else, and has time of its own */
+        heap_remove(&connection->receiver->door_deadlines, &door->deadline);
+        door->is_late = false;
+    }
     return is_decided;
+}
+
+static bool is_too_many(const struct connection *connection)
+{
+    uint32_t limit = connection->receiver->process->config->smtp_recipients_per_minute;
+    return limit > 0 && connection->network->recipients > limit;
+}
+
+static void refuse(struct ask *ask, const struct verdict *verdict)
+{
+    struct buf client = { 0 };
+
+    endpoint_add_ip(&client, ask->connection->client);
+    log_info("recipient_refused", LOG_STR("client", buf_str(&client)),
+             LOG_STR("helo", buf_str(&ask->helo)), LOG_STR("from", buf_str(&ask->sender)),
+             LOG_STR("to", buf_str(&ask->recipient)), LOG_INT("code", verdict->code),
+             LOG_STR("text", verdict_text(verdict)));
+    buf_fini(&client);
+    ask->verdict = *verdict;
 }
 
 /* Is the verdict final? If not, something has been asked for. */
@@ -104,15 +128,13 @@ static bool pass_door(struct ask *ask)
     };
     if (!decide(connection, &policy->door, &client, &verdict))
         return false;
+    if (verdict.fate == FATE_ACCEPT && !client.is_trusted && is_too_many(connection))
+        verdict = verdict_make(450, 7, 1,
+                               STR("Too many recipients from your network within a "
+                                   "minute; please come back later"));
     if (verdict.fate != FATE_ACCEPT)
-        ask->verdict = verdict;
+        refuse(ask, &verdict);
     return true;
-}
-
-static bool is_too_many(const struct connection *connection)
-{
-    uint32_t limit = connection->receiver->process->config->smtp_recipients_per_minute;
-    return limit > 0 && connection->network->recipients > limit;
 }
 
 /* Has it an answer now? What was void meanwhile is asked after all. */
@@ -132,10 +154,6 @@ static bool settle(struct ask *ask)
         ask->verdict = *known;
         ask->has_verdict = true;
     }
-    if (is_too_many(connection))
-        ask->verdict = verdict_make(450, 7, 1,
-                                    STR("Too many recipients from your network within "
-                                        "a minute; please come back later"));
     return pass_door(ask);
 }
 

@@ -231,7 +231,7 @@ void receiver_tell_session(struct connection *connection, struct now now)
     if (connection->lost_verdict) {
         struct verdict verdict = lost_verdict();
         connection->lost_verdict = false;
-        forget_content(connection);
+        drop_content(connection);
         receive_content_answer(connection->session, connection->content_id, &verdict, now);
     }
 }

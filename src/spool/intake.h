@@ -7,8 +7,9 @@
  * one receiver's channel) and the receiver's ticket.
  *
  * Back-pressure: while the store's memory is above the budget, credit is given to
- * the oldest upload alone. That one always goes on, so that half-arrived uploads
- * cannot wait for each other for ever.
+ * the oldest upload alone. That one always goes on, or is complete and waits for the
+ * receiver's judgement, which ends by itself: so half-arrived uploads cannot wait for
+ * each other for ever, and no more than one is let in above the budget.
  */
 #pragma once
 

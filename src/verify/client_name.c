@@ -40,3 +40,25 @@ bool client_name_decide(struct endpoint client, const struct dns_answers *known,
     }
     return true;
 }
+
+static bool has_failed(const struct dns_answers *known, struct dns_question question)
+{
+    const struct dns_answer *answer = dns_answers_find(known, question);
+    return answer != NULL && answer->status == DNS_FAILED;
+}
+
+bool client_name_is_unsure(struct endpoint client, const struct dns_answers *known,
+                           struct buf *room)
+{
+    enum dns_type type = client.family == ENDPOINT_IP4 ? DNS_A : DNS_AAAA;
+
+    buf_reset(room);
+    dns_add_reverse_name(room, client);
+    struct dns_question question = { buf_str(room), DNS_PTR };
+    const struct dns_answer *names = dns_answers_find(known, question);
+    bool is_unsure = has_failed(known, question);
+
+    for (uint32_t i = 0; names != NULL && i < names->record_count && i < NAMES_TRIED_MAX; i++)
+        is_unsure |= has_failed(known, (struct dns_question){ names->record[i].name, type });
+    return is_unsure;
+}

@@ -12,3 +12,6 @@
  * question, whose name lives in `room`. */
 bool client_name_decide(struct endpoint client, const struct dns_answers *known, struct buf *room,
                         struct str *out_name, struct dns_question *out_question);
+/* No name was found: might an answer that did not come have shown one? */
+bool client_name_is_unsure(struct endpoint client, const struct dns_answers *known,
+                           struct buf *room);

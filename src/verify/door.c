@@ -69,12 +69,6 @@ static bool greets_wrongly(const struct door_policy *policy, const struct door_c
 
 /* ---- the reverse name ---- */
 
-static bool has_failed(const struct dns_answers *known, struct dns_question question)
-{
-    const struct dns_answer *answer = dns_answers_find(known, question);
-    return answer != NULL && answer->status == DNS_FAILED;
-}
-
 /* As client_name_decide(), with the verdict on a client that has none (RFC 7372 3.3). */
 static bool decide_name(const struct door_client *client, const struct dns_answers *known,
                         struct buf *room, struct verdict *out_verdict,
@@ -86,9 +80,7 @@ static bool decide_name(const struct door_client *client, const struct dns_answe
         return false;
     if (name.len > 0)
         return true;
-    buf_reset(room);
-    dns_add_reverse_name(room, client->endpoint);
-    if (has_failed(known, (struct dns_question){ buf_str(room), DNS_PTR }))
+    if (client_name_is_unsure(client->endpoint, known, room))
         *out_verdict = verdict_make(450, 7, 25,
                                     STR("The name of your address cannot be looked up "
                                         "now; please try again later"));
@@ -112,12 +104,13 @@ static void make_name(const struct door_client *client, const struct config_dnsb
     buf_add(room, dnsbl->zone);
 }
 
-/* 127.255.255.0/24 is what lists say to those who ask in a way they do not like. */
+/* Other answers, such as those in 127.255.255.0/24, are about who asks. */
 static bool is_listed(const struct config_dnsbl *dnsbl, const struct dns_answer *answer)
 {
     for (uint32_t i = 0; answer->status == DNS_FOUND && i < answer->record_count; i++) {
         const uint8_t *octet = answer->record[i].address.address;
-        if (octet[0] == 127 && octet[1] != 255 && octet[3] >= dnsbl->low && octet[3] <= dnsbl->high)
+        if (octet[0] == 127 && octet[1] == 0 && octet[2] == 0 && octet[3] >= dnsbl->low &&
+            octet[3] <= dnsbl->high)
             return true;
     }
     return false;

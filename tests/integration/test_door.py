@@ -39,6 +39,7 @@ def test_who_greets_as_us_is_refused(node):
     for helo in ("mx2.example.net", "EXAMPLE.ORG"):
         code, text = answer_to(there, helo=helo)
         assert code == 550 and "name of ours" in str(text)
+    assert 'recipient_refused client=127.0.0.77 helo=EXAMPLE.ORG' in there.text()
     assert answer_to(there, helo="halfname")[0] == 250
     there.cli("domain", "set", "example.org", "--set", "helo-check=strict")
     assert answer_to(there, helo="halfname")[0] == 550

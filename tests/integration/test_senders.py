@@ -5,6 +5,7 @@ import re
 import smtplib
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -142,6 +143,18 @@ def test_a_seal_of_ours_convinces_others(holdfast, dns, key, recorder, state):
     assert content.startswith(b"ARC-Seal: ")
 
 
+def test_an_unusable_key_costs_no_mail(holdfast, dns, recorder, state):
+    (state / "key.pem").write_text("this is no key\n")
+    primary = recorder()
+    there = holdfast({}, dns=f'servers = {{"{dns.endpoint}"}}', sections=(
+        f'sign {{ domain = "example.net" selector = "test" key = "{state / "key.pem"}" }}'))
+    there.add("example.org", primary.endpoint, arc_seal="yes")
+    there.send(letter(), sender=SENDER, source=ALLOWED)
+    content = primary.wait_for(1)
+    assert not fields(content, "arc-seal") and "spf=pass" in fields(content)[0]
+    assert "sign_key_unusable" in there.text() and "not_sealed" in there.text()
+
+
 def test_what_dmarc_rejects_is_refused(node):
     code, text = refusal(node(), source=STRANGER)
     assert code == 550 and text.startswith("5.7.1") and "DMARC" in text
@@ -229,6 +242,54 @@ def test_or_if_the_domain_does_not_mind(node):
 
 
 # ---- a DNS that does not answer ----
+
+
+@pytest.mark.timeout(180 * peers.SLOWER)
+@pytest.mark.parametrize("sender", ["x@attacker.example", "x@sender.example"])
+def test_a_slow_dns_is_no_way_around_dmarc(holdfast, dns, key, sender):
+    """Somebody else's From, and signatures whose keys are at name servers that keep silent: what
+    the From domain wants is known all the same."""
+    dkim = pytest.importorskip("dkim")
+    slow = Forwarder(dns, b"attacker")
+    data = letter()
+    for number in range(3):
+        data = dkim.sign(data, f"s{number}".encode(), b"attacker.example", key[0],
+                         include_headers=[b"from"]) + data
+    there = holdfast({"example.org": "127.0.0.1:1"}, dns=f'servers = {{"{slow.endpoint}"}}')
+    code, text = refusal(there, data=data, sender=sender, source=STRANGER)
+    slow.stop()
+    assert code == 550 and "DMARC" in text
+    assert there.held() == 0
+
+
+class Forwarder:
+    """Hands questions to a name server, and drops those with a word in them."""
+
+    def __init__(self, server, word):
+        self.server, self.word = server, word
+        self.socket = socket.socket(type=socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.endpoint = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                question, client = self.socket.recvfrom(4096)
+                if not question:
+                    return
+                if self.word in question.lower():
+                    continue
+                with socket.socket(type=socket.SOCK_DGRAM) as asking:
+                    asking.settimeout(2)
+                    asking.sendto(question, (self.server.address, self.server.port))
+                    self.socket.sendto(asking.recv(65535), client)
+            except OSError:
+                continue
+
+    def stop(self):
+        with socket.socket(type=socket.SOCK_DGRAM) as last:
+            last.sendto(b"", self.socket.getsockname())
 
 
 @pytest.mark.timeout(120 * peers.SLOWER)

@@ -105,7 +105,8 @@ static void fill_page(struct commit *commit)
         add_part(commit, (void *)(uintptr_t)zeros, (size_t)(PAGE_SIZE - end % PAGE_SIZE));
 }
 
-/* In files that may be gone by now; then nobody needs it. */
+/* In files that may be gone by now; then nobody needs it. Nothing else has been written by this
+ * start, so a file that gets its next name meanwhile holds nothing newer. */
 static int write_unsure(const struct commit *commit)
 {
     const struct disk_driver *disk = commit->disk->driver;

@@ -105,6 +105,13 @@ static void dmarc_and_spf_are_the_domains_to_judge(void **state)
     (void)state;
     assert_int_equal(policy_judge(&policy, &nobodys, one, &reason), JUDGED_TO_REFUSE);
     assert_int_equal(policy_judge(&policy, &nobodys, other, &reason), JUDGED_GOOD);
+    one->results.dmarc.result = DMARC_TEMPERROR; /* what may prove it did not come */
+    assert_int_equal(policy_judge(&policy, &nobodys, one, &reason), JUDGED_UNSURE);
+    assert_int_equal(reason.code, 451);
+    one->results.dmarc.wanted = DMARC_POLICY_NONE; /* the policy itself did not */
+    assert_int_equal(policy_judge(&policy, &nobodys, one, &reason), JUDGED_GOOD);
+    one->results.dmarc.result = DMARC_FAIL;
+    one->results.dmarc.wanted = DMARC_POLICY_REJECT;
     policy.dmarc_reject = ACTION_HOLD;
     assert_int_equal(policy_judge(&policy, &nobodys, one, &reason), JUDGED_TO_HOLD);
     policy.dmarc_reject = ACTION_TAG;

@@ -139,6 +139,16 @@ static void repeats_nothing_long(void **state)
     results_add_field(&field, &results);
     for (size_t i = 0; i < field.len; i++)
         assert_true((unsigned char)field.ptr[i] < 0x7f);
+    buf_reset(&field);
+    buf_reset(&identity);
+    for (int i = 0; i < 320; i++)
+        buf_add_byte(&identity, '"'); /* becomes twice as long */
+    dkim.verdict[0].identity = dkim.verdict[0].algorithm = buf_str(&identity);
+    dkim.verdict[0].selector = dkim.verdict[0].domain = str_first(buf_str(&identity), 253);
+    results_add_field(&field, &results);
+    struct str line;
+    for (struct str rest = buf_str(&field); str_cut(&rest, '\n', &line);)
+        assert_true(line.len < 998);
     buf_fini(&field);
     buf_fini(&identity);
 }

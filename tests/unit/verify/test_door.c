@@ -126,6 +126,11 @@ static void may_want_a_reverse_name(void **state)
         { 0 },
     };
     static const struct record dead[] = { { "1.2.0.192.in-addr.arpa", DNS_PTR, NULL }, { 0 } };
+    static const struct record unsure[] = {
+        { "1.2.0.192.in-addr.arpa", DNS_PTR, "mail.client.example" },
+        { "mail.client.example", DNS_A, NULL },
+        { 0 },
+    };
     static const struct record nothing[] = { { 0 } };
     struct door_policy policy = { .needs_reverse_name = true };
     struct door_client client = client_from("192.0.2.1", "client.example");
@@ -136,6 +141,7 @@ static void may_want_a_reverse_name(void **state)
     assert_int_equal(decide(&policy, &client, astray, &asked), 550);
     assert_int_equal(decide(&policy, &client, nothing, &asked), 550);
     assert_int_equal(decide(&policy, &client, dead, &asked), 450);
+    assert_int_equal(decide(&policy, &client, unsure, &asked), 450);
     policy.needs_reverse_name = false;
     assert_int_equal(decide(&policy, &client, nothing, &asked), 250);
     assert_int_equal(asked, 0);
@@ -157,6 +163,7 @@ static void adds_up_blocklists(void **state)
         { "127.0.0.2", "127.0.0.4", 3, 554 },
         { "127.0.0.12", "", 1, 250 },      /* out of its range */
         { "127.255.255.254", "", 1, 250 }, /* "do not ask like this" */
+        { "127.5.0.2", "", 1, 250 },       /* another kind of answer */
         { "192.0.2.7", "", 1, 250 },
         { NULL, "127.0.0.2", 1, 554 },
         { NULL, NULL, 1, 250 },
