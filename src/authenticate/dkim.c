@@ -63,7 +63,7 @@ static const char *examine(const struct signature *signature, int64_t now_s)
 
 static void describe(struct dkim *dkim, unsigned i)
 {
-    const struct signature *signature = &dkim->signature[i];
+    const struct signature *signature = dkim->signature[i];
     struct dkim_verdict *verdict = &dkim->verdict[i];
     struct buf start = { 0 };
 
@@ -80,8 +80,9 @@ static void take(struct dkim *dkim, const struct header_field *field, int64_t no
                  struct body_hashes *hashes)
 {
     unsigned i = dkim->count++;
-    struct signature *signature = &dkim->signature[i];
+    struct signature *signature = arena_new(&dkim->arena, sizeof *signature);
 
+    dkim->signature[i] = signature;
     const char *why = signature_parse_common(field, &dkim->arena, signature);
     if (why == NULL)
         why = signature_parse_message(signature, &dkim->arena);
@@ -132,7 +133,7 @@ static bool judge(struct dkim *dkim, unsigned i, const struct body_hashes *hashe
         [SIGNATURE_TEMPERROR] = DKIM_TEMPERROR,
         [SIGNATURE_PERMERROR] = DKIM_PERMERROR,
     };
-    const struct signature *signature = &dkim->signature[i];
+    const struct signature *signature = dkim->signature[i];
     struct dkim_key key = { 0 };
     struct buf data = { 0 };
     const char *why = compare_body(signature, hashes->item[signature->body]);
@@ -163,7 +164,7 @@ bool dkim_decide(struct dkim *dkim, const struct body_hashes *hashes,
         if (dkim->is_decided[i] || judge(dkim, i, hashes, known))
             continue;
         buf_reset(room);
-        signature_add_key_name(&dkim->signature[i], room);
+        signature_add_key_name(dkim->signature[i], room);
         *out_question = (struct dns_question){ buf_str(room), DNS_TXT };
         return false;
     }

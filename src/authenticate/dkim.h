@@ -35,7 +35,7 @@ struct dkim_verdict {
 struct dkim {
     struct arena arena;
     const struct header *header;
-    struct signature signature[DKIM_SIGNATURES_MAX];
+    struct signature *signature[DKIM_SIGNATURES_MAX]; /* in the arena */
     struct dkim_verdict verdict[DKIM_SIGNATURES_MAX];
     bool is_decided[DKIM_SIGNATURES_MAX];
     unsigned count;

@@ -40,7 +40,9 @@ static void add_property(struct buf *out, const char *name, struct str value)
 {
     if (value.len == 0 || value.len > VALUE_MAX)
         return;
-    buf_add_format(out, "%s%s=", value.len > LINE_SHARED_MAX ? "\r\n\t" : " ", name);
+    buf_add(out, value.len > LINE_SHARED_MAX ? STR("\r\n\t") : STR(" "));
+    buf_add(out, str_from(name));
+    buf_add_byte(out, '=');
     add_value(out, value);
 }
 
@@ -55,9 +57,17 @@ static void add_reason(struct buf *out, struct str why)
     buf_add_byte(out, '"');
 }
 
+static void add_result(struct buf *out, const char *method, const char *result)
+{
+    buf_add(out, STR(FOLD));
+    buf_add(out, str_from(method));
+    buf_add_byte(out, '=');
+    buf_add(out, str_from(result));
+}
+
 static void add_spf(struct buf *out, const struct results *results)
 {
-    buf_add_format(out, FOLD "spf=%s", spf_result_name(results->spf.result));
+    add_result(out, "spf", spf_result_name(results->spf.result));
     if (results->sender.len > 0)
         add_property(out, "smtp.mailfrom", results->sender);
     else
@@ -66,7 +76,7 @@ static void add_spf(struct buf *out, const struct results *results)
 
 static void add_signature(struct buf *out, const struct dkim_verdict *verdict)
 {
-    buf_add_format(out, FOLD "dkim=%s", dkim_result_name(verdict->result));
+    add_result(out, "dkim", dkim_result_name(verdict->result));
     if (verdict->key_bits > 0)
         buf_add_format(out, " (%u-bit key%s)", verdict->key_bits,
                        verdict->is_testing ? ", testing" : "");
@@ -82,7 +92,7 @@ static void add_dmarc(struct buf *out, const struct results *results)
 {
     const struct dmarc_verdict *verdict = &results->dmarc;
 
-    buf_add_format(out, FOLD "dmarc=%s", dmarc_result_name(verdict->result));
+    add_result(out, "dmarc", dmarc_result_name(verdict->result));
     if (verdict->record_domain.len > 0)
         buf_add_format(out, " (p=%s)", dmarc_policy_name(verdict->published));
     add_property(out, "header.from", results->author);
@@ -90,7 +100,7 @@ static void add_dmarc(struct buf *out, const struct results *results)
 
 static void add_arc(struct buf *out, const struct arc *arc)
 {
-    buf_add_format(out, FOLD "arc=%s", arc_result_name(arc->result));
+    add_result(out, "arc", arc_result_name(arc->result));
     if (arc->result == ARC_PASS)
         buf_add_format(out, " (i=%u)", arc->count);
     add_reason(out, str_from(arc->why));
