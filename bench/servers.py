@@ -179,6 +179,12 @@ class Holdfast(Server):
         self.log_file().unlink(missing_ok=True)
 
 
+class Unchecked(Holdfast):
+    name = "unchecked"
+    about = "holdfast without SPF, DKIM, DMARC and ARC, which none of the others asks about here"
+    settings = ("check-senders=no", "own-sender=tag")
+
+
 class Unpacked(Server):
     """One that runs in a namespace of its own."""
 
@@ -367,4 +373,4 @@ begin retry
         self.again("exim4", "-qff")
 
 
-ALL = {kind.name: kind for kind in (Floor, Holdfast, Postfix, OpenSmtpd, Exim)}
+ALL = {kind.name: kind for kind in (Floor, Holdfast, Unchecked, Postfix, OpenSmtpd, Exim)}
