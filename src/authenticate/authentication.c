@@ -38,6 +38,7 @@ void authentication_free(struct authentication *authentication)
     dkim_fini(&authentication->dkim);
     arc_fini(&authentication->arc);
     body_hashes_fini(&authentication->hashes);
+    body_hashes_fini(&authentication->new_hashes);
     dns_answers_fini(&authentication->known);
     buf_fini(&authentication->spf_room);
     arena_fini(&authentication->arena);
@@ -64,14 +65,27 @@ void authentication_header(struct authentication *authentication, struct str hea
     buf_fini(&author);
 }
 
+static struct body_hashes *hashes_now(struct authentication *authentication)
+{
+    return authentication->has_new_body ? &authentication->new_hashes : &authentication->hashes;
+}
+
 void authentication_body(struct authentication *authentication, struct str bytes)
 {
-    body_hashes_add(&authentication->hashes, bytes);
+    body_hashes_add(hashes_now(authentication), bytes);
 }
 
 void authentication_end(struct authentication *authentication)
 {
-    body_hashes_end(&authentication->hashes);
+    body_hashes_end(hashes_now(authentication));
+}
+
+void authentication_body_anew(struct authentication *authentication)
+{
+    body_hashes_fini(&authentication->new_hashes);
+    authentication->has_new_body = true;
+    if (authentication->sealed_hash >= 0)
+        (void)body_hashes_want(&authentication->new_hashes, CANONICAL_RELAXED, UINT64_MAX);
 }
 
 void authentication_answer(struct authentication *authentication, struct dns_question question,
@@ -216,7 +230,9 @@ bool authentication_add_seal(const struct authentication *authentication,
 
     if (authentication->sealed_hash < 0)
         return false;
-    const struct body_hash *hash = authentication->hashes.item[authentication->sealed_hash];
+    const struct body_hash *hash = authentication->has_new_body
+                                       ? authentication->new_hashes.item[0]
+                                       : authentication->hashes.item[authentication->sealed_hash];
     add_sealed_names(header, &names);
     results_add_value(&results, &authentication->results);
     struct signing signing = {

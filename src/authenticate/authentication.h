@@ -28,6 +28,8 @@ struct authentication {
     struct dns_answers known;
     struct header header;
     struct body_hashes hashes;
+    struct body_hashes new_hashes; /* of a body that has taken the old one's place */
+    bool has_new_body;
     struct buf spf_room; /* where its verdict's texts live */
     bool has_spf;
     bool knows_policy; /* what the author's domain wants has been asked for, first of all */
@@ -45,6 +47,9 @@ void authentication_free(struct authentication *authentication);
 void authentication_header(struct authentication *authentication, struct str header);
 void authentication_body(struct authentication *authentication, struct str bytes);
 void authentication_end(struct authentication *authentication); /* of the body */
+/* After the decision: another body takes its place, and follows as the first did; it is what a seal
+ * is about. */
+void authentication_body_anew(struct authentication *authentication);
 /* True: `results` are there. False: the next question, whose name lives in `room`. */
 bool authentication_decide(struct authentication *authentication, struct buf *room,
                            struct dns_question *out_question);

@@ -2,7 +2,7 @@
 /* author.h: the domain that a message says it is from: that of the From field (RFC 5322 3.6.2). */
 #pragma once
 
-#include "authenticate/header.h"
+#include "wire/header.h"
 #include "base/buf.h"
 
 enum author_state {

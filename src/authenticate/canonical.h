@@ -2,7 +2,7 @@
 /* canonical.h: what a signature is really about (RFC 6376 3.4). */
 #pragma once
 
-#include "authenticate/header.h"
+#include "wire/header.h"
 #include "base/buf.h"
 
 enum canonical { CANONICAL_SIMPLE, CANONICAL_RELAXED };

@@ -88,10 +88,10 @@ static bool take_step(struct organisation *found, struct str name, struct str be
     return found->is_sure;
 }
 
-/* As libpsl wants it. NULL: too long for a name. */
+/* As libpsl wants it. NULL: too long for a name, or none. */
 static const char *terminated(struct str name, char room[DOMAIN_SIZE_MAX + 1])
 {
-    if (name.len > DOMAIN_SIZE_MAX)
+    if (name.len == 0 || name.len > DOMAIN_SIZE_MAX)
         return NULL;
     memcpy(room, name.ptr, name.len);
     room[name.len] = '\0';

@@ -149,15 +149,3 @@ enum judgement policy_judge(const struct policy *policy, const struct policy *of
         judgement = judge_dmarc(policy, authentication, out_reason);
     return judgement;
 }
-
-enum judgement policy_combine(const enum judgement *judgement, uint32_t count)
-{
-    bool all_refuse = count > 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (judgement[i] == JUDGED_UNSURE)
-            return JUDGED_UNSURE;
-        all_refuse = all_refuse && judgement[i] == JUDGED_TO_REFUSE;
-    }
-    return all_refuse ? JUDGED_TO_REFUSE : JUDGED_GOOD;
-}

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* policy.h: what becomes of a message after what was found out about its sender.
- *
- * Each protected domain has its own policy; a message may be for several. It is refused only if
- * every one of them refuses it: otherwise those that would refuse have it held back until somebody
- * has looked at it, for SMTP knows one answer to a content (RFC 5321 4.1.1.4), and mail that was
- * taken is never bounced for its content (SPEC A8).
+/* policy.h: what a domain wants done about a message after what was found out about its sender.
  *
  * Three things speak against a message, in this order: a stranger who gives a protected domain as
  * its sender (SPEC R9), an SPF failure, and a From domain whose DMARC policy says reject.
@@ -13,7 +8,7 @@
 
 #include "authenticate/authentication.h"
 #include "config/settings.h"
-#include "mail/verdict.h"
+#include "mail/judgement.h"
 
 enum { POLICY_PRIMARIES_MAX = 16 };
 
@@ -32,14 +27,9 @@ bool policy_is_primary(const struct policy *policy, struct endpoint client); /* 
 void policy_encode(struct buf *out, const struct policy *policy);
 bool policy_decode(struct cursor *cursor, struct policy *out_policy);
 
-enum judgement { JUDGED_GOOD, JUDGED_TO_HOLD, JUDGED_TO_REFUSE, JUDGED_UNSURE };
-
 /* What a recipient's domain wants done; `of_sender` is the policy of the domain in MAIL FROM, with
  * is_protected false if it is none of ours. UNSURE: the DNS did not answer what decides it. The
  * reason is set unless it is GOOD. */
 enum judgement policy_judge(const struct policy *policy, const struct policy *of_sender,
                             const struct authentication *authentication,
                             struct verdict *out_reason);
-/* Of all recipients' judgements, what becomes of the message: GOOD (take it, and hold back what is
- * TO_HOLD or TO_REFUSE), TO_REFUSE or UNSURE (refuse all, for good or for now). */
-enum judgement policy_combine(const enum judgement *judgement, uint32_t count);

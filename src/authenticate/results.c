@@ -173,12 +173,8 @@ bool results_claims(struct str value, struct str authserv_id)
     return claims;
 }
 
-void results_add_others(struct buf *out, const struct header *header, struct str authserv_id)
+bool results_are_forged(const struct header_field *field, struct str authserv_id)
 {
-    for (uint32_t i = 0; i < header->count; i++) {
-        const struct header_field *field = &header->field[i];
-        if (!header_is(field, STR("Authentication-Results")) ||
-            !results_claims(field->value, authserv_id))
-            buf_add(out, field->raw);
-    }
+    return header_is(field, STR("Authentication-Results")) &&
+           results_claims(field->value, authserv_id);
 }

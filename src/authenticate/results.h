@@ -24,7 +24,7 @@ struct results {
 void results_add_value(struct buf *out, const struct results *results);
 /* The whole field, with CRLF. */
 void results_add_field(struct buf *out, const struct results *results);
-/* The header without the fields that claim to be ours. */
-void results_add_others(struct buf *out, const struct header *header, struct str authserv_id);
+/* Is this such a field, and claims to be ours? */
+bool results_are_forged(const struct header_field *field, struct str authserv_id);
 /* Does this field claim to be written by `authserv_id` (5)? Then nobody behind us may see it. */
 bool results_claims(struct str value, struct str authserv_id);

@@ -5,7 +5,7 @@
 
 #include "authenticate/body_hash.h"
 #include "authenticate/dkim_key.h"
-#include "authenticate/header.h"
+#include "wire/header.h"
 #include "authenticate/tag_list.h"
 #include "wire/dns.h"
 

@@ -85,7 +85,7 @@ static void add_settings(enum language language, struct buf *out)
         buf_reset(&range);
         setting_add_range(&range, (enum setting)i);
         buf_add(&range, STR(", "));
-        setting_add_text(&range, (enum setting)i, rule->fallback);
+        setting_add_text(&range, (enum setting)i, NULL, NULL);
         buf_add_format(out, "  %-20s %.*s\n  %20s   %s\n", rule->name, STR_FMT(buf_str(&range)), "",
                        text_in(language, rule->help));
     }

@@ -111,6 +111,12 @@ const struct text_pair text_de[] = {
       "ab diesem Gewicht auf Sperrlisten wird ein Client abgewiesen; 0: nie" },
     { "how long a stranger is sent away for while the primary is up; 0s: not at all",
       "wie lange ein Fremder warten muss, solange der Hauptserver da ist; 0s: gar nicht" },
+    { "what is done when a filter refuses the mail",
+      "was geschieht, wenn ein Filter die Mail ablehnt" },
+    { "what is done when a filter does not answer",
+      "was geschieht, wenn ein Filter nicht antwortet" },
+    { "filters (milters) that see the mail, in this order; see filter",
+      "Filter (Milter), die die Mail sehen, in dieser Reihenfolge; siehe filter" },
 
     /* help */
     { "usage", "Aufruf" },

@@ -98,6 +98,21 @@ static void check_sign(struct checking *checking)
                      "key = … } too");
 }
 
+/* A name without a socket would be a filter that is always gone. */
+static void check_filters(struct checking *checking)
+{
+    const struct config *config = checking->config;
+    struct str names = setting_text(NULL, &config->defaults, SETTING_FILTERS);
+    struct str name = STR_NONE;
+
+    while (str_cut(&names, ',', &name))
+        if (name.len > 0 && config_find_milter(config, name) == NULL)
+            config_error(checking->problems, checking->name, LINE(checking, filter_milters),
+                         "defaults: there is no filter %.*s; write filter { milters = "
+                         "{\"%.*s=unix:/PATH\"} } too",
+                         STR_FMT(name), STR_FMT(name));
+}
+
 static void check_retry(struct checking *checking)
 {
     const struct domain_settings *defaults = &checking->config->defaults;
@@ -117,7 +132,7 @@ void config_check(struct str name, struct config *config, const struct config_li
 {
     static void (*const checks[])(struct checking *) = {
         check_hostname, check_control, check_listeners, check_sessions,
-        check_memory,   check_sign,    check_retry,
+        check_memory,   check_sign,    check_filters,   check_retry,
     };
     struct checking checking = { name, config, lines, problems };
 

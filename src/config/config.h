@@ -11,6 +11,7 @@
  *     dns   { servers = {"127.0.0.1:53"}  trust-anchor = "/usr/share/dns/root.key" }
  *     store { driver = "log" }
  *     smtp  { message-size = "50MB"  sessions = 1000 … }
+ *     filter { milters = {"rspamd=unix:/run/rspamd/milter.sock"} }
  *     schedule { probe-budget = 200 }
  *     defaults { hold = "5d"  … }
  *     log   { level = "info" }
@@ -54,6 +55,20 @@ enum { CONFIG_DNSBL_MAX = 16 };
 
 struct config_dnsbls {
     struct config_dnsbl item[CONFIG_DNSBL_MAX];
+    uint32_t count;
+};
+
+/* A filter that speaks the milter protocol: "NAME=unix:/PATH" or "NAME=ADDRESS:PORT". */
+struct config_milter {
+    struct str name;
+    struct str path;          /* of its socket; empty: */
+    struct endpoint endpoint; /* it listens there */
+};
+
+enum { CONFIG_MILTERS_MAX = 16 };
+
+struct config_milters {
+    struct config_milter item[CONFIG_MILTERS_MAX];
     uint32_t count;
 };
 
@@ -102,6 +117,9 @@ struct config {
     uint32_t smtp_recipients_per_minute;  /* of a client network; 0: no limit */
     struct config_dnsbls dnsbl_zones;
 
+    struct config_milters filter_milters;
+    int64_t filter_timeout; /* ms that one filter may take for one message; 30 s */
+
     struct domain_settings defaults;
     int64_t probe_budget; /* probes a second per node; 200 (P1) */
 
@@ -124,6 +142,8 @@ int config_load(const char *path, struct config **out_config, struct config_prob
 int config_load_text(struct str name, struct str text, struct config **out_config,
                      struct config_problems *problems);
 void config_free(struct config *config);
+/* NULL: there is no filter of that name. */
+const struct config_milter *config_find_milter(const struct config *config, struct str name);
 /* The effective configuration in the file's own syntax, every value spelled out. */
 void config_dump(const struct config *config, struct buf *out);
 

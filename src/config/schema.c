@@ -94,6 +94,11 @@ static const struct config_item items[] = {
     { "dnsbl", "zones", CONFIG_DNSBLS, AT(dnsbl_zones), .fallback = "",
       .help = "blocklists to ask: ZONE, ZONE=127.0.0.LOW-HIGH, ZONE*WEIGHT" },
 
+    { "filter", "milters", CONFIG_MILTERS, AT(filter_milters), .fallback = "",
+      .help = "filters to ask: NAME=unix:/PATH or NAME=ADDRESS:PORT; domains name them" },
+    { "filter", "timeout", CONFIG_DURATION, AT(filter_timeout), SECONDS(1), SECONDS(120), "30s",
+      .help = "time that one filter may take for one message" },
+
     { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
       .help = "probes of primaries a second, all together" },
 

@@ -27,6 +27,7 @@ enum config_type {
     CONFIG_ADDRESSES, /* struct config_endpoints, port 0 */
     CONFIG_ENDPOINTS, /* struct config_endpoints */
     CONFIG_DNSBLS,    /* struct config_dnsbls */
+    CONFIG_MILTERS,   /* struct config_milters */
     CONFIG_SETTING,   /* struct domain_settings, one of its values */
     CONFIG_TYPE_COUNT
 };

@@ -14,6 +14,7 @@
 static const char *const no_yes[] = { "no", "yes" };
 static const char *const helos[] = { "no", "own", "strict" };
 static const char *const actions[] = { "tag", "hold", "refuse" };
+static const char *const gones[] = { "tag", "hold", "defer" };
 
 /* clang-format off */
 static const struct setting_rule rules[SETTING_COUNT] = {
@@ -61,6 +62,12 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "clients whose blocklists weigh so much together are refused; 0: none are" },
     [SETTING_GREYLIST] = { "greylist", UNIT_DURATION, 0, HOURS(1), 0,
         "how long a stranger is sent away for while the primary is up; 0s: not at all" },
+    [SETTING_FILTER_REJECT] = { "filter-reject", UNIT_WORD, 0, ACTION_REFUSE, ACTION_REFUSE,
+        "what is done when a filter refuses the mail", actions },
+    [SETTING_FILTER_GONE] = { "filter-gone", UNIT_WORD, 0, GONE_DEFER, GONE_TAG,
+        "what is done when a filter does not answer", gones },
+    [SETTING_FILTERS] = { "filters", UNIT_NAMES, 0, 0, 0,
+        "filters (milters) that see the mail, in this order; see filter" },
 };
 /* clang-format on */
 
@@ -81,37 +88,87 @@ bool setting_from_name(struct str name, enum setting *out_setting)
     return false;
 }
 
-bool setting_parse(enum setting setting, struct str text, int64_t *out_value, struct buf *why)
+bool setting_is_text(enum setting setting)
 {
-    const struct setting_rule *rule = setting_rule(setting);
-    int64_t value;
-
-    if (rule->unit == UNIT_WORD) {
-        if (setting_word(setting, text, out_value))
-            return true;
-        buf_add_format(why, "%s must be one of ", rule->name);
-        setting_add_range(why, setting);
-        return false;
-    }
-    if (!unit_parse(rule->unit, text, &value)) {
-        buf_add_format(why, "%s must be %s", rule->name, unit_example(rule->unit));
-        return false;
-    }
-    if (value < rule->min || value > rule->max) {
-        buf_add_format(why, "%s must be between ", rule->name);
-        setting_add_text(why, setting, rule->min);
-        buf_add(why, STR(" and "));
-        setting_add_text(why, setting, rule->max);
-        return false;
-    }
-    *out_value = value;
-    return true;
+    return setting_rule(setting)->unit == UNIT_NAMES;
 }
 
-bool setting_word(enum setting setting, struct str text, int64_t *out_value)
+bool setting_put_number(struct domain_settings *settings, enum setting setting, int64_t value)
 {
     const struct setting_rule *rule = setting_rule(setting);
+    bool is_fine = !setting_is_text(setting) && value >= rule->min && value <= rule->max;
 
+    settings->value[setting] = is_fine ? value : 0;
+    settings->is_set[setting] = is_fine;
+    return is_fine;
+}
+
+/* ---- lists of names ---- */
+
+static bool is_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_')
+            return false;
+    return name.len > 0 && name.len <= SETTING_NAME_MAX;
+}
+
+static bool has_name(struct str list, struct str name)
+{
+    struct str one = STR_NONE;
+
+    while (str_cut(&list, ',', &one))
+        if (str_equals(one, name))
+            return true;
+    return false;
+}
+
+/* Without blanks; false if one is no name, is there twice, or they are too many. */
+static bool add_names(struct str text, struct buf *out)
+{
+    struct str one = STR_NONE;
+    unsigned count = 0;
+
+    if (str_equals_nocase(str_trim(text), STR("none")) || str_trim(text).len == 0)
+        return true;
+    while (str_cut(&text, ',', &one)) {
+        one = str_trim(one);
+        if (!is_name(one) || has_name(buf_str(out), one) || ++count > SETTING_NAMES_MAX)
+            return false;
+        buf_add(out, count > 1 ? STR(",") : STR(""));
+        buf_add(out, one);
+    }
+    return out->len <= SETTING_TEXT_MAX;
+}
+
+bool setting_put_text(struct domain_settings *settings, enum setting setting, struct str text)
+{
+    struct buf names = { 0 };
+    bool is_fine = setting_is_text(setting) && add_names(text, &names);
+
+    settings->is_set[setting] = is_fine;
+    if (is_fine) {
+        struct setting_text *to = &settings->text[setting - SETTING_FIRST_TEXT];
+        to->len = (uint8_t)names.len;
+        for (size_t i = 0; i < names.len; i++)
+            to->bytes[i] = names.ptr[i];
+    }
+    buf_fini(&names);
+    return is_fine;
+}
+
+/* ---- as people write it ---- */
+
+static void add_number(struct buf *out, const struct setting_rule *rule, int64_t value)
+{
+    if (rule->unit == UNIT_WORD)
+        buf_add(out, str_from(rule->words[value]));
+    else
+        unit_add_text(out, rule->unit, value);
+}
+
+static bool setting_word(const struct setting_rule *rule, struct str text, int64_t *out_value)
+{
     for (int64_t i = 0; i <= rule->max; i++) {
         if (!str_equals_nocase(text, str_from(rule->words[i])))
             continue;
@@ -121,29 +178,69 @@ bool setting_word(enum setting setting, struct str text, int64_t *out_value)
     return false;
 }
 
+static bool parse_number(struct domain_settings *settings, enum setting setting, struct str text,
+                         struct buf *why)
+{
+    const struct setting_rule *rule = setting_rule(setting);
+    int64_t value = 0;
+
+    if (rule->unit == UNIT_WORD ? !setting_word(rule, text, &value)
+                                : !unit_parse(rule->unit, text, &value)) {
+        if (rule->unit != UNIT_WORD) {
+            buf_add_format(why, "%s must be %s", rule->name, unit_example(rule->unit));
+            return false;
+        }
+        buf_add_format(why, "%s must be one of ", rule->name);
+        setting_add_range(why, setting);
+        return false;
+    }
+    if (setting_put_number(settings, setting, value))
+        return true;
+    buf_add_format(why, "%s must be between ", rule->name);
+    add_number(why, rule, rule->min);
+    buf_add(why, STR(" and "));
+    add_number(why, rule, rule->max);
+    return false;
+}
+
+bool setting_parse(struct domain_settings *settings, enum setting setting, struct str text,
+                   struct buf *why)
+{
+    settings->is_set[setting] = false;
+    settings->value[setting] = 0;
+    if (!setting_is_text(setting))
+        return parse_number(settings, setting, text, why);
+    if (setting_put_text(settings, setting, text))
+        return true;
+    buf_add_format(why, "%s must be ", setting_rule(setting)->name);
+    setting_add_range(why, setting);
+    return false;
+}
+
 void setting_add_range(struct buf *out, enum setting setting)
 {
     const struct setting_rule *rule = setting_rule(setting);
 
-    if (rule->unit != UNIT_WORD) {
-        setting_add_text(out, setting, rule->min);
+    switch (rule->unit) {
+    case UNIT_NAMES:
+        buf_add_format(out, "none, or at most %d names with commas between them",
+                       SETTING_NAMES_MAX);
+        break;
+    case UNIT_WORD:
+        for (int64_t i = 0; i <= rule->max; i++)
+            buf_add_format(out, "%s%s", i > 0 ? ", " : "", rule->words[i]);
+        break;
+    case UNIT_NUMBER:
+    case UNIT_DURATION:
+    case UNIT_BYTES:
+        add_number(out, rule, rule->min);
         buf_add(out, STR(" … "));
-        setting_add_text(out, setting, rule->max);
-        return;
+        add_number(out, rule, rule->max);
+        break;
     }
-    for (int64_t i = 0; i <= rule->max; i++)
-        buf_add_format(out, "%s%s", i > 0 ? ", " : "", rule->words[i]);
 }
 
-void setting_add_text(struct buf *out, enum setting setting, int64_t value)
-{
-    const struct setting_rule *rule = setting_rule(setting);
-
-    if (rule->unit == UNIT_WORD)
-        buf_add(out, str_from(rule->words[value]));
-    else
-        unit_add_text(out, rule->unit, value);
-}
+/* ---- what is in effect ---- */
 
 int64_t setting_value(const struct domain_settings *domain, const struct domain_settings *defaults,
                       enum setting setting)
@@ -153,4 +250,27 @@ int64_t setting_value(const struct domain_settings *domain, const struct domain_
     if (defaults != NULL && defaults->is_set[setting])
         return defaults->value[setting];
     return setting_rule(setting)->fallback;
+}
+
+struct str setting_text(const struct domain_settings *domain,
+                        const struct domain_settings *defaults, enum setting setting)
+{
+    const struct domain_settings *from =
+        domain != NULL && domain->is_set[setting] ? domain : defaults;
+
+    if (from == NULL || !from->is_set[setting])
+        return STR("");
+    const struct setting_text *text = &from->text[setting - SETTING_FIRST_TEXT];
+    return str_of(text->bytes, text->len);
+}
+
+void setting_add_text(struct buf *out, enum setting setting, const struct domain_settings *domain,
+                      const struct domain_settings *defaults)
+{
+    if (!setting_is_text(setting)) {
+        add_number(out, setting_rule(setting), setting_value(domain, defaults, setting));
+        return;
+    }
+    struct str text = setting_text(domain, defaults, setting);
+    buf_add(out, text.len > 0 ? text : STR("none"));
 }

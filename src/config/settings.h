@@ -37,9 +37,16 @@ enum setting {
     SETTING_REVERSE_DNS,      /* reverse-dns; no, needed (R8) */
     SETTING_DNSBL_THRESHOLD,  /* dnsbl-threshold: weights from which a client is refused; 0 … 100, 1 */
     SETTING_GREYLIST,         /* greylist: pause before a stranger is let in, ms; 0 … 1 h, 0 (R8) */
-    SETTING_COUNT
+    SETTING_FILTER_REJECT,    /* filter-reject: an action; refuse (A8) */
+    SETTING_FILTER_GONE,      /* filter-gone: when a filter does not answer; tag, hold, defer */
+    SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
+    SETTING_COUNT,
+    SETTING_FIRST_TEXT = SETTING_FILTERS
 };
 /* clang-format on */
+
+/* What is done with mail that a filter could not look at. */
+enum setting_gone { GONE_TAG, GONE_HOLD, GONE_DEFER };
 
 /* Which greetings are refused: none, those with a name of ours, those too that are no full name. */
 enum setting_helo { HELO_ANY, HELO_NOT_OURS, HELO_STRICT };
@@ -47,12 +54,21 @@ enum setting_helo { HELO_ANY, HELO_NOT_OURS, HELO_STRICT };
 /* What is done about a message that the sender's domain does not stand behind. */
 enum setting_action { ACTION_TAG, ACTION_HOLD, ACTION_REFUSE };
 
-struct domain_settings {
-    int64_t value[SETTING_COUNT];
-    bool is_set[SETTING_COUNT];
+enum { SETTING_TEXT_MAX = 200, SETTING_NAMES_MAX = 8, SETTING_NAME_MAX = 32 };
+
+struct setting_text {
+    uint8_t len;
+    char bytes[SETTING_TEXT_MAX];
 };
 
-enum setting_unit { UNIT_NUMBER, UNIT_DURATION, UNIT_BYTES, UNIT_WORD };
+struct domain_settings {
+    int64_t value[SETTING_COUNT]; /* 0 of those that are texts */
+    bool is_set[SETTING_COUNT];
+    struct setting_text text[SETTING_COUNT - SETTING_FIRST_TEXT];
+};
+
+/* NAMES is a text: names with commas between them, in order; "none". */
+enum setting_unit { UNIT_NUMBER, UNIT_DURATION, UNIT_BYTES, UNIT_WORD, UNIT_NAMES };
 
 struct setting_rule {
     const char *name;
@@ -64,16 +80,25 @@ struct setting_rule {
 
 const struct setting_rule *setting_rule(enum setting setting);
 bool setting_from_name(struct str name, enum setting *out_setting);
-/* "5d", "90s", "1h30m", "20", "10MB"; false if malformed or out of bounds. The reason, for people
- * ("hold must be between 1h and 90d"), is added to *why. */
-bool setting_parse(enum setting setting, struct str text, int64_t *out_value, struct buf *why);
-/* UNIT_WORD: the value of a word; false if it is none. */
-bool setting_word(enum setting setting, struct str text, int64_t *out_value);
-void setting_add_range(struct buf *out, enum setting setting); /* "1h … 90d", "tag, hold, refuse" */
-void setting_add_text(struct buf *out, enum setting setting, int64_t value); /* "5d" */
+bool setting_is_text(enum setting setting);
+/* "5d", "90s", "1h30m", "20", "10MB"; false if malformed or out of bounds: then it is not set, and
+ * the reason, for people ("hold must be between 1h and 90d"), is added to *why. */
+bool setting_parse(struct domain_settings *settings, enum setting setting, struct str text,
+                   struct buf *why);
+/* A number, or a text as setting_text() gives it, from the disk or a channel; false: out of bounds.
+ */
+bool setting_put_number(struct domain_settings *settings, enum setting setting, int64_t value);
+bool setting_put_text(struct domain_settings *settings, enum setting setting, struct str text);
+void setting_add_range(struct buf *out, enum setting setting); /* "1h … 90d", "tag, hold" */
 /* The domain's value, else the node's default, else the table's. Either may be NULL. */
 int64_t setting_value(const struct domain_settings *domain, const struct domain_settings *defaults,
                       enum setting setting);
+/* Of a text: "rspamd,clamav"; empty for none. Lives as long as the settings. */
+struct str setting_text(const struct domain_settings *domain,
+                        const struct domain_settings *defaults, enum setting setting);
+/* The same as people write it: "5d", "none". */
+void setting_add_text(struct buf *out, enum setting setting, const struct domain_settings *domain,
+                      const struct domain_settings *defaults);
 
 /* Durations elsewhere ("--hold 5d", "--until 2h"): s m h d w, combined from large to small. */
 bool duration_parse(struct str text, int64_t *out_ms);

@@ -29,4 +29,4 @@ extern const struct value_type value_mailbox, value_word, value_path, value_doma
 /* value_number.c */
 extern const struct value_type value_number, value_count, value_setting;
 /* value_list.c */
-extern const struct value_type value_domains, value_endpoints, value_dnsbls;
+extern const struct value_type value_domains, value_endpoints, value_dnsbls, value_milters;

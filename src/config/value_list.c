@@ -239,6 +239,104 @@ static bool decode_dnsbls(struct place place, struct cursor *cursor)
     return cursor_ok(cursor);
 }
 
+/* ---- filters ---- */
+
+static bool is_filter_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_')
+            return false;
+    return name.len > 0 && name.len <= SETTING_NAME_MAX && !str_equals_nocase(name, STR("none"));
+}
+
+/* As long as a socket's path may be (unix(7)), with its end. */
+static bool is_socket_path(struct str path)
+{
+    return path.len > 1 && path.len < 108 && path.ptr[0] == '/' && str_find(path, '\0') < 0;
+}
+
+static bool parse_milters(struct place place, struct str text, struct buf *why)
+{
+    struct config_milters *list = place.at;
+    struct config_milter milter = { 0 };
+    struct str socket = text;
+    struct str name = STR_NONE;
+
+    if (list->count == CONFIG_MILTERS_MAX) {
+        buf_add_format(why, "at most %d of them", CONFIG_MILTERS_MAX);
+        return false;
+    }
+    (void)str_cut(&socket, '=', &name);
+    bool is_unix = str_starts(socket, STR("unix:"));
+    if (!is_filter_name(name) ||
+        (is_unix ? !is_socket_path(str_skip(socket, 5))
+                 : !endpoint_from_text(socket, 0, &milter.endpoint) || milter.endpoint.port == 0)) {
+        buf_add(why, STR("a filter such as rspamd=unix:/run/rspamd/milter.sock or "
+                         "clamav=127.0.0.1:7357"));
+        return false;
+    }
+    if (config_find_milter(place.config, name) != NULL) {
+        buf_add(why, STR("each name once"));
+        return false;
+    }
+    milter.name = arena_str(&place.config->arena, name);
+    if (is_unix)
+        milter.path = arena_str(&place.config->arena, str_skip(socket, 5));
+    list->item[list->count++] = milter;
+    return true;
+}
+
+static void dump_milters(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_milters *list = at;
+
+    (void)item;
+    buf_add_byte(out, '{');
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct config_milter *milter = &list->item[i];
+        buf_add_format(out, "%s\"%.*s=", i > 0 ? ", " : "", STR_FMT(milter->name));
+        if (milter->path.len > 0)
+            buf_add_format(out, "unix:%.*s", STR_FMT(milter->path));
+        else
+            endpoint_add_text(out, milter->endpoint);
+        buf_add_byte(out, '"');
+    }
+    buf_add_byte(out, '}');
+}
+
+static void encode_milters(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_milters *list = at;
+
+    (void)item;
+    buf_add_u8(out, (uint8_t)list->count);
+    for (uint32_t i = 0; i < list->count; i++) {
+        buf_add_counted(out, list->item[i].name);
+        buf_add_counted(out, list->item[i].path);
+        endpoint_encode(out, list->item[i].endpoint);
+    }
+}
+
+static bool decode_milters(struct place place, struct cursor *cursor)
+{
+    struct config_milters *list = place.at;
+    struct arena *arena = &place.config->arena;
+    uint8_t count = cursor_u8(cursor);
+
+    if (count > CONFIG_MILTERS_MAX)
+        return false;
+    for (uint8_t i = 0; i < count; i++) {
+        struct str name = cursor_counted(cursor);
+        struct str path = cursor_counted(cursor);
+        list->item[i] = (struct config_milter){ arena_str(arena, name), arena_str(arena, path),
+                                                endpoint_decode(cursor) };
+        if (!is_filter_name(name) || (path.len > 0 && !is_socket_path(path)))
+            return false;
+    }
+    list->count = count;
+    return cursor_ok(cursor);
+}
+
 /* ---- the types ---- */
 
 const struct value_type value_domains = { true, parse_domains, dump_domains, encode_domains,
@@ -247,3 +345,5 @@ const struct value_type value_endpoints = { true, parse_endpoints, dump_endpoint
                                             decode_endpoints };
 const struct value_type value_dnsbls = { true, parse_dnsbls, dump_dnsbls, encode_dnsbls,
                                          decode_dnsbls };
+const struct value_type value_milters = { true, parse_milters, dump_milters, encode_milters,
+                                          decode_milters };

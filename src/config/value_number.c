@@ -93,40 +93,37 @@ static bool decode_count(struct place place, struct cursor *cursor)
 
 /* ---- settings of domains ---- */
 
-static bool read_setting(enum setting setting, struct str text, int64_t *out_value, struct buf *why)
+/* As setting_parse(), but "write … instead" stands before the reason already. */
+static bool parse_setting(struct place place, struct str text, struct buf *why)
 {
+    enum setting setting = place.item->setting;
     const struct setting_rule *rule = setting_rule(setting);
     struct config_item bounds = { .min = rule->min, .max = rule->max };
+    struct buf unused = { 0 };
+    int64_t value;
+    bool ok = setting_parse(place.at, setting, text, &unused);
 
-    if (rule->unit != UNIT_WORD) {
+    buf_fini(&unused);
+    if (ok)
+        return true;
+    if (rule->unit != UNIT_WORD && rule->unit != UNIT_NAMES) {
         bounds.type = rule->unit == UNIT_DURATION ? CONFIG_DURATION
                       : rule->unit == UNIT_BYTES  ? CONFIG_BYTES
                                                   : CONFIG_NUMBER;
-        return parse_bounded(&bounds, text, out_value, why);
+        return parse_bounded(&bounds, text, &value, why);
     }
-    if (setting_word(setting, text, out_value))
-        return true;
-    buf_add(why, STR("one of "));
+    buf_add(why, rule->unit == UNIT_WORD ? STR("one of ") : STR(""));
     setting_add_range(why, setting);
     return false;
 }
 
-static bool parse_setting(struct place place, struct str text, struct buf *why)
-{
-    struct domain_settings *settings = place.at;
-    enum setting setting = place.item->setting;
-    int64_t value;
-
-    if (!read_setting(setting, text, &value, why))
-        return false;
-    settings->value[setting] = value;
-    settings->is_set[setting] = true;
-    return true;
-}
-
 static void dump_setting(const struct config_item *item, const void *at, struct buf *out)
 {
-    setting_add_text(out, item->setting, setting_value(NULL, at, item->setting));
+    if (setting_is_text(item->setting))
+        buf_add_byte(out, '"');
+    setting_add_text(out, item->setting, NULL, at);
+    if (setting_is_text(item->setting))
+        buf_add_byte(out, '"');
 }
 
 static void encode_setting(const struct config_item *item, const void *at, struct buf *out)
@@ -134,18 +131,23 @@ static void encode_setting(const struct config_item *item, const void *at, struc
     const struct domain_settings *settings = at;
 
     buf_add_u8(out, settings->is_set[item->setting]);
-    buf_add_u64(out, (uint64_t)settings->value[item->setting]);
+    if (setting_is_text(item->setting))
+        buf_add_counted(out, setting_text(NULL, settings, item->setting));
+    else
+        buf_add_u64(out, (uint64_t)settings->value[item->setting]);
 }
 
 static bool decode_setting(struct place place, struct cursor *cursor)
 {
     struct domain_settings *settings = place.at;
+    enum setting setting = place.item->setting;
     bool is_set = cursor_u8(cursor) != 0;
-    int64_t value = (int64_t)cursor_u64(cursor);
+    bool is_fine = setting_is_text(setting)
+                       ? setting_put_text(settings, setting, cursor_counted(cursor))
+                       : setting_put_number(settings, setting, (int64_t)cursor_u64(cursor));
 
-    settings->is_set[place.item->setting] = is_set;
-    settings->value[place.item->setting] = value;
-    return cursor_ok(cursor) && (!is_set || (value >= place.item->min && value <= place.item->max));
+    settings->is_set[setting] = is_set && is_fine;
+    return cursor_ok(cursor) && (is_fine || !is_set);
 }
 
 /* ---- the types ---- */

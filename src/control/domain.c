@@ -113,6 +113,25 @@ static bool is_reset(const json_t *value)
            (json_is_string(value) && strcmp(json_string_value(value), "default") == 0);
 }
 
+/* A filter's name must have a socket behind it, else it would be one that is always gone. */
+static bool knows_filters(struct request *request, const struct domain_settings *settings)
+{
+    const struct config *config = request->control->setup.config;
+    struct str names = setting_text(settings, NULL, SETTING_FILTERS);
+    struct str name = STR_NONE;
+
+    while (str_cut(&names, ',', &name)) {
+        if (name.len == 0 || config_find_milter(config, name) != NULL)
+            continue;
+        request_fail(request, "no-such-filter",
+                     "there is no filter %.*s; the configuration's filter { milters } must have "
+                     "it first",
+                     STR_FMT(name));
+        return false;
+    }
+    return true;
+}
+
 static bool take_setting(struct request *request, struct domain_settings *settings,
                          enum setting setting, const json_t *value)
 {
@@ -127,8 +146,7 @@ static bool take_setting(struct request *request, struct domain_settings *settin
         buf_add_format(&text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else if (json_is_string(value))
         buf_add(&text, str_of(json_string_value(value), json_string_length(value)));
-    bool ok = setting_parse(setting, buf_str(&text), &settings->value[setting], &why);
-    settings->is_set[setting] = ok;
+    bool ok = setting_parse(settings, setting, buf_str(&text), &why);
     buf_fini(&text);
     if (!ok)
         request_fail(request, "bad-setting", "%.*s", STR_FMT(buf_str(&why)));
@@ -152,7 +170,7 @@ static bool take_settings(struct request *request, struct edit *edit)
         if (!take_setting(request, &edit->record.settings, setting, value))
             return false;
     }
-    return true;
+    return knows_filters(request, &edit->record.settings);
 }
 
 /* ---- from the record to the disk ---- */

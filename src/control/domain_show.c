@@ -109,11 +109,12 @@ json_t *json_domain_summary(struct request *request, struct str name)
     return json;
 }
 
-static json_t *json_setting(enum setting setting, int64_t value)
+static json_t *json_setting(enum setting setting, const struct domain_settings *own,
+                            const struct domain_settings *defaults)
 {
     struct buf text = { 0 };
 
-    setting_add_text(&text, setting, value);
+    setting_add_text(&text, setting, own, defaults);
     json_t *json = json_text(buf_str(&text));
     buf_fini(&text);
     return json;
@@ -131,9 +132,8 @@ static void put_settings(json_t *json, const struct request *request,
         enum setting setting = (enum setting)i;
         const char *name = setting_rule(setting)->name;
         if (settings->is_set[i])
-            json_put(set, name, json_setting(setting, settings->value[i]));
-        json_put(effective, name,
-                 json_setting(setting, setting_value(settings, defaults, setting)));
+            json_put(set, name, json_setting(setting, settings, NULL));
+        json_put(effective, name, json_setting(setting, settings, defaults));
     }
     json_put(json, "set", set);
     json_put(json, "settings", effective);

@@ -148,6 +148,22 @@ int socket_connect(struct endpoint to)
     return fd;
 }
 
+int socket_connect_unix(struct str path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    if (path.len == 0 || path.len >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, path.ptr, path.len);
+    int fd = new_socket(AF_UNIX);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        int error = -errno;
+        (void)close(fd);
+        return error;
+    }
+    return fd;
+}
+
 int socket_error(int fd)
 {
     int error = 0;

@@ -2,6 +2,7 @@
 /* keeper_receivers.c: what receivers ask of the keeper. */
 #include "authenticate/policy.h"
 #include "base/log.h"
+#include "filter/policy.h"
 #include "receive/session.h"
 #include "roles/keeper.h"
 #include "verify/door.h"
@@ -203,21 +204,43 @@ static struct door_policy door_policy_of(const struct keeper *keeper, struct str
     };
 }
 
+static struct filter_policy filter_policy_of(const struct keeper *keeper, struct str domain)
+{
+    const struct domain_settings *defaults = &keeper->process->config->defaults;
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    struct filter_policy policy = { 0 };
+
+    if (record == NULL)
+        return policy;
+    const struct domain_settings *own = &record->settings;
+    struct str names = setting_text(own, defaults, SETTING_FILTERS);
+    policy.reject = (enum setting_action)setting_value(own, defaults, SETTING_FILTER_REJECT);
+    policy.gone = (enum setting_gone)setting_value(own, defaults, SETTING_FILTER_GONE);
+    policy.names.len = (uint8_t)names.len;
+    for (size_t i = 0; i < names.len; i++)
+        policy.names.bytes[i] = names.ptr[i];
+    return policy;
+}
+
 static bool take_policy_ask(struct keeper *keeper, const struct keeper_peer *peer,
                             struct cursor payload)
 {
     struct message_policy_ask message;
     struct buf bytes = { 0 };
     struct buf door_bytes = { 0 };
+    struct buf filter_bytes = { 0 };
 
     if (!message_get_policy_ask(payload, &message))
         return false;
     struct policy policy = policy_of(keeper, message.domain);
     struct door_policy door = door_policy_of(keeper, message.domain);
     policy_encode(&bytes, &policy);
+    struct filter_policy filters = filter_policy_of(keeper, message.domain);
     door_policy_encode(&door_bytes, &door);
+    filter_policy_encode(&filter_bytes, &filters);
     channel_send(peer->channel, policy_answer, .ticket = message.ticket, .policy = buf_str(&bytes),
-                 .door = buf_str(&door_bytes));
+                 .door = buf_str(&door_bytes), .filters = buf_str(&filter_bytes));
+    buf_fini(&filter_bytes);
     buf_fini(&bytes);
     buf_fini(&door_bytes);
     return true;
@@ -235,12 +258,31 @@ static bool take_commit(struct keeper *keeper, const struct keeper_peer *peer,
                          message.envelope, message.front, keeper_mail_now(keeper).wall_ms);
 }
 
+/* For filters. */
+static bool take_want(struct keeper *keeper, const struct keeper_peer *peer, struct cursor payload)
+{
+    struct message_content_want message;
+    struct intake_key key = { .source = peer->source };
+    struct buf bytes = { 0 };
+
+    if (!message_get_content_want(payload, &message))
+        return false;
+    key.ticket = message.ticket;
+    bool is_fine = intake_read(keeper->intake, key, message.offset, message.octets, &bytes);
+    if (is_fine)
+        channel_send(peer->channel, content_piece, .ticket = message.ticket,
+                     .bytes = buf_str(&bytes));
+    buf_fini(&bytes);
+    return is_fine;
+}
+
 bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
                              enum message_type type, struct cursor payload)
 {
     struct message_content_open open;
     struct message_content_data data;
     struct message_content_abort abort_;
+    struct message_content_restart restart;
     struct message_doubt_ask doubt;
     struct intake_key key = { .source = peer->source };
 
@@ -259,6 +301,13 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
             return false;
         key.ticket = data.ticket;
         return intake_write(keeper->intake, key, data.bytes);
+    case MESSAGE_content_want:
+        return take_want(keeper, peer, payload);
+    case MESSAGE_content_restart:
+        if (!message_get_content_restart(payload, &restart))
+            return false;
+        key.ticket = restart.ticket;
+        return intake_restart(keeper->intake, key);
     case MESSAGE_content_commit:
         return take_commit(keeper, peer, payload);
     case MESSAGE_content_abort:

@@ -352,6 +352,8 @@ static void *create(struct role_process *process)
     map_init(&receiver->policies);
     map_init(&receiver->policy_asks);
     map_init(&receiver->dns_known);
+    map_init(&receiver->filter_asks);
+    list_init(&receiver->filter_queue);
     set_settings(receiver);
     return receiver;
 }
@@ -386,6 +388,8 @@ static void destroy(void *state)
     map_fini(&receiver->answers);
     receiver_policies_fini(receiver);
     map_fini(&receiver->policy_asks);
+    map_fini(&receiver->filter_asks);
+    heap_fini(&receiver->filter_deadlines);
     receiver_dns_fini(receiver);
     board_close(receiver->board);
     signing_key_fini(&receiver->key);
@@ -474,6 +478,11 @@ static int start(void *state)
     return 0;
 }
 
+static void take_filter(void *state, uint64_t ticket, int error, int fd)
+{
+    receiver_filter_came(state, ticket, error, fd);
+}
+
 /* The sessions keep pointing at the settings, whose hostname lives in the new configuration. */
 static void reload(void *state)
 {
@@ -510,6 +519,7 @@ static void tick(struct receiver *receiver, struct now now)
     }
     receiver_checks_expire(receiver, now);
     receiver_door_expire(receiver, now);
+    receiver_filters_expire(receiver, now);
     if (now.mono_ms >= receiver->sweep_ms) { /* when somebody comes by, not by itself */
         receiver->sweep_ms = now.mono_ms + MINUTE_MS;
         sweep_networks(receiver, now);
@@ -537,6 +547,18 @@ static int64_t first_deadline(const struct heap *heap)
     return first != NULL ? first->key : NEVER_MS;
 }
 
+static int64_t next_deadline(const struct receiver *receiver)
+{
+    const struct heap *const heaps[] = { &receiver->deadlines, &receiver->check_deadlines,
+                                         &receiver->door_deadlines, &receiver->filter_deadlines };
+    int64_t deadline = NEVER_MS;
+
+    for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++)
+        if (first_deadline(heaps[i]) < deadline)
+            deadline = first_deadline(heaps[i]);
+    return deadline;
+}
+
 static int64_t turn(void *state, struct now now)
 {
     struct receiver *receiver = state;
@@ -553,11 +575,7 @@ static int64_t turn(void *state, struct now now)
     free_dead_channels(receiver);
     if (receiver->process->is_stopping && list_is_empty(&receiver->connections))
         role_finished(receiver->process);
-    int64_t deadline = first_deadline(&receiver->deadlines);
-    if (first_deadline(&receiver->check_deadlines) < deadline)
-        deadline = first_deadline(&receiver->check_deadlines);
-    if (first_deadline(&receiver->door_deadlines) < deadline)
-        deadline = first_deadline(&receiver->door_deadlines);
+    int64_t deadline = next_deadline(receiver);
     if (receiver->accept_again_ms != 0 && receiver->accept_again_ms < deadline)
         deadline = receiver->accept_again_ms;
     if (receiver->neighbour_count > 0 && receiver->neighbour_ms < deadline)
@@ -575,5 +593,6 @@ const struct role_hooks receiver_hooks = {
     .start = start,
     .reload = reload,
     .stop = stop,
+    .filter = take_filter,
     .turn = turn,
 };

@@ -18,6 +18,7 @@
 #include "authenticate/policy.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "filter/policy.h"
 #include "receive/session.h"
 #include "roles/board.h"
 #include "roles/role.h"
@@ -25,6 +26,7 @@
 #include "wire/dns.h"
 
 struct receiver;
+struct filtering;
 
 /* A question to the DNS that is under way (receiver_dns.c). */
 struct lookup {
@@ -44,6 +46,7 @@ struct policy_question {
 struct domain_policy {
     struct policy sender;
     struct door_policy door;
+    struct filter_policy filters;
 };
 
 /* What is found out about a client who wants in (receiver_door.c). */
@@ -63,9 +66,13 @@ struct checks {
     struct buf envelope_bytes; /* where the envelope's texts live, once the content is complete */
     struct arena arena;
     struct envelope envelope;
-    const struct policy **policy; /* of each recipient's domain */
-    const struct policy *of_sender;
-    struct heap_node deadline; /* what the DNS has not said by then counts as a failure */
+    const struct domain_policy **policy; /* of each recipient's domain */
+    const struct domain_policy *of_sender;
+    enum judgement *judgement;   /* of each recipient; NULL: the sender is not judged yet */
+    struct verdict reason;       /* FATE_ACCEPT: there is none */
+    struct filtering *filtering; /* NULL: not begun, or nobody wants it */
+    uint64_t body_octets;        /* with the keeper, or on their way there */
+    struct heap_node deadline;   /* what the DNS has not said by then counts as a failure */
     bool is_late;
     bool is_due; /* the content is complete, or an answer is there */
     struct policy_question question;
@@ -94,16 +101,20 @@ struct receiver {
     struct heap deadlines;       /* of sessions */
     struct heap check_deadlines; /* of messages that are being judged */
     struct heap door_deadlines;  /* of clients at the door */
-    struct map asks;             /* by ticket: struct ask */
-    struct map contents;         /* by ticket: struct connection */
-    struct map lookups;          /* by ticket: struct lookup */
-    struct map networks;         /* by client network: struct network */
-    struct map answers;          /* by whom they hold for: struct verdict */
-    struct map policies;         /* by domain: struct known_policy */
-    struct map policy_asks;      /* by ticket: struct connection */
-    struct map dns_known;        /* by question: struct known */
-    size_t dns_octets;           /* in those */
-    struct signing_key key;      /* NULL in it: none */
+    struct heap filter_deadlines;
+    struct map filter_asks;   /* by ticket: struct filtering */
+    struct link filter_queue; /* struct filtering.queue */
+    unsigned filter_turns;    /* filters that are being spoken with */
+    struct map asks;          /* by ticket: struct ask */
+    struct map contents;      /* by ticket: struct connection */
+    struct map lookups;       /* by ticket: struct lookup */
+    struct map networks;      /* by client network: struct network */
+    struct map answers;       /* by whom they hold for: struct verdict */
+    struct map policies;      /* by domain: struct known_policy */
+    struct map policy_asks;   /* by ticket: struct connection */
+    struct map dns_known;     /* by question: struct known */
+    size_t dns_octets;        /* in those */
+    struct signing_key key;   /* NULL in it: none */
     struct buf key_domain, key_selector;
     uint64_t last_ticket;
     uint32_t session_count;
@@ -206,6 +217,21 @@ void receiver_checks_end(struct connection *connection, const struct envelope *e
 void receiver_checks_turn(struct connection *connection); /* at the turn's end */
 void receiver_checks_expire(struct receiver *receiver, struct now now);
 void receiver_checks_forget(struct connection *connection);
+/* What of a header does not go on: what others say in our name. */
+bool receiver_checks_drops(const struct authentication *authentication,
+                           const struct header_field *field);
+
+/* receiver_filters.c. True: all have spoken, and the checks' judgements are complete. False: it
+ * will be looked after again. */
+bool receiver_filters_run(struct connection *connection);
+void receiver_filters_forget(struct connection *connection);
+void receiver_filters_expire(struct receiver *receiver, struct now now);
+void receiver_filter_came(struct receiver *receiver, uint64_t ticket, int error, int fd);
+void receiver_filter_body(struct connection *connection, struct str bytes);
+void receiver_filter_credit(struct connection *connection); /* the keeper takes more */
+/* The header as filters have left it: what stands above our fields, and the rest. */
+void receiver_filters_add_top(const struct filtering *filtering, struct buf *front);
+void receiver_filters_add_rest(const struct filtering *filtering, struct buf *front);
 
 /* receiver_door.c. Answers the session's questions about recipients, at the turn's end. */
 void receiver_door_turn(struct connection *connection, struct now now);

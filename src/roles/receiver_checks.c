@@ -4,8 +4,9 @@
  * Header and body pass by here on their way to the keeper. When the content is complete, the
  * policies of the domains in the envelope are looked up, then what authentication asks of the DNS;
  * each of these steps is taken again from the beginning when an answer comes, for what is known
- * costs nothing. Then the message gets its front: what we found, our Received field, and the header
- * without what others say in our name.
+ * costs nothing. Filters come after that, for those who have nothing against the sender. Then the
+ * message gets its front: what we found, our Received field, and the header without what others say
+ * in our name.
  *
  * Nothing is told to the session from within its own calls: all of this happens at the turn's end.
  */
@@ -22,6 +23,7 @@ void receiver_checks_forget(struct connection *connection)
 {
     struct checks *checks = &connection->checks;
 
+    receiver_filters_forget(connection);
     receiver_policy_drop(connection->receiver, &checks->question);
     receiver_dns_forget(&checks->lookup);
     heap_remove(&connection->receiver->check_deadlines, &checks->deadline);
@@ -57,6 +59,7 @@ void receiver_checks_body(struct connection *connection, struct str bytes)
 {
     struct checks *checks = &connection->checks;
 
+    checks->body_octets += bytes.len;
     if (!checks->has_separator) /* the empty line is no part of the body (RFC 6376 3.4) */
         bytes = str_skip(bytes, 2);
     checks->has_separator = true;
@@ -88,25 +91,23 @@ void receiver_checks_end(struct connection *connection, const struct envelope *e
 /* ---- what the domains want ---- */
 
 /* NULL: it has been asked for. */
-static const struct policy *find_policy(struct connection *connection, struct str domain)
+static const struct domain_policy *find_policy(struct connection *connection, struct str domain)
 {
+    struct checks *checks = &connection->checks;
     const struct domain_policy *policy = receiver_policy_find(connection->receiver, domain);
 
-    if (policy == NULL)
-        receiver_policy_ask(connection, &connection->checks.question, domain);
-    return policy != NULL ? &policy->sender : NULL;
-}
-
-static const struct policy *keep_policy(struct checks *checks, const struct policy *policy)
-{
-    struct policy *copy = arena_new(&checks->arena, sizeof *copy);
+    if (policy == NULL) {
+        receiver_policy_ask(connection, &checks->question, domain);
+        return NULL;
+    }
+    struct domain_policy *copy = arena_new(&checks->arena, sizeof *copy);
     *copy = *policy;
     return copy;
 }
 
 static bool find_sender_policy(struct connection *connection)
 {
-    static const struct policy nobodys;
+    static const struct domain_policy nobodys;
     struct checks *checks = &connection->checks;
     struct str sender = checks->envelope.sender;
     ptrdiff_t at = str_find_last(sender, '@');
@@ -114,13 +115,11 @@ static bool find_sender_policy(struct connection *connection)
 
     if (checks->of_sender != NULL)
         return true;
-    const struct policy *policy = &nobodys;
+    checks->of_sender = &nobodys;
     if (at >= 0 && domain_normalise(str_skip(sender, (size_t)at + 1), &domain))
-        policy = find_policy(connection, buf_str(&domain));
-    if (policy != NULL)
-        checks->of_sender = keep_policy(checks, policy);
+        checks->of_sender = find_policy(connection, buf_str(&domain));
     buf_fini(&domain);
-    return policy != NULL;
+    return checks->of_sender != NULL;
 }
 
 /* Recipients of one domain share one. */
@@ -132,28 +131,27 @@ static bool find_recipient_policies(struct connection *connection)
 
     if (checks->policy == NULL)
         checks->policy =
-            arena_new(&checks->arena, envelope->recipient_count * sizeof(struct policy *));
+            arena_new(&checks->arena, envelope->recipient_count * sizeof(struct domain_policy *));
     for (uint32_t i = 0; i < envelope->recipient_count; i++) {
         struct str domain = recipient_domain(&envelope->recipient[i]);
         if (i > 0 && checks->policy[i] == NULL && str_equals(domain, last))
             checks->policy[i] = checks->policy[i - 1];
         last = domain;
-        if (checks->policy[i] != NULL)
-            continue;
-        const struct policy *policy = find_policy(connection, domain);
-        if (policy == NULL)
+        if (checks->policy[i] == NULL)
+            checks->policy[i] = find_policy(connection, domain);
+        if (checks->policy[i] == NULL)
             return false;
-        checks->policy[i] = keep_policy(checks, policy);
     }
     return true;
 }
 
 static bool is_wanted(const struct checks *checks)
 {
-    bool wanted = checks->of_sender->is_protected && checks->of_sender->own_sender != ACTION_TAG;
+    const struct policy *of_sender = &checks->of_sender->sender;
+    bool wanted = of_sender->is_protected && of_sender->own_sender != ACTION_TAG;
 
     for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
-        wanted |= checks->policy[i]->checks_senders;
+        wanted |= checks->policy[i]->sender.checks_senders;
     return wanted;
 }
 
@@ -221,39 +219,59 @@ static void log_judgement(const char *event, const struct checks *checks,
     buf_fini(&client);
 }
 
-/* Fills in what the envelope says of held back recipients. The reason is the first one's, unless
- * somebody is unsure: then that is what is said. */
-static enum judgement judge(struct checks *checks, struct verdict *out_reason)
+/* Once. */
+static void judge_sender(struct checks *checks, bool is_authenticated)
 {
     uint32_t count = checks->envelope.recipient_count;
-    enum judgement *judgement = arena_new(&checks->arena, count * sizeof *judgement);
-    struct verdict reason;
+    enum judgement more = JUDGED_GOOD;
+    struct verdict why;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (i > 0 && checks->policy[i] == checks->policy[i - 1]) {
-            judgement[i] = judgement[i - 1];
-            continue;
-        }
-        judgement[i] =
-            policy_judge(checks->policy[i], checks->of_sender, checks->authentication, &reason);
-        bool is_first = out_reason->fate == FATE_ACCEPT;
-        if (judgement[i] == JUDGED_UNSURE || (judgement[i] != JUDGED_GOOD && is_first))
-            *out_reason = reason;
+    if (checks->judgement != NULL)
+        return;
+    checks->judgement = arena_new(&checks->arena, count * sizeof(enum judgement));
+    checks->reason = verdict_accept();
+    for (uint32_t i = 0; is_authenticated && i < count; i++) {
+        if (i == 0 || checks->policy[i] != checks->policy[i - 1])
+            more = policy_judge(&checks->policy[i]->sender, &checks->of_sender->sender,
+                                checks->authentication, &why);
+        judgement_add(&checks->judgement[i], more, &checks->reason, &why);
     }
-    for (uint32_t i = 0; i < count; i++)
-        checks->envelope.recipient[i].is_held_back = judgement[i] != JUDGED_GOOD;
-    checks->envelope.reason = *out_reason;
-    return policy_combine(judgement, count);
+}
+
+/* Fills in what the envelope says of held back recipients. */
+static enum judgement conclude(struct checks *checks)
+{
+    struct envelope *envelope = &checks->envelope;
+
+    for (uint32_t i = 0; i < envelope->recipient_count; i++)
+        envelope->recipient[i].is_held_back = checks->judgement[i] != JUDGED_GOOD;
+    envelope->reason = checks->reason;
+    return judgement_combine(checks->judgement, envelope->recipient_count);
+}
+
+bool receiver_checks_drops(const struct authentication *authentication,
+                           const struct header_field *field)
+{
+    return filter_is_mark(field) || results_are_forged(field, authentication->request.authserv_id);
 }
 
 static void add_front(const struct checks *checks, bool is_authenticated, struct buf *front)
 {
     const struct authentication *authentication = checks->authentication;
+    const struct header *header = &authentication->header;
 
+    if (checks->filtering != NULL)
+        receiver_filters_add_top(checks->filtering, front);
     if (is_authenticated)
         results_add_field(front, &authentication->results);
     buf_add(front, buf_str(&checks->received));
-    results_add_others(front, &authentication->header, authentication->request.authserv_id);
+    if (checks->filtering != NULL) {
+        receiver_filters_add_rest(checks->filtering, front);
+        return;
+    }
+    for (uint32_t i = 0; i < header->count; i++)
+        if (!receiver_checks_drops(authentication, &header->field[i]))
+            buf_add(front, header->field[i].raw);
 }
 
 static bool is_to_seal(const struct checks *checks)
@@ -261,7 +279,7 @@ static bool is_to_seal(const struct checks *checks)
     bool seals = false;
 
     for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
-        seals |= checks->policy[i]->seals;
+        seals |= checks->policy[i]->sender.seals;
     return seals;
 }
 
@@ -301,17 +319,20 @@ static void pass(struct connection *connection, bool is_authenticated)
 static void decide(struct connection *connection)
 {
     struct checks *checks = &connection->checks;
-    struct verdict reason = verdict_accept();
 
     if (!find_sender_policy(connection) || !find_recipient_policies(connection))
         return;
     bool is_authenticated = is_wanted(checks);
     if (is_authenticated && !authenticate(connection))
         return;
-    if (!is_authenticated || judge(checks, &reason) == JUDGED_GOOD) {
+    judge_sender(checks, is_authenticated);
+    if (conclude(checks) == JUDGED_GOOD && !receiver_filters_run(connection))
+        return;
+    if (conclude(checks) == JUDGED_GOOD) {
         pass(connection, is_authenticated);
         receiver_checks_forget(connection);
     } else {
+        struct verdict reason = checks->reason;
         log_judgement("message_refused", checks, &reason);
         receiver_content_refuse(connection, &reason); /* the next message may begin in there */
     }

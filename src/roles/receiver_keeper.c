@@ -275,12 +275,27 @@ static bool take_content_taken(struct receiver *receiver, struct cursor payload,
         return false;
     struct connection *connection =
         map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
-    if (connection == NULL || connection->is_over || connection->content != CONTENT_OPEN)
+    if (connection == NULL || connection->is_over ||
+        (connection->content != CONTENT_OPEN && connection->content != CONTENT_JUDGED))
         return true;
     if (message.octets > connection->owed_octets)
         return false;
     give_credit(connection, message.octets, now);
+    receiver_filter_credit(connection);
     receiver_touch(connection);
+    return true;
+}
+
+static bool take_content_piece(struct receiver *receiver, struct cursor payload)
+{
+    struct message_content_piece message;
+
+    if (!message_get_content_piece(payload, &message))
+        return false;
+    struct connection *connection =
+        map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
+    if (connection != NULL && !connection->is_over)
+        receiver_filter_body(connection, message.bytes);
     return true;
 }
 
@@ -341,6 +356,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_recipient_answer(receiver, payload);
     case MESSAGE_content_taken:
         return take_content_taken(receiver, payload, now);
+    case MESSAGE_content_piece:
+        return take_content_piece(receiver, payload);
     case MESSAGE_content_answer:
         return take_content_answer(receiver, payload, now);
     case MESSAGE_policy_answer:

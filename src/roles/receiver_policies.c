@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* receiver_policies.c: what domains want done about senders; asked of the keeper, and known until
- * it calls void what it has said, or for a minute (a primary may get another address).
+/* receiver_policies.c: what domains want done about their mail; asked of the keeper, and known
+ * until it calls void what it has said, or for a minute (a primary may get another address).
  *
  * The domain of a sender comes from a stranger: there is an end to how many are remembered.
  */
@@ -96,8 +96,10 @@ bool receiver_policy_take(struct receiver *receiver, struct cursor payload)
         return false;
     struct cursor sender = cursor_over(message.policy);
     struct cursor door = cursor_over(message.door);
+    struct cursor filters = cursor_over(message.filters);
     if (!policy_decode(&sender, &policy.sender) || !cursor_done(&sender) ||
-        !door_policy_decode(&door, &policy.door) || !cursor_done(&door))
+        !door_policy_decode(&door, &policy.door) || !cursor_done(&door) ||
+        !filter_policy_decode(&filters, &policy.filters) || !cursor_done(&filters))
         return false;
     struct connection *connection =
         map_remove(&receiver->policy_asks, receiver_ticket_key(&message.ticket));

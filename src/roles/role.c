@@ -140,6 +140,14 @@ static void take_roster(struct role_process *process, struct cursor payload)
         process->hooks->roster(process->state, message.roles);
 }
 
+static void take_filter(struct role_process *process, const struct leash_packet *packet)
+{
+    struct message_filter_answer message;
+    check(message_get_filter_answer(packet->payload, &message));
+    check(process->hooks->filter != NULL && (message.error == 0) == (packet->descriptor >= 0));
+    process->hooks->filter(process->state, message.ticket, -(int)message.error, packet->descriptor);
+}
+
 static void take_packet(struct role_process *process, const struct leash_packet *packet)
 {
     switch (packet->type) {
@@ -167,6 +175,9 @@ static void take_packet(struct role_process *process, const struct leash_packet 
         break;
     case MESSAGE_roster:
         take_roster(process, packet->payload);
+        break;
+    case MESSAGE_filter_answer:
+        take_filter(process, packet);
         break;
     default:
         break; /* message_is_allowed() has let nothing else pass */

@@ -47,7 +47,10 @@ struct role_hooks {
     /* Finish what must be finished, then role_finished(). */
     void (*stop)(void *state);
     void (*roster)(void *state, struct str roles); /* keeper alone; may be NULL */
-    int64_t (*turn)(void *state, struct now now);  /* as loop_turn */
+    /* Receiver alone; may be NULL. The descriptor is connecting, and the receiver's now; -1: error.
+     */
+    void (*filter)(void *state, uint64_t ticket, int error, int fd);
+    int64_t (*turn)(void *state, struct now now); /* as loop_turn */
 };
 
 extern const struct role_hooks receiver_hooks;

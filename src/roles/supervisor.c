@@ -314,6 +314,44 @@ static void tell_ready(struct supervisor *supervisor)
     supervisor->is_ready = true;
 }
 
+/* Receivers may open no connection. Which filters there are is ours to know, not theirs to say. */
+static int connect_filter(const struct supervisor *supervisor, struct str name)
+{
+    const struct config_milter *milter = config_find_milter(supervisor->config, name);
+
+    if (milter == NULL)
+        return -ESRCH;
+    return milter->path.len > 0 ? socket_connect_unix(milter->path)
+                                : socket_connect(milter->endpoint);
+}
+
+static void answer_filter(struct child *child, struct cursor payload)
+{
+    struct message_filter_ask message;
+
+    if (!message_get_filter_ask(payload, &message)) {
+        (void)kill(child->pid, SIGKILL);
+        return;
+    }
+    int fd = connect_filter(child->supervisor, message.name);
+    int error = leash_send(&child->leash, fd >= 0 ? fd : -1, filter_answer,
+                           .ticket = message.ticket, .error = fd < 0 ? (uint64_t)-fd : 0);
+    if (error != 0) /* it gives up by itself */
+        log_child(LOG_WARN, "filter_not_handed_over", child);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static void take_ready(struct child *child)
+{
+    if (child->state != CHILD_STARTING)
+        return;
+    child->state = CHILD_RUNNING;
+    log_child(LOG_INFO, "role_ready", child);
+    send_roster(child->supervisor);
+    tell_ready(child->supervisor);
+}
+
 static void on_leash(void *context, unsigned what)
 {
     struct child *child = context;
@@ -324,12 +362,10 @@ static void on_leash(void *context, unsigned what)
     while ((got = leash_receive(&child->leash, child->role, ROLE_SUPERVISOR, &packet)) == 1) {
         if (packet.descriptor >= 0)
             (void)close(packet.descriptor);
-        if (packet.type == MESSAGE_ready && child->state == CHILD_STARTING) {
-            child->state = CHILD_RUNNING;
-            log_child(LOG_INFO, "role_ready", child);
-            send_roster(child->supervisor);
-            tell_ready(child->supervisor);
-        }
+        if (packet.type == MESSAGE_ready)
+            take_ready(child);
+        else if (packet.type == MESSAGE_filter_ask)
+            answer_filter(child, packet.payload);
     }
     if (got != -EAGAIN)
         watch_set(child->watch, 0); /* gone; waitpid tells the rest */

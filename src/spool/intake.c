@@ -162,6 +162,31 @@ bool intake_write(struct intake *intake, struct intake_key key, struct str bytes
     return true;
 }
 
+bool intake_read(struct intake *intake, struct intake_key key, uint64_t offset, uint64_t size,
+                 struct buf *out)
+{
+    const struct upload *upload = find(intake, key);
+    size_t before = out->len;
+
+    if (upload == NULL || size > INTAKE_READ_MAX)
+        return false;
+    if (store_upload_read(upload->store_upload, offset, (size_t)size, out) < 0) {
+        out->len = before;
+        log_error("upload_unreadable", LOG_ID(upload->id));
+    }
+    return true;
+}
+
+bool intake_restart(struct intake *intake, struct intake_key key)
+{
+    const struct upload *upload = find(intake, key);
+
+    if (upload == NULL)
+        return false;
+    store_upload_restart(upload->store_upload);
+    return true;
+}
+
 /* Tells of each domain's share once; recipients of one domain need not stand together. */
 static void announce(struct intake *intake, const struct upload *upload)
 {

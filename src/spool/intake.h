@@ -36,12 +36,16 @@ struct intake *intake_new(struct store *store, uint64_t memory_budget,
 void intake_free(struct intake *intake); /* before the store is closed; aborts uploads */
 
 /* Octets of one upload for which no credit was given yet. */
-enum { INTAKE_AHEAD_MAX = 128 * 1024 };
+enum { INTAKE_AHEAD_MAX = 128 * 1024, INTAKE_READ_MAX = 64 * 1024 };
 
 /* False: the receiver broke the rules (an unknown or doubled ticket, more octets than it had credit
  * for, an envelope that does not decode); its channel should be cut. */
 bool intake_open(struct intake *intake, struct intake_key key, struct message_id id);
 bool intake_write(struct intake *intake, struct intake_key key, struct str bytes);
+/* Adds what was written, from `offset` on, to *out; nothing if it cannot be read. */
+bool intake_read(struct intake *intake, struct intake_key key, uint64_t offset, uint64_t size,
+                 struct buf *out);
+bool intake_restart(struct intake *intake, struct intake_key key); /* other content follows */
 /* `front` stands in front of what was written (store.h). The message counts as received at
  * `received_ms`, whatever the receiver's clock wrote into the envelope. */
 bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,

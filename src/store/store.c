@@ -16,6 +16,16 @@ void store_upload_write(struct store_upload *upload, struct str bytes)
     upload->store->driver->upload_write(upload, bytes);
 }
 
+int store_upload_read(struct store_upload *upload, uint64_t offset, size_t size, struct buf *out)
+{
+    return upload->store->driver->upload_read(upload, offset, size, out);
+}
+
+void store_upload_restart(struct store_upload *upload)
+{
+    upload->store->driver->upload_restart(upload);
+}
+
 uint64_t store_upload_size(const struct store_upload *upload)
 {
     return upload->store->driver->upload_size(upload);

@@ -88,6 +88,11 @@ struct store_upload *store_upload_open(struct store *store, struct message_id id
 /* Copies the bytes. Content over a driver's threshold (8 MiB) leaves memory as it arrives. */
 void store_upload_write(struct store_upload *upload, struct str bytes);
 uint64_t store_upload_size(const struct store_upload *upload);
+/* Adds what was written, from `offset` on, at most `size` octets, to *out. 0 or -EIO. What has left
+ * memory is read from the medium while the caller waits; it was written a moment ago. */
+int store_upload_read(struct store_upload *upload, uint64_t offset, size_t size, struct buf *out);
+/* Forgets what was written: other content comes in its place. */
+void store_upload_restart(struct store_upload *upload);
 void store_upload_abort(struct store_upload *upload); /* frees; nothing remains */
 /* Bytes in memory for all uploads and batches that are not yet durable: the caller stops granting
  * credit to receivers while it is above its budget. */
@@ -231,6 +236,8 @@ struct store_driver {
     struct store_upload *(*upload_open)(struct store *, struct message_id);
     void (*upload_write)(struct store_upload *, struct str);
     uint64_t (*upload_size)(const struct store_upload *);
+    int (*upload_read)(struct store_upload *, uint64_t, size_t, struct buf *);
+    void (*upload_restart)(struct store_upload *);
     void (*upload_abort)(struct store_upload *);
     uint64_t (*memory)(const struct store *);
     void (*append)(struct store *, struct store_upload *, const struct envelope *, struct str,

@@ -33,7 +33,8 @@ static void bind_value(sqlite3_stmt *statement, int column, struct cursor *input
 {
     static const char *const words[] = {
         "example.org",  "example.net", "EXAMPLE.org",   "",           "hold", "sessions",
-        "192.0.2.1:25", "host:99999",  "[2001:db8::1]", "mx.example", "\xff", "."
+        "192.0.2.1:25", "host:99999",  "[2001:db8::1]", "mx.example", "\xff", ".",
+        "filters",      "rspamd,a b",  "rspamd,clamav",
     };
     uint8_t n = cursor_u8(input);
     struct str bytes;
@@ -72,7 +73,7 @@ static void put_rows(sqlite3 *database, struct cursor *input)
     } tables[] = {
         { "INSERT OR REPLACE INTO domain VALUES (?, ?, ?)", 3 },
         { "INSERT OR REPLACE INTO domain_primary VALUES (?, ?, ?)", 3 },
-        { "INSERT OR REPLACE INTO domain_setting VALUES (?, ?, ?)", 3 },
+        { "INSERT OR REPLACE INTO domain_setting VALUES (?, ?, ?, ?)", 4 },
         { "INSERT OR REPLACE INTO known_route VALUES (?, ?, ?)", 3 },
     };
 

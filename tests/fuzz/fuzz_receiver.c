@@ -10,10 +10,12 @@
  *   3  the keeper gets what the table allows: content in the order open, data, commit or abort,
  *      never more of it ahead than the window, with our Received field in front and no bare CR, LF
  *   4  each event is one line of printable ASCII
+ * Filters, where a domain names them, say what they like too, or never come.
  *
  * The input is a row of operations: an octet (low half: what; high half: whose or which), then what
  * it needs.
  */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,7 +29,7 @@
 #include "hand_loop.h"
 #include "speak.h"
 
-enum { CLIENTS = 3, UPLOADS = 32, ASKS = 64, OPERATIONS_MAX = 600 };
+enum { CLIENTS = 3, UPLOADS = 32, ASKS = 64, FILTERS = 4, OPERATIONS_MAX = 600 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,6 +59,13 @@ struct world {
     unsigned policy_asks;
     struct upload upload[UPLOADS];
     unsigned uploads;
+    uint64_t want[ASKS]; /* uploads of which a piece was wanted, and its size */
+    uint64_t want_octets[ASKS];
+    unsigned wants;
+    int leash;           /* the supervisor's end */
+    int filter[FILTERS]; /* our ends of the last ones; -1: none */
+    int filter_peer[FILTERS];
+    unsigned filters;
     unsigned granted, taken; /* 250 for content: said by the keeper, heard by a client */
     bool is_lying;           /* the keeper has said what no keeper would */
 };
@@ -196,7 +205,7 @@ static void hear_commit(struct world *world, struct cursor payload)
     if (upload != NULL) {
         check(upload->is_open || world->is_lying);
         check(message_id_equals(upload->id, envelope.id));
-        check(str_starts(message.front, STR("Received: from ")) ||
+        check(world->filters > 0 || str_starts(message.front, STR("Received: from ")) ||
               str_starts(message.front, STR("Authentication-Results: mx2.example.net;")));
         check(upload->last != '\r');
         upload->is_open = false;
@@ -213,6 +222,30 @@ static void hear_abort(struct world *world, struct cursor payload)
     if (upload != NULL) {
         check(upload->is_open || world->is_lying);
         upload->is_open = false;
+    }
+}
+
+static void hear_want(struct world *world, struct cursor payload)
+{
+    struct message_content_want message;
+
+    check(message_get_content_want(payload, &message) && message.octets <= 65535);
+    if (world->wants < ASKS) {
+        world->want[world->wants] = message.ticket;
+        world->want_octets[world->wants++] = message.octets;
+    }
+}
+
+/* Another content begins. */
+static void hear_restart(struct world *world, struct cursor payload)
+{
+    struct message_content_restart message;
+
+    check(message_get_content_restart(payload, &message));
+    struct upload *upload = find_upload(world, message.ticket);
+    if (upload != NULL) {
+        check(upload->is_open || world->is_lying);
+        upload->last = 0;
     }
 }
 
@@ -237,6 +270,12 @@ static void hear(struct world *world, enum message_type type, struct cursor payl
         return;
     case MESSAGE_content_abort:
         hear_abort(world, payload);
+        return;
+    case MESSAGE_content_want:
+        hear_want(world, payload);
+        return;
+    case MESSAGE_content_restart:
+        hear_restart(world, payload);
         return;
     case MESSAGE_policy_ask:
         check(message_get_policy_ask(payload, &policy) && policy.domain.len > 0);
@@ -397,12 +436,89 @@ static void answer_policies(struct world *world)
                                  .dmarc_reject = (enum setting_action)(ticket % 3),
                                  .spf_fail = (enum setting_action)(ticket % 3),
                                  .own_sender = (enum setting_action)(ticket % 3) };
-        struct buf bytes = { 0 };
-        policy_encode(&bytes, &policy);
-        KEEPER_SAYS(world, policy_answer, .ticket = ticket, .policy = buf_str(&bytes));
-        buf_fini(&bytes);
+        struct door_policy door = { .helo_check = (enum setting_helo)(ticket % 3),
+                                    .needs_reverse_name = ticket % 7 == 0,
+                                    .dnsbl_threshold = ticket % 5 == 0 };
+        struct filter_policy filters = { .reject = (enum setting_action)(ticket % 3),
+                                         .gone = (enum setting_gone)(ticket / 3 % 3),
+                                         .names = { ticket % 4 == 0 ? 3 : 0, "a,b" } };
+        struct buf bytes[3] = { { 0 } };
+        policy_encode(&bytes[0], &policy);
+        door_policy_encode(&bytes[1], &door);
+        filter_policy_encode(&bytes[2], &filters);
+        KEEPER_SAYS(world, policy_answer, .ticket = ticket, .policy = buf_str(&bytes[0]),
+                    .door = buf_str(&bytes[1]), .filters = buf_str(&bytes[2]));
+        for (int k = 0; k < 3; k++)
+            buf_fini(&bytes[k]);
     }
     world->policy_asks = 0;
+}
+
+/* Now and then the content cannot be read. */
+static void answer_wants(struct world *world)
+{
+    static char bytes[65536];
+
+    for (unsigned i = 0; i < world->wants; i++)
+        KEEPER_SAYS(
+            world, content_piece, .ticket = world->want[i],
+            .bytes = str_of(bytes, world->want[i] % 16 == 15 ? 0 : (size_t)world->want_octets[i]));
+    world->wants = 0;
+}
+
+/* ---- filters ---- */
+
+static void filter_comes(struct world *world, uint64_t ticket)
+{
+    unsigned at = world->filters++ % FILTERS;
+    int fd[2];
+
+    if (ticket % 4 == 3) {
+        receiver_hooks.filter(world->receiver, ticket, -ECONNREFUSED, -1);
+        return;
+    }
+    if (world->filter[at] >= 0)
+        (void)close(world->filter[at]);
+    check(socket_pair(SOCK_STREAM, fd) == 0);
+    world->filter[at] = fd[0];
+    world->filter_peer[at] = fd[1];
+    receiver_hooks.filter(world->receiver, ticket, 0, fd[1]);
+}
+
+static void hear_leash(struct world *world)
+{
+    struct leash leash = { .fd = world->leash };
+    struct leash_packet packet;
+    struct message_filter_ask message;
+
+    while (leash_receive(&leash, ROLE_RECEIVER, ROLE_SUPERVISOR, &packet) == 1) {
+        check(packet.type == MESSAGE_filter_ask);
+        check(message_get_filter_ask(packet.payload, &message) && message.name.len == 1);
+        filter_comes(world, message.ticket);
+    }
+    buf_fini(&leash.in);
+}
+
+/* What it is told it does not read, as long as the socket takes it. */
+static void filter_says(struct world *world, uint8_t which, struct str bytes)
+{
+    static const char hello[] = "\0\0\0\15O\0\0\0\6\0\0\0\x3b\0\0\0";
+    unsigned at = which % FILTERS;
+    const char protocol = (char)(which & 8 ? 0x7f : 0x6f);
+
+    if (world->filter[at] < 0)
+        return;
+    if (which & 4) {
+        (void)send(world->filter[at], hello, sizeof hello - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)send(world->filter[at], &protocol, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    if (bytes.len > 0) {
+        (void)send(world->filter[at], bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else {
+        (void)close(world->filter[at]);
+        world->filter[at] = -1;
+    }
+    (void)hand_loop_ready(world->process.loop, world->filter_peer[at], WATCH_READ);
 }
 
 /* ---- turns ---- */
@@ -411,6 +527,8 @@ static void turn(struct world *world)
 {
     for (int i = 0; i < 3; i++) {
         answer_policies(world);
+        answer_wants(world);
+        hear_leash(world);
         struct now now = loop_now(world->process.loop);
         check(receiver_hooks.turn(world->receiver, now) > 0);
         (void)stream_set_flush(&world->process.streams);
@@ -474,6 +592,8 @@ static void operate(struct world *world, uint8_t operation, struct cursor *input
     case 15:
         if (which == 15)
             receiver_hooks.stop(world->receiver);
+        else
+            filter_says(world, which, cursor_bytes(input, cursor_u8(input)));
         break;
     default:
         client_send(world, client, cursor_bytes(input, cursor_u8(input)));
@@ -495,6 +615,7 @@ static void begin(struct world *world)
     static struct config *config;
     struct config_problems problems = { 0 };
     int listener[2];
+    int leash[2];
 
     if (config == NULL)
         check(config_load_text(STR("fuzz"), str_from(config_text), &config, &problems) == 0);
@@ -504,6 +625,11 @@ static void begin(struct world *world)
     random_from_seed(&world->process.random, 1);
     stream_set_init(&world->process.streams);
     hand_socket = (struct hand_socket){ .accepted = -1 };
+    check(socket_pair(SOCK_SEQPACKET, leash) == 0);
+    world->process.leash.fd = leash[0];
+    world->leash = leash[1];
+    for (unsigned i = 0; i < FILTERS; i++)
+        world->filter[i] = -1;
     world->receiver = receiver_hooks.create(&world->process);
     check(socket_pair(SOCK_STREAM, listener) == 0);
     (void)close(listener[1]);
@@ -532,6 +658,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     receiver_hooks.destroy(world.receiver);
     for (unsigned i = 0; i < CLIENTS; i++)
         client_close(&world.client[i]);
+    for (unsigned i = 0; i < FILTERS; i++)
+        if (world.filter[i] >= 0)
+            (void)close(world.filter[i]);
+    leash_fini(&world.process.leash);
+    (void)close(world.leash);
     loop_free(world.process.loop);
     return 0;
 }

@@ -13,13 +13,17 @@ static void try_setting(enum setting setting, struct str text)
     const struct setting_rule *rule = setting_rule(setting);
     struct buf why = { 0 };
     struct buf written = { 0 };
-    int64_t value = 0;
-    int64_t again = 0;
+    struct domain_settings settings = { 0 };
+    struct domain_settings again = { 0 };
 
-    if (setting_parse(setting, text, &value, &why)) {
+    if (setting_parse(&settings, setting, text, &why)) {
+        int64_t value = settings.value[setting];
         check(value >= rule->min && value <= rule->max && why.len == 0);
-        setting_add_text(&written, setting, value);
-        check(setting_parse(setting, buf_str(&written), &again, &why) && again == value);
+        setting_add_text(&written, setting, &settings, NULL);
+        check(setting_parse(&again, setting, buf_str(&written), &why));
+        check(again.value[setting] == value &&
+              (!setting_is_text(setting) || str_equals(setting_text(&settings, NULL, setting),
+                                                       setting_text(&again, NULL, setting))));
     } else {
         check(why.len > 0);
         for (size_t i = 0; i < why.len; i++)

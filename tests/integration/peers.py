@@ -680,6 +680,83 @@ remote-control:
 # ---- holdfast --------------------------------------------------------------------------
 
 
+class Rspamd:
+    """As a milter that checks by itself, with a few of its modules."""
+
+    def __init__(self, state, dns, hops=0):
+        """`hops`: that many Received fields lead to the client: a backup MX stands in between."""
+        self.state = pathlib.Path(state)
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.program = program("rspamd")
+        self.port = free_port()
+        self.process = None
+        relay = (f'external_relay {{ rules {{ BACKUP {{ strategy = "count"; '
+                 f'count = {hops + 2}; }} }} }}'
+                 if hops else "")
+        (self.state / "rspamd.conf").write_text(f"""
+options {{ pidfile = "{self.state}/pid"; tempdir = "{self.state}"; hs_cache_dir = "{self.state}";
+  dns {{ nameserver = ["{dns}"]; timeout = 1s; retransmits = 2; }}
+  filters = "dkim"; local_addrs = ["192.168.0.0/16"]; enable_test_patterns = true; }}
+logging {{ type = "console"; level = "info"; }}
+worker "rspamd_proxy" {{ bind_socket = "127.0.0.1:{self.port}"; milter = yes; timeout = 20s;
+  count = 1; upstream "local" {{ default = yes; self_scan = yes; }} }}
+actions {{ reject = 15; add_header = 6; }}
+spf {{ check_local = true; min_cache_ttl = 1s; }}
+dkim {{ check_local = true; }}
+milter_headers {{ skip_local = false; use = ["x-spamd-result"]; }}
+{relay}
+modules {{ path = "/usr/share/rspamd/plugins/"; }}
+lua = "/usr/share/rspamd/rules/rspamd.lua"
+""")
+
+    @property
+    def where(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        insecure = ["--insecure"] if IS_ROOT else []
+        self.process = Process([self.program, "-f", "-c", str(self.state / "rspamd.conf"),
+                                *insecure], self.state / "rspamd.log")
+        wait_until(lambda: answers("127.0.0.1", self.port), 60, "rspamd")
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.stop(signal.SIGTERM)
+            self.process = None
+
+
+class OpenDkim:
+    """As a milter that verifies. It asks port 53 alone: what it would ask for stands in a file."""
+
+    def __init__(self, state, keys):
+        self.state = pathlib.Path(state)
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.program = program("opendkim")
+        self.port = free_port()
+        self.process = None
+        (self.state / "opendkim.conf").write_text(
+            f"Socket inet:{self.port}@127.0.0.1\nMode v\nTestPublicKeys {self.state}/keys\n"
+            "AlwaysAddARHeader yes\nAuthservID opendkim.example\nSyslog no\nDNSTimeout 5\n"
+            f"InternalHosts 203.0.113.1\nPidFile {self.state}/pid\n")
+        (self.state / "keys").write_text("".join(f"{name} {text}\n" for name, text in keys.items()))
+
+    @property
+    def where(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        self.process = Process([self.program, "-f", "-x", str(self.state / "opendkim.conf")],
+                               self.state / "opendkim.log")
+        wait_until(lambda: answers("127.0.0.1", self.port), what="opendkim")
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.stop(signal.SIGTERM)
+            self.process = None
+
+
 class Holdfast:
     """One node. Its configuration, its process, its words."""
 

@@ -24,4 +24,6 @@ static inline void assert_str_at(struct str got, struct str want, const char *fi
     _fail(file, line);
 }
 
+#define assert_buf(buf, want) assert_str_at(buf_str(buf), str_from(want), __FILE__, __LINE__)
+
 #define COUNT_OF(table) (sizeof(table) / sizeof *(table))

@@ -3,7 +3,7 @@
  *
  *     domain          name, added_ms, paused_until_ms
  *     domain_primary  domain, position, host
- *     domain_setting  domain, name, value        only what was set
+ *     domain_setting  domain, name, value, text  only what was set; one of the two
  *     known_route     domain, seen_ms, plan
  *
  * The statements are plain enough for PostgreSQL: numbered parameters, ON
@@ -34,6 +34,7 @@ static const char *const migrations[] = {
     "  value BIGINT NOT NULL, PRIMARY KEY (domain, name));"
     "CREATE TABLE known_route (domain TEXT PRIMARY KEY, seen_ms BIGINT NOT NULL,"
     "  plan BYTEA NOT NULL);",
+    "ALTER TABLE domain_setting ADD COLUMN text TEXT NOT NULL DEFAULT '';",
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 

@@ -29,32 +29,31 @@ static int read_primaries(struct database *database, struct arena *arena,
 }
 
 /* A value out of bounds would make a later parse fail; the default serves instead. */
-static void take_setting(struct domain_settings *settings, struct str name, int64_t value)
+static void take_setting(struct domain_settings *settings, sqlite3_stmt *row)
 {
     enum setting setting;
 
-    if (!setting_from_name(name, &setting))
+    if (!setting_from_name(sqlite_column(row, 0), &setting))
         return;
-    const struct setting_rule *rule = setting_rule(setting);
-    if (value < rule->min || value > rule->max)
-        return;
-    settings->value[setting] = value;
-    settings->is_set[setting] = true;
+    if (setting_is_text(setting))
+        (void)setting_put_text(settings, setting, sqlite_column(row, 2));
+    else
+        (void)setting_put_number(settings, setting, sqlite3_column_int64(row, 1));
 }
 
 static int read_settings(struct database *database, struct domain_record *record)
 {
     sqlite3_stmt *statement = NULL;
     const struct value domain = TEXT(record->name);
-    int error = sqlite_prepare(database, "SELECT name, value FROM domain_setting WHERE domain = $1",
-                               &domain, 1, &statement);
+    int error =
+        sqlite_prepare(database, "SELECT name, value, text FROM domain_setting WHERE domain = $1",
+                       &domain, 1, &statement);
     int rc = SQLITE_DONE;
 
     if (error < 0)
         return error;
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
-        take_setting(&record->settings, sqlite_column(statement, 0),
-                     sqlite3_column_int64(statement, 1));
+        take_setting(&record->settings, statement);
     (void)sqlite3_finalize(statement);
     return sqlite_error(rc);
 }
@@ -150,6 +149,18 @@ static int remove_details(struct database *database, struct str name)
                : EXECUTE(database, "DELETE FROM domain_setting WHERE domain = $1", TEXT(name));
 }
 
+static int put_setting(struct database *database, const struct domain_record *record,
+                       enum setting setting)
+{
+    struct str text =
+        setting_is_text(setting) ? setting_text(&record->settings, NULL, setting) : STR("");
+
+    return EXECUTE(database,
+                   "INSERT INTO domain_setting (domain, name, value, text) VALUES ($1, $2, $3, $4)",
+                   TEXT(record->name), TEXT(str_from(setting_rule(setting)->name)),
+                   NUMBER(record->settings.value[setting]), TEXT(text));
+}
+
 static int put_details(struct database *database, const struct domain_record *record)
 {
     int error = 0;
@@ -160,10 +171,7 @@ static int put_details(struct database *database, const struct domain_record *re
                         TEXT(record->name), NUMBER(i), TEXT(record->primary[i]));
     for (int i = 0; error == 0 && i < SETTING_COUNT; i++)
         if (record->settings.is_set[i])
-            error = EXECUTE(database,
-                            "INSERT INTO domain_setting (domain, name, value) VALUES ($1, $2, $3)",
-                            TEXT(record->name), TEXT(str_from(setting_rule((enum setting)i)->name)),
-                            NUMBER(record->settings.value[i]));
+            error = put_setting(database, record, (enum setting)i);
     return error;
 }
 

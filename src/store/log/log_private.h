@@ -157,14 +157,17 @@ struct upload_body { /* content in a file of its own */
     bool aborted;
     bool finishing; /* append was called */
     bool finished;
+    bool restarts;  /* what the file holds, and what is on its way there, counts no more */
+    uint64_t filed; /* octets that lie in the file */
     int error;
     /* The job's while it runs. */
     struct disk *disk;
     int handle;
     char name[FILE_NAME_SIZE];
-    struct chunk *chunk;
+    struct chunk *chunk; /* read by others too */
     uint64_t offset;
     bool last;
+    bool anew; /* the file is */
 };
 
 struct log_upload {
@@ -390,6 +393,8 @@ void ask_about(struct store *base, struct message_id id, store_done *done, void 
 struct store_upload *upload_open(struct store *base, struct message_id id);
 void upload_write(struct store_upload *base, struct str bytes);
 uint64_t upload_size(const struct store_upload *base);
+int upload_read(struct store_upload *base, uint64_t offset, size_t size, struct buf *out);
+void upload_restart(struct store_upload *base);
 void upload_abort(struct store_upload *base);
 void upload_append(struct store *base, struct store_upload *upload, const struct envelope *envelope,
                    struct str front, store_done *done, void *context);

@@ -10,6 +10,10 @@
  * comes. The append then waits in its place among the staged records until the
  * last piece and the file's name are durable; records behind it wait too, because
  * what is asked first must be durable first.
+ *
+ * What was uploaded can be read until it is appended, and begun anew: filters look at content, and
+ * may put other content in its place. It lies, from its start on, in the file, in the chunks that
+ * are being written there, and in those that follow.
  */
 #include <errno.h>
 #include <string.h>
@@ -100,8 +104,24 @@ static int write_chunks(struct upload_body *body)
     return body->chunk != NULL ? body->disk->driver->sync(body->disk, body->handle) : 0;
 }
 
+/* Nobody else has the old one, which no record names. */
+static int remove_old(struct upload_body *body)
+{
+    body->anew = false;
+    body->offset = 0;
+    if (body->handle < 0)
+        return 0;
+    body->disk->driver->close(body->disk, body->handle);
+    body->handle = -1;
+    return body->disk->driver->remove(body->disk, body->name);
+}
+
 static int write_piece(struct upload_body *body)
 {
+    int removed = body->anew ? remove_old(body) : 0;
+
+    if (removed < 0)
+        return removed;
     if (body->handle < 0) {
         int handle = body->disk->driver->open(body->disk, body->name, DISK_WRITE | DISK_CREATE);
         if (handle < 0)
@@ -121,7 +141,7 @@ static void body_run(struct worker_job *job)
     int rc = body->error < 0 ? body->error : write_piece(body);
 
     body->error = rc;
-    if (body->handle >= 0 && (body->last || rc < 0)) {
+    if (body->handle >= 0 && body->last) {
         body->disk->driver->close(body->disk, body->handle);
         body->handle = -1;
     }
@@ -137,6 +157,7 @@ static void body_done(struct worker_job *job)
 
     store->jobs--;
     body->busy = false;
+    body->filed = body->offset;
     chunks_free(store, body->chunk);
     body->chunk = NULL;
     if (body->aborted) {
@@ -152,6 +173,10 @@ static void body_submit(struct log_store *store, struct log_upload *upload, bool
     struct upload_body *body = &upload->body;
 
     body->chunk = upload->first;
+    body->anew = body->restarts;
+    if (body->restarts)
+        body->filed = 0;
+    body->restarts = false;
     upload->first = upload->last = NULL;
     upload->in_memory = 0;
     body->last = last;
@@ -213,6 +238,75 @@ void upload_write(struct store_upload *base, struct str bytes)
     add_bytes(store, upload, bytes);
     if (is_large(store, upload->size))
         spill(store, upload);
+}
+
+/* ---- looking at it, and beginning anew ---- */
+
+/* From the chain, whose first octet is at *at; moves both on. */
+static void read_chunks(const struct chunk *chunk, uint64_t *at, uint64_t *offset, size_t *size,
+                        struct buf *out)
+{
+    for (; chunk != NULL; chunk = chunk->next) {
+        if (*size > 0 && *offset < *at + chunk->used) {
+            struct str bytes = str_skip(str_of(chunk->bytes, chunk->used), (size_t)(*offset - *at));
+            bytes = str_first(bytes, *size);
+            buf_add(out, bytes);
+            *offset += bytes.len;
+            *size -= bytes.len;
+        }
+        *at += chunk->used;
+    }
+}
+
+static int read_file(const struct upload_body *body, uint64_t *offset, size_t *size,
+                     struct buf *out)
+{
+    while (*size > 0 && *offset < body->filed) {
+        uint64_t left = body->filed - *offset;
+        size_t most = left < *size ? (size_t)left : *size;
+        buf_reserve(out, most);
+        ssize_t got =
+            body->disk->driver->read(body->disk, body->handle, out->ptr + out->len, most, *offset);
+        if (got <= 0)
+            return -EIO;
+        out->len += (size_t)got;
+        *offset += (uint64_t)got;
+        *size -= (size_t)got;
+    }
+    return 0;
+}
+
+/* What a job under way changes (the handle, when it fails) is not looked at meanwhile. */
+int upload_read(struct store_upload *base, uint64_t offset, size_t size, struct buf *out)
+{
+    const struct log_upload *upload = upload_of(base);
+    const struct upload_body *body = &upload->body;
+    uint64_t at = 0;
+
+    if (body->spilled && !body->restarts) {
+        if (!body->busy && body->error < 0)
+            return -EIO;
+        int error = read_file(body, &offset, &size, out);
+        if (error < 0)
+            return error;
+        at = body->filed;
+        if (body->busy)
+            read_chunks(body->chunk, &at, &offset, &size, out);
+    }
+    read_chunks(upload->first, &at, &offset, &size, out);
+    return 0;
+}
+
+void upload_restart(struct store_upload *base)
+{
+    struct log_upload *upload = upload_of(base);
+
+    chunks_free(store_of(upload), upload->first);
+    upload->first = upload->last = NULL;
+    upload->in_memory = 0;
+    upload->size = 0;
+    upload->check = 0;
+    upload->body.restarts = upload->body.spilled;
 }
 
 void upload_free(struct log_store *store, struct log_upload *upload)

@@ -125,26 +125,6 @@ static void dmarc_and_spf_are_the_domains_to_judge(void **state)
     authentication_free(other);
 }
 
-/* SMTP has one answer to a content: it is refused only if all refuse. */
-static void one_answer_for_all(void **state)
-{
-    static const struct {
-        enum judgement judgement[3];
-        enum judgement all;
-    } cases[] = {
-        { { JUDGED_GOOD, JUDGED_GOOD, JUDGED_GOOD }, JUDGED_GOOD },
-        { { JUDGED_TO_REFUSE, JUDGED_TO_REFUSE, JUDGED_TO_REFUSE }, JUDGED_TO_REFUSE },
-        { { JUDGED_TO_REFUSE, JUDGED_GOOD, JUDGED_TO_REFUSE }, JUDGED_GOOD },
-        { { JUDGED_TO_HOLD, JUDGED_TO_HOLD, JUDGED_TO_HOLD }, JUDGED_GOOD },
-        { { JUDGED_TO_HOLD, JUDGED_TO_REFUSE, JUDGED_TO_REFUSE }, JUDGED_GOOD },
-        { { JUDGED_TO_REFUSE, JUDGED_UNSURE, JUDGED_GOOD }, JUDGED_UNSURE },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(policy_combine(cases[i].judgement, 3), cases[i].all);
-}
-
 static void survives_the_channel(void **state)
 {
     struct policy policy = protecting();
@@ -168,7 +148,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strangers_do_not_use_our_domain),
         cmocka_unit_test(dmarc_and_spf_are_the_domains_to_judge),
-        cmocka_unit_test(one_answer_for_all),
         cmocka_unit_test(survives_the_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

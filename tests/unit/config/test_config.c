@@ -28,7 +28,10 @@ static const char full[] = "# a comment\n"
                            "smtp { message-size = \"20MB\" sessions = 100 chunking = no\n"
                            "       command_timeout = 2m }\n"
                            "schedule { probe-budget = 10 }\n"
-                           "defaults { hold = \"3d\" retry-first = 1m }\n"
+                           "filter { milters = {\"rspamd=unix:/run/rspamd/milter.sock\",\n"
+                           "                    \"clamav=127.0.0.1:7357\"} }\n"
+                           "defaults { hold = \"3d\" retry-first = 1m\n"
+                           "           filters = \"clamav, rspamd\" }\n"
                            "log { level = debug }\n";
 
 static struct config *load(const char *text)
@@ -88,6 +91,11 @@ static void assert_full(const struct config *config)
     assert_int_equal(config->probe_budget, 10);
     assert_int_equal(setting_value(NULL, &config->defaults, SETTING_HOLD), 3LL * DAY_MS);
     assert_int_equal(setting_value(NULL, &config->defaults, SETTING_RETRY_FIRST), MINUTE_MS);
+    assert_int_equal(config->filter_milters.count, 2);
+    assert_str(config_find_milter(config, STR("rspamd"))->path, "/run/rspamd/milter.sock");
+    assert_endpoint(config_find_milter(config, STR("clamav"))->endpoint, "127.0.0.1:7357");
+    assert_null(config_find_milter(config, STR("other")));
+    assert_str(setting_text(NULL, &config->defaults, SETTING_FILTERS), "clamav,rspamd");
     assert_int_equal(config->log_level, LOG_DEBUG);
 }
 
@@ -135,7 +143,7 @@ static void says_where_and_what_to_write_instead(void **state)
           "test.conf:3: unknown name \"tls\"; known here are hostname, data, user, names, "
           "postmaster, "
           "addresses, control, receivers, deliverers, listen smtp, dns, sign, "
-          "store, smtp, dnsbl, schedule, "
+          "store, smtp, dnsbl, filter, schedule, "
           "log, defaults" },
         { "listen submission { address = {\"0.0.0.0:587\"} }",
           "test.conf:2: section listen \"submission\" is not known; write listen smtp instead" },
@@ -195,6 +203,20 @@ static void says_where_and_what_to_write_instead(void **state)
           "test.conf:2: unknown name \"holt\" in section defaults; did you mean \"hold\"?" },
         { "defaults { retry-first = 2h }", "test.conf: defaults: retry-first is above retry-max; "
                                            "write a smaller one instead" },
+        { "filter { milters = {\"none=127.0.0.1:1\"} }",
+          "test.conf:2: milters cannot be \"none=127.0.0.1:1\"; write a filter such as "
+          "rspamd=unix:/run/rspamd/milter.sock or clamav=127.0.0.1:7357 instead" },
+        { "filter { milters = {\"a=unix:relative\"} }",
+          "test.conf:2: milters cannot be \"a=unix:relative\"; write a filter such as "
+          "rspamd=unix:/run/rspamd/milter.sock or clamav=127.0.0.1:7357 instead" },
+        { "filter { milters = {\"a=127.0.0.1:1\", \"a=127.0.0.1:2\"} }",
+          "test.conf:2: milters cannot be \"a=127.0.0.1:2\"; write each name once instead" },
+        { "defaults { filters = \"clam av\" }",
+          "test.conf:2: filters cannot be \"clam av\"; write none, or at most 8 names with commas "
+          "between them instead" },
+        { "filter { milters = {\"a=127.0.0.1:1\"} }\ndefaults { filters = \"b\" }",
+          "test.conf:2: defaults: there is no filter b; write filter { milters = "
+          "{\"b=unix:/PATH\"} } too" },
         { "log { level = loud }",
           "test.conf:2: level cannot be \"loud\"; write debug, info, warn or error instead" },
         { "data \"/srv\"", "test.conf:2: missing equal sign after option 'data'; write name = "

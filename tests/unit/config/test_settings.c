@@ -83,15 +83,26 @@ static void says_what_is_allowed(void **state)
         { "bytes-per-second", "11GB", "bytes-per-second must be between 0 and 10GB" },
         { "connect-timeout", "1m", NULL },
         { "connect-timeout", "61s", "connect-timeout must be between 1s and 1m" },
+        { "filter-gone", "defer", NULL },
+        { "filter-gone", "refuse", "filter-gone must be one of tag, hold, defer" },
+        { "filters", "none", NULL },
+        { "filters", "rspamd, clamav-2", NULL },
+        { "filters", "a,b,c,d,e,f,g,h", NULL },
+        { "filters", "a,b,c,d,e,f,g,h,i",
+          "filters must be none, or at most 8 names with commas between them" },
+        { "filters", "a,,b", "filters must be none, or at most 8 names with commas between them" },
+        { "filters", "a,a", "filters must be none, or at most 8 names with commas between them" },
+        { "filters", "a b", "filters must be none, or at most 8 names with commas between them" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf why = { 0 };
         enum setting setting;
-        int64_t value;
+        struct domain_settings settings = { 0 };
         assert_true(setting_from_name(str_from(cases[i].name), &setting));
-        bool ok = setting_parse(setting, str_from(cases[i].text), &value, &why);
+        bool ok = setting_parse(&settings, setting, str_from(cases[i].text), &why);
         assert_int_equal(ok, cases[i].why == NULL);
+        assert_int_equal(settings.is_set[setting], ok);
         assert_text(&why, ok ? "" : cases[i].why);
     }
 }
@@ -103,14 +114,14 @@ static void every_default_is_within_its_bounds_and_reads_back(void **state)
         const struct setting_rule *rule = setting_rule((enum setting)i);
         struct buf text = { 0 };
         struct buf why = { 0 };
+        struct domain_settings settings = { 0 };
         enum setting found = SETTING_COUNT;
-        int64_t value = -1;
 
         assert_true(setting_from_name(str_from(rule->name), &found));
         assert_int_equal(found, i);
-        setting_add_text(&text, found, rule->fallback);
-        assert_true(setting_parse(found, buf_str(&text), &value, &why));
-        assert_int_equal(value, rule->fallback);
+        setting_add_text(&text, found, NULL, NULL);
+        assert_true(setting_parse(&settings, found, buf_str(&text), &why));
+        assert_int_equal(setting_value(&settings, NULL, found), rule->fallback);
         assert_non_null(rule->help);
         buf_fini(&text);
     }
@@ -131,6 +142,23 @@ static void domain_goes_before_node_before_table(void **state)
     assert_int_equal(setting_value(&domain, &node, SETTING_HOLD), DAY_MS);
 }
 
+static void a_text_goes_the_same_way(void **state)
+{
+    struct domain_settings domain = { 0 };
+    struct domain_settings node = { 0 };
+    struct buf why = { 0 };
+    struct buf text = { 0 };
+    (void)state;
+    assert_int_equal(setting_text(&domain, &node, SETTING_FILTERS).len, 0);
+    assert_true(setting_parse(&node, SETTING_FILTERS, STR("rspamd , opendkim"), &why));
+    assert_true(str_equals(setting_text(&domain, &node, SETTING_FILTERS), STR("rspamd,opendkim")));
+    setting_add_text(&text, SETTING_FILTERS, &domain, &node);
+    assert_text(&text, "rspamd,opendkim");
+    assert_true(setting_parse(&domain, SETTING_FILTERS, STR("none"), &why));
+    assert_int_equal(setting_text(&domain, &node, SETTING_FILTERS).len, 0);
+    buf_fini(&text);
+}
+
 static void knows_no_other_name(void **state)
 {
     enum setting setting;
@@ -146,6 +174,7 @@ int main(void)
         cmocka_unit_test(says_what_is_allowed),
         cmocka_unit_test(every_default_is_within_its_bounds_and_reads_back),
         cmocka_unit_test(domain_goes_before_node_before_table),
+        cmocka_unit_test(a_text_goes_the_same_way),
         cmocka_unit_test(knows_no_other_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

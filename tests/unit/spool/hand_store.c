@@ -4,6 +4,7 @@
 
 #include "testing.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -41,6 +42,20 @@ static void upload_write(struct store_upload *upload, struct str bytes)
 static uint64_t upload_size(const struct store_upload *upload)
 {
     return ((const struct hand_upload *)upload)->size;
+}
+
+static int upload_read(struct store_upload *upload, uint64_t offset, size_t size, struct buf *out)
+{
+    uint64_t written = ((const struct hand_upload *)upload)->size;
+
+    for (; size > 0 && offset < written; size--, offset++)
+        buf_add_byte(out, 'x');
+    return of(upload->store)->is_unreadable ? -EIO : 0;
+}
+
+static void upload_restart(struct store_upload *upload)
+{
+    ((struct hand_upload *)upload)->size = 0;
 }
 
 static void upload_abort(struct store_upload *upload)
@@ -117,6 +132,8 @@ static const struct store_driver driver = {
     .upload_open = upload_open,
     .upload_write = upload_write,
     .upload_size = upload_size,
+    .upload_read = upload_read,
+    .upload_restart = upload_restart,
     .upload_abort = upload_abort,
     .memory = memory_used,
     .append = append,

@@ -40,6 +40,7 @@ struct hand_store {
     uint64_t memory;
     unsigned open_uploads;
     unsigned open_readers;
+    bool is_unreadable; /* what was uploaded */
 };
 
 void hand_store_init(struct hand_store *store);

@@ -55,7 +55,7 @@ static void assert_holds(struct rig *rig, const struct rig_message *message)
     assert_true(content.is_same);
 }
 
-static void keeps_messages_of_every_size(void **state)
+static void keep_every_size(void **state)
 {
     struct rig *rig = rig_of(state);
     uint64_t large = ((struct fixture *)*state)->factory->large;
@@ -78,6 +78,18 @@ static void keeps_messages_of_every_size(void **state)
     reopen(rig);
     for (uint32_t i = 0; i < SIZES * FRONTS; i++)
         assert_holds(rig, &message[i]);
+}
+
+static void keeps_messages_of_every_size(void **state)
+{
+    keep_every_size(state);
+}
+
+/* With other content that was uploaded before, was read again, and forgotten. */
+static void keeps_what_was_uploaded_last(void **state)
+{
+    rig_of(state)->restarts = 2;
+    keep_every_size(state);
 }
 
 static void forgets_an_aborted_upload(void **state)
@@ -414,6 +426,7 @@ int contract_run(const char *name, const struct contract_factory *factory)
     }
     const struct CMUnitTest tests[] = {
         CONTRACT(keeps_messages_of_every_size),
+        CONTRACT(keeps_what_was_uploaded_last),
         CONTRACT(forgets_an_aborted_upload),
         CONTRACT(refuses_an_id_twice),
         CONTRACT(lists_in_order_of_arrival),

@@ -141,17 +141,11 @@ static void make_content(const struct rig_message *message, uint64_t offset, cha
     }
 }
 
-void rig_append(struct rig *rig, const struct rig_message *message, struct rig_answer *answer)
+static void upload_content(struct rig *rig, const struct rig_message *message,
+                           struct store_upload *upload)
 {
-    struct arena arena = { 0 };
-    struct envelope envelope;
     char piece[PIECE];
-    char front[RIG_FRONT_MAX];
-    struct store_upload *upload = store_upload_open(rig->store, rig_id(message->number));
 
-    *answer = (struct rig_answer){ 0 };
-    assert_true(message->front <= sizeof front && message->front <= message->size);
-    make_content(message, 0, front, message->front);
     for (uint64_t at = message->front; at < message->size;) {
         size_t size = (size_t)random_below(&rig->random, PIECE) + 1;
         size = size < message->size - at ? size : (size_t)(message->size - at);
@@ -160,6 +154,57 @@ void rig_append(struct rig *rig, const struct rig_message *message, struct rig_a
         at += size;
     }
     assert_int_equal(store_upload_size(upload), message->size - message->front);
+}
+
+/* From places all over it, with the end among them. */
+static void assert_reads(struct rig *rig, const struct rig_message *message,
+                         struct store_upload *upload)
+{
+    uint64_t uploaded = message->size - message->front;
+    char piece[PIECE];
+
+    for (int i = 0; i < 20; i++) {
+        struct buf read = { 0 };
+        uint64_t at = random_below(&rig->random, (uint32_t)uploaded + 1);
+        size_t expected = uploaded - at < PIECE ? (size_t)(uploaded - at) : PIECE;
+        assert_int_equal(store_upload_read(upload, at, PIECE, &read), 0);
+        make_content(message, message->front + at, piece, expected);
+        assert_true(str_equals(buf_str(&read), str_of(piece, expected)));
+        buf_fini(&read);
+    }
+}
+
+/* Something else was there first, was looked at and given up. */
+static void upload_in_vain(struct rig *rig, const struct rig_message *message,
+                           struct store_upload *upload)
+{
+    struct rig_message other = *message;
+
+    other.number = message->number + 1;
+    other.size = message->front + random_below(&rig->random, (uint32_t)message->size * 2 + 1);
+    upload_content(rig, &other, upload);
+    assert_reads(rig, &other, upload);
+    if (random_below(&rig->random, 2) == 0)
+        rig_turn(rig);
+    assert_reads(rig, &other, upload);
+    store_upload_restart(upload);
+}
+
+void rig_append(struct rig *rig, const struct rig_message *message, struct rig_answer *answer)
+{
+    struct arena arena = { 0 };
+    struct envelope envelope;
+    char front[RIG_FRONT_MAX];
+    struct store_upload *upload = store_upload_open(rig->store, rig_id(message->number));
+
+    *answer = (struct rig_answer){ 0 };
+    assert_true(message->front <= sizeof front && message->front <= message->size);
+    make_content(message, 0, front, message->front);
+    for (unsigned i = 0; i < rig->restarts; i++)
+        upload_in_vain(rig, message, upload);
+    upload_content(rig, message, upload);
+    if (rig->restarts > 0)
+        assert_reads(rig, message, upload);
     make_envelope(&arena, message, &envelope);
     store_append(rig->store, upload, &envelope, str_of(front, message->front), rig_answered,
                  answer);

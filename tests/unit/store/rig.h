@@ -24,6 +24,7 @@ struct rig {
     struct store *store;
     struct now now;
     struct random random;
+    unsigned restarts; /* of each upload, before what counts */
 };
 
 struct rig_answer {

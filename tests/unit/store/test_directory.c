@@ -106,6 +106,7 @@ static struct domain_record example(void)
     };
     record.settings.value[SETTING_HOLD] = 2LL * DAY_MS;
     record.settings.is_set[SETTING_HOLD] = true;
+    assert_true(setting_put_text(&record.settings, SETTING_FILTERS, STR("rspamd,clamav")));
     return record;
 }
 
@@ -132,6 +133,8 @@ static void assert_example(const struct directory *directory)
     assert_true(found->settings.is_set[SETTING_HOLD]);
     assert_false(found->settings.is_set[SETTING_RESCUE]);
     assert_int_equal(found->settings.value[SETTING_HOLD], 2LL * DAY_MS);
+    assert_true(
+        str_equals(setting_text(&found->settings, NULL, SETTING_FILTERS), STR("rspamd,clamav")));
 }
 
 static void a_domain_is_found_at_once_and_after_reopening(void **state)
@@ -350,6 +353,25 @@ static void names_that_are_none_are_passed_over(void **state)
     assert_int_equal(cursor, 2);
 }
 
+static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put_example(fixture);
+    close_directory(fixture);
+    execute_sql(fixture->path, "DELETE FROM domain_setting WHERE name = 'filters';"
+                               "ALTER TABLE domain_setting DROP COLUMN text;"
+                               "PRAGMA user_version = 1");
+    open_directory(fixture);
+    const struct domain_record *found =
+        directory_find_domain(fixture->directory, STR("example.org"));
+    assert_int_equal(found->settings.value[SETTING_HOLD], 2LL * DAY_MS);
+    put_example(fixture);
+    close_directory(fixture);
+    open_directory(fixture);
+    assert_example(fixture->directory);
+}
+
 static void a_file_of_a_later_version_is_left_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -410,6 +432,7 @@ int main(void)
         TEST(a_file_that_is_no_database_is_set_aside),
         TEST(domains_of_a_damaged_file_are_saved),
         TEST(names_that_are_none_are_passed_over),
+        TEST(a_file_of_the_first_version_is_brought_up_to_date),
         TEST(a_file_of_a_later_version_is_left_alone),
         TEST(a_folder_that_is_not_there_is_an_error),
         TEST(writes_on_a_helper_thread),

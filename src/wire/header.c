@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* header.c: see header.h. */
-#include "authenticate/header.h"
+#include "wire/header.h"
 
 static bool begins_with_space(struct str text)
 {
