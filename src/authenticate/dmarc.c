@@ -159,6 +159,7 @@ static bool judge(struct run *run, struct dmarc_verdict *verdict)
         verdict->result = DMARC_NONE;
         return true;
     }
+    verdict->record = *record;
     if (!choose_policy(run, record, verdict->record_domain, &verdict->published))
         return false;
     verdict->wanted = record->is_testing ? one_step_less(verdict->published) : verdict->published;
@@ -200,6 +201,28 @@ static bool is_exact(const struct dmarc_request *request, struct dmarc_verdict *
     return verdict->is_spf_aligned || verdict->is_dkim_aligned;
 }
 
+/* As the public suffix list has it. A record in between may say otherwise; where this is used, that
+ * would change nothing but what the domain's owner is told. */
+static bool is_likely_aligned(struct str author, struct str name, bool is_strict)
+{
+    return str_equals(name, author) ||
+           (!is_strict && (is_below(name, author) || same_by_list(name, author)));
+}
+
+/* One exact name decides, but the other method may have done its part, too. */
+static void note_others(const struct dmarc_request *request, struct dmarc_verdict *verdict)
+{
+    const struct dmarc_record *record = &verdict->record;
+
+    if (request->spf_result == SPF_PASS && request->spf_domain.len > 0)
+        verdict->is_spf_aligned =
+            is_likely_aligned(request->author, request->spf_domain, record->is_spf_strict);
+    for (unsigned i = 0; i < request->dkim_count && !verdict->is_dkim_aligned; i++)
+        verdict->is_dkim_aligned =
+            request->dkim[i].result == DKIM_PASS &&
+            is_likely_aligned(request->author, request->dkim[i].domain, record->is_dkim_strict);
+}
+
 /* By the author's own record, which most have. */
 static enum organisation_state decide_by_own(struct run *run, struct dmarc_verdict *verdict,
                                              bool *out_is_decided)
@@ -216,6 +239,8 @@ static enum organisation_state decide_by_own(struct run *run, struct dmarc_verdi
         return state;
     verdict->result = DMARC_PASS;
     verdict->record_domain = run->request->author;
+    verdict->record = record;
+    note_others(run->request, verdict);
     verdict->published = record.policy;
     verdict->wanted = record.is_testing ? one_step_less(record.policy) : record.policy;
     *out_is_decided = true;
@@ -264,14 +289,4 @@ const char *dmarc_result_name(enum dmarc_result result)
         [DMARC_TEMPERROR] = "temperror", [DMARC_PERMERROR] = "permerror",
     };
     return name[result];
-}
-
-const char *dmarc_policy_name(enum dmarc_policy policy)
-{
-    static const char *const name[] = {
-        [DMARC_POLICY_NONE] = "none",
-        [DMARC_POLICY_QUARANTINE] = "quarantine",
-        [DMARC_POLICY_REJECT] = "reject",
-    };
-    return name[policy];
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "authenticate/dkim.h"
+#include "authenticate/dmarc_record.h"
 #include "authenticate/spf.h"
 
 enum dmarc_result {
@@ -18,8 +19,6 @@ enum dmarc_result {
     DMARC_TEMPERROR,
     DMARC_PERMERROR,
 };
-
-enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE, DMARC_POLICY_REJECT };
 
 struct dmarc_request {
     struct str author;     /* of the From field, in normal form */
@@ -34,6 +33,7 @@ struct dmarc_verdict {
     enum dmarc_policy published; /* for this author */
     enum dmarc_policy wanted;    /* published, one step less where its owner is testing */
     struct str record_domain;    /* where the record was found; empty: nowhere */
+    struct dmarc_record record;  /* if it was; its text lives in the answers */
     bool is_spf_aligned;
     bool is_dkim_aligned;
 };
@@ -44,4 +44,3 @@ bool dmarc_decide(const struct dmarc_request *request, const struct dns_answers 
                   struct buf *room, struct dmarc_verdict *out_verdict,
                   struct dns_question *out_question);
 const char *dmarc_result_name(enum dmarc_result result);
-const char *dmarc_policy_name(enum dmarc_policy policy);

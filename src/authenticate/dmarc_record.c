@@ -58,3 +58,13 @@ bool dmarc_record_parse(struct str text, struct dmarc_record *out_record)
     *out_record = record;
     return true;
 }
+
+const char *dmarc_policy_name(enum dmarc_policy policy)
+{
+    static const char *const name[] = {
+        [DMARC_POLICY_NONE] = "none",
+        [DMARC_POLICY_QUARANTINE] = "quarantine",
+        [DMARC_POLICY_REJECT] = "reject",
+    };
+    return name[policy];
+}

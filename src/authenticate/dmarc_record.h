@@ -2,7 +2,9 @@
 /* dmarc_record.h: what the owner of a domain says (RFC 9989 4.7). */
 #pragma once
 
-#include "authenticate/dmarc.h"
+#include "base/str.h"
+
+enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE, DMARC_POLICY_REJECT };
 
 enum dmarc_psd { DMARC_PSD_UNKNOWN, DMARC_PSD_NO, DMARC_PSD_YES };
 
@@ -21,3 +23,4 @@ struct dmarc_record {
 bool dmarc_record_is_meant(struct str text);
 /* False: it is to be taken as not there. */
 bool dmarc_record_parse(struct str text, struct dmarc_record *out_record);
+const char *dmarc_policy_name(enum dmarc_policy policy);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "authenticate/dmarc_record.h"
+#include "wire/dns.h"
 
 enum organisation_state { ORGANISATION_FOUND, ORGANISATION_ASKS, ORGANISATION_TEMPERROR };
 

@@ -150,8 +150,87 @@ static void all_cases(void **state)
         expect(&tests[i]);
 }
 
+/* One exact name decides; the owner is told whether the other method did its part, too. */
+static void both_methods_are_noted(void **state)
+{
+    static const struct {
+        const char *record;
+        const char *spf_domain;
+        const char *signer;
+        bool is_spf_aligned, is_dkim_aligned;
+    } cases[] = {
+        { "v=DMARC1; p=none", "example.com", "example.com", true, true },
+        { "v=DMARC1; p=none", "example.com", "mail.example.com", true, true },
+        { "v=DMARC1; p=none; adkim=s", "example.com", "mail.example.com", true, false },
+        { "v=DMARC1; p=none", "example.com", "example.net", true, false },
+        { "v=DMARC1; p=none", "mail.example.com", "example.com", true, true },
+        { "v=DMARC1; p=none; aspf=s", "mail.example.com", "example.com", false, true },
+        { "v=DMARC1; p=none", "", "example.com", false, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dns_record text = { .data = str_from(cases[i].record) };
+        struct dns_answer answer = { .status = DNS_FOUND, .record = &text, .record_count = 1 };
+        struct dkim_verdict dkim = { .result = DKIM_PASS, .domain = str_from(cases[i].signer) };
+        struct dmarc_request request = { .author = STR("example.com"),
+                                         .spf_domain = str_from(cases[i].spf_domain),
+                                         .spf_result = SPF_PASS,
+                                         .dkim = &dkim,
+                                         .dkim_count = 1 };
+        struct dns_answers known = { 0 };
+        struct buf room = { 0 };
+        struct dns_question question = { STR("_dmarc.example.com"), DNS_TXT };
+        struct dmarc_verdict verdict;
+
+        dns_answers_add(&known, question, &answer);
+        assert_true(dmarc_decide(&request, &known, &room, &verdict, &question));
+        assert_int_equal(verdict.result, DMARC_PASS);
+        if (verdict.is_spf_aligned != cases[i].is_spf_aligned ||
+            verdict.is_dkim_aligned != cases[i].is_dkim_aligned)
+            fail_msg("%zu: %d, %d", i, verdict.is_spf_aligned, verdict.is_dkim_aligned);
+        dns_answers_fini(&known);
+        buf_fini(&room);
+    }
+}
+
+/* The record itself, for the report to its owner. */
+static void gives_the_record(void **state)
+{
+    struct dns_record text = {
+        .data = STR("v=DMARC1; p=none; sp=reject; np=none; adkim=s; rua=mailto:a@example.com")
+    };
+    struct dns_answer answer = { .status = DNS_FOUND, .record = &text, .record_count = 1 };
+    struct dmarc_request request = { .author = STR("mail.example.com"),
+                                     .spf_domain = STR("example.net"),
+                                     .spf_result = SPF_PASS };
+    struct dns_answers known = { 0 };
+    struct buf room = { 0 };
+    struct dns_question question;
+    struct dmarc_verdict verdict;
+    static const struct dns_answer nothing = { .status = DNS_NODATA };
+
+    (void)state;
+    while (!dmarc_decide(&request, &known, &room, &verdict, &question))
+        dns_answers_add(&known, question,
+                        str_equals(question.name, STR("_dmarc.example.com")) ? &answer : &nothing);
+    assert_int_equal(verdict.result, DMARC_FAIL);
+    assert_str(verdict.record_domain, STR("example.com"));
+    assert_int_equal(verdict.record.policy, DMARC_POLICY_NONE);
+    assert_int_equal(verdict.record.below, DMARC_POLICY_REJECT);
+    assert_int_equal(verdict.record.below_not_there, DMARC_POLICY_NONE);
+    assert_true(verdict.record.is_dkim_strict && !verdict.record.is_spf_strict);
+    assert_str(verdict.record.reports, STR("mailto:a@example.com"));
+    dns_answers_fini(&known);
+    buf_fini(&room);
+}
+
 int main(void)
 {
-    static const struct CMUnitTest list[] = { cmocka_unit_test(all_cases) };
+    static const struct CMUnitTest list[] = {
+        cmocka_unit_test(all_cases),
+        cmocka_unit_test(both_methods_are_noted),
+        cmocka_unit_test(gives_the_record),
+    };
     return cmocka_run_group_tests(list, NULL, NULL);
 }
