@@ -144,9 +144,10 @@ static struct str spf_domain(struct authentication *authentication)
 static bool decide_dmarc(struct authentication *authentication, struct buf *room,
                          struct dns_question *out_question)
 {
+    authentication->spf_domain = spf_domain(authentication);
     struct dmarc_request request = {
         .author = authentication->author,
-        .spf_domain = spf_domain(authentication),
+        .spf_domain = authentication->spf_domain,
         .spf_result = authentication->results.spf.result,
         .dkim = authentication->dkim.verdict,
         .dkim_count = authentication->dkim.count,

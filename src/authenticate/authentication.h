@@ -36,6 +36,7 @@ struct authentication {
     int sealed_hash;   /* of the body, for a seal; negative: none */
     struct str author;
     enum author_state author_state;
+    struct str spf_domain;  /* that SPF is about, in normal form, once decided; empty: none */
     struct results results; /* once decided */
     struct dkim dkim;
     struct arc arc;
