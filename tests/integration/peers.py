@@ -671,6 +671,17 @@ remote-control:
         answer = dns.query.udp(query, self.address, timeout, self.port)
         return next((b"".join(item.strings) for found in answer.answer for item in found), b"")
 
+    def lookup(self, name, kind, timeout=5):
+        """Records as pyspf wants them."""
+        import dns.message  # noqa: PLC0415
+        import dns.query  # noqa: PLC0415
+        query = dns.message.make_query(name, kind)
+        answer = dns.query.udp(query, self.address, timeout, self.port)
+        form = {"TXT": lambda item: list(item.strings), "A": lambda item: item.address,
+                "AAAA": lambda item: item.address,
+                "MX": lambda item: (item.preference, str(item.exchange).rstrip("."))}
+        return [((name, kind), form[kind](item)) for found in answer.answer for item in found]
+
     def stop(self):
         if self.process:
             self.process.stop()

@@ -217,6 +217,52 @@ def test_nobody_else_speaks_in_our_name(node, primary):
     assert primary.taken[-1].count(US.encode() + b";") == 1
 
 
+# ---- the same question to another implementation ----
+
+
+def words(text):
+    """{spf: pass, dkim: …}: the method's results of an Authentication-Results field."""
+    found = {}
+    for method, result in re.findall(r"\b(spf|dkim|dmarc|arc)=(\w+)", text):
+        found.setdefault(method, result)
+    return found
+
+
+@pytest.mark.parametrize("source", [ALLOWED, STRANGER])
+@pytest.mark.parametrize("case", ["signed", "broken", "unsigned", "other signer", "no policy"])
+def test_authcheck_agrees_with_authheaders_and_pyspf(dns, key, monkeypatch, case, source):
+    """With a real name server; `holdfast authcheck` prints exactly one field."""
+    spf = pytest.importorskip("spf")
+    authheaders = pytest.importorskip("authheaders")
+    monkeypatch.setattr(spf, "DNSLookup", lambda name, kind, *_, **__: dns.lookup(name, kind))
+
+    def text_of(name, **_):  # it wants octets for DKIM, and text for DMARC
+        found = dns.text_of(name)
+        return found.decode() if isinstance(name, str) else found
+
+    sender = "x@example.com" if case == "no policy" else SENDER
+    data = letter("x@example.com" if case == "no policy" else AUTHOR)
+    if case in ("signed", "broken"):
+        data = signed(data, key)
+    if case == "broken":
+        data = data.replace(b"Hello", b"hello")
+    if case == "other signer":
+        data = signed(data, key, b"example.net")
+    done = subprocess.run([peers.BUILD / "holdfast", "authcheck", "--dns-server", dns.endpoint,
+                           "--ip", source, "--helo", "client.example", "--from", sender],
+                          input=data, capture_output=True, check=True)
+    ours = fields(done.stdout + b"\r\n\r\n")
+    assert len(ours) == 1 and done.stdout.startswith(b"Authentication-Results:")
+    theirs = authheaders.authenticate_message(
+        data, US, spf=True, dkim=True, arc=True, dmarc=True, ip=source, mail_from=sender,
+        helo="client.example", dnsfunc=text_of)
+    got, wanted = words(ours[0]), words(theirs)
+    if case in ("unsigned", "no policy"):
+        assert got["dkim"] == "none"  # theirs says that a signature that is not there has failed
+        del got["dkim"], wanted["dkim"]
+    assert got == wanted, (ours, theirs)
+
+
 # ---- strangers with our own addresses (R9) ----
 
 
