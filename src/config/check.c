@@ -113,6 +113,16 @@ static void check_filters(struct checking *checking)
                          STR_FMT(name), STR_FMT(name));
 }
 
+static void check_reports(struct checking *checking)
+{
+    const struct config *config = checking->config;
+
+    if (config->report_dmarc && config->report_from.len == 0)
+        config_error(checking->problems, checking->name, LINE(checking, report_dmarc),
+                     "reports have a sender; write report { from = \"dmarc@%.*s\" } too",
+                     STR_FMT(config->hostname));
+}
+
 static void check_retry(struct checking *checking)
 {
     const struct domain_settings *defaults = &checking->config->defaults;
@@ -131,8 +141,8 @@ void config_check(struct str name, struct config *config, const struct config_li
                   struct config_problems *problems)
 {
     static void (*const checks[])(struct checking *) = {
-        check_hostname, check_control, check_listeners, check_sessions,
-        check_memory,   check_sign,    check_filters,   check_retry,
+        check_hostname, check_control, check_listeners, check_sessions, check_memory,
+        check_sign,     check_filters, check_reports,   check_retry,
     };
     struct checking checking = { name, config, lines, problems };
 

@@ -120,6 +120,10 @@ struct config {
     struct config_milters filter_milters;
     int64_t filter_timeout; /* ms that one filter may take for one message; 30 s */
 
+    bool report_dmarc;       /* aggregate reports are sent; false */
+    struct str report_from;  /* their sender; must be there if they are */
+    int64_t report_interval; /* ms between them, on the clock in UTC; 1 d */
+
     struct domain_settings defaults;
     int64_t probe_budget; /* probes a second per node; 200 (P1) */
 

@@ -99,6 +99,13 @@ static const struct config_item items[] = {
     { "filter", "timeout", CONFIG_DURATION, AT(filter_timeout), SECONDS(1), SECONDS(120), "30s",
       .help = "time that one filter may take for one message" },
 
+    { "report", "dmarc", CONFIG_BOOL, AT(report_dmarc), .fallback = "no",
+      .help = "tell domains how their mail fared here (DMARC aggregate reports)" },
+    { "report", "from", CONFIG_MAILBOX, AT(report_from), .fallback = "",
+      .help = "sender of reports; SPF of its domain must allow us" },
+    { "report", "interval", CONFIG_DURATION, AT(report_interval), SECONDS(10), SECONDS(86400),
+      "1d", .help = "time that one report is about" },
+
     { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
       .help = "probes of primaries a second, all together" },
 

@@ -27,6 +27,7 @@ enum envelope_flag {
     ENVELOPE_SMTPUTF8 = 1,   /* RFC 6531 */
     ENVELOPE_REQUIRETLS = 2, /* RFC 8689 */
     ENVELOPE_PROVED = 4,     /* the sender is who he says he is: notices may go to him */
+    ENVELOPE_OWN = 8,        /* we have written it */
 };
 
 enum notify {

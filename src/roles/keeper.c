@@ -139,7 +139,8 @@ static void *create(struct role_process *process)
     map_init(&keeper->unfinished);
     map_init(&keeper->route_problems);
     map_init(&keeper->lookups);
-    map_init(&keeper->lookups_by_ticket);
+    map_init(&keeper->questions);
+    map_init(&keeper->own_routes);
     list_init(&keeper->lookups_due);
     list_init(&keeper->openings);
     list_init(&keeper->errands);
@@ -243,8 +244,7 @@ static void add_routes(struct keeper *keeper)
     cursor = 0;
     while (store_next_domain(keeper->store, &cursor, &domain))
         if (directory_find_domain(keeper->directory, domain) == NULL)
-            log_warn("mail_of_unlisted_domain", LOG_STR("domain", domain),
-                     LOG_TEXT("hint", "add the domain again, or see `holdfast queue list`"));
+            keeper_own_look(keeper, domain);
 }
 
 static int start(void *state)
@@ -272,6 +272,7 @@ static int start(void *state)
     add_routes(keeper);
     keeper_tell_receivers(keeper);
     keeper_control_start(keeper);
+    keeper_reports_start(keeper);
     struct store_totals totals;
     store_totals(keeper->store, STR_NONE, &totals);
     log_info("spool_open", LOG_INT("held", totals.held_count),
@@ -337,6 +338,8 @@ static int64_t turn(void *state, struct now now)
     store_turn(keeper->store, now);
     intake_turn(keeper->intake);
     keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
+    keeper_reports_turn(keeper, now);
+    keeper_own_turn(keeper, now);
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
     watch_health(keeper);
@@ -347,6 +350,8 @@ static int64_t turn(void *state, struct now now)
     int64_t deadline = store_deadline(keeper->store);
     deadline = sooner(deadline, schedule_deadline(keeper->schedule));
     deadline = sooner(deadline, handover_deadline(keeper->handover));
+    deadline = sooner(deadline, keeper_own_deadline(keeper));
+    deadline = sooner(deadline, keeper_reports_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
 }
 
@@ -389,10 +394,13 @@ static void destroy(void *state)
     struct keeper *keeper = state;
 
     keeper_control_free(keeper);
+    keeper_reports_end(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
+    keeper_reports_free(keeper);
     keeper_schedule_fini(keeper);
     keeper_routes_fini(keeper);
+    keeper_own_fini(keeper);
     if (keeper->schedule != NULL)
         schedule_free(keeper->schedule);
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
@@ -402,7 +410,7 @@ static void destroy(void *state)
     map_fini(&keeper->unfinished);
     map_fini(&keeper->route_problems);
     map_fini(&keeper->lookups);
-    map_fini(&keeper->lookups_by_ticket);
+    map_fini(&keeper->questions);
     buf_fini(&keeper->roster);
     memory_free(keeper);
 }

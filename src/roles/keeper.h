@@ -37,6 +37,13 @@ struct keeper_helper { /* a thread for slow calls, and what wakes the loop when 
     struct watch *watch;
 };
 
+struct keeper_question { /* to the DNS */
+    uint64_t ticket;     /* 0: it is not under way */
+    struct dns_question question;
+    struct buf name; /* where the question's name lives */
+    void (*answered)(struct keeper_question *question, const struct dns_answer *answer);
+};
+
 struct keeper {
     struct role_process *process;
     int spool_directory;
@@ -66,11 +73,20 @@ struct keeper {
     struct map unfinished; /* by message id and domain: struct unfinished */
     struct link errands;   /* struct errand.link: calls into the scheduler, at the turn's end */
 
+    struct map questions; /* by ticket: struct keeper_question; keeper_dns.c */
+
+    /* keeper_own.c */
+    struct map own_routes; /* by domain: struct own_route */
+    int64_t own_sweep_ms;  /* when those that are not needed any more are looked for */
+
+    /* keeper_reports.c */
+    struct keeper_reports *reports;        /* NULL: not started, or ended */
+    struct keeper_reports *ending_reports; /* until the helpers have ended too */
+
     /* keeper_routes.c */
-    struct map lookups;           /* by domain: struct lookup */
-    struct map lookups_by_ticket; /* by ticket: struct lookup */
-    struct link lookups_due;      /* struct lookup.due */
-    struct map route_problems;    /* by domain: struct problem; of the last decision */
+    struct map lookups;        /* by domain: struct lookup */
+    struct link lookups_due;   /* struct lookup.due */
+    struct map route_problems; /* by domain: struct problem; of the last decision */
     uint64_t last_ticket;
     struct route_self self;
     struct str self_name[1 + CONFIG_LIST_MAX];
@@ -113,11 +129,41 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
                               enum message_type type, struct cursor payload);
 void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
 
+/* keeper_dns.c */
+/* One at a time for each question; answered() comes in a later turn. */
+void keeper_dns_ask(struct keeper *keeper, struct keeper_question *question,
+                    struct dns_question asked);
+void keeper_dns_forget(struct keeper *keeper, struct keeper_question *question);
+bool keeper_resolver_message(struct keeper *keeper, enum message_type type, struct cursor payload);
+void keeper_resolver_came(struct keeper *keeper);
+
+/* keeper_own.c: mail that we write ourselves. */
+struct own_mail {
+    struct str sender; /* of the envelope; empty: <> */
+    struct str recipient;
+    struct str content; /* header and body, CRLF */
+};
+struct message_id keeper_own_new_id(struct keeper *keeper);
+/* Stores it and hands it to its domain's hosts. A failure is logged; there is nobody to tell. */
+void keeper_own_send(struct keeper *keeper, struct message_id id, const struct own_mail *mail);
+/* Mail of a domain that is not listed: ours? Then it goes on. Answers in a later turn. */
+void keeper_own_look(struct keeper *keeper, struct str domain);
+bool keeper_own_has_route(const struct keeper *keeper, struct str domain);
+void keeper_own_turn(struct keeper *keeper, struct now now);
+int64_t keeper_own_deadline(const struct keeper *keeper);
+void keeper_own_fini(struct keeper *keeper);
+
+/* keeper_reports.c: what the owners of domains are told about mail in their name (RFC 9990). */
+void keeper_reports_start(struct keeper *keeper);
+bool keeper_reports_take(struct keeper *keeper, struct str row); /* from a receiver */
+void keeper_reports_turn(struct keeper *keeper, struct now now);
+int64_t keeper_reports_deadline(const struct keeper *keeper);
+void keeper_reports_end(struct keeper *keeper);  /* before the store is closed */
+void keeper_reports_free(struct keeper *keeper); /* behind the helpers' end */
+
 /* keeper_routes.c */
 void keeper_routes_configure(struct keeper *keeper);
 void keeper_route_ask(struct keeper *keeper, struct str domain); /* decides at the turn's end */
-bool keeper_resolver_message(struct keeper *keeper, enum message_type type, struct cursor payload);
-void keeper_resolver_came(struct keeper *keeper);
 /* The name of what keeps the domain from having a route; NULL: nothing. */
 const char *keeper_route_problem(const struct keeper *keeper, struct str domain);
 void keeper_routes_turn(struct keeper *keeper, struct now now);

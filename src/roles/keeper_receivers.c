@@ -42,6 +42,22 @@ static void on_answer(void *context, struct intake_key key, const struct verdict
         answer(peer, key.ticket, verdict);
 }
 
+/* Mail of our own is ours to write, and the ways that it has to the world are for nothing else. */
+static bool on_may_bring(void *context, const struct envelope *envelope)
+{
+    const struct keeper *keeper = context;
+
+    if (envelope->flags & ENVELOPE_OWN)
+        return false;
+    for (uint32_t i = 0; keeper->own_routes.count > 0 && i < envelope->recipient_count; i++) {
+        struct str domain = recipient_domain(&envelope->recipient[i]);
+        if (keeper_own_has_route(keeper, domain) &&
+            directory_find_domain(keeper->directory, domain) == NULL)
+            return false;
+    }
+    return true;
+}
+
 static void on_arrived(void *context, const struct entry *entry)
 {
     struct keeper *keeper = context;
@@ -52,9 +68,9 @@ static void on_arrived(void *context, const struct entry *entry)
     schedule_arrived(keeper->schedule, entry, keeper_now(keeper));
 }
 
-const struct intake_host keeper_intake_host = { .taken = on_taken,
-                                                .answer = on_answer,
-                                                .arrived = on_arrived };
+const struct intake_host keeper_intake_host = {
+    .taken = on_taken, .answer = on_answer, .may_bring = on_may_bring, .arrived = on_arrived
+};
 
 /* ---- what receivers say ---- */
 
@@ -283,6 +299,7 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
     struct message_content_data data;
     struct message_content_abort abort_;
     struct message_content_restart restart;
+    struct message_report_row row;
     struct message_doubt_ask doubt;
     struct intake_key key = { .source = peer->source };
 
@@ -301,6 +318,8 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
             return false;
         key.ticket = data.ticket;
         return intake_write(keeper->intake, key, data.bytes);
+    case MESSAGE_report_row:
+        return message_get_report_row(payload, &row) && keeper_reports_take(keeper, row.row);
     case MESSAGE_content_want:
         return take_want(keeper, peer, payload);
     case MESSAGE_content_restart:

@@ -25,16 +25,9 @@ struct lookup {
     struct keeper *keeper;
     struct buf domain;
     struct dns_answers known;
-    struct dns_question question; /* while `ticket` is not 0 */
-    struct buf question_name;
-    uint64_t ticket;
+    struct keeper_question question;
     unsigned asked;
 };
-
-static struct str ticket_key(const uint64_t *ticket)
-{
-    return str_of(ticket, sizeof *ticket);
-}
 
 static void add_listener(struct keeper *keeper, struct endpoint endpoint)
 {
@@ -80,13 +73,11 @@ static void lookup_free(struct lookup *lookup)
 {
     struct keeper *keeper = lookup->keeper;
 
-    if (lookup->ticket != 0)
-        (void)map_remove(&keeper->lookups_by_ticket, ticket_key(&lookup->ticket));
+    keeper_dns_forget(keeper, &lookup->question);
     (void)map_remove(&keeper->lookups, buf_str(&lookup->domain));
     list_remove(&lookup->due);
     dns_answers_fini(&lookup->known);
     buf_fini(&lookup->domain);
-    buf_fini(&lookup->question_name);
     memory_free(lookup);
 }
 
@@ -159,12 +150,12 @@ static void set_problem(struct keeper *keeper, struct str domain, const enum rou
 }
 
 static void give_plan(struct keeper *keeper, const struct lookup *lookup,
-                      struct route_result *result, bool is_static, struct now now)
+                      struct route_result *result, bool is_fleeting, struct now now)
 {
     struct str domain = buf_str(&lookup->domain);
 
     set_problem(keeper, domain, NULL);
-    if (!is_static)
+    if (!is_fleeting)
         remember(keeper, domain, &result->plan, now);
     schedule_resolved(keeper->schedule, domain, &result->plan, NULL, now);
     route_plan_fini(&result->plan);
@@ -187,28 +178,19 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
         route_plan_fini(&old);
 }
 
-/* Without a resolver the question waits for the next one. */
-static void send_question(const struct lookup *lookup)
+static void on_answer(struct keeper_question *question, const struct dns_answer *answer)
 {
-    struct channel *resolver = keeper_resolver(lookup->keeper);
+    struct lookup *lookup = container_of(question, struct lookup, question);
 
-    if (resolver != NULL)
-        channel_send(resolver, dns_ask, .ticket = lookup->ticket, .name = lookup->question.name,
-                     .type = lookup->question.type);
+    dns_answers_add(&lookup->known, question->question, answer);
+    list_append(&lookup->keeper->lookups_due, &lookup->due);
 }
 
 static void ask(struct lookup *lookup, struct dns_question question)
 {
-    struct keeper *keeper = lookup->keeper;
-
-    buf_reset(&lookup->question_name);
-    buf_add(&lookup->question_name, question.name);
-    lookup->question =
-        (struct dns_question){ .name = buf_str(&lookup->question_name), .type = question.type };
-    lookup->ticket = ++keeper->last_ticket;
     lookup->asked++;
-    (void)map_put(&keeper->lookups_by_ticket, ticket_key(&lookup->ticket), lookup);
-    send_question(lookup);
+    lookup->question.answered = on_answer;
+    keeper_dns_ask(lookup->keeper, &lookup->question, question);
 }
 
 /* Too many questions: whoever wrote that zone does not want an answer. */
@@ -229,15 +211,15 @@ static void decide(struct lookup *lookup, struct now now)
     struct route_result result;
 
     list_remove(&lookup->due);
-    if (record == NULL) { /* removed meanwhile */
-        set_problem(keeper, buf_str(&lookup->domain), NULL);
+    if (record == NULL && !keeper_own_has_route(keeper, buf_str(&lookup->domain))) {
+        set_problem(keeper, buf_str(&lookup->domain), NULL); /* removed meanwhile */
         lookup_free(lookup);
         return;
     }
     struct route_request request = {
-        .domain = record->name,
-        .primary = record->primary,
-        .primary_count = record->primary_count,
+        .domain = buf_str(&lookup->domain),
+        .primary = record != NULL ? record->primary : NULL,
+        .primary_count = record != NULL ? record->primary_count : 0,
         .port = SMTP_PORT,
         .self = &keeper->self,
     };
@@ -249,7 +231,7 @@ static void decide(struct lookup *lookup, struct now now)
         return;
     }
     if (result.step == ROUTE_PLAN)
-        give_plan(keeper, lookup, &result, record->primary_count > 0, now);
+        give_plan(keeper, lookup, &result, record == NULL || record->primary_count > 0, now);
     else
         give_none(keeper, lookup, &result, now);
     lookup_free(lookup);
@@ -260,42 +242,6 @@ void keeper_routes_turn(struct keeper *keeper, struct now now)
     struct link *due;
     while ((due = list_first(&keeper->lookups_due)) != NULL)
         decide(container_of(due, struct lookup, due), now);
-}
-
-static void learn(struct lookup *lookup, const struct dns_answer *answer)
-{
-    dns_answers_add(&lookup->known, lookup->question, answer);
-    (void)map_remove(&lookup->keeper->lookups_by_ticket, ticket_key(&lookup->ticket));
-    lookup->ticket = 0;
-    list_append(&lookup->keeper->lookups_due, &lookup->due);
-}
-
-bool keeper_resolver_message(struct keeper *keeper, enum message_type type, struct cursor payload)
-{
-    struct message_dns_answer message;
-    struct dns_answer answer;
-    struct arena arena = { 0 };
-
-    if (type != MESSAGE_dns_answer || !message_get_dns_answer(payload, &message))
-        return false;
-    struct lookup *lookup = map_find(&keeper->lookups_by_ticket, ticket_key(&message.ticket));
-    struct cursor cursor = cursor_over(message.answer);
-    bool decoded = dns_answer_decode(&cursor, &arena, &answer) && cursor_done(&cursor);
-    if (decoded && lookup != NULL)
-        learn(lookup, &answer);
-    arena_fini(&arena);
-    return decoded;
-}
-
-/* Whatever the one before was asked and did not answer. */
-void keeper_resolver_came(struct keeper *keeper)
-{
-    const struct lookup *lookup;
-    size_t cursor = 0;
-
-    while ((lookup = map_next(&keeper->lookups, &cursor, NULL)) != NULL)
-        if (lookup->ticket != 0)
-            send_question(lookup);
 }
 
 void keeper_routes_fini(struct keeper *keeper)

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "authenticate/policy.h"
+#include "authenticate/report_row.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "filter/policy.h"

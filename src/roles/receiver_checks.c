@@ -219,15 +219,12 @@ static void log_judgement(const char *event, const struct checks *checks,
     buf_fini(&client);
 }
 
-/* Once. */
 static void judge_sender(struct checks *checks, bool is_authenticated)
 {
     uint32_t count = checks->envelope.recipient_count;
     enum judgement more = JUDGED_GOOD;
     struct verdict why;
 
-    if (checks->judgement != NULL)
-        return;
     checks->judgement = arena_new(&checks->arena, count * sizeof(enum judgement));
     checks->reason = verdict_accept();
     for (uint32_t i = 0; is_authenticated && i < count; i++) {
@@ -316,6 +313,27 @@ static void pass(struct connection *connection, bool is_authenticated)
     buf_fini(&front);
 }
 
+/* For the owner of the From domain; about what was decided for its sake, so a message that is put
+ * off tells nothing. */
+static void report(const struct connection *connection, enum judgement all)
+{
+    const struct receiver *receiver = connection->receiver;
+    const struct checks *checks = &connection->checks;
+    enum report_disposition disposition = all == JUDGED_TO_REFUSE ? REPORT_REJECT
+                                          : envelope_holds_back(&checks->envelope)
+                                              ? REPORT_QUARANTINE
+                                              : REPORT_NONE;
+    struct report_row row;
+    struct buf bytes = { 0 };
+
+    if (!receiver->process->config->report_dmarc || all == JUDGED_UNSURE ||
+        !report_row_of(checks->authentication, disposition, &row))
+        return;
+    report_row_encode(&bytes, &row);
+    channel_send(receiver->keeper, report_row, .row = buf_str(&bytes));
+    buf_fini(&bytes);
+}
+
 static void decide(struct connection *connection)
 {
     struct checks *checks = &connection->checks;
@@ -325,7 +343,11 @@ static void decide(struct connection *connection)
     bool is_authenticated = is_wanted(checks);
     if (is_authenticated && !authenticate(connection))
         return;
-    judge_sender(checks, is_authenticated);
+    if (checks->judgement == NULL) {
+        judge_sender(checks, is_authenticated);
+        if (is_authenticated)
+            report(connection, conclude(checks));
+    }
     if (conclude(checks) == JUDGED_GOOD && !receiver_filters_run(connection))
         return;
     if (conclude(checks) == JUDGED_GOOD) {

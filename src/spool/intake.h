@@ -27,6 +27,8 @@ struct intake_host {
     void (*taken)(void *context, struct intake_key key, uint64_t octets);
     /* The message's fate: 250 only when it is durable. */
     void (*answer)(void *context, struct intake_key key, const struct verdict *verdict);
+    /* May a receiver bring this? False: it has been taken over, for no rule of ours lets it. */
+    bool (*may_bring)(void *context, const struct envelope *envelope);
     /* A stored message's share for one domain waits now. */
     void (*arrived)(void *context, const struct entry *entry);
 };

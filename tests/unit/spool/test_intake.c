@@ -42,9 +42,15 @@ static void on_arrived(void *context, const struct entry *entry)
     heard->domain[heard->arrived++][entry->domain.len] = '\0';
 }
 
-static const struct intake_host host = { .taken = on_taken,
-                                         .answer = on_answer,
-                                         .arrived = on_arrived };
+static bool on_may_bring(void *context, const struct envelope *envelope)
+{
+    (void)context;
+    return (envelope->flags & ENVELOPE_OWN) == 0;
+}
+
+static const struct intake_host host = {
+    .taken = on_taken, .may_bring = on_may_bring, .answer = on_answer, .arrived = on_arrived
+};
 
 struct scene {
     struct hand_store store;
@@ -105,6 +111,54 @@ static void answers_250_only_when_durable(void **state)
     assert_int_equal(scene.heard.arrived, 1);
     assert_int_equal(scene.heard.entry[0].size, 22);
     assert_true(scene.heard.entry[0].since_ms == RECEIVED_MS); /* not the receiver's time */
+    intake_free(scene.intake);
+}
+
+/* What a receiver may not bring breaks the rules, and is not stored. */
+static void a_receiver_brings_no_mail_of_our_own(void **state)
+{
+    struct recipient recipient = { .address = STR("x@one.example") };
+    struct envelope envelope = { .flags = ENVELOPE_OWN,
+                                 .recipient = &recipient,
+                                 .recipient_count = 1 };
+    struct buf bytes = { 0 };
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    envelope.id = message_id_new(1000, &scene.random);
+    envelope_encode(&bytes, &envelope);
+    assert_true(intake_open(scene.intake, first, envelope.id));
+    assert_false(intake_commit(scene.intake, first, buf_str(&bytes), STR_NONE, RECEIVED_MS));
+    assert_int_equal(scene.store.asked_count, 0);
+    buf_fini(&bytes);
+    intake_free(scene.intake);
+}
+
+/* For filters. */
+static void what_was_uploaded_can_be_read_and_begun_anew(void **state)
+{
+    struct buf read = { 0 };
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    struct message_id id = message_id_new(1000, &scene.random);
+    assert_false(intake_read(scene.intake, first, 0, 10, &read));
+    assert_false(intake_restart(scene.intake, first));
+    assert_true(intake_open(scene.intake, first, id));
+    assert_true(intake_write(scene.intake, first, STR("hello")));
+    assert_true(intake_read(scene.intake, first, 2, 10, &read));
+    assert_int_equal(read.len, 3);
+    assert_false(intake_read(scene.intake, first, 0, INTAKE_READ_MAX + 1, &read));
+    scene.store.is_unreadable = true;
+    assert_true(intake_read(scene.intake, first, 0, 10, &read));
+    assert_int_equal(read.len, 3); /* nothing more */
+    scene.store.is_unreadable = false;
+    assert_true(intake_restart(scene.intake, first));
+    assert_true(intake_read(scene.intake, first, 0, 10, &read));
+    assert_int_equal(read.len, 3);
+    buf_fini(&read);
     intake_free(scene.intake);
 }
 
@@ -286,6 +340,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_250_only_when_durable),
+        cmocka_unit_test(a_receiver_brings_no_mail_of_our_own),
+        cmocka_unit_test(what_was_uploaded_can_be_read_and_begun_anew),
         cmocka_unit_test(says_what_went_wrong),
         cmocka_unit_test(tells_of_each_domain_once),
         cmocka_unit_test(refuses_content_ahead_of_credit),

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC */
+/* keeper_own.c: mail that we write ourselves.
+ *
+ * It is stored as any other and goes the same way: to the primary, where its domain is protected
+ * here, else to the hosts that its MX records name. For those domains there are routes that no
+ * directory knows: they come with the first message and go when nothing of it is left. Its envelope
+ * says whose it is, so that after a restart it is told from the mail of a domain that was removed,
+ * which stays where it is.
+ *
+ * What nobody takes within its holding time, or is refused, lies in the rescue store for a day.
+ */
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "mail/domain.h"
+#include "roles/keeper.h"
+
+enum { SWEEP_MS = MINUTE_MS, OWN_ROUTES_MAX = 5000 };
+
+struct own_route {
+    struct buf domain;
+};
+
+/* A stranger's server is not watched as a primary is. */
+static struct domain_settings own_settings(void)
+{
+    static const struct {
+        enum setting setting;
+        int64_t value;
+    } values[] = {
+        { SETTING_HOLD, 2LL * DAY_MS },
+        { SETTING_RESCUE, DAY_MS },
+        { SETTING_SESSIONS, 2 },
+        { SETTING_SESSIONS_START, 1 },
+        { SETTING_PROBE_INTERVAL, 10LL * MINUTE_MS },
+        { SETTING_PROBE_INTERVAL_UP, DAY_MS },
+        { SETTING_CONNECT_TIMEOUT, 30LL * SECOND_MS },
+        { SETTING_RETRY_FIRST, 10LL * MINUTE_MS },
+        { SETTING_RETRY_MAX, 4LL * HOUR_MS },
+    };
+    struct domain_settings settings = { 0 };
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        (void)setting_put_number(&settings, values[i].setting, values[i].value);
+    return settings;
+}
+
+bool keeper_own_has_route(const struct keeper *keeper, struct str domain)
+{
+    return map_find(&keeper->own_routes, domain) != NULL;
+}
+
+static void add_route(struct keeper *keeper, struct str domain)
+{
+    struct domain_settings settings = own_settings();
+
+    if (keeper_own_has_route(keeper, domain))
+        return;
+    struct own_route *route = memory_new(sizeof *route);
+    buf_add(&route->domain, domain);
+    (void)map_put(&keeper->own_routes, domain, route);
+    schedule_put_route(keeper->schedule, domain, &settings, 0, keeper_now(keeper));
+    if (keeper->own_sweep_ms == 0)
+        keeper->own_sweep_ms = keeper_now(keeper).mono_ms + SWEEP_MS;
+}
+
+static void route_free(struct keeper *keeper, struct own_route *route)
+{
+    (void)map_remove(&keeper->own_routes, buf_str(&route->domain));
+    buf_fini(&route->domain);
+    memory_free(route);
+}
+
+/* A domain that is protected now has a route of its own, which is not ours to take away. */
+static void sweep(struct keeper *keeper)
+{
+    struct own_route *route;
+    size_t cursor = 0;
+
+    while ((route = map_next(&keeper->own_routes, &cursor, NULL)) != NULL) {
+        struct store_totals totals;
+        struct str domain = buf_str(&route->domain);
+        bool is_listed = directory_find_domain(keeper->directory, domain) != NULL;
+        store_totals(keeper->store, domain, &totals);
+        if (!is_listed && totals.held_count + totals.rescued_count > 0)
+            continue;
+        if (!is_listed)
+            schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
+        route_free(keeper, route);
+        cursor = 0;
+    }
+}
+
+void keeper_own_turn(struct keeper *keeper, struct now now)
+{
+    if (keeper->own_sweep_ms == 0 || now.mono_ms < keeper->own_sweep_ms)
+        return;
+    sweep(keeper);
+    keeper->own_sweep_ms = keeper->own_routes.count > 0 ? now.mono_ms + SWEEP_MS : 0;
+}
+
+int64_t keeper_own_deadline(const struct keeper *keeper)
+{
+    return keeper->own_sweep_ms != 0 ? keeper->own_sweep_ms : NEVER_MS;
+}
+
+void keeper_own_fini(struct keeper *keeper)
+{
+    struct own_route *route;
+    size_t cursor = 0;
+
+    while ((route = map_next(&keeper->own_routes, &cursor, NULL)) != NULL) {
+        route_free(keeper, route);
+        cursor = 0;
+    }
+    map_fini(&keeper->own_routes);
+}
+
+/* ---- sending ---- */
+
+struct own_message {
+    struct keeper *keeper;
+    struct buf domain;
+    struct message_id id;
+    struct entry entry;
+};
+
+static void message_free(struct own_message *message)
+{
+    buf_fini(&message->domain);
+    memory_free(message);
+}
+
+static void on_stored(void *context, int error)
+{
+    struct own_message *message = context;
+    struct keeper *keeper = message->keeper;
+    struct str domain = buf_str(&message->domain);
+
+    if (error != 0) {
+        log_error("own_mail_not_stored", LOG_ID(message->id), LOG_STR("domain", domain),
+                  LOG_INT("error", -error));
+        message_free(message);
+        return;
+    }
+    log_info("own_mail", LOG_ID(message->id), LOG_STR("domain", domain),
+             LOG_INT("size", message->entry.size));
+    if (directory_find_domain(keeper->directory, domain) == NULL)
+        add_route(keeper, domain);
+    message->entry.domain = domain;
+    schedule_arrived(keeper->schedule, &message->entry, keeper_now(keeper));
+    message_free(message);
+}
+
+struct message_id keeper_own_new_id(struct keeper *keeper)
+{
+    return message_id_new(keeper_mail_now(keeper).wall_ms, &keeper->process->random);
+}
+
+/* Mail of others for this domain waits here, which was removed: it must not find a way out. */
+static bool has_mail_of_others(const struct keeper *keeper, struct str domain)
+{
+    struct store_totals totals;
+
+    if (directory_find_domain(keeper->directory, domain) != NULL ||
+        keeper_own_has_route(keeper, domain))
+        return false;
+    store_totals(keeper->store, domain, &totals);
+    return totals.held_count + totals.rescued_count > 0;
+}
+
+static void store_mail(struct keeper *keeper, struct own_message *message,
+                       const struct own_mail *mail, struct str address)
+{
+    int64_t wall_ms = keeper_mail_now(keeper).wall_ms;
+    struct recipient recipient = { .address = address };
+    struct envelope envelope = {
+        .id = message->id,
+        .received_ms = wall_ms,
+        .flags = ENVELOPE_OWN,
+        .helo = keeper->process->config->hostname,
+        .protocol = STR("local"),
+        .sender = mail->sender,
+        .recipient = &recipient,
+        .recipient_count = 1,
+    };
+    struct store_upload *upload = store_upload_open(keeper->store, message->id);
+
+    store_upload_write(upload, mail->content);
+    message->entry = (struct entry){ .id = message->id,
+                                     .state = ENTRY_HELD,
+                                     .since_ms = wall_ms,
+                                     .size = mail->content.len,
+                                     .pending = 1 };
+    store_append(keeper->store, upload, &envelope, STR_NONE, on_stored, message);
+}
+
+void keeper_own_send(struct keeper *keeper, struct message_id id, const struct own_mail *mail)
+{
+    struct own_message *message = memory_new(sizeof *message);
+    ptrdiff_t at = str_find_last(mail->recipient, '@');
+    struct buf address = { 0 };
+
+    message->keeper = keeper;
+    message->id = id;
+    bool is_fine =
+        at > 0 && domain_normalise(str_skip(mail->recipient, (size_t)at + 1), &message->domain);
+    if (!is_fine || has_mail_of_others(keeper, buf_str(&message->domain)) ||
+        keeper->own_routes.count >= OWN_ROUTES_MAX) {
+        log_warn("own_mail_not_sent", LOG_STR("to", mail->recipient),
+                 LOG_TEXT("why",
+                          is_fine ? "there is no way for it at the moment" : "that is no address"));
+        message_free(message);
+        return;
+    }
+    buf_add(&address, str_first(mail->recipient, (size_t)at + 1));
+    buf_add(&address, buf_str(&message->domain));
+    store_mail(keeper, message, mail, buf_str(&address));
+    buf_fini(&address);
+}
+
+/* ---- after a restart ---- */
+
+struct look {
+    struct keeper *keeper;
+    struct buf domain;
+};
+
+static void end_look(struct look *look, bool is_own)
+{
+    struct str domain = buf_str(&look->domain);
+
+    if (is_own)
+        add_route(look->keeper, domain);
+    else
+        log_warn("mail_of_unlisted_domain", LOG_STR("domain", domain),
+                 LOG_TEXT("hint", "add the domain again, or see `holdfast queue list`"));
+    buf_fini(&look->domain);
+    memory_free(look);
+}
+
+static void on_opened(void *context, int error, struct store_reader *reader,
+                      const struct stored_message *message)
+{
+    struct look *look = context;
+
+    if (error == -ECANCELED) { /* we are closing */
+        buf_fini(&look->domain);
+        memory_free(look);
+        return;
+    }
+    bool is_own = error == 0 && (message->envelope.flags & ENVELOPE_OWN) != 0;
+    if (error == 0)
+        store_reader_close(reader);
+    end_look(look, is_own);
+}
+
+static void on_listed(void *context, int error, const struct store_listing *listing)
+{
+    struct look *look = context;
+
+    if (error == 0 && listing->count > 0) {
+        store_open(look->keeper->store, listing->entry[0].id, STR_NONE, on_opened, look);
+        return;
+    }
+    buf_fini(&look->domain);
+    memory_free(look);
+}
+
+void keeper_own_look(struct keeper *keeper, struct str domain)
+{
+    struct look *look = memory_new(sizeof *look);
+    struct store_query query = { .limit = 1 };
+
+    if (keeper_own_has_route(keeper, domain)) {
+        memory_free(look);
+        return;
+    }
+    look->keeper = keeper;
+    buf_add(&look->domain, domain);
+    query.domain = buf_str(&look->domain);
+    store_list(keeper->store, &query, on_listed, look);
+}
