@@ -35,6 +35,10 @@ class Group:
     def pids(self):
         return [int(pid) for pid in (self.path / "cgroup.procs").read_text().split()]
 
+    def is_populated(self):
+        """Also with processes that are ending and in no list any more."""
+        return "populated 1" in (self.path / "cgroup.events").read_text()
+
     def cpu_s(self):
         return int(re.search(r"usage_usec (\d+)", (self.path / "cpu.stat").read_text())[1]) / 1e6
 
@@ -49,7 +53,7 @@ class Group:
     def end(self, patience=15):
         """Waits for the processes to end; after a while, by force."""
         until = time.monotonic() + patience
-        while self.pids():
+        while self.is_populated():
             if time.monotonic() > until:
                 for pid in self.pids():
                     with contextlib.suppress(ProcessLookupError):
