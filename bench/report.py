@@ -25,6 +25,7 @@ COLUMNS = {  # scenario: what stands beside the rate: (heading, figure, format)
     "written": [("per octet accepted", "accepted", "{:.3f}"), ("and settled", "both", "{:.3f}"),
                 ("zero-filling", "filling", "{:.3f}")],
 }
+CPU_AT_MOST = {"senders": {"unchecked": 2, "filtered": 0.5}}  # holdfast's, as a multiple of theirs
 PROMISED = ("missing", "damaged", "doubled")
 
 
@@ -52,6 +53,14 @@ def shown(runs, figure, how):
     return how.format(value / (1 << 20) if figure == "pss" else value)
 
 
+def cpu_ratio(by_server, server, at_most):
+    """Holdfast's processor time as a multiple of this one's, beside what it may be."""
+    ours, theirs = median(by_server.get("holdfast", []), "cpu_ms"), median(by_server[server], "cpu_ms")
+    if server == "holdfast" or not ours or not theirs:
+        return ""
+    return f"{ours / theirs:.3f}" + (f" (at most {at_most[server]})" if server in at_most else "")
+
+
 def spread(runs, figure="rate"):
     values = sorted(run[figure] for run in runs)
     return f"{statistics.median(values):,.0f} ({values[0]:,.0f}–{values[-1]:,.0f})"
@@ -66,17 +75,20 @@ def table(runs):
         if name != scenario:
             scenario = name
             heads = ["", "server", "runs", "messages/s, median (least–most)", "×",
-                     *(column[0] for column in columns)]
+                     *(column[0] for column in columns),
+                     *(["holdfast's CPU ×"] if name in CPU_AT_MOST else [])]
             lines += ["", f"### {name}", "", "| " + " | ".join(heads) + " |",
                       "|" + "---|" * len(heads)]
         base = "holdfast" if "holdfast" in by_server else next(iter(by_server))
         for server, these in by_server.items():
-            failed = sum(bool(run.get(word)) for run in these for word in PROMISED)
+            failed = sum(any(run.get(word) for word in (*PROMISED, "error")) for run in these)
             rate, ours = median(these, "rate"), median(by_server[base], "rate")
             row = [cell, server, f"{len(these)}" + (f", {failed} failed" if failed else ""),
                    spread(these) if rate is not None else "",
                    f"{ours / rate:.2f}" if rate and ours and server != base else "",
                    *(shown(these, figure, how) for _, figure, how in columns)]
+            if name in CPU_AT_MOST:
+                row.append(cpu_ratio(by_server, server, CPU_AT_MOST[name]))
             lines.append("| " + " | ".join(row) + " |")
             cell = ""
     return "\n".join(lines[1:]) + "\n"

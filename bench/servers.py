@@ -4,11 +4,13 @@
 Postfix, OpenSMTPD and Exim are Debian's packages, with the durability that they are shipped with.
 They are unpacked, not installed (only one of them could be), and run in a mount namespace of their
 own in which their files lie over the machine's. What differs from their defaults is said in
-`about` and in the configuration, with the reason. None of them asks the DNS.
+`about` and in the configuration, with the reason. None of them asks the DNS, except the filters of
+`filtered`.
 
 A server is given a fresh spool by wipe(), and leaves nothing behind after stop().
 """
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -63,6 +65,8 @@ class Server:
 
     name = about = ""
     settings = ()
+    dns = ""  # server to ask, ADDRESS:PORT
+    evidence = ()  # what the header of a signed message shows once it was checked
 
     def __init__(self, primary_port):
         self.port = peers.free_port()
@@ -148,8 +152,7 @@ class Floor(Server):
 class Holdfast(Server):
     name = "holdfast"
     about = "defaults; one domain with a given primary"
-
-    dns = ""  # servers to ask; none: what the machine has, which is nothing here
+    evidence = ("spf=pass", "dkim=pass", "dmarc=pass")
 
     def wipe(self):
         self.node = peers.Holdfast(self.state / "node", port=self.port,
@@ -181,8 +184,9 @@ class Holdfast(Server):
 
 class Unchecked(Holdfast):
     name = "unchecked"
-    about = "holdfast without SPF, DKIM, DMARC and ARC, which none of the others asks about here"
+    about = "holdfast without SPF, DKIM, DMARC and ARC, which of the others only filtered asks about here"
     settings = ("check-senders=no", "own-sender=tag")
+    evidence = ()
 
 
 class Unpacked(Server):
@@ -226,10 +230,13 @@ class Postfix(Unpacked):
     name = "postfix"
     about = "Postfix 3.7: relay_domains and a static transport; no per-client limits, no DNS"
     packages = ("postfix", "libnsl2")
+    more_users = {}
+    more_services = ()
+    more_settings = {}
 
     def wipe(self):
         config = self.state / "etc" / "postfix"
-        self.users(postfix=7001, postdrop=7002)
+        self.users(postfix=7001, postdrop=7002, **self.more_users)
         shutil.copytree(self.root / "etc" / "postfix", config)
         shutil.copy(self.root / "usr/share/postfix/dynamicmaps.cf", config)
         for folder in ("spool", "data", "log"):
@@ -248,7 +255,7 @@ class Postfix(Unpacked):
             "smtp_dns_support_level": "disabled", "smtp_host_lookup": "native",
             "smtpd_peername_lookup": "no", "biff": "no", "append_dot_mydomain": "no",
             # The load comes from one address.
-            "smtpd_client_event_limit_exceptions": "127.0.0.0/8", **more,
+            "smtpd_client_event_limit_exceptions": "127.0.0.0/8", **self.more_settings, **more,
         }
         (config / "main.cf").write_text("".join(f"{name} = {value}\n"
                                                 for name, value in settings.items()))
@@ -262,7 +269,7 @@ class Postfix(Unpacked):
                     "showq unix n - n - - showq", "error unix - - n - - error",
                     "retry unix - - n - - error", "discard unix - - n - - discard",
                     "anvil unix - - n - 1 anvil", "scache unix - - n - 1 scache",
-                    "postlog unix-dgram n - n - 1 postlogd"]
+                    "postlog unix-dgram n - n - 1 postlogd", *self.more_services]
         (config / "master.cf").write_text(f"127.0.0.1:{self.port} inet n - n - - smtpd\n" +
                                           "\n".join(services) + "\n")
 
@@ -274,6 +281,91 @@ class Postfix(Unpacked):
 
     def flush(self):
         self.again("postqueue", "-f")
+
+    def example(self):
+        """The header of one message that is held."""
+        queued = json.loads(self.again("postqueue", "-j").stdout.split("\n")[0])
+        return self.again("postcat", "-qh", queued["queue_id"]).stdout
+
+
+class Filtered(Postfix):
+    """The filters are Debian's, installed, with the configuration that they are shipped with except
+    where a line gives the reason. They keep silent (opendkim and opendmarc unless told to log), for
+    the only log that they know is the machine's. opendmarc and policyd-spf ask whom /etc/resolv.conf
+    names, at port 53."""
+
+    name = "filtered"
+    about = ("that Postfix with opendkim 2.11, opendmarc 1.4 and policyd-spf 3.0, which check what "
+             "holdfast checks, except ARC; all their processes count, their logs are off")
+    more_users = {"opendkim": 7006, "opendmarc": 7007, "policyd-spf": 7008}
+    evidence = (r"^Received-SPF: Pass .*client-ip=", r"^Authentication-Results: \S+;\s+dkim=pass ",
+                r"^Authentication-Results: \S+;\s+dmarc=pass ")
+    configurations = {
+        "opendkim": """
+Mode v
+UserID opendkim
+# Postfix is another user.
+UMask 000
+Socket local:{folder}/socket
+PidFile {folder}/pid
+# By default 127.0.0.1, where the load is: its mail would be signed, not verified.
+InternalHosts csl:192.0.2.1
+# No TrustAnchorFile: the zones are not signed.
+Nameservers {address}
+""",
+        "opendmarc": """
+UserID opendmarc
+UMask 000
+Socket local:{folder}/socket
+PidFile {folder}/pid
+PublicSuffixList /usr/share/publicsuffix/public_suffix_list.dat
+# Nobody; by default 127.0.0.1.
+IgnoreHosts /dev/null
+""",
+        "policyd-spf": """
+debugLevel = -1
+TestOnly = 1
+HELO_reject = Fail
+Mail_From_reject = Fail
+PermError_reject = False
+TempError_Defer = False
+# By default 127.0.0.0/8.
+skip_addresses = 192.0.2.1
+""",
+    }
+
+    def __init__(self, primary_port):
+        super().__init__(primary_port)
+        self.sockets = [self.state / name / "socket" for name in ("opendkim", "opendmarc")]
+        self.more_services = ("policyd-spf unix - n n - 0 spawn user=policyd-spf "
+                              f"argv=/usr/bin/policyd-spf {self.state}/policyd-spf/config",)
+        self.more_settings = {
+            "smtpd_recipient_restrictions": "check_policy_service unix:private/policyd-spf",
+            "policyd-spf_time_limit": "3600",
+            "smtpd_milters": ", ".join(f"unix:{socket}" for socket in self.sockets)}
+
+    def wipe(self):
+        super().wipe()
+        address = self.dns.rpartition(":")[0]
+        (self.state / "etc/resolv.conf").write_text(f"nameserver {address}\n")
+        for name, text in self.configurations.items():
+            folder = self.state / name
+            folder.mkdir()
+            (folder / "config").write_text(text.format(folder=folder, address=address))
+            os.chown(folder, self.more_users[name], -1)
+
+    def launch(self):
+        self.filters = [self.spawn(self.inside(*command), env=self.names) for command in (
+            ("opendkim", "-f", "-x", self.state / "opendkim/config"),
+            ("opendmarc", "-f", "-c", self.state / "opendmarc/config"))]
+        peers.wait_until(lambda: all(socket.exists() for socket in self.sockets), 20,
+                         f"the sockets of the filters; see {self.log_file()}")
+        super().launch()
+
+    def ask_to_stop(self):
+        super().ask_to_stop()
+        for process in self.filters:
+            process.terminate()
 
 
 class OpenSmtpd(Unpacked):
@@ -373,4 +465,5 @@ begin retry
         self.again("exim4", "-qff")
 
 
-ALL = {kind.name: kind for kind in (Floor, Holdfast, Unchecked, Postfix, OpenSmtpd, Exim)}
+ALL = {kind.name: kind for kind in (Floor, Holdfast, Unchecked, Postfix, Filtered, OpenSmtpd,
+                                       Exim)}
