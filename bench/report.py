@@ -16,7 +16,7 @@ COLUMNS = {  # scenario: what stands beside the rate: (heading, figure, format)
               ("CPU ms/message", "cpu_ms", "{:.3f}"), ("sessions", "at_once", "{:.0f}")],
     "limited": [("first after s", "first_s", "{:.1f}"), ("deferred", "deferred", "{:.3%}"),
                 ("turned away", "turned_away", "{:.0f}")],
-    "senders": [("CPU ms/message", "cpu_ms", "{:.3f}")],
+    "senders": [("noise", "noise", "{:.2f}"), ("CPU ms/message", "cpu_ms", "{:.3f}")],
     "distant": [("first after s", "first_s", "{:.1f}"), ("seconds", "seconds", "{:.1f}")],
     "held": [("200 clients/s", "crowd_rate", "{:.0f}"), ("answer p50 ms", "answer_p50_ms", "{:.1f}"),
              ("p99", "answer_p99_ms", "{:.1f}"), ("max", "answer_max_ms", "{:.0f}"),
