@@ -260,7 +260,7 @@ static void speak(struct filtering *filtering, int fd)
 
     choose_recipients(filtering);
     filtering->mail = (struct milter_mail){
-        .hostname = receiver->settings.hostname,
+        .hostname = connection->checks.authentication->request.authserv_id, /* outlives a reload */
         .envelope = &connection->checks.envelope,
         .is_shown = filtering->is_shown,
         .header = &filtering->filtered.header,
