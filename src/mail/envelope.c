@@ -59,7 +59,10 @@ static void decode_recipients(struct cursor *cursor, struct arena *arena, struct
         envelope->recipient[i].address = decode_text(cursor);
         envelope->recipient[i].original = decode_text(cursor);
         envelope->recipient[i].notify = cursor_u8(cursor);
-        envelope->recipient[i].is_held_back = cursor_u8(cursor) != 0;
+        uint8_t is_held_back = cursor_u8(cursor);
+        if (is_held_back > 1)
+            cursor->failed = true;
+        envelope->recipient[i].is_held_back = is_held_back != 0;
     }
     if (envelope_holds_back(envelope))
         envelope->reason = verdict_decode(cursor);
