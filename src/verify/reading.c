@@ -11,9 +11,8 @@ static bool is_enhanced(const struct verdict *verdict, uint8_t subject, uint8_t 
 /* RFC 3463 3.2, RFC 7505: no such mailbox, or one that is switched off. */
 static bool says_none(const struct verdict *verdict)
 {
-    return is_enhanced(verdict, 1, 1) || is_enhanced(verdict, 1, 2) ||
-           is_enhanced(verdict, 1, 3) || is_enhanced(verdict, 1, 6) ||
-           is_enhanced(verdict, 1, 10) || is_enhanced(verdict, 2, 1);
+    return is_enhanced(verdict, 1, 1) || is_enhanced(verdict, 1, 2) || is_enhanced(verdict, 1, 3) ||
+           is_enhanced(verdict, 1, 6) || is_enhanced(verdict, 1, 10) || is_enhanced(verdict, 2, 1);
 }
 
 /* For good. */

@@ -34,8 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                   envelope.recipient[i].address.len);
         envelope_encode(&bytes, &envelope);
         if (!envelope_holds_back(&envelope))
-            check(str_equals(buf_str(&bytes),
-                             str_first(str_of(data, size), size - cursor.left.len)));
+            check(
+                str_equals(buf_str(&bytes), str_first(str_of(data, size), size - cursor.left.len)));
         check_again(buf_str(&bytes));
     }
     buf_fini(&bytes);
