@@ -7,10 +7,13 @@
 #include "base/map.h"
 #include "base/memory.h"
 
+enum { KEEP_EVERY_MS = HOUR_MS }; /* who gets mail all the time is confirmed all the time */
+
 struct address {
     struct link link; /* in `valid` or `invalid`, the one confirmed last at the end */
     struct buf name;
     struct known_recipient known;
+    int64_t kept_ms; /* as of then it is kept; 0: not at all */
 };
 
 struct recipient_cache {
@@ -100,14 +103,16 @@ static struct address *find(const struct recipient_cache *cache, struct str name
     return map_find(&cache->by_name, name);
 }
 
-static void tell(const struct recipient_cache *cache, const struct address *address, bool is_gone)
+static void keep(const struct recipient_cache *cache, struct address *address)
 {
-    cache->host->changed(cache->context, &address->known, is_gone);
+    address->kept_ms = address->known.confirmed_ms;
+    cache->host->changed(cache->context, &address->known, false);
 }
 
 static void drop(struct recipient_cache *cache, struct address *address)
 {
-    tell(cache, address, true);
+    if (address->kept_ms != 0)
+        cache->host->changed(cache->context, &address->known, true);
     address_free(cache, address);
 }
 
@@ -167,6 +172,7 @@ void recipient_cache_restore(struct recipient_cache *cache, const struct known_r
     struct str name = address->known.address;
     address->known = *recipient;
     address->known.address = name;
+    address->kept_ms = recipient->confirmed_ms;
 }
 
 void recipient_cache_forget(struct recipient_cache *cache, struct str name)
@@ -194,6 +200,9 @@ static void learn_valid(struct recipient_cache *cache, struct str name, bool is_
         return;
     if (address == NULL)
         address = add(cache, name, true);
+    bool is_news = !address->known.is_valid || address->known.doubt_ms != 0 ||
+                   address->known.is_full != is_full || address->known.source != source ||
+                   clock_ms - address->kept_ms >= KEEP_EVERY_MS;
     set_state(cache, address, true, clock_ms);
     if (address->known.doubt_ms != 0) /* it has its users again */
         cache->is_dead = false;
@@ -201,7 +210,8 @@ static void learn_valid(struct recipient_cache *cache, struct str name, bool is_
     address->known.is_full = is_full;
     address->known.confirmed_ms = address->known.valid_ms = clock_ms;
     address->known.source = source;
-    tell(cache, address, false);
+    if (is_news)
+        keep(cache, address);
 }
 
 static bool was_valid_lately(const struct address *address, int64_t clock_ms)
@@ -222,7 +232,7 @@ static void doubt(struct recipient_cache *cache, struct address *address, int64_
     first_ms = cache->doubt_ms[0];
     if (first_ms != 0 && clock_ms - first_ms <= RECIPIENT_CACHE_DOUBTS_SPAN_MS)
         cache->is_dead = true;
-    tell(cache, address, false);
+    keep(cache, address);
 }
 
 static void make_invalid(struct recipient_cache *cache, struct str name,
@@ -239,7 +249,7 @@ static void make_invalid(struct recipient_cache *cache, struct str name,
     address->known.is_full = false;
     address->known.confirmed_ms = clock_ms;
     address->known.source = source;
-    tell(cache, address, false);
+    keep(cache, address);
 }
 
 static void learn_invalid(struct recipient_cache *cache, struct str name,

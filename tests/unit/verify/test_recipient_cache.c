@@ -249,6 +249,23 @@ static void what_strangers_make_up_has_an_end(void **state)
     recipient_cache_free(cache);
 }
 
+/* Who gets mail all the time is not written down all the time. */
+static void what_is_no_news_is_not_kept_again(void **state)
+{
+    struct kept kept = { 0 };
+    struct recipient_cache *cache = recipient_cache_new(&host, &kept);
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        recipient_cache_learn(cache, STR(A), READING_VALID, LEARNED_BY_DELIVERY, begin_ms + i);
+    assert_int_equal(kept.changed, 1);
+    recipient_cache_learn(cache, STR(A), READING_FULL, LEARNED_BY_DELIVERY, begin_ms + 1000);
+    assert_int_equal(kept.changed, 2);
+    recipient_cache_learn(cache, STR(A), READING_FULL, LEARNED_BY_DELIVERY,
+                          begin_ms + 2LL * HOUR_MS);
+    assert_int_equal(kept.changed, 3);
+    recipient_cache_free(cache);
+}
+
 static void what_was_kept_comes_back(void **state)
 {
     struct kept kept = { 0 };
@@ -280,6 +297,7 @@ int main(void)
         cmocka_unit_test(a_domain_that_takes_all_needs_no_asking),
         cmocka_unit_test(a_control_was_valid_lately_and_is_another),
         cmocka_unit_test(what_strangers_make_up_has_an_end),
+        cmocka_unit_test(what_is_no_news_is_not_kept_again),
         cmocka_unit_test(what_was_kept_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
