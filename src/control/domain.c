@@ -161,6 +161,8 @@ static bool take_settings(struct request *request, struct edit *edit)
     json_t *value;
     enum setting setting;
 
+    bool names_filters = false;
+
     json_object_foreach(set, name, value)
     {
         if (!setting_from_name(str_from(name), &setting)) {
@@ -169,8 +171,9 @@ static bool take_settings(struct request *request, struct edit *edit)
         }
         if (!take_setting(request, &edit->record.settings, setting, value))
             return false;
+        names_filters = names_filters || setting == SETTING_FILTERS;
     }
-    return knows_filters(request, &edit->record.settings);
+    return !names_filters || knows_filters(request, &edit->record.settings);
 }
 
 /* ---- from the record to the disk ---- */

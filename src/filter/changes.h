@@ -13,7 +13,7 @@
 #include "wire/header.h"
 
 /* Of what one filter may want for one message. */
-enum { CHANGES_MAX = 1000, CHANGES_OCTETS_MAX = 256 * 1024 };
+enum { CHANGES_MAX = 250, CHANGES_OCTETS_MAX = 256 * 1024 };
 
 enum change_kind {
     CHANGE_ADD,    /* behind the last field */

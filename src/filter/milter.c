@@ -58,7 +58,7 @@ static bool say_version(struct milter *milter)
     size_t at = begin(milter, 'O');
 
     add_u32(&milter->out, VERSION);
-    add_u32(&milter->out, MILTER_ALLOWED);
+    add_u32(&milter->out, MILTER_ACTIONS);
     add_u32(&milter->out, MILTER_OFFERED);
     end(milter, at);
     return true;
@@ -80,11 +80,14 @@ static void add_client(struct milter *milter, struct str ip)
     buf_fini(&text);
 }
 
-static void say_connect_macros(struct milter *milter, struct str ip)
+static void tell_connect(struct milter *milter)
 {
     size_t at = begin(milter, 'D');
+    struct buf address = { 0 };
     struct buf port = { 0 };
 
+    endpoint_add_ip(&address, milter->mail->envelope->client);
+    struct str ip = buf_str(&address);
     buf_add_byte(&milter->out, 'C');
     add_macro(milter, "j", milter->mail->hostname);
     add_client(milter, ip);
@@ -96,6 +99,7 @@ static void say_connect_macros(struct milter *milter, struct str ip)
     buf_add_format(&port, "%u", milter->mail->envelope->client.port);
     add_macro(milter, "{client_port}", buf_str(&port));
     end(milter, at);
+    buf_fini(&address);
     buf_fini(&port);
 }
 
@@ -107,7 +111,6 @@ static bool say_connect(struct milter *milter)
 
     endpoint_add_ip(&ip, envelope->client);
     bool is_v6 = str_find(buf_str(&ip), ':') >= 0;
-    say_connect_macros(milter, buf_str(&ip));
     buf_add_format(&name, "[%.*s]", STR_FMT(buf_str(&ip)));
     size_t at = begin(milter, 'C');
     add_text(milter, envelope->client_name.len > 0 ? envelope->client_name : buf_str(&name));
@@ -153,7 +156,7 @@ static void say_id(struct milter *milter, char command)
     end(milter, at);
 }
 
-static bool say_mail(struct milter *milter)
+static void tell_mail(struct milter *milter)
 {
     const struct envelope *envelope = milter->mail->envelope;
     struct message_id_text id = message_id_to_text(envelope->id);
@@ -165,7 +168,13 @@ static bool say_mail(struct milter *milter)
     add_macro(milter, "{mail_host}", host_of(envelope->sender));
     add_macro(milter, "{mail_mailer}", STR("smtp"));
     end(milter, at);
-    at = begin(milter, 'M');
+}
+
+static bool say_mail(struct milter *milter)
+{
+    const struct envelope *envelope = milter->mail->envelope;
+    size_t at = begin(milter, 'M');
+
     add_address(milter, envelope->sender);
     if (envelope->body_type == BODY_8BITMIME)
         add_text(milter, STR("BODY=8BITMIME"));
@@ -194,9 +203,13 @@ static bool say_recipient(struct milter *milter)
     return true;
 }
 
-static bool say_data(struct milter *milter)
+static void tell_data(struct milter *milter)
 {
     say_id(milter, 'T');
+}
+
+static bool say_data(struct milter *milter)
+{
     end(milter, begin(milter, 'T'));
     return true;
 }
@@ -232,9 +245,13 @@ static bool say_field(struct milter *milter)
     return true;
 }
 
-static bool say_end_of_header(struct milter *milter)
+static void tell_end_of_header(struct milter *milter)
 {
     say_id(milter, 'N');
+}
+
+static bool say_end_of_header(struct milter *milter)
+{
     end(milter, begin(milter, 'N'));
     return true;
 }
@@ -271,29 +288,34 @@ static bool say_body(struct milter *milter)
     return true;
 }
 
-static bool say_end(struct milter *milter)
+static void tell_end(struct milter *milter)
 {
     say_id(milter, 'E');
+}
+
+static bool say_end(struct milter *milter)
+{
     end(milter, begin(milter, 'E'));
     return true;
 }
 
 static const struct {
+    void (*tell)(struct milter *milter); /* its macros, which a filter gets that declines the rest */
     bool (*say)(struct milter *milter);
     uint32_t unwanted, silent; /* the bits by which a filter declines it, or does not answer */
     bool is_repeated;
 } steps[STEP_OVER] = {
-    [STEP_NEGOTIATE] = { say_version, 0, 0, false },
-    [STEP_CONNECT] = { say_connect, MILTER_NO_CONNECT, MILTER_SILENT_CONNECT, false },
-    [STEP_HELO] = { say_helo, MILTER_NO_HELO, MILTER_SILENT_HELO, false },
-    [STEP_MAIL] = { say_mail, MILTER_NO_MAIL, MILTER_SILENT_MAIL, false },
-    [STEP_RCPT] = { say_recipient, MILTER_NO_RCPT, MILTER_SILENT_RCPT, true },
-    [STEP_DATA] = { say_data, MILTER_NO_DATA, MILTER_SILENT_DATA, false },
-    [STEP_HEADER] = { say_field, MILTER_NO_HEADER, MILTER_SILENT_HEADER, true },
-    [STEP_END_OF_HEADER] = { say_end_of_header, MILTER_NO_END_OF_HEADER,
+    [STEP_NEGOTIATE] = { NULL, say_version, 0, 0, false },
+    [STEP_CONNECT] = { tell_connect, say_connect, MILTER_NO_CONNECT, MILTER_SILENT_CONNECT, false },
+    [STEP_HELO] = { NULL, say_helo, MILTER_NO_HELO, MILTER_SILENT_HELO, false },
+    [STEP_MAIL] = { tell_mail, say_mail, MILTER_NO_MAIL, MILTER_SILENT_MAIL, false },
+    [STEP_RCPT] = { NULL, say_recipient, MILTER_NO_RCPT, MILTER_SILENT_RCPT, true },
+    [STEP_DATA] = { tell_data, say_data, MILTER_NO_DATA, MILTER_SILENT_DATA, false },
+    [STEP_HEADER] = { NULL, say_field, MILTER_NO_HEADER, MILTER_SILENT_HEADER, true },
+    [STEP_END_OF_HEADER] = { tell_end_of_header, say_end_of_header, MILTER_NO_END_OF_HEADER,
                              MILTER_SILENT_END_OF_HEADER, false },
-    [STEP_BODY] = { say_body, MILTER_NO_BODY, MILTER_SILENT_BODY, true },
-    [STEP_END] = { say_end, 0, 0, false },
+    [STEP_BODY] = { NULL, say_body, MILTER_NO_BODY, MILTER_SILENT_BODY, true },
+    [STEP_END] = { tell_end, say_end, 0, 0, false },
 };
 
 static void next_step(struct milter *milter)
@@ -315,6 +337,8 @@ void milter_go_on(struct milter *milter)
     while (milter->step != STEP_OVER && !milter->awaits_answer && !milter->awaits_body) {
         enum milter_step step = milter->step;
         bool is_declined = (milter->protocol & steps[step].unwanted) != 0;
+        if (steps[step].tell != NULL)
+            steps[step].tell(milter);
         if (is_declined || !steps[step].say(milter)) {
             next_step(milter);
             continue;

@@ -31,14 +31,9 @@ enum milter_protocol {
     MILTER_OFFERED = 0x1ff7ff,
 };
 
-enum milter_action {
-    MILTER_ADD_HEADERS = 0x1,
-    MILTER_CHANGE_BODY = 0x2,
-    MILTER_REMOVE_RECIPIENTS = 0x8,
-    MILTER_CHANGE_HEADERS = 0x10,
-    MILTER_QUARANTINE = 0x20,
-    MILTER_ALLOWED = 0x3b,
-};
+/* What a filter may want to do: all that the protocol has, for libmilter lets no filter in that is
+ * not offered what it may once want. Further recipients and another sender are passed over. */
+enum { MILTER_ACTIONS = 0x1ff };
 
 enum milter_step {
     STEP_NEGOTIATE,

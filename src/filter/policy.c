@@ -69,7 +69,6 @@ static enum judgement judge_refusal(const struct filter_policy *policy, bool *ou
 static enum judgement judge_gone(const struct filter_policy *policy, struct str filter,
                                  struct verdict *out_reason, bool *out_is_marked)
 {
-    *out_is_marked = true;
     switch (policy->gone) {
     case GONE_DEFER:
         *out_reason = verdict_make(
@@ -77,22 +76,18 @@ static enum judgement judge_gone(const struct filter_policy *policy, struct str 
         return JUDGED_UNSURE;
     case GONE_HOLD:
         *out_reason = verdict_format(451, 7, 1, "The filter %.*s did not answer", STR_FMT(filter));
-        return JUDGED_TO_HOLD;
+        break;
     case GONE_TAG:
         break;
     }
-    return JUDGED_GOOD;
+    *out_is_marked = true;
+    return policy->gone == GONE_HOLD ? JUDGED_TO_HOLD : JUDGED_GOOD;
 }
 
-enum judgement filter_judge(const struct filter_policy *policy, struct str filter,
-                            const struct milter_result *result, uint32_t recipient,
-                            struct verdict *out_reason, bool *out_is_marked)
+static enum judgement judge_outcome(const struct filter_policy *policy, struct str filter,
+                                    enum milter_outcome outcome, struct verdict *reason,
+                                    bool *out_is_marked)
 {
-    enum milter_outcome outcome = result->outcome;
-
-    if (outcome == MILTER_PASSED && recipient < result->recipient_count)
-        outcome = result->recipient[recipient];
-    *out_reason = result->verdict;
     switch (outcome) {
     case MILTER_REFUSED:
         return judge_refusal(policy, out_is_marked);
@@ -101,12 +96,31 @@ enum judgement filter_judge(const struct filter_policy *policy, struct str filte
     case MILTER_TO_HOLD:
         return JUDGED_TO_HOLD;
     case MILTER_BROKEN:
-        return judge_gone(policy, filter, out_reason, out_is_marked);
+        return judge_gone(policy, filter, reason, out_is_marked);
     case MILTER_OPEN:
     case MILTER_PASSED:
         break;
     }
     return JUDGED_GOOD;
+}
+
+/* What was said of him alone counts beside what was said, or not said any more, of all. */
+enum judgement filter_judge(const struct filter_policy *policy, struct str filter,
+                            const struct milter_result *result, uint32_t recipient,
+                            struct verdict *out_reason, bool *out_is_marked)
+{
+    struct verdict his = result->verdict;
+    enum judgement of_him = JUDGED_GOOD;
+
+    *out_reason = result->verdict;
+    if (recipient < result->recipient_count)
+        of_him = judge_outcome(policy, filter, result->recipient[recipient], &his, out_is_marked);
+    enum judgement of_all =
+        judge_outcome(policy, filter, result->outcome, out_reason, out_is_marked);
+    if (of_him <= of_all)
+        return of_all;
+    *out_reason = his;
+    return of_him;
 }
 
 void filter_add_mark(struct buf *out, struct str filter, const struct milter_result *result)

@@ -232,6 +232,18 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
                            record->paused_until_ms, keeper_now(keeper));
 }
 
+/* Its mail goes on as if the filter were gone. */
+static void look_for_filters(const struct keeper *keeper, const struct domain_record *record)
+{
+    struct str names = setting_text(&record->settings, NULL, SETTING_FILTERS);
+    struct str name = STR_NONE;
+
+    while (str_cut(&names, ',', &name))
+        if (name.len > 0 && config_find_milter(keeper->process->config, name) == NULL)
+            log_warn("filter_missing", LOG_STR("domain", record->name), LOG_STR("filter", name),
+                     LOG_TEXT("hint", "the configuration's filter { milters } does not have it"));
+}
+
 /* Mail of a domain that is listed no more still wants to go to its primary. */
 static void add_routes(struct keeper *keeper)
 {
@@ -239,8 +251,10 @@ static void add_routes(struct keeper *keeper)
     struct str domain;
     size_t cursor = 0;
 
-    while ((record = directory_next_domain(keeper->directory, &cursor)) != NULL)
+    while ((record = directory_next_domain(keeper->directory, &cursor)) != NULL) {
+        look_for_filters(keeper, record);
         keeper_domain_changed(keeper, record->name);
+    }
     cursor = 0;
     while (store_next_domain(keeper->store, &cursor, &domain))
         if (directory_find_domain(keeper->directory, domain) == NULL)

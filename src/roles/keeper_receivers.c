@@ -286,7 +286,7 @@ static bool take_want(struct keeper *keeper, const struct keeper_peer *peer, str
     key.ticket = message.ticket;
     bool is_fine = intake_read(keeper->intake, key, message.offset, message.octets, &bytes);
     if (is_fine)
-        channel_send(peer->channel, content_piece, .ticket = message.ticket,
+        channel_send(peer->channel, content_piece, .ticket = message.ticket, .want = message.want,
                      .bytes = buf_str(&bytes));
     buf_fini(&bytes);
     return is_fine;
@@ -299,6 +299,7 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
     struct message_content_data data;
     struct message_content_abort abort_;
     struct message_content_restart restart;
+    struct message_content_whole whole;
     struct message_report_row row;
     struct message_doubt_ask doubt;
     struct intake_key key = { .source = peer->source };
@@ -322,6 +323,11 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
         return message_get_report_row(payload, &row) && keeper_reports_take(keeper, row.row);
     case MESSAGE_content_want:
         return take_want(keeper, peer, payload);
+    case MESSAGE_content_whole:
+        if (!message_get_content_whole(payload, &whole))
+            return false;
+        key.ticket = whole.ticket;
+        return intake_whole(keeper->intake, key);
     case MESSAGE_content_restart:
         if (!message_get_content_restart(payload, &restart))
             return false;

@@ -228,7 +228,7 @@ bool receiver_filters_run(struct connection *connection);
 void receiver_filters_forget(struct connection *connection);
 void receiver_filters_expire(struct receiver *receiver, struct now now);
 void receiver_filter_came(struct receiver *receiver, uint64_t ticket, int error, int fd);
-void receiver_filter_body(struct connection *connection, struct str bytes);
+void receiver_filter_body(struct connection *connection, uint64_t want, struct str bytes);
 void receiver_filter_credit(struct connection *connection); /* the keeper takes more */
 /* The header as filters have left it: what stands above our fields, and the rest. */
 void receiver_filters_add_top(const struct filtering *filtering, struct buf *front);

@@ -28,6 +28,8 @@ enum {
         4 * MINUTE_MS,     /* clients wait for ten minutes (RFC 5321 4.5.3.2.6), the session five */
     AHEAD_MAX = 64 * 1024, /* octets of a new body that the keeper has not taken */
     PIECE_MAX = 32 * 1024,
+    ASK_AGAIN_MS = 100,
+    LAST_CALL_MS = 20,
     GOOD_BYE_MAX = 4096,                       /* octets that surely fit into the socket */
     HEADER_MAX = STORE_FRONT_MAX - 128 * 1024, /* ours comes on top */
 };
@@ -48,6 +50,9 @@ struct filtering {
     /* With one filter. */
     bool has_turn;
     bool is_asked;
+    bool is_to_ask_again;
+    bool is_last_call;
+    int64_t end_ms; /* of its time */
     uint64_t ticket;  /* of its connection; 0: it is here, or will not come */
     const char *gone; /* why it did not come */
     struct stream *stream;
@@ -55,6 +60,7 @@ struct filtering {
     struct milter_mail mail;
     bool *is_shown;
     bool wants_body;
+    uint64_t want; /* names the piece that was asked for; 0: none was */
     uint64_t wanted_at;
     size_t wanted_size;
     bool has_new_body;
@@ -82,8 +88,9 @@ static void ask_for_body(struct filtering *filtering)
     if (!filtering->wants_body || stream_pending(filtering->stream) > 0)
         return;
     filtering->wants_body = false;
+    filtering->want = receiver_ticket(connection->receiver);
     channel_send(connection->receiver->keeper, content_want, .ticket = connection->content_ticket,
-                 .offset = 2 + filtering->wanted_at, .octets = filtering->wanted_size);
+                 .want = filtering->want, .offset = 2 + filtering->wanted_at, .octets = filtering->wanted_size);
 }
 
 /* Once the filter has taken what it was told. */
@@ -180,6 +187,19 @@ static const struct stream_host filter_stream_hooks = { .input = on_input,
 
 /* ---- one filter ---- */
 
+/* To those who have waited longest. */
+static void pass_turns_on(struct receiver *receiver)
+{
+    while (receiver->filter_turns < AT_ONCE_MAX && !list_is_empty(&receiver->filter_queue)) {
+        struct filtering *next =
+            container_of(list_first(&receiver->filter_queue), struct filtering, queue);
+        list_remove(&next->queue);
+        next->has_turn = true;
+        receiver->filter_turns++;
+        wake(next);
+    }
+}
+
 static void leave(struct filtering *filtering)
 {
     struct receiver *receiver = filtering->connection->receiver;
@@ -194,13 +214,14 @@ static void leave(struct filtering *filtering)
     stream_free(filtering->stream);
     filtering->stream = NULL;
     filtering->gone = NULL;
-    filtering->is_asked = filtering->wants_body = filtering->has_new_body = false;
+    filtering->want = 0;
+    filtering->is_asked = filtering->is_to_ask_again = filtering->is_last_call = false;
+    filtering->wants_body = filtering->has_new_body = false;
     buf_reset(&filtering->new_body);
     if (filtering->has_turn)
         receiver->filter_turns--;
     filtering->has_turn = false;
-    if (receiver->filter_turns < AT_ONCE_MAX && !list_is_empty(&receiver->filter_queue))
-        wake(container_of(list_first(&receiver->filter_queue), struct filtering, queue));
+    pass_turns_on(receiver);
 }
 
 static void set_deadline(struct filtering *filtering, int64_t wait_ms)
@@ -217,13 +238,15 @@ static bool take_turn(struct filtering *filtering)
 {
     struct receiver *receiver = filtering->connection->receiver;
 
-    if (receiver->filter_turns >= AT_ONCE_MAX) {
-        if (!link_is_listed(&filtering->queue))
-            list_append(&receiver->filter_queue, &filtering->queue);
+    if (filtering->has_turn)
+        return true;
+    if (link_is_listed(&filtering->queue))
+        return false;
+    if (receiver->filter_turns >= AT_ONCE_MAX || !list_is_empty(&receiver->filter_queue)) {
+        list_append(&receiver->filter_queue, &filtering->queue);
         set_deadline(filtering, WAIT_MS);
         return false;
     }
-    list_remove(&filtering->queue);
     receiver->filter_turns++;
     filtering->has_turn = true;
     return true;
@@ -232,11 +255,15 @@ static bool take_turn(struct filtering *filtering)
 static void ask_for_connection(struct filtering *filtering)
 {
     struct receiver *receiver = filtering->connection->receiver;
+    int64_t now_ms = loop_now(receiver->process->loop).mono_ms;
 
+    if (!filtering->is_asked)
+        filtering->end_ms = now_ms + receiver->process->config->filter_timeout;
     filtering->is_asked = true;
+    filtering->is_to_ask_again = false;
     filtering->ticket = receiver_ticket(receiver);
     (void)map_put(&receiver->filter_asks, receiver_ticket_key(&filtering->ticket), filtering);
-    set_deadline(filtering, receiver->process->config->filter_timeout);
+    set_deadline(filtering, filtering->end_ms - now_ms);
     if (leash_send(&receiver->process->leash, -1, filter_ask, .ticket = filtering->ticket,
                    .name = filtering->name[filtering->next]) != 0)
         filtering->gone = "its connection could not be asked for";
@@ -287,16 +314,23 @@ void receiver_filter_came(struct receiver *receiver, uint64_t ticket, int error,
         speak(filtering, fd);
         return;
     }
+    if (error == -EAGAIN && loop_now(receiver->process->loop).mono_ms < filtering->end_ms) {
+        filtering->is_to_ask_again = true; /* more wait there than its socket holds */
+        set_deadline(filtering, ASK_AGAIN_MS);
+        return;
+    }
     filtering->gone = error == -ESRCH ? "there is no such filter" : "it cannot be reached";
     wake(filtering);
 }
 
-void receiver_filter_body(struct connection *connection, struct str bytes)
+/* One that was asked for by the filter before this one comes too late. */
+void receiver_filter_body(struct connection *connection, uint64_t want, struct str bytes)
 {
     struct filtering *filtering = connection->checks.filtering;
 
-    if (filtering == NULL || filtering->milter == NULL)
+    if (filtering == NULL || filtering->milter == NULL || filtering->want != want)
         return;
+    filtering->want = 0;
     milter_body(filtering->milter, bytes);
     if (has_spoken(filtering))
         wake(filtering);
@@ -319,8 +353,22 @@ void receiver_filters_expire(struct receiver *receiver, struct now now)
 
     while ((node = heap_take_due(&receiver->filter_deadlines, now.mono_ms)) != NULL) {
         struct filtering *filtering = container_of(node, struct filtering, deadline);
+        if (filtering->is_to_ask_again) {
+            ask_for_connection(filtering);
+            continue;
+        }
+        if (has_spoken(filtering)) { /* in this very turn */
+            wake(filtering);
+            continue;
+        }
+        if (!filtering->is_last_call) { /* we may be late ourselves: what it said lies there */
+            filtering->is_last_call = true;
+            heap_put(&receiver->filter_deadlines, node, now.mono_ms + LAST_CALL_MS);
+            continue;
+        }
         if (filtering->milter == NULL)
-            filtering->gone = "its turn did not come in time";
+            filtering->gone = filtering->is_asked ? "it could not be reached in time"
+                                                  : "its turn did not come in time";
         else if (milter_result(filtering->milter)->outcome == MILTER_OPEN)
             milter_break(filtering->milter, "it took too long");
         else
@@ -371,7 +419,7 @@ static void apply(struct filtering *filtering, struct milter_result *result)
     struct filtered_header changed = filtering->filtered;
 
     changes_apply(&result->changes, &filtering->arena, &changed);
-    if (header_octets(&changed.header) > HEADER_MAX) {
+    if (header_octets(&changed.header) + filtering->body_start.len > HEADER_MAX) {
         result->outcome = MILTER_BROKEN;
         result->why = "it made the header too large";
         return;
@@ -383,10 +431,23 @@ static void apply(struct filtering *filtering, struct milter_result *result)
     authentication_end(filtering->connection->checks.authentication);
 }
 
-/* The old body is gone, the new one is not whole: nothing is left that could be taken. */
+/* The old body is gone, and the new one not what the filter stands by: nothing is left that could
+ * be taken. */
 static bool has_lost_body(const struct filtering *filtering, const struct milter_result *result)
 {
-    return filtering->has_new_body && result->outcome == MILTER_BROKEN;
+    return filtering->has_new_body && result->outcome != MILTER_PASSED &&
+           result->outcome != MILTER_TO_HOLD;
+}
+
+static void judge_lost_body(struct checks *checks)
+{
+    const struct verdict why = verdict_make(
+        451, 3, 0, STR("The message was lost on its way; please send it again"));
+
+    if (judgement_combine(checks->judgement, checks->envelope.recipient_count) != JUDGED_GOOD)
+        return; /* it is not taken anyway */
+    for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
+        judgement_add(&checks->judgement[i], JUDGED_UNSURE, &checks->reason, &why);
 }
 
 static void judge(struct filtering *filtering, struct str name, const struct milter_result *result)
@@ -397,16 +458,13 @@ static void judge(struct filtering *filtering, struct str name, const struct mil
     for (uint32_t i = 0; i < checks->envelope.recipient_count; i++) {
         const struct filter_policy *policy = &checks->policy[i]->filters;
         struct verdict why;
-        if (has_lost_body(filtering, result)) {
-            why = verdict_make(451, 3, 0,
-                               STR("The message was lost on its way; please send it "
-                                   "again"));
-            judgement_add(&checks->judgement[i], JUDGED_UNSURE, &checks->reason, &why);
-        } else if (filter_policy_has(policy, name)) {
-            enum judgement more = filter_judge(policy, name, result, i, &why, &is_marked);
-            judgement_add(&checks->judgement[i], more, &checks->reason, &why);
-        }
+        if (!filter_policy_has(policy, name))
+            continue;
+        enum judgement more = filter_judge(policy, name, result, i, &why, &is_marked);
+        judgement_add(&checks->judgement[i], more, &checks->reason, &why);
     }
+    if (has_lost_body(filtering, result))
+        judge_lost_body(checks);
     if (is_marked)
         filter_add_mark(&filtering->marks, name, result);
 }
@@ -455,6 +513,30 @@ static void collect_names(struct filtering *filtering)
     }
 }
 
+/* A message without a body may end within its header: what a filter adds begins a line. */
+static void end_last_line(struct filtering *filtering)
+{
+    struct header *header = &filtering->filtered.header;
+    struct buf whole = { 0 };
+
+    if (filtering->body_start.len > 0) {
+        if (!str_ends_nocase(buf_str(&filtering->body_start), STR("\r\n")))
+            buf_add(&filtering->body_start, STR("\r\n"));
+        return;
+    }
+    struct header_field *last = header->count > 0 ? &header->field[header->count - 1] : NULL;
+    if (last == NULL || str_ends_nocase(last->raw, STR("\r\n")))
+        return;
+    buf_add(&whole, last->raw);
+    buf_add(&whole, STR("\r\n"));
+    size_t value_at = last->raw.len - last->value.len;
+    size_t name_len = last->name.len;
+    last->raw = arena_str(&filtering->arena, buf_str(&whole));
+    last->name = str_first(last->raw, name_len);
+    last->value = str_skip(last->raw, value_at);
+    buf_fini(&whole);
+}
+
 /* Without what others say in our name. From the first line that is no field on, the primary will
  * take the rest for the body: so shall the filters. */
 static void collect_header(struct filtering *filtering)
@@ -469,8 +551,10 @@ static void collect_header(struct filtering *filtering)
         if (!receiver_checks_drops(authentication, &all->field[i]))
             header->field[header->count++] = all->field[i];
     for (uint32_t k = i; k < all->count; k++)
-        buf_add(&filtering->body_start, all->field[k].raw);
-    if (i < all->count)
+        if (!receiver_checks_drops(authentication, &all->field[k]))
+            buf_add(&filtering->body_start, all->field[k].raw);
+    end_last_line(filtering);
+    if (filtering->body_start.len > 0)
         buf_add(&filtering->body_start, STR("\r\n"));
 }
 
@@ -492,6 +576,8 @@ static bool begin(struct connection *connection)
     filtering->is_shown =
         arena_new(&filtering->arena, checks->envelope.recipient_count * sizeof(bool));
     filtering->until_ms = loop_now(connection->receiver->process->loop).mono_ms + WAIT_MS;
+    channel_send(connection->receiver->keeper, content_whole,
+                 .ticket = connection->content_ticket);
     return true;
 }
 

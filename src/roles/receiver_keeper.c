@@ -295,7 +295,7 @@ static bool take_content_piece(struct receiver *receiver, struct cursor payload)
     struct connection *connection =
         map_find(&receiver->contents, receiver_ticket_key(&message.ticket));
     if (connection != NULL && !connection->is_over)
-        receiver_filter_body(connection, message.bytes);
+        receiver_filter_body(connection, message.want, message.bytes);
     return true;
 }
 

@@ -144,8 +144,9 @@ static void take_filter(struct role_process *process, const struct leash_packet 
 {
     struct message_filter_answer message;
     check(message_get_filter_answer(packet->payload, &message));
-    check(process->hooks->filter != NULL && (message.error == 0) == (packet->descriptor >= 0));
-    process->hooks->filter(process->state, message.ticket, -(int)message.error, packet->descriptor);
+    check(process->hooks->filter != NULL && (message.error == 0 || packet->descriptor < 0));
+    int error = message.error != 0 ? -(int)message.error : packet->descriptor < 0 ? -EMFILE : 0;
+    process->hooks->filter(process->state, message.ticket, error, packet->descriptor);
 }
 
 static void take_packet(struct role_process *process, const struct leash_packet *packet)

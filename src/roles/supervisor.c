@@ -36,6 +36,7 @@ enum {
     DELAY_MAX_MS = 30 * SECOND_MS,
     SETTLED_MS = MINUTE_MS,
     GRACE_MS = 20 * SECOND_MS, /* for each stage of stopping */
+    PACKETS_PER_TURN_MAX = 16,
 };
 
 enum child_state { CHILD_WAITING, CHILD_STARTING, CHILD_RUNNING, CHILD_GONE };
@@ -356,10 +357,13 @@ static void on_leash(void *context, unsigned what)
 {
     struct child *child = context;
     struct leash_packet packet;
-    int got;
+    int got = -EAGAIN;
 
-    (void)what;
-    while ((got = leash_receive(&child->leash, child->role, ROLE_SUPERVISOR, &packet)) == 1) {
+    (void)what; /* a role that says more than that at once waits until the others have been heard */
+    for (int i = 0; i < PACKETS_PER_TURN_MAX; i++) {
+        got = leash_receive(&child->leash, child->role, ROLE_SUPERVISOR, &packet);
+        if (got != 1)
+            break;
         if (packet.descriptor >= 0)
             (void)close(packet.descriptor);
         if (packet.type == MESSAGE_ready)
@@ -367,7 +371,7 @@ static void on_leash(void *context, unsigned what)
         else if (packet.type == MESSAGE_filter_ask)
             answer_filter(child, packet.payload);
     }
-    if (got != -EAGAIN)
+    if (got != -EAGAIN && got != 1)
         watch_set(child->watch, 0); /* gone; waitpid tells the rest */
     if (got == -EPROTO)
         (void)kill(child->pid, SIGKILL);

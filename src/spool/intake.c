@@ -34,6 +34,7 @@ struct upload {
     struct message_id id;
     struct store_upload *store_upload; /* NULL once committed */
     uint64_t owed;                     /* octets taken for which no credit was given yet */
+    bool is_whole;                     /* complete, and not the oldest of those that arrive */
     bool is_deserted;                  /* nobody waits for the answer */
     struct buf envelope_bytes;         /* what `envelope` borrows from, once committed */
     struct arena arena;
@@ -136,10 +137,22 @@ bool intake_open(struct intake *intake, struct intake_key key, struct message_id
     return true;
 }
 
+/* The one that came first of those that still arrive; or what a filter puts in a body's place, which
+ * goes to its file. */
+static bool is_oldest(const struct intake *intake, const struct upload *upload)
+{
+    list_each (link, &intake->uploads) {
+        const struct upload *other = container_of(link, struct upload, link);
+        if (!other->is_whole)
+            return other == upload;
+    }
+    return false;
+}
+
 static bool has_room(const struct intake *intake, const struct upload *upload)
 {
-    return store_memory(intake->store) < intake->memory_budget ||
-           list_first(&intake->uploads) == &upload->link;
+    return store_memory(intake->store) < intake->memory_budget || upload->is_whole ||
+           is_oldest(intake, upload);
 }
 
 static void give_credit(struct intake *intake, struct upload *upload)
@@ -184,6 +197,20 @@ bool intake_restart(struct intake *intake, struct intake_key key)
     if (upload == NULL)
         return false;
     store_upload_restart(upload->store_upload);
+    if (store_memory(intake->store) >= intake->memory_budget / 2)
+        store_upload_spill(upload->store_upload);
+    return true;
+}
+
+bool intake_whole(struct intake *intake, struct intake_key key)
+{
+    struct upload *upload = find(intake, key);
+
+    if (upload == NULL)
+        return false;
+    upload->is_whole = true;
+    if (store_memory(intake->store) >= intake->memory_budget / 2)
+        store_upload_spill(upload->store_upload);
     return true;
 }
 

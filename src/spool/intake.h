@@ -9,7 +9,8 @@
  * Back-pressure: while the store's memory is above the budget, credit is given to
  * the oldest upload alone. That one always goes on, or is complete and waits for the
  * receiver's judgement, which ends by itself: so half-arrived uploads cannot wait for
- * each other for ever, and no more than one is let in above the budget.
+ * each other for ever, and no more than one is let in above the budget. Where that may take long
+ * (filters), complete uploads leave memory instead.
  */
 #pragma once
 
@@ -48,6 +49,8 @@ bool intake_write(struct intake *intake, struct intake_key key, struct str bytes
 bool intake_read(struct intake *intake, struct intake_key key, uint64_t offset, uint64_t size,
                  struct buf *out);
 bool intake_restart(struct intake *intake, struct intake_key key); /* other content follows */
+/* It has all come, and will be a while yet: it leaves memory, and keeps nobody's place. */
+bool intake_whole(struct intake *intake, struct intake_key key);
 /* `front` stands in front of what was written (store.h). The message counts as received at
  * `received_ms`, whatever the receiver's clock wrote into the envelope. */
 bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,

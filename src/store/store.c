@@ -21,6 +21,11 @@ int store_upload_read(struct store_upload *upload, uint64_t offset, size_t size,
     return upload->store->driver->upload_read(upload, offset, size, out);
 }
 
+void store_upload_spill(struct store_upload *upload)
+{
+    upload->store->driver->upload_spill(upload);
+}
+
 void store_upload_restart(struct store_upload *upload)
 {
     upload->store->driver->upload_restart(upload);

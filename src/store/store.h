@@ -91,6 +91,9 @@ uint64_t store_upload_size(const struct store_upload *upload);
 /* Adds what was written, from `offset` on, at most `size` octets, to *out. 0 or -EIO. What has left
  * memory is read from the medium while the caller waits; it was written a moment ago. */
 int store_upload_read(struct store_upload *upload, uint64_t offset, size_t size, struct buf *out);
+/* What was written leaves memory, and whatever comes yet too: it will be a while until the upload
+ * ends. */
+void store_upload_spill(struct store_upload *upload);
 /* Forgets what was written: other content comes in its place. */
 void store_upload_restart(struct store_upload *upload);
 void store_upload_abort(struct store_upload *upload); /* frees; nothing remains */
@@ -237,6 +240,7 @@ struct store_driver {
     void (*upload_write)(struct store_upload *, struct str);
     uint64_t (*upload_size)(const struct store_upload *);
     int (*upload_read)(struct store_upload *, uint64_t, size_t, struct buf *);
+    void (*upload_spill)(struct store_upload *);
     void (*upload_restart)(struct store_upload *);
     void (*upload_abort)(struct store_upload *);
     uint64_t (*memory)(const struct store *);

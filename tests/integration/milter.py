@@ -9,7 +9,7 @@ import threading
 
 import peers
 
-ALL_ACTIONS, LEADING_SPACE = 0x3b, 0x100000
+ALL_ACTIONS, LEADING_SPACE = 0x1ff, 0x100000
 SILENT = 0x80 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x40000 | 0x80000
 
 
@@ -55,10 +55,12 @@ class Seen:
     def __init__(self):
         self.commands, self.macros, self.headers = "", {}, []
         self.connect, self.helo, self.sender, self.recipients = None, None, None, []
-        self.body = b""
+        self.body, self.offered = b"", None
 
     def take(self, command, data):
         self.commands += command
+        if command == "O":
+            self.offered = struct.unpack("!III", data)[1]
         parts = [part.decode("latin-1") for part in data.split(b"\0")[:-1]]
         if command == "D":
             parts[0] = parts[0][1:]

@@ -2,11 +2,14 @@
 """Filters that speak the milter protocol (SPEC A8): what they see, what they change, what they
 refuse; and filters that hang, lie and die."""
 import base64
+import contextlib
 import os
 import re
 import shutil
 import signal
 import smtplib
+import socket
+import struct
 import subprocess
 import threading
 
@@ -34,12 +37,13 @@ def filters():
 @pytest.fixture
 def node(holdfast, recorder):
     """node(a=filter, b=filter, …, setting=…): all of them are asked, in this order."""
-    def make(timeout="10s", domains=("example.org",), names=None, smtp="", **options):
+    def make(timeout="10s", domains=("example.org",), names=None, smtp="", binary=None, **options):
         chosen = {name: filter_ for name, filter_ in options.items()
                   if isinstance(filter_, milter.Milter) or hasattr(filter_, "where")}
         settings = {name: value for name, value in options.items() if name not in chosen}
         milters = ", ".join(f'"{name}={filter_.where}"' for name, filter_ in chosen.items())
-        made = holdfast({}, smtp=smtp, sections=f'filter {{ milters = {{{milters}}} timeout = {timeout} }}')
+        made = holdfast({}, smtp=smtp, **({"binary": binary} if binary else {}), sections=(
+            f"filter {{ milters = {{{milters}}} timeout = {timeout} }}"))
         made.primary = recorder()
         for domain in domains:
             made.add(domain, made.primary.endpoint, check_senders="no",
@@ -306,6 +310,210 @@ def test_the_keeper_dies_while_a_filter_thinks(node, filters):
     client.join(peers.DEADLINE)
     goes_on.set()
     assert got[0][0] == 451
+
+
+def pid_of(node, role):
+    (pid,) = [pid for name, pid in node.pids().items() if name.startswith(role)]
+    return pid
+
+
+@pytest.mark.parametrize("names", [["a"], ["b", "a"]])
+def test_who_refuses_after_a_new_body_has_spoiled_the_old_one(node, filters, names):
+    """Nothing is left that could be taken where a refusal is not the last word."""
+    spoils = filters(answers={"E": milter.replace(b"new\n") + milter.add("X-A", "b") +
+                              milter.REJECT})
+    there = node(a=spoils, b=filters(), filter_reject="tag", names=names)
+    code, text = refusal(there)
+    assert code == 451 and "send it again" in text
+    there.cli("domain", "set", "example.org", "--set", "filter-reject=refuse")
+    assert refusal(there)[0] == 550
+    assert not there.primary.taken
+
+
+def test_a_reload_while_a_filter_thinks(node, filters):
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def negotiate(connection):
+        asked.set()
+        goes_on.wait(peers.DEADLINE)
+        connection.sendall(milter.packet(b"O", struct.pack("!III", 6, milter.ALL_ACTIONS, 0)))
+
+    filter_ = filters(answers={"O": negotiate})
+    there = node(a=filter_)
+    client = threading.Thread(target=lambda: there.send(letter()))
+    client.start()
+    assert asked.wait(peers.DEADLINE)
+    there.reload()
+    goes_on.set()
+    client.join(peers.DEADLINE)
+    there.primary.wait_for(1)
+    assert filter_.seen[0].macros["j"] == "mx2.example.net"
+
+
+def test_a_piece_of_the_body_that_comes_late_is_not_the_next_filters(node, filters):
+    keeper = []
+
+    def dies(connection):
+        """Once it has had a piece, and the next one is on its way."""
+        os.kill(keeper[0], signal.SIGSTOP)
+        connection.sendall(milter.CONTINUE)
+        while len(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)) > 0:
+            pass
+
+    def dies_quietly(connection):
+        with contextlib.suppress(BlockingIOError):
+            dies(connection)
+        milter.hang_up(connection)
+
+    def goes_on(connection):
+        os.kill(keeper[0], signal.SIGCONT)
+        connection.sendall(milter.CONTINUE)
+
+    second = filters(answers={"N": goes_on})
+    there = node(a=filters(answers={"B": dies_quietly}), b=second)
+    keeper.append(pid_of(there, "keeper"))
+    body = b"".join(b"%07d\n" % i for i in range(40000))
+    _, got = passed(there, letter(body=body))
+    assert second.seen[0].body == got
+
+
+def test_a_recipient_who_was_refused_stays_refused(node, filters):
+    filter_ = filters(answers={"E": milter.hang_up})
+    filter_.answers["R"] = lambda connection: connection.sendall(
+        milter.reply("550 5.1.1 never") if filter_.seen[-1].recipients[-1] == "<no@example.org>"
+        else milter.CONTINUE)
+    there = node(a=filter_)
+    passed(there, recipients=["no@example.org", "user@example.org"])
+    (entry,) = there.json("queue", "list", "--state", "rescued")["messages"]
+    assert "no@example.org" in str(there.json("queue", "show", entry["id"]))
+
+
+def test_without_a_free_descriptor_the_filter_is_gone(node, filters, state):
+    limited = state / "holdfast-with-few-descriptors"
+    limited.write_text(f'#!/bin/sh\nulimit -n 40\nexec {peers.BUILD / "holdfast"} "$@"\n')
+    limited.chmod(0o755)
+    there = node(a=filters(), smtp="sessions-per-client = 500", binary=limited)
+    with there.connect() as client, contextlib.ExitStack() as others:
+        client.hello()
+        for line in (f"MAIL FROM:<{SENDER}>", "RCPT TO:<user@example.org>", "DATA"):
+            client.ask(line)
+        while "accept_failed" not in there.text():
+            others.enter_context(socket.create_connection((there.address, there.port), 5))
+        client.write(letter())
+        assert client.ask(".")[0] == 250
+    assert "leash_broken" not in there.text() and "filter_gone" in there.text()
+
+
+def test_turns_go_to_who_has_waited_longest(holdfast, recorder, filters):
+    """Also when many end at once, as many others begin."""
+    lock, let_go = threading.Lock(), threading.Event()
+    thinking, most = [0], [0]
+
+    def think(connection):
+        with lock:
+            thinking[0] += 1
+            most[0] = max(most[0], thinking[0])
+        if let_go.wait(peers.DEADLINE):
+            barrier.wait(peers.DEADLINE)
+        with lock:
+            thinking[0] -= 1
+        connection.sendall(milter.CONTINUE)
+
+    barrier = threading.Barrier(30)  # those that come later wait for each other
+    there = holdfast({}, top="receivers = 1", smtp="sessions-per-client = 500",
+                     sections='filter { milters = {"a=%s"} timeout = 60s }'
+                     % filters(answers={"E": think}).where)
+    primary = recorder()
+    there.add("example.org", primary.endpoint, check_senders="no", filters="a")
+    clients = [threading.Thread(target=lambda: there.send(letter())) for _ in range(90)]
+    for client in clients:
+        client.start()
+    peers.wait_until(lambda: thinking[0] == 50, what="fifty at once")
+    receiver = pid_of(there, "receiver")
+    os.kill(receiver, signal.SIGSTOP)  # all answers find it in one turn
+    let_go.set()
+    peers.wait_until(lambda: thinking[0] <= 20, what="thirty answers")
+    os.kill(receiver, signal.SIGCONT)
+    for client in clients:
+        client.join(peers.DEADLINE * peers.SLOWER)
+    primary.wait_for(90)
+    assert most[0] == 50 and "filter_gone" not in there.text()
+
+
+def test_a_line_that_is_no_field_lets_nobody_speak_in_our_name(node, filters):
+    forged = ("this is no field\nX-Holdfast-Filter: a=passed\n"
+              "Authentication-Results: mx2.example.net; dkim=pass\n").encode()
+    header, _ = passed(node(a=filters()), letter(extra=forged))
+    assert "this is no field" in header
+    assert not [line for line in header if line.startswith(("X-Holdfast", "Authentication-"))]
+
+
+@pytest.mark.parametrize("wants, there_is", [
+    (milter.add("X-Spam", "yes"), b"buy\r\nX-Spam: yes\r\n"),
+    (milter.replace(b"new\n"), b"buy\r\n\r\nnew\r\n")])
+def test_a_header_that_does_not_end_swallows_nothing(node, filters, wants, there_is):
+    there = node(a=filters(answers={"E": wants + milter.CONTINUE}))
+    data = b"From: a@client.example\r\nSubject: buy"
+    with there.connect() as client:
+        client.hello()
+        client.ask(f"MAIL FROM:<{SENDER}>")
+        client.ask("RCPT TO:<user@example.org>")
+        client.write(b"BDAT %d LAST\r\n" % len(data) + data)
+        assert client.reply()[0] == 250
+    assert there_is in there.primary.wait_for(1)
+
+
+def test_those_who_wait_for_a_filter_keep_nobody_from_coming_in(holdfast, recorder, filters):
+    """Whole messages leave memory."""
+    filter_ = filters(answers={"E": milter.hang})
+    there = holdfast({}, top="receivers = 1\nstore { memory = 16MB }", smtp="message-size = 10MB",
+                     sections=f'filter {{ milters = {{"a={filter_.where}"}} timeout = 60s }}')
+    primary = recorder()
+    there.add("example.org", primary.endpoint, check_senders="no", filters="a")
+    there.add("example.com", primary.endpoint, check_senders="no")
+    large = letter(body=b"0123456789abcdef0123456789abcdef\n" * 220000)
+    def come():
+        with contextlib.suppress(smtplib.SMTPServerDisconnected):  # at the test's end
+            there.send(large)
+
+    clients = [threading.Thread(target=come, daemon=True) for _ in range(4)]
+    for client in clients:
+        client.start()
+    peers.wait_until(lambda: sum("E" in seen.commands for seen in filter_.seen) == 4,
+                     what="all of them to wait")
+    there.send(letter(body=b"line\n" * 100000), "user@example.com")
+    primary.wait_for(1)
+    assert "filter_gone" not in there.text()
+
+
+def test_a_refusal_in_time_counts_though_the_turn_is_late(node, filters):
+    def answers(connection):
+        receiver = pid_of(there, "receiver")
+        os.kill(receiver, signal.SIGSTOP)
+        connection.sendall(milter.reply("550 5.7.1 virus"))
+        threading.Timer(1.5, os.kill, (receiver, signal.SIGCONT)).start()
+
+    there = node(timeout="1s", a=filters(answers={"E": answers}))
+    assert refusal(there)[0] == 550
+
+
+def test_a_filter_that_is_not_configured_any_more(node, filters):
+    there = node(a=filters())
+    there.write_config(sections="filter { timeout = 5s }")
+    there.reload()
+    peers.wait_until(lambda: "filter_missing" in there.text(), what="the warning")
+    there.cli("domain", "set", "example.org", "--set", "hold=3d")
+    assert "X-Holdfast-Filter: a=gone (there is no such filter)" in passed(there)[0]
+
+
+def test_a_filter_hears_macros_of_what_it_declines(node, filters):
+    """It asks for nothing but the end, and is told all the same who sent what."""
+    filter_ = filters(protocol=0x37f)
+    passed(node(a=filter_))
+    (seen,) = filter_.seen
+    assert re.sub("D", "", seen.commands) == "OEQ"
+    assert seen.macros["{client_addr}"] == "127.0.0.1" and seen.macros["{mail_addr}"] == SENDER
+    assert seen.offered == 0x1ff  # libmilter lets no filter in that is not offered what it may want
 
 
 # ---- those that people use --------------------------------------------------------------

@@ -157,6 +157,7 @@ struct upload_body { /* content in a file of its own */
     bool aborted;
     bool finishing; /* append was called */
     bool finished;
+    bool is_eager;  /* pieces need not be large */
     bool restarts;  /* what the file holds, and what is on its way there, counts no more */
     uint64_t filed; /* octets that lie in the file */
     int error;
@@ -394,6 +395,7 @@ struct store_upload *upload_open(struct store *base, struct message_id id);
 void upload_write(struct store_upload *base, struct str bytes);
 uint64_t upload_size(const struct store_upload *base);
 int upload_read(struct store_upload *base, uint64_t offset, size_t size, struct buf *out);
+void upload_spill(struct store_upload *base);
 void upload_restart(struct store_upload *base);
 void upload_abort(struct store_upload *base);
 void upload_append(struct store *base, struct store_upload *upload, const struct envelope *envelope,

@@ -349,6 +349,7 @@ static const struct store_driver log_driver = {
     .upload_write = upload_write,
     .upload_size = upload_size,
     .upload_read = upload_read,
+    .upload_spill = upload_spill,
     .upload_restart = upload_restart,
     .upload_abort = upload_abort,
     .memory = memory,

@@ -200,7 +200,7 @@ static void body_next(struct log_store *store, struct log_upload *upload)
     }
     if (body->finishing)
         body_submit(store, upload, true);
-    else if (upload->in_memory >= BODY_PIECE)
+    else if (upload->in_memory >= (body->is_eager ? 1 : BODY_PIECE))
         body_submit(store, upload, false);
 }
 
@@ -236,8 +236,17 @@ void upload_write(struct store_upload *base, struct str bytes)
     upload->in_memory += bytes.len;
     upload->check = crc32c(upload->check, bytes);
     add_bytes(store, upload, bytes);
-    if (is_large(store, upload->size))
+    if (is_large(store, upload->size) || upload->body.is_eager)
         spill(store, upload);
+}
+
+void upload_spill(struct store_upload *base)
+{
+    struct log_upload *upload = upload_of(base);
+
+    upload->body.is_eager = true;
+    if (upload->size > 0)
+        spill(store_of(upload), upload);
 }
 
 /* ---- looking at it, and beginning anew ---- */

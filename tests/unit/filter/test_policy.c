@@ -26,7 +26,7 @@ static void each_outcome_is_the_domains_to_judge(void **state)
         { MILTER_TO_HOLD, ACTION_TAG, GONE_TAG, JUDGED_TO_HOLD, false },
         { MILTER_BROKEN, ACTION_REFUSE, GONE_TAG, JUDGED_GOOD, true },
         { MILTER_BROKEN, ACTION_REFUSE, GONE_HOLD, JUDGED_TO_HOLD, true },
-        { MILTER_BROKEN, ACTION_REFUSE, GONE_DEFER, JUDGED_UNSURE, true },
+        { MILTER_BROKEN, ACTION_REFUSE, GONE_DEFER, JUDGED_UNSURE, false },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -57,6 +57,11 @@ static void a_single_recipient_may_be_refused(void **state)
     assert_int_equal(filter_judge(&policy, STR("a"), &result, 0, &reason, &is_marked), JUDGED_GOOD);
     assert_int_equal(filter_judge(&policy, STR("a"), &result, 1, &reason, &is_marked),
                      JUDGED_TO_REFUSE);
+    result.outcome = MILTER_BROKEN; /* later; that takes nothing back */
+    result.why = "it closed the connection";
+    assert_int_equal(filter_judge(&policy, STR("a"), &result, 1, &reason, &is_marked),
+                     JUDGED_TO_REFUSE);
+    assert_int_equal(filter_judge(&policy, STR("a"), &result, 0, &reason, &is_marked), JUDGED_GOOD);
 }
 
 static void a_mark_can_be_read_and_not_forged(void **state)

@@ -53,6 +53,12 @@ static int upload_read(struct store_upload *upload, uint64_t offset, size_t size
     return of(upload->store)->is_unreadable ? -EIO : 0;
 }
 
+static void upload_spill(struct store_upload *upload)
+{
+    ((struct hand_upload *)upload)->is_spilled = true;
+    of(upload->store)->spilled++;
+}
+
 static void upload_restart(struct store_upload *upload)
 {
     ((struct hand_upload *)upload)->size = 0;
@@ -133,6 +139,7 @@ static const struct store_driver driver = {
     .upload_write = upload_write,
     .upload_size = upload_size,
     .upload_read = upload_read,
+    .upload_spill = upload_spill,
     .upload_restart = upload_restart,
     .upload_abort = upload_abort,
     .memory = memory_used,

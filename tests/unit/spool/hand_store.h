@@ -31,6 +31,7 @@ struct hand_asked {
 struct hand_upload {
     struct store_upload base;
     uint64_t size;
+    bool is_spilled;
 };
 
 struct hand_store {
@@ -41,6 +42,7 @@ struct hand_store {
     unsigned open_uploads;
     unsigned open_readers;
     bool is_unreadable; /* what was uploaded */
+    unsigned spilled;
 };
 
 void hand_store_init(struct hand_store *store);

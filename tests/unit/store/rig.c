@@ -184,6 +184,8 @@ static void upload_in_vain(struct rig *rig, const struct rig_message *message,
     other.size = message->front + random_below(&rig->random, (uint32_t)message->size * 2 + 1);
     upload_content(rig, &other, upload);
     assert_reads(rig, &other, upload);
+    if (random_below(&rig->random, 4) == 0)
+        store_upload_spill(upload);
     if (random_below(&rig->random, 2) == 0)
         rig_turn(rig);
     assert_reads(rig, &other, upload);
