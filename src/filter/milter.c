@@ -300,7 +300,8 @@ static bool say_end(struct milter *milter)
 }
 
 static const struct {
-    void (*tell)(struct milter *milter); /* its macros, which a filter gets that declines the rest */
+    void (*tell)(
+        struct milter *milter); /* its macros, which a filter gets that declines the rest */
     bool (*say)(struct milter *milter);
     uint32_t unwanted, silent; /* the bits by which a filter declines it, or does not answer */
     bool is_repeated;

@@ -92,8 +92,7 @@ int leash_receive(struct leash *leash, enum role sender, enum role taker,
      * for a role that begins. */
     bool is_cut = (header.msg_flags & MSG_TRUNC) != 0 ||
                   ((header.msg_flags & MSG_CTRUNC) != 0 && packet.type != MESSAGE_filter_answer);
-    if (!cursor_ok(&packet.payload) || is_cut ||
-        !message_is_allowed(packet.type, sender, taker)) {
+    if (!cursor_ok(&packet.payload) || is_cut || !message_is_allowed(packet.type, sender, taker)) {
         if (packet.descriptor >= 0)
             (void)close(packet.descriptor);
         return -EPROTO;

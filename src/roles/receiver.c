@@ -549,11 +549,13 @@ static int64_t first_deadline(const struct heap *heap)
 
 static int64_t next_deadline(const struct receiver *receiver)
 {
-    const struct heap *const heaps[] = { &receiver->deadlines, &receiver->check_deadlines,
-                                         &receiver->door_deadlines, &receiver->filter_deadlines };
+    enum { HEAPS = 4 };
+    const struct heap *const heaps[HEAPS] = { &receiver->deadlines, &receiver->check_deadlines,
+                                              &receiver->door_deadlines,
+                                              &receiver->filter_deadlines };
     int64_t deadline = NEVER_MS;
 
-    for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++)
+    for (int i = 0; i < HEAPS; i++)
         if (first_deadline(heaps[i]) < deadline)
             deadline = first_deadline(heaps[i]);
     return deadline;

@@ -52,7 +52,7 @@ struct filtering {
     bool is_asked;
     bool is_to_ask_again;
     bool is_last_call;
-    int64_t end_ms; /* of its time */
+    int64_t end_ms;   /* of its time */
     uint64_t ticket;  /* of its connection; 0: it is here, or will not come */
     const char *gone; /* why it did not come */
     struct stream *stream;
@@ -90,7 +90,8 @@ static void ask_for_body(struct filtering *filtering)
     filtering->wants_body = false;
     filtering->want = receiver_ticket(connection->receiver);
     channel_send(connection->receiver->keeper, content_want, .ticket = connection->content_ticket,
-                 .want = filtering->want, .offset = 2 + filtering->wanted_at, .octets = filtering->wanted_size);
+                 .want = filtering->want, .offset = 2 + filtering->wanted_at,
+                 .octets = filtering->wanted_size);
 }
 
 /* Once the filter has taken what it was told. */
@@ -441,8 +442,8 @@ static bool has_lost_body(const struct filtering *filtering, const struct milter
 
 static void judge_lost_body(struct checks *checks)
 {
-    const struct verdict why = verdict_make(
-        451, 3, 0, STR("The message was lost on its way; please send it again"));
+    const struct verdict why =
+        verdict_make(451, 3, 0, STR("The message was lost on its way; please send it again"));
 
     if (judgement_combine(checks->judgement, checks->envelope.recipient_count) != JUDGED_GOOD)
         return; /* it is not taken anyway */
@@ -576,8 +577,7 @@ static bool begin(struct connection *connection)
     filtering->is_shown =
         arena_new(&filtering->arena, checks->envelope.recipient_count * sizeof(bool));
     filtering->until_ms = loop_now(connection->receiver->process->loop).mono_ms + WAIT_MS;
-    channel_send(connection->receiver->keeper, content_whole,
-                 .ticket = connection->content_ticket);
+    channel_send(connection->receiver->keeper, content_whole, .ticket = connection->content_ticket);
     return true;
 }
 

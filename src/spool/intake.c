@@ -137,8 +137,8 @@ bool intake_open(struct intake *intake, struct intake_key key, struct message_id
     return true;
 }
 
-/* The one that came first of those that still arrive; or what a filter puts in a body's place, which
- * goes to its file. */
+/* The one that came first of those that still arrive; or what a filter puts in a body's place,
+ * which goes to its file. */
 static bool is_oldest(const struct intake *intake, const struct upload *upload)
 {
     list_each (link, &intake->uploads) {

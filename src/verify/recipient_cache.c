@@ -223,13 +223,11 @@ static bool was_valid_lately(const struct address *address, int64_t clock_ms)
 /* One more that was valid lately is refused. Too many at once, and it is not they who are gone. */
 static void doubt(struct recipient_cache *cache, struct address *address, int64_t clock_ms)
 {
-    int64_t first_ms = cache->doubt_ms[0];
-
     address->known.doubt_ms = clock_ms;
     for (unsigned i = 0; i + 1 < RECIPIENT_CACHE_DOUBTS_DEAD; i++)
         cache->doubt_ms[i] = cache->doubt_ms[i + 1];
     cache->doubt_ms[RECIPIENT_CACHE_DOUBTS_DEAD - 1] = clock_ms;
-    first_ms = cache->doubt_ms[0];
+    int64_t first_ms = cache->doubt_ms[0];
     if (first_ms != 0 && clock_ms - first_ms <= RECIPIENT_CACHE_DOUBTS_SPAN_MS)
         cache->is_dead = true;
     keep(cache, address);

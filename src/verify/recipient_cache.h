@@ -79,7 +79,7 @@ void recipient_cache_learn(struct recipient_cache *cache, struct str address, en
 /* A random address was asked about: is everything taken? */
 void recipient_cache_learn_catch_all(struct recipient_cache *cache, bool takes_all,
                                      int64_t wall_ms);
-void recipient_cache_forget(struct recipient_cache *cache, struct str address);
+void recipient_cache_forget(struct recipient_cache *cache, struct str name);
 
 enum known_answer {
     KNOWN_VALID,
@@ -90,7 +90,7 @@ enum known_answer {
 };
 
 /* `is_up`: the primary can be asked. */
-enum known_answer recipient_cache_look(const struct recipient_cache *cache, struct str address,
+enum known_answer recipient_cache_look(const struct recipient_cache *cache, struct str name,
                                        bool is_up, const struct recipient_limits *limits,
                                        int64_t wall_ms);
 bool recipient_cache_is_dead(const struct recipient_cache *cache);
