@@ -223,8 +223,7 @@ void setting_add_range(struct buf *out, enum setting setting)
 
     switch (rule->unit) {
     case UNIT_NAMES:
-        buf_add_format(out, "none, or at most %d names with commas between them",
-                       SETTING_NAMES_MAX);
+        buf_add_format(out, "none, NAME,NAME,... (%d)", SETTING_NAMES_MAX);
         break;
     case UNIT_WORD:
         for (int64_t i = 0; i <= rule->max; i++)

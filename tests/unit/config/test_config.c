@@ -212,8 +212,7 @@ static void says_where_and_what_to_write_instead(void **state)
         { "filter { milters = {\"a=127.0.0.1:1\", \"a=127.0.0.1:2\"} }",
           "test.conf:2: milters cannot be \"a=127.0.0.1:2\"; write each name once instead" },
         { "defaults { filters = \"clam av\" }",
-          "test.conf:2: filters cannot be \"clam av\"; write none, or at most 8 names with commas "
-          "between them instead" },
+          "test.conf:2: filters cannot be \"clam av\"; write none, NAME,NAME,... (8) instead" },
         { "filter { milters = {\"a=127.0.0.1:1\"} }\ndefaults { filters = \"b\" }",
           "test.conf:2: defaults: there is no filter b; write filter { milters = "
           "{\"b=unix:/PATH\"} } too" },
