@@ -62,7 +62,7 @@ struct world {
     uint64_t want[ASKS]; /* uploads of which a piece was wanted, and its size */
     uint64_t want_octets[ASKS];
     unsigned wants;
-    int leash;           /* the supervisor's end */
+    struct leash leash;  /* the supervisor's end */
     int filter[FILTERS]; /* our ends of the last ones; -1: none */
     int filter_peer[FILTERS];
     unsigned filters;
@@ -487,16 +487,14 @@ static void filter_comes(struct world *world, uint64_t ticket)
 
 static void hear_leash(struct world *world)
 {
-    struct leash leash = { .fd = world->leash };
     struct leash_packet packet;
     struct message_filter_ask message;
 
-    while (leash_receive(&leash, ROLE_RECEIVER, ROLE_SUPERVISOR, &packet) == 1) {
+    while (leash_receive(&world->leash, ROLE_RECEIVER, ROLE_SUPERVISOR, &packet) == 1) {
         check(packet.type == MESSAGE_filter_ask);
         check(message_get_filter_ask(packet.payload, &message) && message.name.len == 1);
         filter_comes(world, message.ticket);
     }
-    buf_fini(&leash.in);
 }
 
 /* What it is told it does not read, as long as the socket takes it. */
@@ -627,7 +625,7 @@ static void begin(struct world *world)
     hand_socket = (struct hand_socket){ .accepted = -1 };
     check(socket_pair(SOCK_SEQPACKET, leash) == 0);
     world->process.leash.fd = leash[0];
-    world->leash = leash[1];
+    world->leash.fd = leash[1];
     for (unsigned i = 0; i < FILTERS; i++)
         world->filter[i] = -1;
     world->receiver = receiver_hooks.create(&world->process);
@@ -662,7 +660,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (world.filter[i] >= 0)
             (void)close(world.filter[i]);
     leash_fini(&world.process.leash);
-    (void)close(world.leash);
+    leash_fini(&world.leash);
     loop_free(world.process.loop);
     return 0;
 }
