@@ -105,12 +105,12 @@ bool setting_put_number(struct domain_settings *settings, enum setting setting, 
 
 /* ---- lists of names ---- */
 
-static bool is_name(struct str name)
+bool setting_is_name(struct str name)
 {
     for (size_t i = 0; i < name.len; i++)
         if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_')
             return false;
-    return name.len > 0 && name.len <= SETTING_NAME_MAX;
+    return name.len > 0 && name.len <= SETTING_NAME_MAX && !str_equals_nocase(name, STR("none"));
 }
 
 static bool has_name(struct str list, struct str name)
@@ -133,7 +133,7 @@ static bool add_names(struct str text, struct buf *out)
         return true;
     while (str_cut(&text, ',', &one)) {
         one = str_trim(one);
-        if (!is_name(one) || has_name(buf_str(out), one) || ++count > SETTING_NAMES_MAX)
+        if (!setting_is_name(one) || has_name(buf_str(out), one) || ++count > SETTING_NAMES_MAX)
             return false;
         buf_add(out, count > 1 ? STR(",") : STR(""));
         buf_add(out, one);

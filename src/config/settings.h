@@ -81,6 +81,8 @@ struct setting_rule {
 const struct setting_rule *setting_rule(enum setting setting);
 bool setting_from_name(struct str name, enum setting *out_setting);
 bool setting_is_text(enum setting setting);
+/* May something that a list of names names be called so? "none" is the empty list. */
+bool setting_is_name(struct str name);
 /* "5d", "90s", "1h30m", "20", "10MB"; false if malformed or out of bounds: then it is not set, and
  * the reason, for people ("hold must be between 1h and 90d"), is added to *why. */
 bool setting_parse(struct domain_settings *settings, enum setting setting, struct str text,

@@ -241,14 +241,6 @@ static bool decode_dnsbls(struct place place, struct cursor *cursor)
 
 /* ---- filters ---- */
 
-static bool is_filter_name(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_')
-            return false;
-    return name.len > 0 && name.len <= SETTING_NAME_MAX && !str_equals_nocase(name, STR("none"));
-}
-
 /* As long as a socket's path may be (unix(7)), with its end. */
 static bool is_socket_path(struct str path)
 {
@@ -268,7 +260,7 @@ static bool parse_milters(struct place place, struct str text, struct buf *why)
     }
     (void)str_cut(&socket, '=', &name);
     bool is_unix = str_starts(socket, STR("unix:"));
-    if (!is_filter_name(name) ||
+    if (!setting_is_name(name) ||
         (is_unix ? !is_socket_path(str_skip(socket, 5))
                  : !endpoint_from_text(socket, 0, &milter.endpoint) || milter.endpoint.port == 0)) {
         buf_add(why, STR("a filter such as rspamd=unix:/run/rspamd/milter.sock or "
@@ -330,7 +322,7 @@ static bool decode_milters(struct place place, struct cursor *cursor)
         struct str path = cursor_counted(cursor);
         list->item[i] = (struct config_milter){ arena_str(arena, name), arena_str(arena, path),
                                                 endpoint_decode(cursor) };
-        if (!is_filter_name(name) || (path.len > 0 && !is_socket_path(path)))
+        if (!setting_is_name(name) || (path.len > 0 && !is_socket_path(path)))
             return false;
     }
     list->count = count;

@@ -91,6 +91,7 @@ static void says_what_is_allowed(void **state)
         { "filters", "a,b,c,d,e,f,g,h,i", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a,,b", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a,a", "filters must be none, NAME,NAME,... (8)" },
+        { "filters", "a,none", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a b", "filters must be none, NAME,NAME,... (8)" },
     };
     (void)state;
