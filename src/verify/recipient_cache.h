@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "mail/known_recipient.h"
 #include "verify/reading.h"
 
 enum {
@@ -32,20 +33,6 @@ enum {
 #define RECIPIENT_CACHE_FRESH_MS                                                                   \
     ((int64_t)5 * MINUTE_MS) /* a refusal that need not be asked again */
 #define RECIPIENT_CACHE_CATCH_ALL_MS ((int64_t)7 * DAY_MS)
-
-enum recipient_source { LEARNED_BY_PROBE, LEARNED_BY_DELIVERY, LEARNED_FROM_LIST, PINNED };
-
-/* One of them, to be kept. Times are of the domain's clock, ms. */
-struct known_recipient {
-    struct str address;
-    bool is_valid;
-    bool is_full; /* at the last answer */
-    enum recipient_source source;
-    int64_t since_ms;     /* in this state */
-    int64_t confirmed_ms; /* the last answer that said so */
-    int64_t valid_ms;     /* valid for the last time; 0: never */
-    int64_t doubt_ms;     /* refused since, once; 0: not in doubt */
-};
 
 struct recipient_limits {
     int64_t refresh_ms;         /* a valid one is asked about again, 7 d */

@@ -3,6 +3,12 @@
 #include "base/memory.h"
 #include "store/directory/database.h"
 
+struct domain_record *change_new_domain(struct change *change)
+{
+    change->domain = arena_new(&change->arena, sizeof *change->domain);
+    return change->domain;
+}
+
 void change_copy_domain(struct arena *arena, const struct domain_record *from,
                         struct domain_record *out)
 {
@@ -17,6 +23,20 @@ void change_copy_route(struct arena *arena, const struct known_route *from, stru
     *out = *from;
     out->domain = arena_str(arena, from->domain);
     out->plan = arena_str(arena, from->plan);
+}
+
+void change_copy_recipient(struct arena *arena, const struct known_recipient *from,
+                           struct known_recipient *out)
+{
+    *out = *from;
+    out->address = arena_str(arena, from->address);
+}
+
+void change_copy_memory(struct arena *arena, const struct domain_memory *from,
+                        struct domain_memory *out)
+{
+    *out = *from;
+    out->domain = arena_str(arena, from->domain);
 }
 
 struct change *change_new(enum change_kind kind, directory_done *done, void *context)

@@ -21,6 +21,8 @@
 #include "base/memory.h"
 #include "store/directory/database.h"
 
+enum { MOVED_AT_ONCE = 1000 };
+
 struct domain_entry {
     struct arena arena; /* owns the record's strings */
     struct domain_record record;
@@ -199,7 +201,8 @@ static int write_all(struct directory *directory)
     list_init(&changes);
     for (size_t i = 0; i < directory->domain_count; i++) {
         struct change *change = change_new(CHANGE_PUT_DOMAIN, NULL, NULL);
-        change_copy_domain(&change->arena, &directory->domain[i]->record, &change->domain);
+        change_copy_domain(&change->arena, &directory->domain[i]->record,
+                           change_new_domain(change));
         list_append(&changes, &change->link);
     }
     while ((route = map_next(&directory->routes, &cursor, NULL)) != NULL) {
@@ -213,10 +216,71 @@ static int write_all(struct directory *directory)
     return error;
 }
 
+/* ---- a damaged file ---- */
+
+struct moving { /* recipients, from one file to the other */
+    struct directory *directory;
+    struct link changes;
+    unsigned count;
+    int error;
+};
+
+static void moving_write(struct moving *moving)
+{
+    struct link *first;
+    int error = database_write(moving->directory->database, &moving->changes);
+
+    moving->error = moving->error < 0 ? moving->error : error;
+    while ((first = list_first(&moving->changes)) != NULL)
+        change_free(container_of(first, struct change, link));
+    moving->count = 0;
+}
+
+static void moving_add(struct moving *moving, struct change *change)
+{
+    list_append(&moving->changes, &change->link);
+    if (++moving->count >= MOVED_AT_ONCE)
+        moving_write(moving);
+}
+
+static void move_recipient(void *context, const struct known_recipient *recipient)
+{
+    struct change *change = change_new(CHANGE_PUT_RECIPIENT, NULL, NULL);
+
+    change_copy_recipient(&change->arena, recipient, &change->recipient);
+    moving_add(context, change);
+}
+
+static void move_memory(void *context, const struct domain_memory *memory)
+{
+    struct change *change = change_new(CHANGE_PUT_MEMORY, NULL, NULL);
+
+    change_copy_memory(&change->arena, memory, &change->memory);
+    moving_add(context, change);
+}
+
+/* They may be many, and are not kept here: out of the one file, into the other. */
+static int move_recipients(struct directory *directory, const char *from)
+{
+    struct moving moving = { .directory = directory };
+    struct directory_recipient_reader reader = { move_recipient, move_memory, &moving };
+    struct database *old = NULL;
+
+    list_init(&moving.changes);
+    if (database_open(from, false, &old) < 0)
+        return 0; /* nothing of it can be read */
+    (void)database_read_recipients(old, false, &reader);
+    moving_write(&moving);
+    database_close(old);
+    return moving.error;
+}
+
 /* What can still be read of a damaged file is taken over: without its domains, the node would
  * refuse their mail. */
 static int rebuild(struct directory *directory, const char *path)
 {
+    struct buf aside = { 0 };
+
     if (directory->database == NULL)
         (void)database_open(path, false, &directory->database);
     if (directory->database != NULL)
@@ -224,11 +288,14 @@ static int rebuild(struct directory *directory, const char *path)
     database_close(directory->database);
     directory->database = NULL;
 
-    int error = database_set_aside(path);
+    int error = database_set_aside(path, &aside);
     if (error == 0)
         error = database_open(path, false, &directory->database);
     if (error == 0)
         error = write_all(directory);
+    if (error == 0)
+        error = move_recipients(directory, aside.ptr);
+    buf_fini(&aside);
     log_warn("directory-rebuilt", LOG_INT("domains", directory->domain_count),
              LOG_TEXT("result", error < 0 ? strerror(-error) : "ok"));
     return error;
@@ -321,8 +388,8 @@ void directory_put_domain(struct directory *directory, const struct domain_recor
     struct change *change = change_new(CHANGE_PUT_DOMAIN, done, context);
 
     check(record->name.len > 0 && record->primary_count <= DIRECTORY_PRIMARIES_MAX);
-    change_copy_domain(&change->arena, record, &change->domain);
-    keep_domain(directory, &change->domain);
+    change_copy_domain(&change->arena, record, change_new_domain(change));
+    keep_domain(directory, change->domain);
     queue_change(directory, change);
 }
 
@@ -331,8 +398,8 @@ void directory_remove_domain(struct directory *directory, struct str name, direc
 {
     struct change *change = change_new(CHANGE_REMOVE_DOMAIN, done, context);
 
-    change->domain.name = arena_str(&change->arena, name);
-    forget_domain(directory, change->domain.name);
+    change_new_domain(change)->name = arena_str(&change->arena, name);
+    forget_domain(directory, change->domain->name);
     queue_change(directory, change);
 }
 
@@ -349,5 +416,38 @@ void directory_put_route(struct directory *directory, const struct known_route *
 
     change_copy_route(&change->arena, route, &change->route);
     keep_route(directory, &change->route);
+    queue_change(directory, change);
+}
+
+/* ---- recipients ---- */
+
+int directory_read_recipients(struct directory *directory,
+                              const struct directory_recipient_reader *reader)
+{
+    check(!directory->is_writing);
+    return database_read_recipients(directory->database, true, reader);
+}
+
+void directory_put_recipient(struct directory *directory, const struct known_recipient *recipient)
+{
+    struct change *change = change_new(CHANGE_PUT_RECIPIENT, NULL, NULL);
+
+    change_copy_recipient(&change->arena, recipient, &change->recipient);
+    queue_change(directory, change);
+}
+
+void directory_remove_recipient(struct directory *directory, struct str address)
+{
+    struct change *change = change_new(CHANGE_REMOVE_RECIPIENT, NULL, NULL);
+
+    change->recipient.address = arena_str(&change->arena, address);
+    queue_change(directory, change);
+}
+
+void directory_put_memory(struct directory *directory, const struct domain_memory *memory)
+{
+    struct change *change = change_new(CHANGE_PUT_MEMORY, NULL, NULL);
+
+    change_copy_memory(&change->arena, memory, &change->memory);
     queue_change(directory, change);
 }

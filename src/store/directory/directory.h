@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /* directory.h: what the node knows beside the mail itself.
  *
- * Domains with their settings, last-known-good routes, and small facts by name.
+ * Domains with their settings, last-known-good routes, and what was learned of their recipients.
  * Small and relational: SQLite on one node, the same tables in PostgreSQL in a
  * cluster, in SQL that both understand.
  *
- * Everything is in memory for reading, so that no RCPT waits for a disk; a change
- * is made in memory at once and told durable by done(). done() never comes from
- * inside the call that asked. A change that could not be written (done() with an
- * error) stays in effect until the next start. Strings handed out live until the next change of
- * that record or directory_close().
+ * Domains and routes are in memory for reading, so that no RCPT waits for a disk (the recipients
+ * are in verify/recipient_cache.h, which is given them once, at the start); a change is made in
+ * memory at once and told durable by done(). done() never comes from inside the call that asked. A
+ * change that could not be written (done() with an error) stays in effect until the next start.
+ * Strings handed out live until the next change of that record or directory_close().
  */
 #pragma once
 
 #include "base/clock.h"
 #include "base/worker.h"
 #include "config/settings.h"
+#include "mail/known_recipient.h"
 
 struct directory;
 
@@ -63,3 +64,17 @@ const struct known_route *directory_find_route(const struct directory *directory
                                                struct str domain);
 void directory_put_route(struct directory *directory, const struct known_route *route,
                          directory_done *done, void *context);
+
+struct directory_recipient_reader { /* what is handed over lives during the call */
+    void (*recipient)(void *context, const struct known_recipient *recipient);
+    void (*memory)(void *context, const struct domain_memory *memory);
+    void *context;
+};
+/* All that is kept of recipients, those confirmed longest ago first; blocks; before the role serves
+ * anybody. What cannot be read is learned again. */
+int directory_read_recipients(struct directory *directory,
+                              const struct directory_recipient_reader *reader);
+/* Adds or replaces; copied. Nobody waits for it: what is lost with the power is learned again. */
+void directory_put_recipient(struct directory *directory, const struct known_recipient *recipient);
+void directory_remove_recipient(struct directory *directory, struct str address);
+void directory_put_memory(struct directory *directory, const struct domain_memory *memory);

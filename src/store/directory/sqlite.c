@@ -5,6 +5,8 @@
  *     domain_primary  domain, position, host
  *     domain_setting  domain, name, value, text  only what was set; one of the two
  *     known_route     domain, seen_ms, plan
+ *     recipient       domain, address, …         known_recipient.h
+ *     domain_memory   domain, …                  known_recipient.h
  *
  * The statements are plain enough for PostgreSQL: numbered parameters, ON
  * CONFLICT, no types that only one of the two has. The file's user_version counts
@@ -35,6 +37,13 @@ static const char *const migrations[] = {
     "CREATE TABLE known_route (domain TEXT PRIMARY KEY, seen_ms BIGINT NOT NULL,"
     "  plan BYTEA NOT NULL);",
     "ALTER TABLE domain_setting ADD COLUMN text TEXT NOT NULL DEFAULT '';",
+    "CREATE TABLE recipient (domain TEXT NOT NULL, address TEXT NOT NULL,"
+    "  is_valid INTEGER NOT NULL, is_full INTEGER NOT NULL, source INTEGER NOT NULL,"
+    "  since_ms BIGINT NOT NULL, confirmed_ms BIGINT NOT NULL, valid_ms BIGINT NOT NULL,"
+    "  doubt_ms BIGINT NOT NULL, PRIMARY KEY (domain, address));"
+    "CREATE TABLE domain_memory (domain TEXT PRIMARY KEY, behind_ms BIGINT NOT NULL,"
+    "  still_ms BIGINT NOT NULL, takes_all INTEGER NOT NULL, takes_all_ms BIGINT NOT NULL,"
+    "  extensions BIGINT NOT NULL, size_max BIGINT NOT NULL, greeted_ms BIGINT NOT NULL);",
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 
@@ -205,7 +214,7 @@ void database_close(struct database *database)
 }
 
 /* The database and its log, which belongs to it alone. */
-int database_set_aside(const char *path)
+int database_set_aside(const char *path, struct buf *out_path)
 {
     static const char *const parts[] = { "", "-wal", "-shm" };
     struct buf from = { 0 };
@@ -218,6 +227,8 @@ int database_set_aside(const char *path)
         buf_reset(&to);
         buf_add_format(&from, "%s%s%c", path, parts[i], '\0');
         buf_add_format(&to, "%s.damaged-%lld%s%c", path, (long long)now_ms, parts[i], '\0');
+        if (i == 0)
+            buf_add(out_path, buf_str(&to));
         if (rename(from.ptr, to.ptr) < 0 && errno != ENOENT)
             error = -errno;
         else if (i == 0)

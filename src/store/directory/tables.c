@@ -177,7 +177,7 @@ static int put_details(struct database *database, const struct domain_record *re
 
 static int put_domain(struct database *database, const struct change *change)
 {
-    const struct domain_record *record = &change->domain;
+    const struct domain_record *record = change->domain;
     int error =
         EXECUTE(database,
                 "INSERT INTO domain (name, added_ms, paused_until_ms) VALUES ($1, $2, $3)"
@@ -192,9 +192,11 @@ static int put_domain(struct database *database, const struct change *change)
 
 static int remove_domain(struct database *database, const struct change *change)
 {
-    struct str name = change->domain.name;
+    struct str name = change->domain->name;
     int error = remove_details(database, name);
 
+    if (error == 0)
+        error = table_remove_recipients(database, name);
     if (error == 0)
         error = EXECUTE(database, "DELETE FROM known_route WHERE domain = $1", TEXT(name));
     return error == 0 ? EXECUTE(database, "DELETE FROM domain WHERE name = $1", TEXT(name)) : error;
@@ -216,6 +218,9 @@ int database_write(struct database *database, const struct link *changes)
         [CHANGE_PUT_DOMAIN] = put_domain,
         [CHANGE_REMOVE_DOMAIN] = remove_domain,
         [CHANGE_PUT_ROUTE] = put_route,
+        [CHANGE_PUT_RECIPIENT] = table_put_recipient,
+        [CHANGE_REMOVE_RECIPIENT] = table_remove_recipient,
+        [CHANGE_PUT_MEMORY] = table_put_memory,
     };
     int error = sqlite_run(database, "BEGIN IMMEDIATE");
 

@@ -298,6 +298,122 @@ static void execute_sql(const char *path, const char *sql)
     (void)sqlite3_close(handle);
 }
 
+/* ---- recipients ---- */
+
+struct seen {
+    unsigned recipients, memories;
+    char first[64];
+    struct known_recipient last;
+    struct domain_memory memory;
+};
+
+static void see_recipient(void *context, const struct known_recipient *recipient)
+{
+    struct seen *seen = context;
+
+    if (seen->recipients++ == 0)
+        (void)snprintf(seen->first, sizeof seen->first, "%.*s", STR_FMT(recipient->address));
+    seen->last = *recipient;
+    seen->last.address = STR_NONE;
+}
+
+static void see_memory(void *context, const struct domain_memory *memory)
+{
+    struct seen *seen = context;
+
+    seen->memories++;
+    seen->memory = *memory;
+    seen->memory.domain = STR_NONE;
+}
+
+static struct seen read_recipients(struct fixture *fixture)
+{
+    struct seen seen = { 0 };
+    struct directory_recipient_reader reader = { see_recipient, see_memory, &seen };
+
+    assert_int_equal(directory_read_recipients(fixture->directory, &reader), 0);
+    return seen;
+}
+
+static void put_recipients(struct fixture *fixture)
+{
+    struct known_recipient later = { .address = STR("later@example.org"),
+                                     .is_valid = true,
+                                     .is_full = true,
+                                     .source = PINNED,
+                                     .since_ms = 7,
+                                     .confirmed_ms = 500,
+                                     .valid_ms = 400,
+                                     .doubt_ms = 450 };
+    struct known_recipient earlier = { .address = STR("earlier@example.org"), .confirmed_ms = 100 };
+    struct domain_memory memory = { .domain = STR("example.org"),
+                                    .behind_ms = 1,
+                                    .still_ms = 2,
+                                    .takes_all = true,
+                                    .takes_all_ms = 3,
+                                    .extensions = 4,
+                                    .size_max = UINT64_MAX / 2,
+                                    .greeted_ms = 6 };
+
+    directory_put_recipient(fixture->directory, &later);
+    directory_put_recipient(fixture->directory, &earlier);
+    directory_put_memory(fixture->directory, &memory);
+}
+
+static void recipients_come_back_in_the_order_they_were_confirmed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put_recipients(fixture);
+    close_directory(fixture);
+    open_directory(fixture);
+    struct seen seen = read_recipients(fixture);
+    assert_int_equal(seen.recipients, 2);
+    assert_string_equal(seen.first, "earlier@example.org");
+    assert_true(seen.last.is_valid && seen.last.is_full);
+    assert_int_equal(seen.last.source, PINNED);
+    assert_int_equal(seen.last.since_ms, 7);
+    assert_int_equal(seen.last.valid_ms, 400);
+    assert_int_equal(seen.last.doubt_ms, 450);
+    assert_int_equal(seen.memories, 1);
+    assert_int_equal(seen.memory.behind_ms, 1);
+    assert_int_equal(seen.memory.still_ms, 2);
+    assert_true(seen.memory.takes_all);
+    assert_int_equal(seen.memory.takes_all_ms, 3);
+    assert_int_equal(seen.memory.extensions, 4);
+    assert_true(seen.memory.size_max == UINT64_MAX / 2);
+    assert_int_equal(seen.memory.greeted_ms, 6);
+}
+
+static void recipients_are_forgotten_one_by_one_and_with_their_domain(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put_example(fixture);
+    put_recipients(fixture);
+    directory_remove_recipient(fixture->directory, STR("later@example.org"));
+    close_directory(fixture);
+    open_directory(fixture);
+    assert_int_equal(read_recipients(fixture).recipients, 1);
+    directory_remove_domain(fixture->directory, STR("example.org"), NULL, NULL);
+    close_directory(fixture);
+    open_directory(fixture);
+    struct seen seen = read_recipients(fixture);
+    assert_int_equal(seen.recipients, 0);
+    assert_int_equal(seen.memories, 0);
+}
+
+static void a_recipient_row_without_sense_is_left_out(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put_recipients(fixture);
+    close_directory(fixture);
+    execute_sql(fixture->path, "UPDATE recipient SET source = 77 WHERE confirmed_ms = 100");
+    open_directory(fixture);
+    assert_int_equal(read_recipients(fixture).recipients, 1);
+}
+
 /* The page of the routes' table is overwritten; the domains' pages are whole. */
 static void domains_of_a_damaged_file_are_saved(void **state)
 {
@@ -307,6 +423,7 @@ static void domains_of_a_damaged_file_are_saved(void **state)
     sqlite3_stmt *statement = NULL;
 
     put_example(fixture);
+    put_recipients(fixture);
     directory_put_route(fixture->directory, &route, NULL, NULL);
     close_directory(fixture);
     execute_sql(fixture->path, "PRAGMA journal_mode = DELETE");
@@ -333,6 +450,7 @@ static void domains_of_a_damaged_file_are_saved(void **state)
     close_directory(fixture);
     open_directory(fixture);
     assert_example(fixture->directory);
+    assert_int_equal(read_recipients(fixture).recipients, 2);
 }
 
 /* Somebody has written to the file himself, or its pages are damaged. */
@@ -430,6 +548,9 @@ int main(void)
         TEST(a_route_may_hold_any_bytes),
         TEST(what_was_told_durable_survives_a_crash),
         TEST(a_file_that_is_no_database_is_set_aside),
+        TEST(recipients_come_back_in_the_order_they_were_confirmed),
+        TEST(recipients_are_forgotten_one_by_one_and_with_their_domain),
+        TEST(a_recipient_row_without_sense_is_left_out),
         TEST(domains_of_a_damaged_file_are_saved),
         TEST(names_that_are_none_are_passed_over),
         TEST(a_file_of_the_first_version_is_brought_up_to_date),
