@@ -14,6 +14,7 @@
 static const char *const no_yes[] = { "no", "yes" };
 static const char *const helos[] = { "no", "own", "strict" };
 static const char *const actions[] = { "tag", "hold", "refuse" };
+static const char *const suspects[] = { "accept", "defer", "refuse" };
 static const char *const gones[] = { "tag", "hold", "defer" };
 
 /* clang-format off */
@@ -62,6 +63,27 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "clients whose blocklists weigh so much together are refused; 0: none are" },
     [SETTING_GREYLIST] = { "greylist", UNIT_DURATION, 0, HOURS(1), 0,
         "how long a stranger is sent away for while the primary is up; 0s: not at all" },
+    [SETTING_VERIFY_RECIPIENTS] = { "verify-recipients", UNIT_WORD, 0, 1, 1,
+        "whether the primary is asked about recipients, and its answers remembered", no_yes },
+    [SETTING_SUSPECTS] = { "suspects", UNIT_WORD, 0, SUSPECTS_REFUSE, SUSPECTS_ACCEPT,
+        "recipients that nobody knows while the primary cannot be asked", suspects },
+    [SETTING_SUSPECTS_PER_NETWORK] = { "suspects-per-network", UNIT_NUMBER, 0, 100000, 200,
+        "of these, how many are accepted from one client network in an hour" },
+    [SETTING_SUSPECTS_PER_DOMAIN] = { "suspects-per-domain", UNIT_NUMBER, 0, 1000000, 1000,
+        "of these, how many are accepted for the domain in an hour" },
+    [SETTING_UNKNOWN_PER_NETWORK] = { "unknown-per-network", UNIT_NUMBER, 1, 100000, 20,
+        "unknown recipients that a client network is told of in an hour; then it has to wait" },
+    [SETTING_CALLOUT_LIMIT] = { "callout-limit", UNIT_DURATION, SECONDS(1), SECONDS(30), SECONDS(6),
+        "how long a client waits for the primary's word on a recipient" },
+    [SETTING_CALLOUT_REFUSALS] = { "callout-refusals", UNIT_NUMBER, 0, 10000, 100,
+        "refusals that a primary sees from our questions in ten minutes; 0 is no limit; 4 stays below "
+        "the stock jails of fail2ban" },
+    [SETTING_RECIPIENT_REFRESH] = { "recipient-refresh", UNIT_DURATION, HOURS(1), DAYS(90), DAYS(7),
+        "the primary is asked again about a recipient it has, after" },
+    [SETTING_RECIPIENT_EXPIRY] = { "recipient-expiry", UNIT_DURATION, DAYS(1), DAYS(365), DAYS(31),
+        "a recipient that was not confirmed is forgotten after" },
+    [SETTING_RECIPIENT_NEGATIVE] = { "recipient-negative", UNIT_DURATION, MINUTES(5), DAYS(30),
+        DAYS(3), "that there is no such recipient is remembered for" },
     [SETTING_FILTER_REJECT] = { "filter-reject", UNIT_WORD, 0, ACTION_REFUSE, ACTION_REFUSE,
         "what is done when a filter refuses the mail", actions },
     [SETTING_FILTER_GONE] = { "filter-gone", UNIT_WORD, 0, GONE_DEFER, GONE_TAG,

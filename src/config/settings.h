@@ -37,6 +37,16 @@ enum setting {
     SETTING_REVERSE_DNS,      /* reverse-dns; no, needed (R8) */
     SETTING_DNSBL_THRESHOLD,  /* dnsbl-threshold: weights from which a client is refused; 0 … 100, 1 */
     SETTING_GREYLIST,         /* greylist: pause before a stranger is let in, ms; 0 … 1 h, 0 (R8) */
+    SETTING_VERIFY_RECIPIENTS, /* verify-recipients: the primary is asked about them; no, yes (V1) */
+    SETTING_SUSPECTS,         /* suspects: whom nobody knows and nobody can be asked about; accept (V4) */
+    SETTING_SUSPECTS_PER_NETWORK, /* suspects-per-network, in an hour; 0 … 100,000, 200 */
+    SETTING_SUSPECTS_PER_DOMAIN, /* suspects-per-domain, in an hour; 0 … 1,000,000, 1,000 */
+    SETTING_UNKNOWN_PER_NETWORK, /* unknown-per-network: refusals in an hour; 1 … 100,000, 20 (V9) */
+    SETTING_CALLOUT_LIMIT,    /* callout-limit: a client waits for the primary's word, ms; 1 s … 30 s, 6 s */
+    SETTING_CALLOUT_REFUSALS, /* callout-refusals: in ten minutes, of one primary; 0 … 10,000, 100 */
+    SETTING_RECIPIENT_REFRESH, /* recipient-refresh: asked again after, ms; 1 h … 90 d, 7 d (V2) */
+    SETTING_RECIPIENT_EXPIRY, /* recipient-expiry; 1 d … 365 d, 31 d */
+    SETTING_RECIPIENT_NEGATIVE, /* recipient-negative; 5 min … 30 d, 3 d */
     SETTING_FILTER_REJECT,    /* filter-reject: an action; refuse (A8) */
     SETTING_FILTER_GONE,      /* filter-gone: when a filter does not answer; tag, hold, defer */
     SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
@@ -44,6 +54,9 @@ enum setting {
     SETTING_FIRST_TEXT = SETTING_FILTERS
 };
 /* clang-format on */
+
+/* What is said to who writes to an address that nobody knows, while the primary cannot be asked. */
+enum setting_suspects { SUSPECTS_ACCEPT, SUSPECTS_DEFER, SUSPECTS_REFUSE };
 
 /* What is done with mail that a filter could not look at. */
 enum setting_gone { GONE_TAG, GONE_HOLD, GONE_DEFER };

@@ -29,6 +29,7 @@
  *   3  a recipient is reported as accepted only if the server took the whole content for it
  *   4  a recipient that was not tried is reported as 452 4.5.3: it goes back to the scheduler
  *      without harm to anyone's score (the server's own 452 4.5.3 means the same)
+ *   5  of a callout, accepted means accepted at RCPT; DATA is never said
  */
 #pragma once
 
@@ -40,6 +41,14 @@
 struct deliver_client;
 
 enum { DELIVER_WINDOW_MESSAGES = 8, DELIVER_RECIPIENTS_MAX = 100 };
+
+/* At which point a recipient's verdict was given. */
+enum deliver_stage {
+    DELIVER_AT_CONNECTION, /* by nobody: it broke off, or was not tried */
+    DELIVER_AT_MAIL,
+    DELIVER_AT_RCPT,
+    DELIVER_AT_CONTENT, /* DATA, a chunk, or the end of all */
+};
 
 enum deliver_close {
     DELIVER_CLOSED_QUIT,     /* as asked for */
@@ -55,11 +64,12 @@ struct deliver_host {
     /* The server is ready for mail; `window` messages may be under way at once. Not called if
      * deliver_quit() came before. The greeting's name lives during the call. */
     void (*ready)(void *context, const struct smtp_greeting *greeting, unsigned window);
-    /* The message's fate is known: one verdict per recipient of deliver_message(), in its order.
+    /* The message's fate is known: one verdict per recipient of deliver_message(), in its order,
+     * each with its stage.
      * `in_doubt`: the content was sent whole and no answer came: it may have been taken by those
      * who are deferred here. */
     void (*result)(void *context, struct message_id id, const struct verdict *verdict,
-                   uint32_t count, bool in_doubt);
+                   const enum deliver_stage *stage, uint32_t count, bool in_doubt);
     /* `size` octets of the message's content are wanted from `offset` on; feed them with
      * deliver_content(). */
     void (*want_content)(void *context, struct message_id id, uint64_t offset, size_t size);
@@ -88,6 +98,7 @@ struct delivery { /* one message for some of its recipients; copied */
     uint8_t flags; /* enum envelope_flag */
     struct str envelope_id;
     uint8_t ret;
+    bool is_callout; /* no message: asks about its recipients, and takes it back (RSET); size 0 */
 };
 
 struct deliver_client *deliver_new(const struct deliver_settings *settings,

@@ -44,6 +44,7 @@ enum write_step { /* what of a transaction is written next */
                   WRITE_RCPT,
                   WRITE_DATA,
                   WRITE_CONTENT,
+                  WRITE_BACK, /* RSET, of a callout */
                   WRITE_DONE,
 };
 
@@ -72,6 +73,7 @@ struct transaction {
     bool is_whole;           /* all of the content and its end were sent */
     struct verdict *verdict; /* one per recipient; code 0: it shares `outcome` */
     struct verdict outcome;  /* code 0: not known yet */
+    enum deliver_stage stage; /* of the outcome */
 
     struct dot_stuff stuff;
     uint64_t asked;   /* octets of content asked for, … */

@@ -15,10 +15,13 @@ static bool is_positive(const struct smtp_reply *reply)
 }
 
 /* The first refusal counts; what follows it is only its echo. */
-static void set_outcome(struct transaction *transaction, const struct smtp_reply *reply)
+static void set_outcome(struct transaction *transaction, const struct smtp_reply *reply,
+                        enum deliver_stage stage)
 {
-    if (transaction->outcome.code == 0)
-        transaction->outcome = smtp_reply_verdict(reply);
+    if (transaction->outcome.code != 0)
+        return;
+    transaction->outcome = smtp_reply_verdict(reply);
+    transaction->stage = stage;
 }
 
 static void close_out_of_step(struct deliver_client *client, const struct smtp_reply *reply)
@@ -42,7 +45,7 @@ static void take_mail(struct deliver_client *client, const struct expected *expe
 {
     (void)client;
     if (!is_positive(reply))
-        set_outcome(expected->transaction, reply);
+        set_outcome(expected->transaction, reply, DELIVER_AT_MAIL);
 }
 
 static void take_rcpt(struct deliver_client *client, const struct expected *expected,
@@ -54,7 +57,8 @@ static void take_rcpt(struct deliver_client *client, const struct expected *expe
     transaction->answered++;
     if (is_positive(reply))
         transaction->taken++;
-    else if (transaction->outcome.code == 0)
+    if ((!is_positive(reply) || transaction->delivery.is_callout) &&
+        transaction->outcome.code == 0)
         transaction->verdict[expected->recipient] = smtp_reply_verdict(reply);
 }
 
@@ -80,7 +84,7 @@ static void take_data(struct deliver_client *client, const struct expected *expe
     struct transaction *transaction = expected->transaction;
 
     if (reply->code / 100 != 3) {
-        set_outcome(transaction, reply);
+        set_outcome(transaction, reply, DELIVER_AT_CONTENT);
         transaction->step = WRITE_DONE;
         return;
     }
@@ -94,13 +98,13 @@ static void take_chunk(struct deliver_client *client, const struct expected *exp
 {
     (void)client;
     if (!is_positive(reply))
-        set_outcome(expected->transaction, reply);
+        set_outcome(expected->transaction, reply, DELIVER_AT_CONTENT);
 }
 
 static void take_final(struct deliver_client *client, const struct expected *expected,
                        const struct smtp_reply *reply)
 {
-    set_outcome(expected->transaction, reply);
+    set_outcome(expected->transaction, reply, DELIVER_AT_CONTENT);
     /* Nothing was written behind the content, and it was taken: no transaction is open. */
     if (is_positive(reply) && client->expected.count == 0)
         client->is_clear = true;
@@ -135,7 +139,7 @@ static void close_on_421(struct deliver_client *client, const struct smtp_reply 
     const struct expected *first = expected_first(&client->expected);
 
     if (first != NULL && (first->kind == EXPECTED_FINAL || first->kind == EXPECTED_CHUNK))
-        set_outcome(first->transaction, reply);
+        set_outcome(first->transaction, reply, DELIVER_AT_CONTENT);
     client_close(client, DELIVER_CLOSED_REFUSED, smtp_reply_verdict(reply));
 }
 
@@ -145,7 +149,7 @@ static void stop_if_hopeless(const struct deliver_client *client, struct transac
 {
     if (!client->is_chunking && transaction->step == WRITE_CONTENT)
         return;
-    if (transaction_is_hopeless(transaction))
+    if (transaction_is_hopeless(transaction) && transaction->step != WRITE_BACK)
         transaction->step = WRITE_DONE;
 }
 

@@ -2,7 +2,8 @@
 /* write.c: the writing hand.
  *
  *     RSET -> MAIL -> RCPT -> DATA -> CONTENT -> DONE
- *                          \----------^            DATA is left out with CHUNKING
+ *                         |\----------^            DATA is left out with CHUNKING
+ *                         \-> RSET -> DONE         of a callout
  *
  * RSET is left out where the server has surely no transaction open. Every other
  * arrow to DONE (a refusal, content that cannot be had) is the reading hand's.
@@ -50,8 +51,21 @@ static bool write_rcpt(struct deliver_client *client, struct transaction *transa
     command_add_rcpt(&client->out, &transaction->delivery.recipient[index],
                      client->greeting.extensions);
     client_expect(client, transaction, EXPECTED_RCPT, index);
-    if (transaction->written == transaction->offered)
+    if (transaction->written < transaction->offered)
+        return true;
+    if (transaction->delivery.is_callout)
+        transaction->step = WRITE_BACK;
+    else
         transaction->step = client->is_chunking ? WRITE_CONTENT : WRITE_DATA;
+    return true;
+}
+
+static bool write_back(struct deliver_client *client, struct transaction *transaction)
+{
+    client_send(client, STR("RSET\r\n"));
+    client_expect(client, transaction, EXPECTED_RSET, 0);
+    client->is_clear = true;
+    transaction->step = WRITE_DONE;
     return true;
 }
 
@@ -68,7 +82,7 @@ static bool write_next(struct deliver_client *client, struct transaction *transa
 {
     static bool (*const write_step[])(struct deliver_client *, struct transaction *) = {
         [WRITE_RSET] = write_rset, [WRITE_MAIL] = write_mail,    [WRITE_RCPT] = write_rcpt,
-        [WRITE_DATA] = write_data, [WRITE_CONTENT] = body_write,
+        [WRITE_DATA] = write_data, [WRITE_CONTENT] = body_write, [WRITE_BACK] = write_back,
     };
 
     if (!client->is_pipelining && client->expected.count > 0)

@@ -12,6 +12,7 @@
 
 enum {
     PROBE_GREETING_MS = 10 * SECOND_MS,
+    CALLOUT_COMMAND_MS = 30 * SECOND_MS, /* whoever asked is told something else long before */
     GREETING_MS = 5 * MINUTE_MS, /* these: RFC 5321 4.5.3.2 */
     COMMAND_MS = 5 * MINUTE_MS,
     DATA_MS = 2 * MINUTE_MS,
@@ -36,6 +37,8 @@ static void set_settings(struct deliverer *deliverer)
     };
     deliverer->probe_settings = deliverer->settings;
     deliverer->probe_settings.greeting_timeout_ms = PROBE_GREETING_MS;
+    deliverer->callout_settings = deliverer->probe_settings;
+    deliverer->callout_settings.command_timeout_ms = CALLOUT_COMMAND_MS;
 }
 
 static void *create(struct role_process *process)

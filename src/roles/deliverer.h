@@ -24,6 +24,7 @@ struct deliverer {
     struct channel *dead;   /* freed at the turn's end */
     struct deliver_settings settings;
     struct deliver_settings probe_settings;
+    struct deliver_settings callout_settings;
     struct map sessions; /* by number: struct session */
     struct link all;     /* struct session.link */
     struct link over;    /* struct session.over_link: freed at the turn's end */
@@ -39,6 +40,7 @@ struct session {
     uint64_t number;
     struct endpoint endpoint;
     bool is_probe;
+    bool is_callout;
     bool is_orphan; /* of a keeper that is gone */
     int fd;         /* while connecting; else -1 */
     struct watch *connecting;
@@ -62,6 +64,7 @@ struct item {
     uint64_t want_offset;
     size_t want_size;
     bool is_given_up; /* the keeper that had the rest of it is gone */
+    uint64_t inquiry; /* 0: a message; else a question, which nobody waits for when the keeper ends */
 };
 
 struct result {
@@ -71,6 +74,7 @@ struct result {
     struct buf domain;
     struct buf recipients;
     struct buf verdicts;
+    struct buf stages;
     bool in_doubt;
 };
 

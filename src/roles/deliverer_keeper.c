@@ -37,6 +37,7 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
     session->number = message.session;
     session->endpoint = endpoint;
     session->is_probe = message.is_probe != 0;
+    session->is_callout = message.is_callout != 0;
     session->fd = -1;
     list_init(&session->items);
     list_init(&session->wants);
@@ -111,6 +112,43 @@ static bool take_deliver(struct deliverer *deliverer, struct cursor payload)
     return good;
 }
 
+/* An identity that no message has: the inquiry's number, behind zeros. */
+static struct message_id callout_id(uint64_t inquiry)
+{
+    struct message_id id = { 0 };
+
+    for (size_t i = 0; i < sizeof inquiry; i++)
+        id.bytes[MESSAGE_ID_SIZE - 1 - i] = (uint8_t)(inquiry >> (8 * i));
+    return id;
+}
+
+static bool take_callout(struct deliverer *deliverer, struct cursor payload)
+{
+    struct message_callout message;
+
+    if (!message_get_callout(payload, &message) || message.inquiry == 0)
+        return false;
+    struct session *session = find_session(deliverer, message.session);
+    struct message_id id = callout_id(message.inquiry);
+    if (session == NULL || !session->is_ready)
+        return true; /* the keeper is told of its end */
+    if (!session->is_callout || !may_take(session, id))
+        return false;
+    struct item *item = memory_new(sizeof *item);
+    item->id = id;
+    item->inquiry = message.inquiry;
+    list_append(&session->items, &item->link);
+    const struct recipient recipient = { .address = message.recipient };
+    const struct delivery delivery = { .id = id,
+                                       .sender = message.sender,
+                                       .recipient = &recipient,
+                                       .recipient_count = 1,
+                                       .is_callout = true };
+    deliver_message(session->client, &delivery, deliverer_now(deliverer));
+    session_serve(session);
+    return true;
+}
+
 static bool take_content(struct deliverer *deliverer, struct cursor payload)
 {
     struct message_deliver_content message;
@@ -169,6 +207,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_end(deliverer, payload);
     case MESSAGE_deliver:
         return take_deliver(deliverer, payload);
+    case MESSAGE_callout:
+        return take_callout(deliverer, payload);
     case MESSAGE_deliver_content:
         return take_content(deliverer, payload);
     case MESSAGE_deliver_failed:
@@ -230,7 +270,7 @@ static unsigned count_unfinished(const struct deliverer *deliverer)
     unsigned count = 0;
     list_each (link, &deliverer->all)
         list_each (item, &container_of(link, struct session, link)->items)
-            count++;
+            count += container_of(item, struct item, link)->inquiry == 0;
     list_each (link, &deliverer->results)
         count++;
     return count;
@@ -249,7 +289,8 @@ static void tell_unfinished(struct deliverer *deliverer)
     list_each (link, &deliverer->all) {
         list_each (at, &container_of(link, struct session, link)->items) {
             const struct item *item = container_of(at, struct item, link);
-            send_unfinished(deliverer, item->id, &item->domain);
+            if (item->inquiry == 0)
+                send_unfinished(deliverer, item->id, &item->domain);
         }
     }
     list_each (link, &deliverer->results) {

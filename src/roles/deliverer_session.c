@@ -48,6 +48,7 @@ void result_free(struct result *result)
     buf_fini(&result->domain);
     buf_fini(&result->recipients);
     buf_fini(&result->verdicts);
+    buf_fini(&result->stages);
     memory_free(result);
 }
 
@@ -58,7 +59,7 @@ void result_send(struct deliverer *deliverer, const struct result *result)
     channel_send(deliverer->keeper, delivered, .session = result->session, .id = result->id,
                  .domain = buf_str(&result->domain), .in_doubt = result->in_doubt,
                  .recipients = buf_str(&result->recipients),
-                 .verdicts = buf_str(&result->verdicts));
+                 .verdicts = buf_str(&result->verdicts), .stages = buf_str(&result->stages));
 }
 
 /* ---- what the client asks for ---- */
@@ -83,14 +84,33 @@ static void on_ready(void *context, const struct smtp_greeting *greeting, unsign
                  .name = str_first(greeting->name, 255));
 }
 
+static void answer_callout(const struct session *session, struct item *item,
+                           const struct verdict *verdict, enum deliver_stage stage)
+{
+    const struct deliverer *deliverer = session->deliverer;
+    struct buf bytes = { 0 };
+
+    verdict_encode(&bytes, verdict);
+    if (deliverer->keeper != NULL && !session->is_orphan)
+        channel_send(deliverer->keeper, callout_answer, .session = session->number,
+                     .inquiry = item->inquiry, .stage = stage, .verdict = buf_str(&bytes));
+    buf_fini(&bytes);
+    item_free(item);
+}
+
 static void on_result(void *context, struct message_id id, const struct verdict *verdict,
-                      uint32_t count, bool in_doubt)
+                      const enum deliver_stage *stage, uint32_t count, bool in_doubt)
 {
     struct session *session = context;
     struct item *item = session_find_item(session, id);
-    struct result *result = memory_new(sizeof *result);
 
-    check(item != NULL && count == item->recipients.len / sizeof(uint32_t));
+    check(item != NULL);
+    if (item->inquiry != 0) {
+        answer_callout(session, item, &verdict[0], stage[0]);
+        return;
+    }
+    struct result *result = memory_new(sizeof *result);
+    check(count == item->recipients.len / sizeof(uint32_t));
     result->session = session->number;
     result->id = id;
     result->in_doubt = in_doubt;
@@ -100,6 +120,8 @@ static void on_result(void *context, struct message_id id, const struct verdict 
     item->recipients = (struct buf){ 0 };
     for (uint32_t i = 0; i < count; i++)
         verdict_encode(&result->verdicts, &verdict[i]);
+    for (uint32_t i = 0; i < count; i++)
+        buf_add_byte(&result->stages, (char)stage[i]);
     item_free(item);
     list_append(&session->deliverer->results, &result->link);
     result_send(session->deliverer, result);
@@ -254,6 +276,15 @@ void session_connect_failed(struct session *session, int error)
     session_over(session, SESSION_END_CONNECT, &verdict);
 }
 
+static const struct deliver_settings *settings_of(const struct session *session)
+{
+    const struct deliverer *deliverer = session->deliverer;
+
+    if (session->is_callout)
+        return &deliverer->callout_settings;
+    return session->is_probe ? &deliverer->probe_settings : &deliverer->settings;
+}
+
 static void on_connected(void *context, unsigned what)
 {
     struct session *session = context;
@@ -271,8 +302,7 @@ static void on_connected(void *context, unsigned what)
                                  session->fd, &stream_hooks, session);
     session->fd = -1;
     session->client =
-        deliver_new(session->is_probe ? &deliverer->probe_settings : &deliverer->settings,
-                    &client_host, session, deliverer_now(deliverer));
+        deliver_new(settings_of(session), &client_host, session, deliverer_now(deliverer));
     session_serve(session);
 }
 

@@ -15,13 +15,15 @@ struct account {
 };
 
 struct budget {
+    int64_t span_ms;
     struct map young, old;
 };
 
-struct budget *budget_new(void)
+struct budget *budget_new(int64_t span_ms)
 {
     struct budget *budget = memory_new(sizeof *budget);
 
+    budget->span_ms = span_ms;
     map_init(&budget->young);
     map_init(&budget->old);
     return budget;
@@ -72,7 +74,7 @@ static struct account *open_account(struct budget *budget, struct str name, int6
         }
         (void)map_put(&budget->young, name, account);
     }
-    if (account->used == 0 || now_ms - account->begin_ms >= HOUR_MS)
+    if (account->used == 0 || now_ms - account->begin_ms >= budget->span_ms)
         *account = (struct account){ .begin_ms = now_ms };
     return account;
 }
@@ -98,5 +100,5 @@ void budget_return(struct budget *budget, struct str name, int64_t now_ms)
 uint32_t budget_used(const struct budget *budget, struct str name, int64_t now_ms)
 {
     const struct account *account = find(budget, name);
-    return account != NULL && now_ms - account->begin_ms < HOUR_MS ? account->used : 0;
+    return account != NULL && now_ms - account->begin_ms < budget->span_ms ? account->used : 0;
 }

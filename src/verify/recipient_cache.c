@@ -70,20 +70,15 @@ void recipient_cache_free(struct recipient_cache *cache)
 
 /* ---- the clock ---- */
 
-int64_t recipient_cache_behind(const struct recipient_cache *cache, int64_t wall_ms)
+static int64_t behind(const struct recipient_cache *cache, int64_t wall_ms)
 {
     int64_t still_ms = cache->is_unreachable ? wall_ms - cache->unreachable_ms : 0;
     return cache->behind_ms + (still_ms > 0 ? still_ms : 0);
 }
 
-void recipient_cache_set_behind(struct recipient_cache *cache, int64_t behind_ms)
-{
-    cache->behind_ms = behind_ms;
-}
-
 int64_t recipient_cache_clock(const struct recipient_cache *cache, int64_t wall_ms)
 {
-    return wall_ms - recipient_cache_behind(cache, wall_ms);
+    return wall_ms - behind(cache, wall_ms);
 }
 
 void recipient_cache_set_reachable(struct recipient_cache *cache, bool is_reachable,
@@ -91,9 +86,26 @@ void recipient_cache_set_reachable(struct recipient_cache *cache, bool is_reacha
 {
     if (cache->is_unreachable == !is_reachable)
         return;
-    cache->behind_ms = recipient_cache_behind(cache, wall_ms);
+    cache->behind_ms = behind(cache, wall_ms);
     cache->is_unreachable = !is_reachable;
     cache->unreachable_ms = wall_ms;
+}
+
+void recipient_cache_save(const struct recipient_cache *cache, struct domain_memory *memory)
+{
+    memory->behind_ms = cache->behind_ms;
+    memory->still_ms = cache->is_unreachable ? cache->unreachable_ms : 0;
+    memory->takes_all = cache->takes_all;
+    memory->takes_all_ms = cache->takes_all_ms;
+}
+
+void recipient_cache_recall(struct recipient_cache *cache, const struct domain_memory *memory)
+{
+    cache->behind_ms = memory->behind_ms;
+    cache->is_unreachable = memory->still_ms != 0;
+    cache->unreachable_ms = memory->still_ms;
+    cache->takes_all = memory->takes_all;
+    cache->takes_all_ms = memory->takes_all_ms;
 }
 
 /* ---- addresses ---- */
@@ -310,10 +322,15 @@ bool recipient_cache_is_dead(const struct recipient_cache *cache)
     return cache->is_dead;
 }
 
+bool recipient_cache_knows_catch_all(const struct recipient_cache *cache, int64_t wall_ms)
+{
+    return cache->takes_all_ms != 0 && recipient_cache_clock(cache, wall_ms) - cache->takes_all_ms <
+                                           RECIPIENT_CACHE_CATCH_ALL_MS;
+}
+
 bool recipient_cache_is_catch_all(const struct recipient_cache *cache, int64_t wall_ms)
 {
-    return cache->takes_all && recipient_cache_clock(cache, wall_ms) - cache->takes_all_ms <
-                                   RECIPIENT_CACHE_CATCH_ALL_MS;
+    return cache->takes_all && recipient_cache_knows_catch_all(cache, wall_ms);
 }
 
 /* While the primary is up, what it refused a while ago may exist by now; while it is down, what it
@@ -329,15 +346,17 @@ static enum known_answer look_at_invalid(const struct address *address, bool is_
 }
 
 static enum known_answer look_at_valid(const struct address *address, bool is_up,
-                                       const struct recipient_limits *limits, int64_t age_ms)
+                                       const struct recipient_limits *limits, int64_t clock_ms)
 {
+    int64_t age_ms = clock_ms - address->known.confirmed_ms;
+    int64_t doubt_ms = address->known.doubt_ms;
+    bool is_doubtful = doubt_ms != 0 && clock_ms - doubt_ms >= RECIPIENT_CACHE_FRESH_MS;
+
     if (address->known.source == PINNED)
         return KNOWN_VALID;
     if (age_ms >= limits->expiry_ms)
         return KNOWN_NOTHING;
-    if (is_up && (age_ms >= limits->refresh_ms || address->known.doubt_ms != 0))
-        return KNOWN_VALID_STALE;
-    return KNOWN_VALID;
+    return is_up && (age_ms >= limits->refresh_ms || is_doubtful) ? KNOWN_VALID_STALE : KNOWN_VALID;
 }
 
 enum known_answer recipient_cache_look(const struct recipient_cache *cache, struct str name,
@@ -348,11 +367,12 @@ enum known_answer recipient_cache_look(const struct recipient_cache *cache, stru
     enum known_answer answer = KNOWN_NOTHING;
 
     if (address != NULL) {
-        int64_t age_ms = recipient_cache_clock(cache, wall_ms) - address->known.confirmed_ms;
-        answer = address->known.is_valid ? look_at_valid(address, is_up, limits, age_ms)
-                                         : look_at_invalid(address, is_up, limits, age_ms);
+        int64_t clock_ms = recipient_cache_clock(cache, wall_ms);
+        answer = address->known.is_valid ? look_at_valid(address, is_up, limits, clock_ms)
+                                         : look_at_invalid(address, is_up, limits,
+                                                           clock_ms - address->known.confirmed_ms);
     }
-    if (answer == KNOWN_NOTHING && is_up && recipient_cache_is_catch_all(cache, wall_ms))
+    if (answer == KNOWN_NOTHING && recipient_cache_is_catch_all(cache, wall_ms))
         return KNOWN_VALID;
     if (answer == KNOWN_NOTHING && is_up && cache->is_dead)
         return KNOWN_DEAD;
@@ -373,6 +393,34 @@ struct str recipient_cache_control(const struct recipient_cache *cache, struct s
             return address->known.address;
     }
     return STR_NONE;
+}
+
+struct str recipient_cache_doubtful(const struct recipient_cache *cache)
+{
+    for (const struct link *link = cache->valid.prev; link != &cache->valid; link = link->prev) {
+        const struct address *address = container_of(link, const struct address, link);
+        if (address->known.doubt_ms != 0)
+            return address->known.address;
+    }
+    return STR_NONE;
+}
+
+const struct known_recipient *recipient_cache_find(const struct recipient_cache *cache,
+                                                   struct str name)
+{
+    const struct address *address = find(cache, name);
+    return address != NULL ? &address->known : NULL;
+}
+
+void recipient_cache_each(const struct recipient_cache *cache,
+                          void (*each)(void *context, const struct known_recipient *recipient),
+                          void *context)
+{
+    const struct address *address;
+    size_t cursor = 0;
+
+    while ((address = map_next(&cache->by_name, &cursor, NULL)) != NULL)
+        each(context, &address->known);
 }
 
 /* ---- time ---- */

@@ -53,12 +53,13 @@ void recipient_cache_free(struct recipient_cache *cache);
 void recipient_cache_restore(struct recipient_cache *cache,
                              const struct known_recipient *recipient);
 
-/* The clock: how far it is behind the wall's, to be kept and given back. */
+/* The clock. */
 void recipient_cache_set_reachable(struct recipient_cache *cache, bool is_reachable,
                                    int64_t wall_ms);
-int64_t recipient_cache_behind(const struct recipient_cache *cache, int64_t wall_ms);
-void recipient_cache_set_behind(struct recipient_cache *cache, int64_t behind_ms);
 int64_t recipient_cache_clock(const struct recipient_cache *cache, int64_t wall_ms);
+/* What of the cache itself is to be kept, and given back: the clock, and whether all is taken. */
+void recipient_cache_save(const struct recipient_cache *cache, struct domain_memory *memory);
+void recipient_cache_recall(struct recipient_cache *cache, const struct domain_memory *memory);
 
 /* What an answer about an address teaches; readings that say nothing of it teach nothing. */
 void recipient_cache_learn(struct recipient_cache *cache, struct str address, enum reading reading,
@@ -82,10 +83,21 @@ enum known_answer recipient_cache_look(const struct recipient_cache *cache, stru
                                        int64_t wall_ms);
 bool recipient_cache_is_dead(const struct recipient_cache *cache);
 bool recipient_cache_is_catch_all(const struct recipient_cache *cache, int64_t wall_ms);
+/* Was a random address asked about lately? */
+bool recipient_cache_knows_catch_all(const struct recipient_cache *cache, int64_t wall_ms);
 /* An address that was valid lately, to ask about as a control; not `but`. STR_NONE: there is none.
  */
 struct str recipient_cache_control(const struct recipient_cache *cache, struct str but,
                                    int64_t wall_ms);
+/* One that was refused and is in doubt, the last one; STR_NONE: there is none. */
+struct str recipient_cache_doubtful(const struct recipient_cache *cache);
+/* NULL: not known. Lives until the next call that learns or forgets. */
+const struct known_recipient *recipient_cache_find(const struct recipient_cache *cache,
+                                                   struct str name);
+/* All of them, in no order. */
+void recipient_cache_each(const struct recipient_cache *cache,
+                          void (*each)(void *context, const struct known_recipient *recipient),
+                          void *context);
 /* Forgets what has expired. Now and then. */
 void recipient_cache_sweep(struct recipient_cache *cache, const struct recipient_limits *limits,
                            int64_t wall_ms);

@@ -154,7 +154,7 @@ static int stop_node(void **state)
 }
 
 /* Runs the command; what it printed is in `printed` (standard output and error, 8 KiB). */
-static char printed[8192];
+static char printed[16384];
 
 static int run(const char *const *words)
 {

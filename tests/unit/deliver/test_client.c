@@ -55,6 +55,7 @@ static const struct sample {
     enum body_type body_type;
     uint8_t flags, ret;
     const char *envelope_id;
+    bool is_callout;
 } samples[] = {
     { "a@s", one, 1, "zero\r\n" },
     { "b@s", other, 1, "one\r\n" },
@@ -67,6 +68,8 @@ static const struct sample {
     { "h@s", one, 1, "bad\nline\r\r\n.end" },
     { "i@s", one, 1, "nine\r\n", BODY_7BIT, ENVELOPE_REQUIRETLS },
     { "j@s", one, 1, "a\nb", BODY_BINARYMIME },
+    { "k@s", one, 1, "", .is_callout = true },
+    { "l@s", other, 1, "", .is_callout = true },
 };
 
 struct step {
@@ -103,13 +106,18 @@ static void host_ready(void *context, const struct smtp_greeting *greeting, unsi
 }
 
 static void host_result(void *context, struct message_id id, const struct verdict *verdict,
-                        uint32_t count, bool in_doubt)
+                        const enum deliver_stage *stage, uint32_t count, bool in_doubt)
 {
+    static const char *const at[] = { "connection", "mail", "rcpt", "content" };
     struct dialogue *dialogue = context;
+    unsigned index = id.bytes[0] - 1u;
     assert_false(dialogue->is_closed);
-    buf_add_format(&dialogue->log, "{%u:", id.bytes[0] - 1u);
+    buf_add_format(&dialogue->log, "{%u:", index);
     for (uint32_t i = 0; i < count; i++)
         buf_add_format(&dialogue->log, " %u", verdict[i].code);
+    if (samples[index].is_callout)
+        for (uint32_t i = 0; i < count; i++)
+            buf_add_format(&dialogue->log, " %s", at[stage[i]]);
     buf_add_format(&dialogue->log, "%s}", in_doubt ? " in doubt" : "");
 }
 
@@ -171,6 +179,7 @@ static void give_message(struct dialogue *dialogue, size_t index)
         .flags = sample->flags,
         .ret = sample->ret,
         .envelope_id = str_from(sample->envelope_id),
+        .is_callout = sample->is_callout,
     };
     dialogue->given[index] = 0;
     deliver_message(dialogue->client, &delivery, dialogue->now);
@@ -327,6 +336,25 @@ static void leaves_a_refused_message_before_its_content(void **state)
     DIALOGUE(CHUNKING, { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" },
              { "c0=2", "BDAT 2\r\nze" }, { "<250 a\n250 x\n552 c", "{0: 552}" }, { "c0", "" },
              { "m1", "RSET\r\nMAIL FROM:<b@s>\r\nRCPT TO:<y@d>\r\n{want 1}" });
+}
+
+/* MAIL, RCPT, RSET; never DATA. */
+static void asks_and_takes_it_back(void **state)
+{
+    (void)state;
+    DIALOGUE(CHUNKING, { "m11", "MAIL FROM:<k@s>\r\nRCPT TO:<x@d>\r\nRSET\r\n" },
+             { "m12", "MAIL FROM:<l@s>\r\nRCPT TO:<y@d>\r\nRSET\r\n" }, { "<250 a\n250 b", "" },
+             { "<250 r", "{11: 250 rcpt}" }, { "<250 a\n550 5.1.1 no\n250 r", "{12: 550 rcpt}" },
+             { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" }, { "q", "" },
+             { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 b\n250 c", "{0: 250}QUIT\r\n" });
+    DIALOGUE(PIPELINING, { "m11", "MAIL FROM:<k@s>\r\nRCPT TO:<x@d>\r\nRSET\r\n" },
+             { "<550 5.7.1 not you\n503 what", "" }, { "<250 r", "{11: 550 mail}" });
+    DIALOGUE(LOCK_STEP, { "m11", "MAIL FROM:<k@s>\r\n" }, { "<250 a", "RCPT TO:<x@d>\r\n" },
+             { "<252 perhaps", "RSET\r\n" }, { "<250 r", "{11: 252 rcpt}" });
+    DIALOGUE(CHUNKING, { "m11", "MAIL FROM:<k@s>\r\nRCPT TO:<x@d>\r\nRSET\r\n" }, { "<250 a", "" },
+             { "<421 too many errors", "{11: 421 connection}{closed refused 421}" });
+    DIALOGUE(CHUNKING, { "m11", "MAIL FROM:<k@s>\r\nRCPT TO:<x@d>\r\nRSET\r\n" },
+             { "e", "{11: 421 connection}{closed lost 421}" });
 }
 
 static void pipelines_data(void **state)
@@ -548,6 +576,7 @@ int main(void)
         cmocka_unit_test(keeps_the_order_of_content),
         cmocka_unit_test(settles_each_recipient),
         cmocka_unit_test(leaves_a_refused_message_before_its_content),
+        cmocka_unit_test(asks_and_takes_it_back),
         cmocka_unit_test(pipelines_data),
         cmocka_unit_test(settles_a_refused_data),
         cmocka_unit_test(goes_one_by_one),

@@ -478,7 +478,8 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
     put_example(fixture);
     close_directory(fixture);
     execute_sql(fixture->path, "DELETE FROM domain_setting WHERE name = 'filters';"
-                               "ALTER TABLE domain_setting DROP COLUMN text;"
+                               "ALTER TABLE domain_setting DROP COLUMN text; DROP TABLE recipient;"
+                               "DROP TABLE domain_memory;"
                                "PRAGMA user_version = 1");
     open_directory(fixture);
     const struct domain_record *found =

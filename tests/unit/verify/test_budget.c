@@ -6,7 +6,7 @@
 
 static void an_hour_has_its_limit(void **state)
 {
-    struct budget *budget = budget_new();
+    struct budget *budget = budget_new(HOUR_MS);
     (void)state;
     for (int i = 0; i < 20; i++)
         assert_true(budget_take(budget, STR("192.0.2.0"), 20, 1000 + i));
@@ -23,7 +23,7 @@ static void an_hour_has_its_limit(void **state)
 
 static void what_was_not_taken_cannot_be_returned(void **state)
 {
-    struct budget *budget = budget_new();
+    struct budget *budget = budget_new(HOUR_MS);
     (void)state;
     budget_return(budget, STR("a"), 0);
     assert_int_equal(budget_used(budget, STR("a"), 0), 0);
@@ -33,7 +33,7 @@ static void what_was_not_taken_cannot_be_returned(void **state)
 
 static void there_is_an_end_to_names_and_who_comes_often_is_remembered(void **state)
 {
-    struct budget *budget = budget_new();
+    struct budget *budget = budget_new(HOUR_MS);
     (void)state;
     assert_true(budget_take(budget, STR("often"), 100000, 0));
     for (unsigned i = 0; i < 3 * BUDGET_NAMES_MAX; i++) {
