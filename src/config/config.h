@@ -120,6 +120,8 @@ struct config {
     struct config_milters filter_milters;
     int64_t filter_timeout; /* ms that one filter may take for one message; 30 s */
 
+    struct str callout_sender; /* "<>": empty; empty: postmaster@hostname (V10) */
+
     bool report_dmarc;       /* aggregate reports are sent; false */
     struct str report_from;  /* their sender; must be there if they are */
     int64_t report_interval; /* ms between them, on the clock in UTC; 1 d */

@@ -99,6 +99,9 @@ static const struct config_item items[] = {
     { "filter", "timeout", CONFIG_DURATION, AT(filter_timeout), SECONDS(1), SECONDS(120), "30s",
       .help = "time that one filter may take for one message" },
 
+    { "callout", "sender", CONFIG_SENDER, AT(callout_sender), .fallback = "",
+      .help = "who asks primaries about their recipients; <> for nobody; empty: our postmaster" },
+
     { "report", "dmarc", CONFIG_BOOL, AT(report_dmarc), .fallback = "no",
       .help = "tell domains how their mail fared here (DMARC aggregate reports)" },
     { "report", "from", CONFIG_MAILBOX, AT(report_from), .fallback = "",

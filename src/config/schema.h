@@ -14,6 +14,7 @@
 enum config_type {
     CONFIG_WORD,      /* struct str: letters, digits, . _ - */
     CONFIG_PATH,      /* struct str: absolute, or empty where min is 0 */
+    CONFIG_SENDER,    /* as MAILBOX; or <> */
     CONFIG_MAILBOX,   /* struct str: local@domain, the domain in normal form; may be empty */
     CONFIG_DOMAIN,    /* struct str: a name with a dot, normal form */
     CONFIG_DRIVER,    /* struct str: a store's name */

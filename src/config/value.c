@@ -5,15 +5,15 @@
 #include "base/check.h"
 
 static const struct value_type *const types[CONFIG_TYPE_COUNT] = {
-    [CONFIG_MAILBOX] = &value_mailbox,     [CONFIG_WORD] = &value_word,
-    [CONFIG_PATH] = &value_path,           [CONFIG_DOMAIN] = &value_domain,
-    [CONFIG_DRIVER] = &value_driver,       [CONFIG_BOOL] = &value_bool,
-    [CONFIG_COUNT] = &value_count,         [CONFIG_NUMBER] = &value_number,
-    [CONFIG_BYTES] = &value_number,        [CONFIG_DURATION] = &value_number,
-    [CONFIG_LEVEL] = &value_level,         [CONFIG_DOMAINS] = &value_domains,
-    [CONFIG_ADDRESSES] = &value_endpoints, [CONFIG_ENDPOINTS] = &value_endpoints,
-    [CONFIG_DNSBLS] = &value_dnsbls,       [CONFIG_MILTERS] = &value_milters,
-    [CONFIG_SETTING] = &value_setting,
+    [CONFIG_MAILBOX] = &value_mailbox,     [CONFIG_SENDER] = &value_sender,
+    [CONFIG_WORD] = &value_word,           [CONFIG_PATH] = &value_path,
+    [CONFIG_DOMAIN] = &value_domain,       [CONFIG_DRIVER] = &value_driver,
+    [CONFIG_BOOL] = &value_bool,           [CONFIG_COUNT] = &value_count,
+    [CONFIG_NUMBER] = &value_number,       [CONFIG_BYTES] = &value_number,
+    [CONFIG_DURATION] = &value_number,     [CONFIG_LEVEL] = &value_level,
+    [CONFIG_DOMAINS] = &value_domains,     [CONFIG_ADDRESSES] = &value_endpoints,
+    [CONFIG_ENDPOINTS] = &value_endpoints, [CONFIG_DNSBLS] = &value_dnsbls,
+    [CONFIG_MILTERS] = &value_milters,     [CONFIG_SETTING] = &value_setting,
 };
 
 bool config_type_is_list(enum config_type type)

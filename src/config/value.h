@@ -24,8 +24,8 @@ struct value_type {
 };
 
 /* value_text.c */
-extern const struct value_type value_mailbox, value_word, value_path, value_domain, value_driver,
-    value_bool, value_level;
+extern const struct value_type value_sender, value_mailbox, value_word, value_path, value_domain,
+    value_driver, value_bool, value_level;
 /* value_number.c */
 extern const struct value_type value_number, value_count, value_setting;
 /* value_list.c */

@@ -114,6 +114,18 @@ static bool parse_mailbox(struct place place, struct str text, struct buf *why)
     return ok;
 }
 
+static bool parse_sender(struct place place, struct str text, struct buf *why)
+{
+    if (str_equals(text, STR("<>"))) {
+        keep_text(place, text);
+        return true;
+    }
+    if (parse_mailbox(place, text, why))
+        return true;
+    buf_add(why, STR(", or <>"));
+    return false;
+}
+
 static bool parse_driver(struct place place, struct str text, struct buf *why)
 {
     if (!str_equals(text, STR("log"))) {
@@ -210,6 +222,7 @@ static bool decode_level(struct place place, struct cursor *cursor)
     }
 
 const struct value_type value_mailbox = TEXT(parse_mailbox);
+const struct value_type value_sender = TEXT(parse_sender);
 const struct value_type value_word = TEXT(parse_word);
 const struct value_type value_path = TEXT(parse_path);
 const struct value_type value_domain = TEXT(parse_domain);

@@ -57,8 +57,7 @@ static void take_rcpt(struct deliver_client *client, const struct expected *expe
     transaction->answered++;
     if (is_positive(reply))
         transaction->taken++;
-    if ((!is_positive(reply) || transaction->delivery.is_callout) &&
-        transaction->outcome.code == 0)
+    if ((!is_positive(reply) || transaction->delivery.is_callout) && transaction->outcome.code == 0)
         transaction->verdict[expected->recipient] = smtp_reply_verdict(reply);
 }
 

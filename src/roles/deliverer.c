@@ -13,7 +13,7 @@
 enum {
     PROBE_GREETING_MS = 10 * SECOND_MS,
     CALLOUT_COMMAND_MS = 30 * SECOND_MS, /* whoever asked is told something else long before */
-    GREETING_MS = 5 * MINUTE_MS, /* these: RFC 5321 4.5.3.2 */
+    GREETING_MS = 5 * MINUTE_MS,         /* these: RFC 5321 4.5.3.2 */
     COMMAND_MS = 5 * MINUTE_MS,
     DATA_MS = 2 * MINUTE_MS,
     BLOCK_MS = 3 * MINUTE_MS,

@@ -64,7 +64,8 @@ struct item {
     uint64_t want_offset;
     size_t want_size;
     bool is_given_up; /* the keeper that had the rest of it is gone */
-    uint64_t inquiry; /* 0: a message; else a question, which nobody waits for when the keeper ends */
+    uint64_t
+        inquiry; /* 0: a message; else a question, which nobody waits for when the keeper ends */
 };
 
 struct result {

@@ -58,8 +58,8 @@ void result_send(struct deliverer *deliverer, const struct result *result)
         return;
     channel_send(deliverer->keeper, delivered, .session = result->session, .id = result->id,
                  .domain = buf_str(&result->domain), .in_doubt = result->in_doubt,
-                 .recipients = buf_str(&result->recipients),
-                 .verdicts = buf_str(&result->verdicts), .stages = buf_str(&result->stages));
+                 .recipients = buf_str(&result->recipients), .verdicts = buf_str(&result->verdicts),
+                 .stages = buf_str(&result->stages));
 }
 
 /* ---- what the client asks for ---- */

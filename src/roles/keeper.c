@@ -90,9 +90,10 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     keeper->dead[keeper->dead_count++] = channel;
     if (keeper->intake == NULL)
         return; /* not started yet */
-    if (channel_peer(channel) == ROLE_RECEIVER)
+    if (channel_peer(channel) == ROLE_RECEIVER) {
         intake_drop_source(keeper->intake, gone.source);
-    else if (channel_peer(channel) == ROLE_DELIVERER)
+        keeper_verify_drop_source(keeper, gone.source);
+    } else if (channel_peer(channel) == ROLE_DELIVERER)
         keeper_deliverer_gone(keeper, &gone);
 }
 
@@ -225,6 +226,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
 {
     const struct domain_record *record = directory_find_domain(keeper->directory, domain);
 
+    keeper_recipients_domain_changed(keeper, record, domain);
     if (record == NULL)
         schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
     else
@@ -282,8 +284,10 @@ static int start(void *state)
     keeper->handover = handover_new(keeper->store, &keeper_handover_host, keeper);
     keeper->schedule =
         schedule_new(&settings, &keeper_schedule_host, keeper, &keeper->process->random, now);
+    keeper_recipients_init(keeper);
     keeper_routes_configure(keeper);
     add_routes(keeper);
+    keeper_recipients_start(keeper);
     keeper_tell_receivers(keeper);
     keeper_control_start(keeper);
     keeper_reports_start(keeper);
@@ -356,6 +360,7 @@ static int64_t turn(void *state, struct now now)
     keeper_own_turn(keeper, now);
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
+    keeper_recipients_turn(keeper, now);
     watch_health(keeper);
     under_way_write(keeper->under_way);
     bool broke = flush_channels(keeper);
@@ -366,6 +371,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, handover_deadline(keeper->handover));
     deadline = sooner(deadline, keeper_own_deadline(keeper));
     deadline = sooner(deadline, keeper_reports_deadline(keeper));
+    deadline = sooner(deadline, keeper_recipients_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
 }
 
@@ -415,6 +421,8 @@ static void destroy(void *state)
     keeper_schedule_fini(keeper);
     keeper_routes_fini(keeper);
     keeper_own_fini(keeper);
+    if (keeper->verifier != NULL)
+        keeper_recipients_fini(keeper);
     if (keeper->schedule != NULL)
         schedule_free(keeper->schedule);
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)

@@ -44,6 +44,9 @@ struct keeper_question { /* to the DNS */
     void (*answered)(struct keeper_question *question, const struct dns_answer *answer);
 };
 
+struct verifier;
+struct verifier_answer;
+
 struct keeper {
     struct role_process *process;
     int spool_directory;
@@ -78,6 +81,15 @@ struct keeper {
     /* keeper_own.c */
     struct map own_routes; /* by domain: struct own_route */
     int64_t own_sweep_ms;  /* when those that are not needed any more are looked for */
+
+    /* keeper_recipients.c, keeper_callouts.c */
+    struct verifier *verifier;
+    struct keeper_callouts *callouts;
+    struct map verifications;   /* by asker: struct pending */
+    struct map greetings;       /* by domain: struct greeting */
+    struct link recipient_news; /* struct news.link */
+    uint64_t last_asker;
+    bool answers_are_void; /* receivers are told at the turn's end */
 
     /* keeper_reports.c */
     struct keeper_reports *reports;        /* NULL: not started, or ended */
@@ -114,6 +126,10 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
 void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer);
 /* All of them, after a change of what they were told, or of what answers were made from. */
 void keeper_tell_receivers(struct keeper *keeper);
+/* To the receiver that `source` names, if it is still there. */
+void keeper_answer_recipient(struct keeper *keeper, uint32_t source, uint64_t ticket,
+                             const struct verdict *verdict, struct str holds_for, struct str client,
+                             struct str sender, struct str recipient);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;
@@ -152,6 +168,57 @@ bool keeper_own_has_route(const struct keeper *keeper, struct str domain);
 void keeper_own_turn(struct keeper *keeper, struct now now);
 int64_t keeper_own_deadline(const struct keeper *keeper);
 void keeper_own_fini(struct keeper *keeper);
+
+/* keeper_recipients.c */
+struct keeper_recipient_ask {
+    uint64_t ticket;
+    struct str domain, sender, recipient;
+    struct endpoint client;
+    bool may_hold; /* the answer may be kept by the receiver */
+};
+typedef void keeper_verified(void *context, const struct verifier_answer *answer);
+void keeper_recipients_init(struct keeper *keeper);
+void keeper_recipients_start(struct keeper *keeper); /* once its domains are known */
+void keeper_recipients_fini(struct keeper *keeper);
+/* NULL: it is not listed any more. */
+void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain_record *record,
+                                      struct str domain);
+void keeper_route_changed(struct keeper *keeper, struct str domain); /* seen to at the turn's end */
+bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record);
+void keeper_verify_for_receiver(struct keeper *keeper, const struct keeper_peer *peer,
+                                const struct keeper_recipient_ask *ask);
+/* Asks the primary whatever is known; answered() may come from within. Names the asker. */
+uint64_t keeper_verify(struct keeper *keeper, struct str domain, struct str address,
+                       keeper_verified *answered, void *context);
+void keeper_verify_forget(struct keeper *keeper, uint64_t asker);
+void keeper_verify_drop_source(struct keeper *keeper, uint32_t source);
+/* `stage`: enum deliver_stage. */
+void keeper_delivery_teaches(struct keeper *keeper, struct str recipient,
+                             const struct verdict *verdict, unsigned stage);
+void keeper_remember(struct keeper *keeper, struct str domain);
+/* What a primary announced when it greeted us. */
+void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extensions,
+                    uint64_t size_max);
+uint64_t keeper_size_max(const struct keeper *keeper, struct str domain); /* 0: not known */
+void keeper_recipients_turn(struct keeper *keeper, struct now now);
+int64_t keeper_recipients_deadline(const struct keeper *keeper);
+
+/* keeper_callouts.c */
+void keeper_callouts_init(struct keeper *keeper);
+void keeper_callouts_fini(struct keeper *keeper);
+void keeper_callout_ask(struct keeper *keeper, uint64_t inquiry, struct str domain,
+                        struct str address, struct endpoint endpoint);
+struct str keeper_callout_sender(const struct keeper *keeper);
+bool keeper_callout_is(uint64_t session); /* by its number */
+void keeper_callout_ready(struct keeper *keeper, const struct keeper_peer *peer, uint64_t session,
+                          unsigned window);
+bool keeper_callout_answer(struct keeper *keeper, const struct keeper_peer *peer,
+                           struct cursor payload);
+void keeper_callout_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t session,
+                          enum session_end how, const struct verdict *verdict);
+void keeper_callout_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
+void keeper_callouts_turn(struct keeper *keeper, struct now now);
+int64_t keeper_callouts_deadline(const struct keeper *keeper);
 
 /* keeper_reports.c: what the owners of domains are told about mail in their name (RFC 9990). */
 void keeper_reports_start(struct keeper *keeper);

@@ -209,13 +209,19 @@ static bool take_unfinished(struct keeper *keeper, struct keeper_peer *peer, str
     return true;
 }
 
-static bool take_ready(struct keeper *keeper, struct cursor payload)
+static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, struct cursor payload)
 {
     struct message_session_ready message;
 
     if (!message_get_session_ready(payload, &message) || message.window > DELIVER_WINDOW_MESSAGES)
         return false;
+    if (keeper_callout_is(message.session)) {
+        keeper_callout_ready(keeper, peer, message.session, (unsigned)message.window);
+        return true;
+    }
     const struct keeper_session *session = keeper_session_find(keeper, message.session);
+    if (session != NULL)
+        keeper_greeted(keeper, buf_str(&session->domain), message.extensions, message.size_max);
     if (session != NULL && !session->has_ended)
         schedule_session_ready(keeper->schedule, message.session, (unsigned)message.window,
                                keeper_now(keeper));
@@ -277,7 +283,20 @@ static bool decode_results(const struct message_delivered *message, uint32_t *re
         recipient[i] = cursor_u32(&indices);
         verdict[i] = verdict_decode(&verdicts);
     }
-    return cursor_done(&indices) && cursor_done(&verdicts);
+    return cursor_done(&indices) && cursor_done(&verdicts) && message->stages.len == count;
+}
+
+/* What the primary has said of each. */
+static void teach(struct keeper *keeper, const struct message_delivered *message,
+                  const uint32_t *recipient, const struct verdict *verdict, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct str address =
+            handover_recipient(keeper->handover, message->session, message->id, recipient[i]);
+        if (address.len > 0)
+            keeper_delivery_teaches(keeper, address, &verdict[i],
+                                    (unsigned char)message->stages.ptr[i]);
+    }
 }
 
 /* Nobody was answered, and the session that should have been is ending: the scheduler learns of it
@@ -333,6 +352,7 @@ static bool take_delivered(struct keeper *keeper, const struct keeper_peer *peer
             memory_free(verdict);
             return true;
         }
+        teach(keeper, &message, recipient, verdict, count);
         if (session != NULL)
             session->reports++;
         handover_answer(keeper->handover, message.session, message.id, message.domain, recipient,
@@ -352,7 +372,7 @@ void keeper_session_ended(struct keeper *keeper, struct keeper_session *session,
         tell_session_ended(keeper, session);
 }
 
-static bool take_ended(struct keeper *keeper, struct cursor payload)
+static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, struct cursor payload)
 {
     struct message_session_ended message;
 
@@ -362,6 +382,11 @@ static bool take_ended(struct keeper *keeper, struct cursor payload)
     struct verdict verdict = verdict_decode(&cursor);
     if (!cursor_done(&cursor))
         return false;
+    if (keeper_callout_is(message.session)) {
+        keeper_callout_ended(keeper, peer, message.session, (enum session_end)message.how,
+                             &verdict);
+        return true;
+    }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
     if (session != NULL && !session->has_ended)
         keeper_session_ended(keeper, session, (enum session_end)message.how, &verdict);
@@ -379,13 +404,15 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
     case MESSAGE_unfinished:
         return take_unfinished(keeper, peer, payload);
     case MESSAGE_session_ready:
-        return take_ready(keeper, payload);
+        return take_ready(keeper, peer, payload);
     case MESSAGE_want_content:
         return take_want(keeper, payload);
     case MESSAGE_delivered:
         return take_delivered(keeper, peer, payload);
     case MESSAGE_session_ended:
-        return take_ended(keeper, payload);
+        return take_ended(keeper, peer, payload);
+    case MESSAGE_callout_answer:
+        return keeper_callout_answer(keeper, peer, payload);
     default:
         return false;
     }
@@ -454,5 +481,6 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
         keeper_session_ended(keeper, session, SESSION_END_INTERNAL, &verdict);
         cursor = 0;
     }
+    keeper_callout_deliverer_gone(keeper, peer);
     drop_unfinished(keeper, peer->source);
 }

@@ -147,6 +147,47 @@ static struct str holds_for(const struct verdict *verdict, struct str recipient,
     return str_skip(recipient, (size_t)at);
 }
 
+void keeper_answer_recipient(struct keeper *keeper, uint32_t source, uint64_t ticket,
+                             const struct verdict *verdict, struct str holds_for, struct str client,
+                             struct str sender, struct str recipient)
+{
+    const struct keeper_peer *peer = peer_of_source(keeper, source);
+    struct buf bytes = { 0 };
+
+    if (peer == NULL)
+        return;
+    if (verdict->fate != FATE_ACCEPT)
+        log_info("recipient_refused", LOG_STR("client", client), LOG_STR("from", sender),
+                 LOG_STR("to", recipient), LOG_INT("code", verdict->code),
+                 LOG_STR("text", verdict_text(verdict)));
+    verdict_encode(&bytes, verdict);
+    channel_send(peer->channel, recipient_answer, .ticket = ticket, .verdict = buf_str(&bytes),
+                 .holds_for = holds_for);
+    buf_fini(&bytes);
+}
+
+/* The primary is asked about him, or what it said. False: that is not wanted. */
+static bool verify(struct keeper *keeper, const struct keeper_peer *peer,
+                   const struct message_recipient_ask *message, struct endpoint client,
+                   bool may_hold)
+{
+    ptrdiff_t at = str_find_last(message->recipient, '@');
+    if (at < 0)
+        return false;
+    struct str domain = str_skip(message->recipient, (size_t)at + 1);
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    if (record == NULL || !keeper_verifies(keeper, record))
+        return false;
+    const struct keeper_recipient_ask ask = { .ticket = message->ticket,
+                                              .domain = domain,
+                                              .sender = message->sender,
+                                              .recipient = message->recipient,
+                                              .client = client,
+                                              .may_hold = may_hold };
+    keeper_verify_for_receiver(keeper, peer, &ask);
+    return true;
+}
+
 static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
                                struct cursor payload)
 {
@@ -163,17 +204,12 @@ static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
     int64_t pause_ms = greylist_pause(keeper, message.recipient);
     if (verdict.fate == FATE_ACCEPT && pause_ms > 0)
         verdict = greylist_check(keeper, client, &message, pause_ms);
-    if (verdict.fate != FATE_ACCEPT) {
-        endpoint_add_ip(&bytes, client);
-        log_info("recipient_refused", LOG_STR("client", buf_str(&bytes)),
-                 LOG_STR("from", message.sender), LOG_STR("to", message.recipient),
-                 LOG_INT("code", verdict.code), LOG_STR("text", verdict_text(&verdict)));
-        buf_reset(&bytes);
-    }
-    verdict_encode(&bytes, &verdict);
-    channel_send(peer->channel, recipient_answer, .ticket = message.ticket,
-                 .verdict = buf_str(&bytes),
-                 .holds_for = holds_for(&verdict, message.recipient, pause_ms));
+    if (verdict.fate == FATE_ACCEPT && verify(keeper, peer, &message, client, pause_ms == 0))
+        return true;
+    endpoint_add_ip(&bytes, client);
+    keeper_answer_recipient(keeper, peer->source, message.ticket, &verdict,
+                            holds_for(&verdict, message.recipient, pause_ms), buf_str(&bytes),
+                            message.sender, message.recipient);
     buf_fini(&bytes);
     return true;
 }

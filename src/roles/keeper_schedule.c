@@ -152,7 +152,7 @@ static void on_expire(void *context, const struct entry *entry)
 static void on_state_changed(void *context, struct str domain, enum route_state from,
                              enum route_state to, const struct verdict *reason)
 {
-    (void)context;
+    keeper_route_changed(context, domain);
     log_event(to == ROUTE_STATE_DOWN ? LOG_WARN : LOG_INFO, "route_state",
               LOG_STR("domain", domain), LOG_TEXT("from", route_state_name(from)),
               LOG_TEXT("to", route_state_name(to)), LOG_STR("reason", verdict_text(reason)));

@@ -283,6 +283,7 @@ void target_serve(struct target *target);
 void probing_plan(struct target *target);     /* after a try */
 void probing_plan_route(struct route *route); /* after a change of the route */
 void probing_wake(struct target *target);
+void probing_doubt(struct target *target); /* as soon as it may be, also while it is up */
 void probing_run(struct schedule *schedule);
 int64_t probing_deadline(const struct schedule *schedule);
 int64_t probing_next(const struct route *route); /* mono; NEVER_MS */

@@ -140,6 +140,14 @@ void probing_wake(struct target *target)
     probing_plan(target);
 }
 
+void probing_doubt(struct target *target)
+{
+    if (target->probe != NULL)
+        return;
+    target->is_urgent = true;
+    probing_plan(target);
+}
+
 /* One whose mail can follow on the same connection is preferred; they take turns. */
 static struct way *choose_way(struct target *target)
 {

@@ -223,6 +223,15 @@ void schedule_pause(struct schedule *schedule, struct str domain, int64_t paused
         set_pause(route, paused_until_ms);
 }
 
+void schedule_doubt(struct schedule *schedule, struct str domain, struct now now)
+{
+    schedule_begin(schedule, now);
+    struct route *route = route_find(schedule, domain);
+    for (uint32_t i = 0; route != NULL && i < route->way_count; i++)
+        if (route->way[i].preference == route->best)
+            probing_doubt(route->way[i].target);
+}
+
 void schedule_wake(struct schedule *schedule, struct str domain, struct now now)
 {
     struct route *route;

@@ -100,6 +100,9 @@ void schedule_pause(struct schedule *schedule, struct str domain, int64_t paused
 /* Probe now, try deferred messages now (ETRN, `queue flush`, a sign of life). Empty: all. */
 void schedule_wake(struct schedule *schedule, struct str domain, struct now now);
 
+/* Somebody could not reach its primary: is it up? Probes now, whatever the state. */
+void schedule_doubt(struct schedule *schedule, struct str domain, struct now now);
+
 /* ---- mail ---- */
 
 /* The store took a message in or released one: this entry waits now. */

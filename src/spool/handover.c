@@ -274,6 +274,17 @@ bool handover_is_out(const struct handover *handover, uint64_t session, struct m
     return parcel != NULL && str_equals(buf_str(&parcel->domain), domain);
 }
 
+struct str handover_recipient(const struct handover *handover, uint64_t session,
+                              struct message_id id, uint32_t index)
+{
+    const struct parcel *parcel = find(handover, session, id);
+
+    for (uint32_t i = 0; parcel != NULL && i < parcel->envelope.recipient_count; i++)
+        if (parcel->recipient[i] == index)
+            return parcel->envelope.recipient[i].address;
+    return STR_NONE;
+}
+
 bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
                    uint64_t offset, size_t octets)
 {

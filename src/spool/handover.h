@@ -55,6 +55,9 @@ void handover_dispatch(struct handover *handover, uint64_t session, const struct
 /* Was the session given that message for that domain, and has not answered yet? */
 bool handover_is_out(const struct handover *handover, uint64_t session, struct message_id id,
                      struct str domain);
+/* The address behind an index of what the session was given; empty: it was not. */
+struct str handover_recipient(const struct handover *handover, uint64_t session,
+                              struct message_id id, uint32_t index);
 /* False where the session was never given that message, or waits for a piece of it already. */
 bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
                    uint64_t offset, size_t octets);

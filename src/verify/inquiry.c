@@ -454,6 +454,11 @@ static bool is_harmless(enum reading reading, const struct verdict *verdict)
            reading == READING_NOT_TRIED;
 }
 
+bool verifier_wants(const struct verifier *verifier, uint64_t inquiry)
+{
+    return map_find(&verifier->inquiries, number_key(&inquiry)) != NULL;
+}
+
 void verifier_told(struct verifier *verifier, uint64_t number, enum probe_stage stage,
                    const struct verdict *verdict, struct now now)
 {

@@ -103,6 +103,8 @@ bool verifier_ask(struct verifier *verifier, const struct verifier_question *que
                   struct now now, struct verifier_answer *out_answer);
 /* Its answer is not wanted any more. */
 void verifier_forget_asker(struct verifier *verifier, uint64_t asker);
+/* Is the answer still waited for? */
+bool verifier_wants(const struct verifier *verifier, uint64_t inquiry);
 /* What the primary said, or what kept it from being asked. */
 void verifier_told(struct verifier *verifier, uint64_t number, enum probe_stage stage,
                    const struct verdict *verdict, struct now now);

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: ISC */
+/* keeper_recipients.c: joins the verifier with those who ask, with the directory that remembers for
+ * it, and with the scheduler, which knows whether a primary can be asked.
+ *
+ * Scheduler and verifier each tell the other something from within their own calls; both wait in
+ * lists until the turn's end.
+ */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "deliver/client.h"
+#include "roles/keeper.h"
+#include "verify/verifier.h"
+
+struct pending { /* an asker: a recipient that a receiver has asked about, or somebody else */
+    uint64_t asker;
+    uint32_t source; /* of the receiver's channel; 0: it is not one */
+    uint64_t ticket;
+    bool may_hold;
+    struct buf client, sender, recipient;
+    keeper_verified *answered;
+    void *context;
+};
+
+struct news { /* of one domain, for the turn's end */
+    struct link link;
+    struct buf domain;
+    bool is_event; /* of the verifier; else the route has changed */
+    enum verifier_event event;
+    struct verdict said;
+};
+
+static struct str asker_key(const uint64_t *asker)
+{
+    return str_of(asker, sizeof *asker);
+}
+
+static void pending_free(struct keeper *keeper, struct pending *pending)
+{
+    (void)map_remove(&keeper->verifications, asker_key(&pending->asker));
+    buf_fini(&pending->client);
+    buf_fini(&pending->sender);
+    buf_fini(&pending->recipient);
+    memory_free(pending);
+}
+
+static struct news *add_news(struct keeper *keeper, struct str domain)
+{
+    struct news *news = memory_new(sizeof *news);
+
+    buf_add(&news->domain, domain);
+    list_append(&keeper->recipient_news, &news->link);
+    return news;
+}
+
+/* ---- what the verifier wants ---- */
+
+static void send_answer(struct keeper *keeper, struct pending *pending,
+                        const struct verifier_answer *answer)
+{
+    struct str recipient = buf_str(&pending->recipient);
+
+    keeper_answer_recipient(keeper, pending->source, pending->ticket, &answer->verdict,
+                            pending->may_hold && answer->holds ? recipient : STR_NONE,
+                            buf_str(&pending->client), buf_str(&pending->sender), recipient);
+    if (answer->is_suspect)
+        log_info("recipient_on_suspicion", LOG_STR("client", buf_str(&pending->client)),
+                 LOG_STR("from", buf_str(&pending->sender)), LOG_STR("to", recipient));
+}
+
+static void on_answered(void *context, uint64_t asker, const struct verifier_answer *answer)
+{
+    struct keeper *keeper = context;
+    struct pending *pending = map_find(&keeper->verifications, asker_key(&asker));
+
+    if (pending == NULL)
+        return;
+    if (pending->source != 0)
+        send_answer(keeper, pending, answer);
+    else
+        pending->answered(pending->context, answer);
+    pending_free(keeper, pending);
+}
+
+/* The best of those that answer. */
+static const struct route_target_status *best_target(const struct route_status *status)
+{
+    const struct route_target_status *best = NULL;
+
+    for (uint32_t i = 0; i < status->target_count; i++) {
+        const struct route_target_status *target = &status->target[i];
+        if (best == NULL || target->answers > best->answers ||
+            (target->answers == best->answers && target->preference < best->preference))
+            best = target;
+    }
+    return best;
+}
+
+static void on_inquire(void *context, uint64_t inquiry, struct str domain, struct str address)
+{
+    struct keeper *keeper = context;
+    struct route_status status;
+    bool is_known = schedule_status(keeper->schedule, domain, keeper_now(keeper), &status);
+    const struct route_target_status *target = is_known ? best_target(&status) : NULL;
+
+    /* There is none any more: the verifier hears of that with the route's news. */
+    if (target != NULL)
+        keeper_callout_ask(keeper, inquiry, domain, address, target->endpoint);
+}
+
+static void on_recipient_changed(void *context, const struct known_recipient *recipient,
+                                 bool is_gone)
+{
+    struct keeper *keeper = context;
+
+    if (is_gone)
+        directory_remove_recipient(keeper->directory, recipient->address);
+    else
+        directory_put_recipient(keeper->directory, recipient);
+}
+
+static void on_memory_changed(void *context, struct str domain)
+{
+    keeper_remember(context, domain);
+}
+
+static void on_answers_void(void *context, struct str domain)
+{
+    struct keeper *keeper = context;
+
+    (void)domain;
+    keeper->answers_are_void = true;
+}
+
+static void on_event(void *context, struct str domain, enum verifier_event event,
+                     const struct verdict *said)
+{
+    struct news *news = add_news(context, domain);
+
+    news->is_event = true;
+    news->event = event;
+    news->said = *said;
+}
+
+static const struct verifier_host verifier_host = {
+    .answered = on_answered,
+    .inquire = on_inquire,
+    .recipient_changed = on_recipient_changed,
+    .memory_changed = on_memory_changed,
+    .answers_void = on_answers_void,
+    .event = on_event,
+};
+
+/* ---- what is remembered ---- */
+
+struct greeting { /* a primary's, as it greeted last */
+    struct buf domain;
+    uint64_t extensions, size_max;
+    int64_t greeted_ms;
+};
+
+static void greeting_free(struct greeting *greeting)
+{
+    if (greeting == NULL)
+        return;
+    buf_fini(&greeting->domain);
+    memory_free(greeting);
+}
+
+void keeper_remember(struct keeper *keeper, struct str domain)
+{
+    const struct greeting *greeting = map_find(&keeper->greetings, domain);
+    struct domain_memory memory = { .domain = domain };
+
+    if (!verifier_save(keeper->verifier, domain, &memory))
+        return;
+    if (greeting != NULL) {
+        memory.extensions = greeting->extensions;
+        memory.size_max = greeting->size_max;
+        memory.greeted_ms = greeting->greeted_ms;
+    }
+    directory_put_memory(keeper->directory, &memory);
+}
+
+static struct greeting *greeting_use(struct keeper *keeper, struct str domain)
+{
+    struct greeting *greeting = map_find(&keeper->greetings, domain);
+
+    if (greeting == NULL) {
+        greeting = memory_new(sizeof *greeting);
+        buf_add(&greeting->domain, domain);
+        (void)map_put(&keeper->greetings, domain, greeting);
+    }
+    return greeting;
+}
+
+void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extensions,
+                    uint64_t size_max)
+{
+    if (directory_find_domain(keeper->directory, domain) == NULL)
+        return;
+    struct greeting *greeting = greeting_use(keeper, domain);
+    bool is_news = greeting->greeted_ms == 0 || greeting->extensions != extensions ||
+                   greeting->size_max != size_max;
+    greeting->extensions = extensions;
+    greeting->size_max = size_max;
+    greeting->greeted_ms = keeper_mail_now(keeper).wall_ms;
+    if (!is_news)
+        return;
+    keeper_remember(keeper, domain);
+    keeper->answers_are_void = true;
+}
+
+uint64_t keeper_size_max(const struct keeper *keeper, struct str domain)
+{
+    const struct greeting *greeting = map_find(&keeper->greetings, domain);
+    return greeting != NULL ? greeting->size_max : 0;
+}
+
+static void on_restore(void *context, const struct known_recipient *recipient)
+{
+    struct keeper *keeper = context;
+    verifier_restore(keeper->verifier, recipient);
+}
+
+static void on_recall(void *context, const struct domain_memory *memory)
+{
+    struct keeper *keeper = context;
+
+    verifier_recall(keeper->verifier, memory);
+    if (memory->greeted_ms == 0 || directory_find_domain(keeper->directory, memory->domain) == NULL)
+        return;
+    struct greeting *greeting = greeting_use(keeper, memory->domain);
+    greeting->extensions = memory->extensions;
+    greeting->size_max = memory->size_max;
+    greeting->greeted_ms = memory->greeted_ms;
+}
+
+void keeper_recipients_start(struct keeper *keeper)
+{
+    struct directory_recipient_reader reader = { on_restore, on_recall, keeper };
+    int error = directory_read_recipients(keeper->directory, &reader);
+
+    if (error < 0)
+        log_warn("recipients_unreadable", LOG_INT("error", -error),
+                 LOG_TEXT("hint", "they are learned again from the primary"));
+}
+
+/* ---- domains ---- */
+
+void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain_record *record,
+                                      struct str domain)
+{
+    if (record != NULL) {
+        verifier_put_domain(keeper->verifier, domain, &record->settings,
+                            &keeper->process->config->defaults, keeper_mail_now(keeper));
+        keeper_route_changed(keeper, domain);
+        return;
+    }
+    verifier_remove_domain(keeper->verifier, domain, keeper_mail_now(keeper));
+    greeting_free(map_remove(&keeper->greetings, domain));
+}
+
+void keeper_route_changed(struct keeper *keeper, struct str domain)
+{
+    (void)add_news(keeper, domain);
+}
+
+/* ---- askers ---- */
+
+bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record)
+{
+    return setting_value(&record->settings, &keeper->process->config->defaults,
+                         SETTING_VERIFY_RECIPIENTS) != 0;
+}
+
+static struct pending *add_pending(struct keeper *keeper)
+{
+    struct pending *pending = memory_new(sizeof *pending);
+
+    pending->asker = ++keeper->last_asker;
+    (void)map_put(&keeper->verifications, asker_key(&pending->asker), pending);
+    return pending;
+}
+
+void keeper_verify_for_receiver(struct keeper *keeper, const struct keeper_peer *peer,
+                                const struct keeper_recipient_ask *ask)
+{
+    struct verifier_answer answer;
+    struct pending *pending = add_pending(keeper);
+    struct buf network = { 0 };
+
+    pending->source = peer->source;
+    pending->ticket = ask->ticket;
+    pending->may_hold = ask->may_hold;
+    endpoint_add_ip(&pending->client, ask->client);
+    buf_add(&pending->sender, ask->sender);
+    buf_add(&pending->recipient, ask->recipient);
+    endpoint_encode(&network, endpoint_network(ask->client));
+    const struct verifier_question question = { .asker = pending->asker,
+                                                .domain = ask->domain,
+                                                .network = buf_str(&network),
+                                                .address = ask->recipient };
+    if (verifier_ask(keeper->verifier, &question, keeper_mail_now(keeper), &answer))
+        on_answered(keeper, question.asker, &answer);
+    buf_fini(&network);
+}
+
+uint64_t keeper_verify(struct keeper *keeper, struct str domain, struct str address,
+                       keeper_verified *answered, void *context)
+{
+    struct verifier_answer answer;
+    struct pending *pending = add_pending(keeper);
+
+    pending->answered = answered;
+    pending->context = context;
+    const struct verifier_question question = {
+        .asker = pending->asker, .domain = domain, .address = address, .is_forced = true
+    };
+    if (verifier_ask(keeper->verifier, &question, keeper_mail_now(keeper), &answer))
+        on_answered(keeper, question.asker, &answer);
+    return question.asker;
+}
+
+void keeper_verify_forget(struct keeper *keeper, uint64_t asker)
+{
+    struct pending *pending = map_find(&keeper->verifications, asker_key(&asker));
+
+    if (pending == NULL)
+        return;
+    verifier_forget_asker(keeper->verifier, asker);
+    pending_free(keeper, pending);
+}
+
+void keeper_verify_drop_source(struct keeper *keeper, uint32_t source)
+{
+    struct pending *pending;
+    size_t cursor = 0;
+
+    while ((pending = map_next(&keeper->verifications, &cursor, NULL)) != NULL) {
+        if (pending->source != source)
+            continue;
+        keeper_verify_forget(keeper, pending->asker);
+        cursor = 0;
+    }
+}
+
+/* ---- deliveries teach ---- */
+
+void keeper_delivery_teaches(struct keeper *keeper, struct str recipient,
+                             const struct verdict *verdict, unsigned stage)
+{
+    bool was_taken = verdict->fate == FATE_ACCEPT && stage == DELIVER_AT_CONTENT;
+
+    if (was_taken || (verdict->fate != FATE_ACCEPT && stage == DELIVER_AT_RCPT))
+        verifier_delivered(keeper->verifier, recipient, verdict, keeper_mail_now(keeper));
+}
+
+/* ---- turns ---- */
+
+static void take_route(struct keeper *keeper, struct str domain)
+{
+    struct route_status status;
+    struct buf primary = { 0 };
+    bool is_known = schedule_status(keeper->schedule, domain, keeper_now(keeper), &status);
+    const struct route_target_status *target = is_known ? best_target(&status) : NULL;
+
+    if (target != NULL)
+        endpoint_encode(&primary, target->endpoint);
+    verifier_set_primary(keeper->verifier, domain, is_known && status.state == ROUTE_STATE_UP,
+                         buf_str(&primary), keeper_mail_now(keeper));
+    buf_fini(&primary);
+    keeper->answers_are_void = true;
+}
+
+static void take_event(struct keeper *keeper, const struct news *news)
+{
+    static const struct {
+        const char *name;
+        bool is_bad;
+    } events[] = {
+        [VERIFIER_UNWELCOME] = { "primary_refuses_us", true },
+        [VERIFIER_WELCOME] = { "primary_lets_us_in", false },
+        [VERIFIER_SILENT] = { "callout_silent", false },
+        [VERIFIER_USERS_GONE] = { "users_gone", true },
+        [VERIFIER_USERS_BACK] = { "users_back", false },
+    };
+    struct str domain = buf_str(&news->domain);
+
+    log_event(events[news->event].is_bad ? LOG_WARN : LOG_INFO, events[news->event].name,
+              LOG_STR("domain", domain), LOG_INT("code", news->said.code),
+              LOG_STR("text", verdict_text(&news->said)));
+    if (news->event == VERIFIER_SILENT)
+        schedule_doubt(keeper->schedule, domain, keeper_now(keeper));
+}
+
+void keeper_recipients_turn(struct keeper *keeper, struct now now)
+{
+    struct link *first;
+
+    if (verifier_deadline(keeper->verifier) <= now.mono_ms)
+        verifier_tick(keeper->verifier, keeper_mail_now(keeper));
+    while ((first = list_first(&keeper->recipient_news)) != NULL) {
+        struct news *news = container_of(first, struct news, link);
+        list_remove(first);
+        if (news->is_event)
+            take_event(keeper, news);
+        else
+            take_route(keeper, buf_str(&news->domain));
+        buf_fini(&news->domain);
+        memory_free(news);
+    }
+    keeper_callouts_turn(keeper, now);
+    if (keeper->answers_are_void)
+        keeper_tell_receivers(keeper);
+    keeper->answers_are_void = false;
+}
+
+int64_t keeper_recipients_deadline(const struct keeper *keeper)
+{
+    int64_t deadline = verifier_deadline(keeper->verifier);
+    int64_t callouts = keeper_callouts_deadline(keeper);
+
+    return deadline < callouts ? deadline : callouts;
+}
+
+/* ---- beginning and end ---- */
+
+void keeper_recipients_init(struct keeper *keeper)
+{
+    map_init(&keeper->verifications);
+    map_init(&keeper->greetings);
+    list_init(&keeper->recipient_news);
+    keeper_callouts_init(keeper);
+    keeper->verifier = verifier_new(&verifier_host, keeper, &keeper->process->random);
+}
+
+void keeper_recipients_fini(struct keeper *keeper)
+{
+    void *value;
+    size_t cursor = 0;
+
+    verifier_free(keeper->verifier);
+    keeper_callouts_fini(keeper);
+    while ((value = map_next(&keeper->verifications, &cursor, NULL)) != NULL) {
+        pending_free(keeper, value);
+        cursor = 0;
+    }
+    cursor = 0;
+    while ((value = map_next(&keeper->greetings, &cursor, NULL)) != NULL)
+        greeting_free(value);
+    map_fini(&keeper->verifications);
+    map_fini(&keeper->greetings);
+    list_each_safe (link, &keeper->recipient_news) {
+        struct news *news = container_of(link, struct news, link);
+        list_remove(link);
+        buf_fini(&news->domain);
+        memory_free(news);
+    }
+}
