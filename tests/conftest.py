@@ -114,6 +114,20 @@ def sink(state):
 
 
 @pytest.fixture
+def primary():
+    """primary("anna", "otto"): a primary that has these users."""
+    made = []
+
+    def make(*users, start=True, **where):
+        made.append(peers.Primary(*users, **where))
+        return made[-1].start() if start else made[-1]
+
+    yield make
+    for server in reversed(made):
+        server.stop()
+
+
+@pytest.fixture
 def recorder():
     made = []
 

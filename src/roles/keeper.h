@@ -184,6 +184,7 @@ void keeper_recipients_fini(struct keeper *keeper);
 void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain_record *record,
                                       struct str domain);
 void keeper_route_changed(struct keeper *keeper, struct str domain); /* seen to at the turn's end */
+void keeper_doubt_primary(struct keeper *keeper, struct str domain); /* it is asked, soon */
 bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record);
 void keeper_verify_for_receiver(struct keeper *keeper, const struct keeper_peer *peer,
                                 const struct keeper_recipient_ask *ask);

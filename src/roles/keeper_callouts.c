@@ -50,7 +50,8 @@ struct callout_session {
     struct heap_node idle; /* since it has nothing to do */
     struct primary *primary;
     uint64_t number;
-    uint32_t source; /* of the deliverer's channel */
+    uint32_t source;   /* of the deliverer's channel */
+    struct buf domain; /* for which it was opened */
     bool is_ready, is_ending;
     unsigned window;
     unsigned out_count, refusals;
@@ -160,6 +161,7 @@ static void session_free(struct callout_session *session)
     heap_remove(&callouts->idle, &session->idle);
     list_remove(&session->of_primary);
     session->primary->session_count--;
+    buf_fini(&session->domain);
     memory_free(session);
 }
 
@@ -175,6 +177,7 @@ static void open_session(struct primary *primary, struct str domain)
     session->primary = primary;
     session->number = CALLOUT_SESSION | ++callouts->last_session;
     session->source = peer->source;
+    buf_add(&session->domain, domain);
     list_init(&session->out);
     list_append(&primary->sessions, &session->of_primary);
     primary->session_count++;
@@ -371,6 +374,8 @@ static void session_over(struct callout_session *session, enum session_end how,
         if (callout->times >= TIMES_MAX)
             tell(callout, PROBE_CONNECT, verdict);
     }
+    if (was_ready && !session->is_ending && how != SESSION_END_INTERNAL)
+        keeper_doubt_primary(primary->keeper, buf_str(&session->domain)); /* has it died? */
     session_free(session);
     if (!was_ready && how != SESSION_END_INTERNAL && how != SESSION_END_QUIT)
         tell_all(&primary->queue, stage_of(how), verdict);

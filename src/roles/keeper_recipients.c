@@ -25,7 +25,8 @@ struct pending { /* an asker: a recipient that a receiver has asked about, or so
 struct news { /* of one domain, for the turn's end */
     struct link link;
     struct buf domain;
-    bool is_event; /* of the verifier; else the route has changed */
+    bool doubts;   /* a session with the primary ended of itself; else … */
+    bool is_event; /* … an event of the verifier; else the route has changed */
     enum verifier_event event;
     struct verdict said;
 };
@@ -266,6 +267,11 @@ void keeper_route_changed(struct keeper *keeper, struct str domain)
     (void)add_news(keeper, domain);
 }
 
+void keeper_doubt_primary(struct keeper *keeper, struct str domain)
+{
+    add_news(keeper, domain)->doubts = true;
+}
+
 /* ---- askers ---- */
 
 bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record)
@@ -403,7 +409,9 @@ void keeper_recipients_turn(struct keeper *keeper, struct now now)
     while ((first = list_first(&keeper->recipient_news)) != NULL) {
         struct news *news = container_of(first, struct news, link);
         list_remove(first);
-        if (news->is_event)
+        if (news->doubts)
+            schedule_doubt(keeper->schedule, buf_str(&news->domain), keeper_now(keeper));
+        else if (news->is_event)
             take_event(keeper, news);
         else
             take_route(keeper, buf_str(&news->domain));

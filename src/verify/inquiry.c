@@ -7,7 +7,8 @@
  *
  * "No such user" means what it says as long as the primary takes those that it has. Somebody was
  * taken within the last minute: good. Otherwise one that it was known to have is asked about first;
- * where that one is refused as well, either we are unwelcome or its users are gone.
+ * where that one is refused as well, either we are unwelcome or its users are gone. A refusal that
+ * may mean him or us is never believed without: somebody must have been taken after it was asked.
  *
  * A primary that counts refusals (fail2ban, postscreen) sees so many of ours in ten minutes. An
  * inquiry under way counts as one until it is known to be none.
@@ -325,13 +326,15 @@ static void conclude_control(struct inquiry *control, enum reading reading)
     bool is_gone = is_sure && reading == READING_INVALID;
     bool is_unwelcome = is_sure && (reading == READING_UNSURE || reading == READING_REFUSED);
 
-    domain->controlled_ms = domain->verifier->now.mono_ms;
+    if (!is_sure && !is_taken)
+        domain->nothing_ms = domain->verifier->now.mono_ms;
     conclude(control, reading == READING_UNSURE && is_unwelcome ? READING_UNWELCOME : reading,
              false);
     if (is_gone && !recipient_cache_is_dead(domain->cache) &&
         recipient_cache_control(domain->cache, STR_NONE, domain->verifier->now.wall_ms).len > 0) {
         inquiry_ask_control(domain, STR_NONE); /* is it he alone? */
-        return;
+        if (domain->control != NULL)
+            return;
     }
     if (is_unwelcome)
         set_unwelcome(domain, true, &said);
@@ -392,11 +395,15 @@ static void take_refusal(struct inquiry *inquiry, enum reading reading)
 {
     const struct verified *domain = inquiry->domain;
 
+    bool is_plain = reading == READING_INVALID;
+    bool is_sane =
+        is_plain ? is_fresh(domain, domain->taken_ms) : domain->taken_ms > inquiry->began_ms;
+
     if (inquiry->is_control)
         conclude_control(inquiry, reading);
-    else if (is_fresh(domain, domain->taken_ms))
+    else if (is_sane)
         conclude(inquiry, reading_with_control(reading, READING_VALID), false);
-    else if (is_fresh(domain, domain->controlled_ms)) /* it says nothing again */
+    else if (is_fresh(domain, domain->nothing_ms)) /* it would say nothing again */
         conclude(inquiry, reading, false);
     else
         wait_for_control(inquiry, reading);

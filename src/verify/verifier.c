@@ -81,7 +81,7 @@ static struct verified *add_domain(struct verifier *verifier, struct str name)
     struct verified *domain = memory_new(sizeof *domain);
 
     domain->verifier = verifier;
-    domain->taken_ms = domain->controlled_ms = NEVER_MS_AGO;
+    domain->taken_ms = domain->nothing_ms = NEVER_MS_AGO;
     domain->cache = recipient_cache_new(&cache_host, domain);
     buf_add(&domain->name, name);
     map_init(&domain->by_address);
@@ -151,7 +151,7 @@ void verifier_set_primary(struct verifier *verifier, struct str domain, bool is_
     if (!str_equals(buf_str(&verified->primary), primary)) {
         buf_reset(&verified->primary);
         buf_add(&verified->primary, primary);
-        verified->taken_ms = verified->controlled_ms = NEVER_MS_AGO;
+        verified->taken_ms = verified->nothing_ms = NEVER_MS_AGO;
     }
     bool was_up = verified->is_up;
     verified->is_up = is_up && primary.len > 0;

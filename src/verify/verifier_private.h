@@ -50,7 +50,7 @@ struct verified { /* a domain */
     struct link controlled;  /* struct inquiry.link: they wait for the control */
     struct inquiry *control; /* NULL: none is asked about */
     int64_t taken_ms;        /* somebody was taken; NEVER_MS_AGO */
-    int64_t controlled_ms;   /* a control was asked about, whatever it came to */
+    int64_t nothing_ms;      /* a control was asked about, and it said nothing */
     bool is_unwelcome;
     int64_t welcome_ms;    /* when it is asked whether we are still */
     int64_t callout_takes; /* ms, usually */

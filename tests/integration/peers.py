@@ -537,6 +537,104 @@ class Recorder:
             self.server = None
 
 
+class Primary:
+    """A primary with users of its own, and moods: what `says` names, it answers there.
+
+    says = {"rcpt": "550 5.7.1 No"}; points are banner, ehlo, mail, rcpt, dot. None: it hangs up; "…":
+    it says nothing at all. `asked` holds every RCPT, `dialogues` every command of each connection.
+    """
+
+    class Session(socketserver.StreamRequestHandler):
+        def say(self, point, usual):
+            words = self.server.primary.says.get(point, usual)
+            if words is None:
+                raise ConnectionAbortedError
+            if words != "…":
+                self.wfile.write(words.encode() + b"\r\n")
+
+        def handle(self):
+            with contextlib.suppress(OSError):
+                self.talk(self.server.primary)
+
+        def talk(self, primary):
+            commands = []
+            primary.dialogues.append(commands)
+            primary.sockets.append(self.connection)
+            self.say("banner", "220 primary.example ESMTP")
+            taken = []
+            for line in self.rfile:
+                line = line.decode("latin-1").rstrip("\r\n")
+                commands.append(line)
+                verb = line[:4].upper()
+                if verb in ("EHLO", "HELO"):
+                    self.say("ehlo", primary.greeting)
+                elif verb == "MAIL":
+                    taken = []
+                    self.say("mail", "250 2.1.0 OK")
+                elif verb == "RCPT":
+                    address = line.partition("<")[2].partition(">")[0]
+                    primary.asked.append(address)
+                    if address.lower() in primary.users:
+                        taken.append(address)
+                        self.say("rcpt", "250 2.1.5 OK")
+                    else:
+                        self.say("unknown", primary.unknown)
+                elif verb == "DATA":
+                    self.say("data", "354 Go on" if taken else "554 5.5.1 No valid recipients")
+                    if taken and "data" not in primary.says:
+                        content = b"".join(iter(self.rfile.readline, b".\r\n"))
+                        self.say("dot", "250 2.0.0 Taken")
+                        if "dot" not in primary.says:
+                            primary.taken.append((taken, content))
+                elif verb == "QUIT":
+                    self.wfile.write(b"221 Bye\r\n")
+                    return
+                else:
+                    self.wfile.write(b"250 2.0.0 OK\r\n")
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+        request_queue_size = 100
+
+    def __init__(self, *users, address="127.0.0.1", port=None):
+        self.address, self.port = address, port or free_port(address)
+        self.users = {f"{user}@example.org" for user in users}
+        self.unknown = "550 5.1.1 No such user"
+        self.greeting = "250-primary.example\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES"
+        self.says, self.asked, self.dialogues, self.taken = {}, [], [], []
+        self.sockets = []
+        self.server = None
+
+    @property
+    def endpoint(self):
+        return f"{self.address}:{self.port}"
+
+    def start(self):
+        self.server = self.Server((self.address, self.port), self.Session)
+        self.server.primary = self
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def hang_up(self):
+        """On everybody; who comes again finds the mood of now."""
+        for connection in self.sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.sockets.clear()
+
+    def recipients(self):
+        """Of all messages, each."""
+        return [address for taken, _ in self.taken for address in taken]
+
+    def stop(self):
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+            self.hang_up()
+
+
 def whole_lines(path):
     """Of a file that is being written: without a last line that is not complete yet."""
     return path.read_text().rpartition("\n")[0].split("\n")

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: ISC
+"""Recipients are learned while the primary is up and remembered when it is down (SPEC V1–V10)."""
+import concurrent.futures
+import sqlite3
+import time
+
+import pytest
+
+import peers
+
+
+def ask(node, *addresses, sender="somebody@client.example", source=None):
+    """The reply to RCPT for each: [(code, text)]."""
+    with peers.Raw(node.address, node.port, source=source) as client:
+        client.hello()
+        assert client.ask(f"MAIL FROM:<{sender}>")[0] == 250
+        replies = [client.ask(f"RCPT TO:<{address}>") for address in addresses]
+        client.ask("QUIT")
+    return replies
+
+
+def codes(node, *addresses, **options):
+    return [code for code, *_ in ask(node, *addresses, **options)]
+
+
+def up(node):
+    peers.wait_until(lambda: node.state_of() == "up", what="the primary to be up")
+
+
+def down(node):
+    peers.wait_until(lambda: node.state_of() == "down", what="the primary to be down")
+
+
+QUICK = 'probe-interval = "1s" probe-interval-up = "10s" probes-down = 1'
+
+
+def test_the_story_with_postfix(holdfast, postfix):
+    """Only the domain is given: users are learned, remembered, and their mail comes home."""
+    primary = postfix(settings={"virtual_mailbox_maps":
+                                "inline:{anna@example.org=ok, otto@example.org=ok}"})
+    primary.start()
+    node = holdfast({"example.org": primary.endpoint}, defaults=QUICK)
+    up(node)
+    assert codes(node, "anna@example.org", "otto@example.org", "nobody@example.org") == \
+        [250, 250, 550]
+    primary.stop()
+    down(node)
+    assert codes(node, "Anna@example.org", "nobody@example.org", "never@example.org") == \
+        [250, 550, 250]
+    node.crash()
+    node.start()
+    down(node)
+    assert codes(node, "anna@example.org", "nobody@example.org", "other@example.org") == \
+        [250, 550, 250]
+    for user in ("anna", "otto", "never"):
+        node.send(peers.message(subject=user)[0], f"{user}@example.org")
+    assert node.held() == 3
+    primary.start()
+    peers.wait_until(lambda: node.held() == 0, what="the drain")
+    peers.wait_until(lambda: primary.count() == 2, what="both messages at Dovecot")
+    rescued = node.json("queue", "list", "--domain", "example.org", "--state", "rescued")
+    assert len(rescued["messages"]) == 1
+
+
+def test_a_question_is_polite(holdfast, primary):
+    """EHLO, MAIL, RCPT, RSET, QUIT; never DATA; one for all who ask at once; the session is kept."""
+    server = primary("anna")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    up(node)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        said = list(pool.map(lambda _: codes(node, "nobody@example.org"), range(20)))
+    assert said == [[550]] * 20
+    assert codes(node, *["anna@example.org"] * 20, source="127.0.9.9") == [250] * 20
+    assert server.asked.count("nobody@example.org") == 1
+    assert server.asked.count("anna@example.org") == 1
+    talks = [talk for talk in server.dialogues if any(line[:4] == "RCPT" for line in talk)]
+    peers.wait_until(lambda: all(talk[-1] == "QUIT" for talk in talks), what="QUIT")
+    for talk in talks:
+        assert talk[0] == "EHLO mx2.example.net"
+        assert {line[:4] for line in talk} <= {"EHLO", "MAIL", "RCPT", "RSET", "QUIT"}
+        assert {line for line in talk if line[:4] == "MAIL"} == \
+            {"MAIL FROM:<postmaster@mx2.example.net>"}
+    assert len(talks) == 1
+
+
+def test_the_empty_sender_can_be_chosen(holdfast, primary):
+    server = primary("anna")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK,
+                    sections='callout { sender = "<>" }')
+    up(node)
+    assert codes(node, "anna@example.org") == [250]
+    assert "MAIL FROM:<>" in sum(server.dialogues, [])
+
+
+def test_a_dictionary_gets_twenty_answers(holdfast, primary, full):
+    server = primary("anna")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    up(node)
+    said = []
+    for start in range(0, full(10000, 500), 100):
+        said += codes(node, *[f"word{i}@example.org" for i in range(start, start + 100)])
+    assert set(said) == {450, 550}
+    assert said.count(550) <= 20
+    assert len(server.asked) <= 20
+    assert codes(node, "anna@example.org", source="127.0.9.9") == [250]
+
+
+LIES = {
+    "550 to all": {"rcpt": "550 5.7.1 Go away", "unknown": "550 5.7.1 Go away"},
+    "bare 550 to all": {"rcpt": "550 no", "unknown": "550 no"},
+    "554 at the banner": {"banner": "554 5.7.1 Blocked"},
+    "421 at the banner": {"banner": "421 4.3.2 Busy"},
+    "550 at MAIL": {"mail": "550 5.7.1 Blocked"},
+    "hangs up at RCPT": {"rcpt": None, "unknown": None},
+    "nonsense": {"rcpt": "hello", "unknown": "\x00\xff" * 100},
+    "endless": {"rcpt": "250-" + "x" * 400 + "\r\n250-more" * 5000, "unknown": "250-x\r\n" * 5000},
+    "4xx to all": {"rcpt": "450 4.2.0 Later", "unknown": "450 4.2.0 Later"},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_whatever_a_primary_says_who_is_known_is_served(holdfast, primary, lie):
+    """A ban, a lie, an accident: no known recipient is refused, and what is known stays."""
+    server = primary("anna", "otto")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    up(node)
+    assert codes(node, "anna@example.org", "otto@example.org") == [250, 250]
+    server.says = LIES[lie]
+    server.hang_up()
+    assert codes(node, "new@example.org", "anna@example.org")[1] == 250
+    said = codes(node, "new@example.org", "anna@example.org", "otto@example.org")
+    assert said[1:] == [250, 250]
+    assert said[0] in (250, 450)
+    server.says = {}
+    assert codes(node, "anna@example.org", "otto@example.org") == [250, 250]
+
+
+def test_a_primary_that_refuses_us_is_known_to(holdfast, primary):
+    server = primary("anna")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    up(node)
+    assert codes(node, "anna@example.org") == [250]
+    server.says = {"mail": "550 5.7.1 You are banned"}
+    assert codes(node, "new@example.org", "anna@example.org") == [250, 250]
+    peers.wait_until(lambda: "primary_refuses_us" in node.text(), what="the alarm")
+
+
+def test_a_primary_that_hangs_is_not_waited_for(holdfast, primary):
+    server = primary("anna")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK + ' callout-limit = "1s"')
+    up(node)
+    server.says = {"unknown": "…"}
+    began = time.monotonic()
+    assert codes(node, "new@example.org") == [450]
+    assert time.monotonic() - began < 5 * peers.SLOWER
+    assert codes(node, "anna@example.org") in ([250], [450])
+
+
+def test_mail_that_was_delivered_teaches(holdfast, primary):
+    server = primary("anna", start=False)
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    down(node)
+    node.send(peers.message()[0], "anna@example.org")
+    server.start()
+    peers.wait_until(lambda: server.recipients() == ["anna@example.org"], what="the delivery")
+    peers.wait_until(lambda: node.held() == 0, what="its record")
+    server.stop()
+    down(node)
+    node.cli("domain", "set", "example.org", "--set", "suspects=refuse")
+    assert codes(node, "anna@example.org", "nobody@example.org") == [250, 550]
+
+
+def test_a_domain_that_takes_all_is_found_out(holdfast, sink):
+    server = sink()
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    up(node)
+    assert codes(node, *[f"any{i}@example.org" for i in range(50)]) == [250] * 50
+    node.cli("domain", "set", "example.org", "--set", "suspects=refuse")
+    server.stop()
+    down(node)
+    assert codes(node, "whoever@example.org") == [250]
+
+
+def test_damage_to_the_cache_is_mended(holdfast, primary):
+    """Its pages are overwritten; acceptance goes on, and what was known is learned again."""
+    server = primary("anna")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    up(node)
+    assert codes(node, "anna@example.org") == [250]
+    node.stop()
+    path = node.data / "directory.db"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'recipient'") \
+            .fetchone()[0]
+    database.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    node.start()
+    peers.wait_until(lambda: "directory-rebuilt" in node.text(), what="the rebuilding")
+    up(node)
+    assert codes(node, "anna@example.org", "nobody@example.org") == [250, 550]
+
+
+def test_suspects_are_bounded(holdfast, primary):
+    server = primary(start=False)
+    node = holdfast({"example.org": server.endpoint},
+                    defaults=QUICK + " suspects-per-network = 3 suspects-per-domain = 5")
+    down(node)
+    assert codes(node, *[f"s{i}@example.org" for i in range(5)]) == [250] * 3 + [450] * 2
+    assert codes(node, *[f"t{i}@example.org" for i in range(5)], source="127.0.7.1") == \
+        [250] * 2 + [450] * 3
