@@ -211,11 +211,11 @@ void keeper_callout_ask(struct keeper *keeper, uint64_t inquiry, struct str doma
                         struct str address, struct endpoint endpoint);
 struct str keeper_callout_sender(const struct keeper *keeper);
 bool keeper_callout_is(uint64_t session); /* by its number */
-void keeper_callout_ready(struct keeper *keeper, const struct keeper_peer *peer, uint64_t session,
+void keeper_callout_ready(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,
                           unsigned window);
 bool keeper_callout_answer(struct keeper *keeper, const struct keeper_peer *peer,
                            struct cursor payload);
-void keeper_callout_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t session,
+void keeper_callout_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,
                           enum session_end how, const struct verdict *verdict);
 void keeper_callout_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
 void keeper_callouts_turn(struct keeper *keeper, struct now now);
