@@ -110,7 +110,7 @@ struct receiver {
     struct map contents;      /* by ticket: struct connection */
     struct map lookups;       /* by ticket: struct lookup */
     struct map networks;      /* by client network: struct network */
-    struct map answers;       /* by whom they hold for: struct verdict */
+    struct map answers;       /* by whom they hold for: struct known_answer */
     struct map policies;      /* by domain: struct known_policy */
     struct map policy_asks;   /* by ticket: struct connection */
     struct map dns_known;     /* by question: struct known */
@@ -170,9 +170,10 @@ struct connection {
 struct ask { /* may this recipient be served? */
     struct link link;
     struct connection *connection;
-    uint64_t ticket;         /* ours, towards the keeper; 0: it need not be asked */
+    uint64_t ticket;         /* ours, towards the keeper; 0: it was not asked */
     uint64_t session_ticket; /* the session's */
-    bool has_verdict;        /* the keeper's */
+    bool is_inside;          /* the domain's door let it in */
+    bool has_verdict;
     struct verdict verdict;
     struct buf helo;
     struct buf sender;
@@ -192,9 +193,10 @@ void receiver_content_pass(struct connection *connection, const struct envelope 
 void receiver_content_refuse(struct connection *connection, const struct verdict *verdict);
 
 /* receiver_answers.c */
-const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient);
-void receiver_answer_keep(struct receiver *receiver, struct str whom,
-                          const struct verdict *verdict); /* copies */
+const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient,
+                                           int64_t now_ms);
+void receiver_answer_keep(struct receiver *receiver, struct str whom, const struct verdict *verdict,
+                          int64_t now_ms); /* copies */
 void receiver_answers_forget(struct receiver *receiver);
 
 /* receiver_policies.c: what domains want, as the keeper says. */

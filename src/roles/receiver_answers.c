@@ -1,45 +1,57 @@
 /* SPDX-License-Identifier: ISC */
 /* receiver_answers.c: what the keeper has said of recipients, and holds for the next ones too.
  *
- * Most mail is for few domains: asking the keeper of each recipient would wake two processes for
+ * Most mail is for few recipients: asking the keeper of each would wake two processes for
  * what is known. The keeper says how far its answer reaches, and calls all of them void when
- * anything they were made from changes; between us and it nothing overtakes. Without a keeper
- * nothing is known.
+ * anything they were made from changes; between us and it nothing overtakes. After some minutes
+ * it is asked again, for it may want to ask the primary again. Without a keeper nothing is known.
  */
 #include "base/memory.h"
 #include "roles/receiver.h"
 
-enum { ANSWERS_MAX = 1024 }; /* one more, and it begins anew */
+enum { ANSWERS_MAX = 8192, LIFE_MS = 5 * MINUTE_MS }; /* one more, and it begins anew */
 
-static const struct verdict *find(const struct receiver *receiver, struct str whom)
+struct known_answer {
+    int64_t until_ms;
+    struct verdict verdict;
+};
+
+static const struct verdict *find(const struct receiver *receiver, struct str whom, int64_t now_ms)
 {
-    return map_find(&receiver->answers, whom);
+    const struct known_answer *answer = map_find(&receiver->answers, whom);
+    return answer != NULL && now_ms < answer->until_ms ? &answer->verdict : NULL;
 }
 
-const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient)
+const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient,
+                                           int64_t now_ms)
 {
-    const struct verdict *verdict = find(receiver, recipient);
+    const struct verdict *verdict = find(receiver, recipient, now_ms);
     ptrdiff_t at = str_find_last(recipient, '@');
 
     if (verdict == NULL && at >= 0)
-        verdict = find(receiver, str_skip(recipient, (size_t)at));
+        verdict = find(receiver, str_skip(recipient, (size_t)at), now_ms);
     return verdict;
 }
 
 void receiver_answers_forget(struct receiver *receiver)
 {
     size_t cursor = 0;
-    void *verdict;
+    void *answer;
 
-    while ((verdict = map_next(&receiver->answers, &cursor, NULL)) != NULL)
-        memory_free(verdict);
+    while ((answer = map_next(&receiver->answers, &cursor, NULL)) != NULL)
+        memory_free(answer);
     map_fini(&receiver->answers);
     map_init(&receiver->answers);
 }
 
-void receiver_answer_keep(struct receiver *receiver, struct str whom, const struct verdict *verdict)
+void receiver_answer_keep(struct receiver *receiver, struct str whom, const struct verdict *verdict,
+                          int64_t now_ms)
 {
+    struct known_answer *answer = memory_new(sizeof *answer);
+
     if (receiver->answers.count >= ANSWERS_MAX)
         receiver_answers_forget(receiver);
-    memory_free(map_put(&receiver->answers, whom, memory_copy(verdict, sizeof *verdict)));
+    answer->until_ms = now_ms + LIFE_MS;
+    answer->verdict = *verdict;
+    memory_free(map_put(&receiver->answers, whom, answer));
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* receiver_door.c: lets recipients in, or not.
  *
- * The keeper has said whether a recipient is served (or it is known); then the domain's own door is
- * asked (verify/door.h), with what the DNS knows of the client. Nothing is told to the session from
- * within its own calls: all of this happens at the turn's end.
+ * First the domain's own door is asked (verify/door.h), with what the DNS knows of the client: who
+ * is not let in costs no question to a primary. Then the keeper says whether the recipient is
+ * served, unless that is known. Nothing is told to the session from within its own calls: all of
+ * this happens at the turn's end.
  */
 #include "base/log.h"
 #include "roles/receiver.h"
@@ -98,9 +99,10 @@ static void refuse(struct ask *ask, const struct verdict *verdict)
              LOG_STR("text", verdict_text(verdict)));
     buf_fini(&client);
     ask->verdict = *verdict;
+    ask->has_verdict = true;
 }
 
-/* Is the verdict final? If not, something has been asked for. */
+/* Inside, or refused? If neither, something has been asked for. */
 static bool pass_door(struct ask *ask)
 {
     struct connection *connection = ask->connection;
@@ -109,7 +111,7 @@ static bool pass_door(struct ask *ask)
     ptrdiff_t at = str_find_last(recipient, '@');
     struct verdict verdict;
 
-    if (ask->verdict.fate != FATE_ACCEPT || at < 0)
+    if (at < 0)
         return true;
     struct str domain = str_skip(recipient, (size_t)at + 1);
     const struct domain_policy *policy = receiver_policy_find(connection->receiver, domain);
@@ -117,6 +119,8 @@ static bool pass_door(struct ask *ask)
         receiver_policy_ask(connection, &connection->door.question, domain);
         return false;
     }
+    if (!policy->sender.is_protected)
+        return true; /* the keeper says so */
     struct door_client client = {
         .endpoint = connection->client,
         .helo = buf_str(&ask->helo),
@@ -137,31 +141,31 @@ static bool pass_door(struct ask *ask)
     return true;
 }
 
-/* Has it an answer now? What was void meanwhile is asked after all. */
-static bool settle(struct ask *ask)
+/* Has it an answer now? */
+static bool settle(struct ask *ask, struct now now)
 {
-    struct connection *connection = ask->connection;
-
     if (!ask->has_verdict && ask->ticket != 0)
         return false;
-    if (!ask->has_verdict) {
-        const struct verdict *known =
-            receiver_answer_find(connection->receiver, buf_str(&ask->recipient));
-        if (known == NULL) {
-            receiver_ask_keeper(ask);
-            return false;
-        }
-        ask->verdict = *known;
-        ask->has_verdict = true;
+    if (!ask->is_inside && !ask->has_verdict && !pass_door(ask))
+        return false;
+    if (ask->has_verdict)
+        return true;
+    ask->is_inside = true;
+    const struct verdict *known =
+        receiver_answer_find(ask->connection->receiver, buf_str(&ask->recipient), now.mono_ms);
+    if (known == NULL) {
+        receiver_ask_keeper(ask);
+        return false;
     }
-    return pass_door(ask);
+    ask->verdict = *known;
+    return true;
 }
 
 void receiver_door_turn(struct connection *connection, struct now now)
 {
     list_each_safe (link, &connection->asks) {
         struct ask *ask = container_of(link, struct ask, link);
-        if (!settle(ask))
+        if (!settle(ask, now))
             continue;
         struct verdict verdict = ask->verdict;
         uint64_t session_ticket = ask->session_ticket;

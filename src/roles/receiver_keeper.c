@@ -58,10 +58,7 @@ static void on_ask_recipient(void *context, uint64_t session_ticket, struct str 
     buf_add(&ask->sender, sender);
     buf_add(&ask->recipient, recipient->address);
     list_append(&connection->asks, &ask->link);
-    if (receiver_answer_find(connection->receiver, recipient->address) != NULL)
-        receiver_touch(connection);
-    else
-        receiver_ask_keeper(ask);
+    receiver_touch(connection);
 }
 
 void receiver_ask_free(struct ask *ask)
@@ -258,7 +255,8 @@ static bool take_recipient_answer(struct receiver *receiver, struct cursor paylo
     if (!cursor_done(&cursor))
         return false;
     if (message.holds_for.len > 0)
-        receiver_answer_keep(receiver, message.holds_for, &verdict);
+        receiver_answer_keep(receiver, message.holds_for, &verdict,
+                             loop_now(receiver->process->loop).mono_ms);
     if (ask == NULL || ask->has_verdict)
         return true; /* the client is gone; or it was asked again */
     ask->verdict = verdict;
