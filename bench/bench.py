@@ -40,6 +40,7 @@ class Plan:
     primary: tuple = ()
     chunking: bool = True
     held: int = 0
+    warm: bool = False
     outage_s: float = 600
     sender: str = "sender@client.example"
     servers: tuple = ("holdfast", "postfix", "opensmtpd", "exim")
@@ -113,6 +114,17 @@ def senders_plans():
                    servers=("holdfast", "unchecked", "filtered", "postfix"))
 
 
+def recipients_plans():
+    asks = ("smtpd_recipient_restrictions=reject_unverified_recipient",)
+    for warm in (False, True):
+        yield Plan("known, the primary is down" if warm else "never seen, the primary is up",
+                   messages=20_000 if warm else 5_000, warm=warm, size=1024,
+                   servers=("holdfast", "unverified", "postfix"),
+                   settings={"postfix": asks, "holdfast": ("probe-interval-up=10s", "verify-recipients=yes"),
+                             "unverified": ("probe-interval-up=10s",)},
+                   slow={"postfix": 2_000 if warm else 300})
+
+
 def outage_plans():
     yield Plan("10 minutes, 100 held", messages=100, patience=1_300)
 
@@ -122,6 +134,7 @@ SCENARIOS = {
     "drain": (scenarios.drain, drain_plans), "distant": (scenarios.distant, distant_plans),
     "limited": (scenarios.limited, limited_plans), "held": (scenarios.held, held_plans),
     "senders": (scenarios.senders, senders_plans),
+    "recipients": (scenarios.recipients, recipients_plans),
     "written": (scenarios.written, drain_plans), "outage": (scenarios.outage, outage_plans),
 }
 RUNS = {"outage": 1, "held": 3}

@@ -17,6 +17,8 @@ COLUMNS = {  # scenario: what stands beside the rate: (heading, figure, format)
     "limited": [("first after s", "first_s", "{:.1f}"), ("deferred", "deferred", "{:.3%}"),
                 ("turned away", "turned_away", "{:.0f}")],
     "senders": [("noise", "noise", "{:.2f}"), ("CPU ms/message", "cpu_ms", "{:.3f}")],
+    "recipients": [("noise", "noise", "{:.2f}"), ("CPU ms/message", "cpu_ms", "{:.3f}"),
+                   ("refused", "refused", "{:.0f}")],
     "distant": [("first after s", "first_s", "{:.1f}"), ("seconds", "seconds", "{:.1f}")],
     "held": [("200 clients/s", "crowd_rate", "{:.0f}"), ("answer p50 ms", "answer_p50_ms", "{:.1f}"),
              ("p99", "answer_p99_ms", "{:.1f}"), ("max", "answer_max_ms", "{:.0f}"),

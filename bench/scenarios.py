@@ -217,6 +217,32 @@ def senders(server, plan):
         server.dns = ""
 
 
+def recipients(server, plan):
+    """To each recipient one message, while the primary is asked about him (cold); or again, with the
+    primary down, when he is remembered (warm)."""
+    with load_of() as load:
+        server.settings = plan.settings.get(server.name, ())
+        primary = Primary(load.group, server.primary_port, "--say", "rcpt=550 5.1.1 No such user",
+                          "--match", "holdfast-asks-*").start()  # who takes all need not be asked
+        server.fresh()
+        server.await_primary(True)
+        try:
+            if plan.warm:
+                load.start(server.endpoint, plan.messages, plan.size, plan.sessions, True).wait()
+                primary.wait_for(plan.messages, plan.patience)
+                primary.stop()
+                server.await_primary(False)
+            counter = meter.Meter(servers.WORK, server.group, load.group)
+            report = load.start(server.endpoint, plan.messages, plan.size, plan.sessions,
+                                True, options=["--refusals", "1000000"]).wait()
+            spent = counter.since()
+        finally:
+            primary.stop()
+            server.settings = ()
+    return {"rate": report["ok"] / report["seconds"], "refused": report.get("refused", 0),
+            **costs(spent, plan.messages)}
+
+
 def passing(server, plan):
     """The primary is up: from client to primary."""
     with load_of() as load:

@@ -137,6 +137,9 @@ class Server:
     def flush(self):
         """What its operator types to have the queue tried now."""
 
+    def await_primary(self, is_up):
+        """Until it has noticed, if it watches the primary."""
+
 
 class Floor(Server):
     """No server at all: the sink that the others deliver to takes the load itself."""
@@ -151,7 +154,8 @@ class Floor(Server):
 
 class Holdfast(Server):
     name = "holdfast"
-    about = "defaults; one domain with a given primary"
+    about = ("defaults, but recipients are verified in the scenario recipients alone: the load writes to "
+             "thousands that nobody knows; one domain with a given primary")
     evidence = ("spf=pass", "dkim=pass", "dmarc=pass")
 
     def wipe(self):
@@ -169,9 +173,16 @@ class Holdfast(Server):
                                   env=self.node.env)
         if self.is_new:
             peers.wait_until(self.greets, what="holdfast's banner", every=0.005)
-            words = [word for setting in self.settings for word in ("--set", setting)]
+            settings = dict(setting.split("=") for setting in ("verify-recipients=no",
+                                                               *self.settings))
+            words = [word for name, value in settings.items()
+                     for word in ("--set", f"{name}={value}")]
             self.node.cli("domain", "add", "example.org", "--primary", self.primary, *words)
             self.is_new = False
+
+    def await_primary(self, is_up):
+        peers.wait_until(lambda: self.node.state_of() == ("up" if is_up else "down"), 60,
+                         "the primary's state")
 
     def example(self):
         """The content of one message that is held."""
@@ -180,6 +191,11 @@ class Holdfast(Server):
     def close(self):
         super().close()
         self.log_file().unlink(missing_ok=True)
+
+
+class Unverified(Holdfast):
+    name = "unverified"
+    about = "holdfast with verify-recipients = no (scenario recipients)"
 
 
 class Unchecked(Holdfast):
@@ -465,5 +481,5 @@ begin retry
         self.again("exim4", "-qff")
 
 
-ALL = {kind.name: kind for kind in (Floor, Holdfast, Unchecked, Postfix, Filtered, OpenSmtpd,
+ALL = {kind.name: kind for kind in (Floor, Holdfast, Unchecked, Unverified, Postfix, Filtered, OpenSmtpd,
                                        Exim)}

@@ -4,7 +4,8 @@
  * What is said to a stranger tells him as little as possible: that an address is not there he hears
  * some times an hour, and never sooner than the primary usually takes to say it, so that he cannot
  * tell from the time whether somebody has asked before him. Whoever asks about one that is there
- * gets the credit back.
+ * gets the credit back; a question that is open counts as one about nobody, and who has so many of
+ * them open waits with the next.
  */
 #include "verify/verifier_private.h"
 
@@ -13,14 +14,59 @@ static struct str id_key(const uint64_t *id)
     return str_of(id, sizeof *id);
 }
 
+/* ---- questions that are open, of a network ---- */
+
+struct open_questions {
+    uint32_t count;
+};
+
+static bool has_open(const struct verifier *verifier, struct str network)
+{
+    return map_find(&verifier->open, network) != NULL;
+}
+
+static void count_open(struct verifier *verifier, struct str network)
+{
+    struct open_questions *open = map_find(&verifier->open, network);
+
+    if (open == NULL) {
+        open = memory_new(sizeof *open);
+        (void)map_put(&verifier->open, network, open);
+    }
+    open->count++;
+}
+
+static void count_closed(struct asker *asker)
+{
+    struct str network = buf_str(&asker->network);
+    struct open_questions *open = map_find(&asker->verifier->open, network);
+
+    if (asker->inquiry == NULL || open == NULL)
+        return;
+    asker->inquiry = NULL;
+    if (--open->count == 0)
+        memory_free(map_remove(&asker->verifier->open, network));
+}
+
+/* ---- coming and going ---- */
+
+static void leave_list(struct asker *asker)
+{
+    if (asker->inquiry == NULL && link_is_listed(&asker->link))
+        asker->verifier->uncredited_count--;
+    list_remove(&asker->link);
+}
+
 void asker_free(struct asker *asker)
 {
     struct verifier *verifier = asker->verifier;
 
+    leave_list(asker);
+    count_closed(asker);
     (void)map_remove(&verifier->askers, id_key(&asker->id));
     heap_remove(&verifier->due, &asker->due);
-    list_remove(&asker->link);
     buf_fini(&asker->domain);
+    buf_fini(&asker->address);
     buf_fini(&asker->network);
     buf_fini(&asker->key);
     memory_free(asker);
@@ -37,6 +83,7 @@ static struct asker *asker_new(struct verifier *verifier, const struct verifier_
     buf_add(&asker->domain, question->domain);
     buf_add(&asker->network, question->network);
     buf_add(&asker->key, key);
+    buf_add(&asker->address, question->address);
     check(map_put(&verifier->askers, id_key(&asker->id), asker) == NULL);
     return asker;
 }
@@ -217,8 +264,8 @@ void asker_conclude(struct asker *asker, enum reading reading, bool are_users_go
 
     if (asker->answer.verdict.code == 0) {
         heap_remove(&asker->verifier->due, &asker->due);
-        list_remove(&asker->link);
-        asker->inquiry = NULL;
+        leave_list(asker);
+        count_closed(asker);
         asker->answer = domain != NULL ? judge(asker, domain, reading, are_users_gone)
                                        : not_yet(buf_str(&asker->domain));
         asker->answer.reading = reading;
@@ -231,28 +278,97 @@ void asker_conclude(struct asker *asker, enum reading reading, bool are_users_go
 
 /* ---- asking ---- */
 
+/* He has been charged, and waits for the primary's word. */
+static void wait_for(struct asker *asker, struct inquiry *inquiry)
+{
+    asker->is_charged = true;
+    asker->inquiry = inquiry;
+    list_append(&inquiry->askers, &asker->link);
+    count_open(asker->verifier, buf_str(&asker->network));
+}
+
+static void wait_for_credit(struct asker *asker)
+{
+    list_append(&asker->verifier->uncredited, &asker->link);
+    asker->verifier->uncredited_count++;
+}
+
 /* False: he waits for the primary's word. */
 static bool ask_primary(struct verified *domain, const struct verifier_question *question,
                         struct str key, struct verifier_answer *out_answer)
 {
     struct verifier *verifier = domain->verifier;
+    struct inquiry *inquiry = NULL;
+    bool has_credit = charge_unknown(domain, question->network);
 
-    if (!charge_unknown(domain, question->network)) {
+    if (!has_credit && (!has_open(verifier, question->network) ||
+                        verifier->uncredited_count >= VERIFIER_INQUIRIES_MAX)) {
         *out_answer = too_many_unknown();
         return true;
     }
-    struct inquiry *inquiry = inquiry_begin(domain, question->address, INQUIRY_ADDRESS);
-    if (inquiry == NULL) {
+    if (has_credit)
+        inquiry = inquiry_begin(domain, question->address, INQUIRY_ADDRESS);
+    if (has_credit && inquiry == NULL) {
         *out_answer = not_yet(question->domain);
         return true;
     }
     struct asker *asker = asker_new(verifier, question, key);
-    asker->is_charged = true;
-    asker->inquiry = inquiry;
-    list_append(&inquiry->askers, &asker->link);
-    heap_put(&verifier->due, &asker->due, verifier->now.mono_ms + domain->policy.callout_limit_ms);
+    heap_put(&verifier->due, &asker->due, asker->since_ms + domain->policy.callout_limit_ms);
+    if (has_credit)
+        wait_for(asker, inquiry);
+    else
+        wait_for_credit(asker);
     inquiry_run(domain);
     return false;
+}
+
+static void tell(struct asker *asker, struct verifier_answer said)
+{
+    asker->answer = said;
+    answer(asker);
+}
+
+/* The primary may have gone meanwhile, or have said it. */
+static void admit(struct asker *asker, struct verified *domain)
+{
+    struct str network = buf_str(&asker->network);
+    enum known_answer known =
+        recipient_cache_look(domain->cache, buf_str(&asker->key), domain->is_up,
+                             &domain->policy.limits, asker->verifier->now.wall_ms);
+
+    if (known == KNOWN_VALID || known == KNOWN_VALID_STALE) {
+        tell(asker, accept(true));
+        return;
+    }
+    if (!domain->is_up || domain->is_unwelcome) {
+        tell(asker, judge_suspect(domain, network));
+        return;
+    }
+    if (!charge_unknown(domain, network)) {
+        if (!has_open(asker->verifier, network))
+            tell(asker, too_many_unknown());
+        return;
+    }
+    struct inquiry *inquiry = inquiry_begin(domain, buf_str(&asker->address), INQUIRY_ADDRESS);
+    if (inquiry == NULL) {
+        tell(asker, not_yet(buf_str(&asker->domain)));
+        return;
+    }
+    leave_list(asker);
+    wait_for(asker, inquiry);
+    inquiry_run(domain);
+}
+
+void askers_admit(struct verifier *verifier)
+{
+    list_each_safe (link, &verifier->uncredited) {
+        struct asker *asker = container_of(link, struct asker, link);
+        struct verified *domain = verified_find(verifier, buf_str(&asker->domain));
+        if (domain != NULL)
+            admit(asker, domain);
+        else
+            tell(asker, not_yet(buf_str(&asker->domain)));
+    }
 }
 
 /* False: he waits until the primary would have said it. */
@@ -323,6 +439,7 @@ bool verifier_ask(struct verifier *verifier, const struct verifier_question *que
     address_fold(&key, question->address);
     bool is_decided = decide(domain, question, buf_str(&key), out_answer);
     buf_fini(&key);
+    askers_admit(verifier);
     return is_decided;
 }
 
@@ -339,8 +456,7 @@ bool verifier_ask_control(struct verifier *verifier, struct str domain, uint64_t
     if (verified->control == NULL)
         return false;
     struct asker *waiting = asker_new(verifier, &question, buf_str(&verified->control->key));
-    waiting->inquiry = verified->control;
-    list_append(&verified->control->askers, &waiting->link);
+    wait_for(waiting, verified->control);
     heap_put(&verifier->due, &waiting->due, now.mono_ms + verified->policy.callout_limit_ms);
     inquiry_run(verified);
     return true;

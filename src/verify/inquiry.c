@@ -235,7 +235,6 @@ static void conclude(struct inquiry *inquiry, enum reading reading, bool are_use
     while ((first = list_first(&inquiry->askers)) != NULL) {
         list_remove(first);
         list_append(&askers, first);
-        container_of(first, struct asker, link)->inquiry = NULL;
     }
     bool is_news = !inquiry->is_random && reading != READING_INVALID &&
                    recipient_cache_find(domain->cache, buf_str(&inquiry->key)) == NULL;
@@ -487,4 +486,5 @@ void verifier_told(struct verifier *verifier, uint64_t number, enum probe_stage 
         note_time(inquiry);
     take(inquiry, reading);
     inquiry_run(domain);
+    askers_admit(verifier);
 }

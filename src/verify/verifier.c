@@ -123,6 +123,7 @@ void verifier_remove_domain(struct verifier *verifier, struct str domain, struct
         return;
     inquiry_end_all(verified, READING_LATER, &nothing);
     domain_free(verified);
+    askers_admit(verifier);
 }
 
 static void note_clock(struct verified *domain)
@@ -160,6 +161,7 @@ void verifier_set_primary(struct verifier *verifier, struct str domain, bool is_
     note_clock(verified);
     if (was_up && !verified->is_up)
         inquiry_end_all(verified, READING_SILENT, &nothing);
+    askers_admit(verifier);
 }
 
 /* ---- memory ---- */
@@ -297,6 +299,7 @@ void verifier_tick(struct verifier *verifier, struct now now)
         look_at_all(verifier);
     while ((node = heap_take_due(&verifier->due, now.mono_ms)) != NULL)
         asker_conclude(container_of(node, struct asker, due), READING_LATER, false, &nothing);
+    askers_admit(verifier);
 }
 
 /* ---- looking in ---- */
@@ -383,6 +386,8 @@ struct verifier *verifier_new(const struct verifier_host *host, void *context,
     map_init(&verifier->domains);
     map_init(&verifier->inquiries);
     map_init(&verifier->askers);
+    map_init(&verifier->open);
+    list_init(&verifier->uncredited);
     return verifier;
 }
 
@@ -391,6 +396,7 @@ void verifier_forget_asker(struct verifier *verifier, uint64_t asker)
     struct asker *found = map_find(&verifier->askers, number_key(&asker));
     if (found != NULL)
         asker_free(found);
+    askers_admit(verifier);
 }
 
 /* Nobody is told. */
@@ -416,6 +422,7 @@ void verifier_free(struct verifier *verifier)
     map_fini(&verifier->domains);
     map_fini(&verifier->inquiries);
     map_fini(&verifier->askers);
+    map_fini(&verifier->open);
     heap_fini(&verifier->due);
     budget_free(verifier->unknown);
     budget_free(verifier->suspects_of_network);

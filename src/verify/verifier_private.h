@@ -77,13 +77,14 @@ struct inquiry {
 };
 
 struct asker {
-    struct link link; /* inquiry->askers */
+    struct link link; /* inquiry->askers, or verifier->uncredited */
     struct heap_node due;
     struct verifier *verifier;
     uint64_t id;
     struct inquiry *inquiry; /* NULL: none, or `answer` waits for its moment */
     struct buf domain, network, key;
     int64_t since_ms;
+    struct buf address;
     bool is_charged; /* as unknown */
     struct verifier_answer answer;
 };
@@ -97,6 +98,10 @@ struct verifier {
     struct map inquiries; /* those under way, by number */
     struct map askers;    /* by id */
     struct heap due;      /* struct asker.due */
+    struct link
+        uncredited; /* struct asker.link: their network has as many questions open as it may */
+    uint32_t uncredited_count;
+    struct map open; /* struct open_questions, by network */
     struct budget *unknown, *suspects_of_network, *suspects_of_domain, *refusals;
     uint64_t last_inquiry;
     int64_t look_ms, sweep_ms; /* monotonic */
@@ -114,6 +119,9 @@ void address_fold(struct buf *out, struct str address);
 void asker_conclude(struct asker *asker, enum reading reading, bool are_users_gone,
                     const struct verdict *said);
 void asker_free(struct asker *asker);
+/* Those who waited for other questions of their network, where these are answered. The end of every
+ * public call. */
+void askers_admit(struct verifier *verifier);
 
 /* inquiry.c */
 enum inquiry_kind { INQUIRY_ADDRESS, INQUIRY_RANDOM, INQUIRY_CONTROL };

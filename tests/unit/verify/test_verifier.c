@@ -315,6 +315,37 @@ static void a_valid_answer_returns_the_credit(void **state)
     }
 }
 
+/* A hundred at once, of one network: twenty questions are open, the others wait for theirs. */
+static void who_has_many_questions_open_waits_with_the_next(void **state)
+{
+    static const struct word everybody[] = { { "person99@example.org", PROBE_RCPT, NO_USER },
+                                             { NULL, PROBE_RCPT, YES } };
+    struct fixture *fixture = *state;
+
+    learn_both(fixture);
+    fixture->words = NULL;
+    unsigned answered = fixture->answered;
+    for (int i = 0; i < 100; i++) {
+        char address[64];
+        (void)snprintf(address, sizeof address, "person%d@example.org", i);
+        assert_int_equal(ask(fixture, address), 0);
+    }
+    assert_true(fixture->asked - fixture->told <= LIMIT);
+    fixture->words = everybody;
+    primary_speaks(fixture);
+    assert_int_equal(fixture->answered - answered, 100);
+    assert_int_equal(fixture->answer.verdict.code, 550); /* the last one */
+    fixture->words = NULL;
+    for (int i = 0; i < 100; i++) { /* and with a primary that goes away */
+        char address[64];
+        (void)snprintf(address, sizeof address, "other%d@example.org", i);
+        assert_int_equal(ask(fixture, address), 0);
+    }
+    primary_is(fixture, false);
+    assert_int_equal(fixture->answered - answered, 200);
+    assert_true(fixture->answer.is_suspect);
+}
+
 static void a_slow_primary_is_not_waited_for_longer_than_its_limit(void **state)
 {
     struct fixture *fixture = *state;
@@ -567,6 +598,7 @@ int main(void)
         TEST(suspects_can_be_sent_away),
         TEST(a_dictionary_is_answered_twenty_times),
         TEST(a_valid_answer_returns_the_credit),
+        TEST(who_has_many_questions_open_waits_with_the_next),
         TEST(a_slow_primary_is_not_waited_for_longer_than_its_limit),
         TEST(a_primary_that_goes_away_makes_suspects),
         TEST(a_bare_refusal_needs_a_control),
