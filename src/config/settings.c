@@ -14,6 +14,7 @@
 static const char *const no_yes[] = { "no", "yes" };
 static const char *const helos[] = { "no", "own", "strict" };
 static const char *const actions[] = { "tag", "hold", "refuse" };
+static const char *const accepts[] = { "always", "when-down" };
 static const char *const suspects[] = { "accept", "defer", "refuse" };
 static const char *const gones[] = { "tag", "hold", "defer" };
 
@@ -63,6 +64,14 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "clients whose blocklists weigh so much together are refused; 0: none are" },
     [SETTING_GREYLIST] = { "greylist", UNIT_DURATION, 0, HOURS(1), 0,
         "how long a stranger is sent away for while the primary is up; 0s: not at all" },
+    [SETTING_ACCEPT] = { "accept", UNIT_WORD, 0, ACCEPT_WHEN_DOWN, ACCEPT_ALWAYS,
+        "when mail is taken: always, or only while the primary is down", accepts },
+    [SETTING_QUOTA_BYTES] = { "quota-bytes", UNIT_BYTES, 0, 1000000000000000, 0,
+        "bytes of mail that are kept for the domain, at most; 0 is no limit" },
+    [SETTING_QUOTA_MESSAGES] = { "quota-messages", UNIT_NUMBER, 0, 1000000000, 0,
+        "messages that are kept for the domain, at most; 0 is no limit" },
+    [SETTING_QUOTA_PER_HOUR] = { "quota-per-hour", UNIT_NUMBER, 0, 1000000000, 0,
+        "messages that are taken in for the domain in an hour, at most; 0 is no limit" },
     [SETTING_VERIFY_RECIPIENTS] = { "verify-recipients", UNIT_WORD, 0, 1, 1,
         "whether the primary is asked about recipients, and its answers remembered", no_yes },
     [SETTING_SUSPECTS] = { "suspects", UNIT_WORD, 0, SUSPECTS_REFUSE, SUSPECTS_ACCEPT,

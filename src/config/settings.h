@@ -37,6 +37,10 @@ enum setting {
     SETTING_REVERSE_DNS,      /* reverse-dns; no, needed (R8) */
     SETTING_DNSBL_THRESHOLD,  /* dnsbl-threshold: weights from which a client is refused; 0 … 100, 1 */
     SETTING_GREYLIST,         /* greylist: pause before a stranger is let in, ms; 0 … 1 h, 0 (R8) */
+    SETTING_ACCEPT,           /* accept: always, when-down (R2) */
+    SETTING_QUOTA_BYTES,      /* quota-bytes: kept for the domain, at most; 0 is no limit (H5) */
+    SETTING_QUOTA_MESSAGES,   /* quota-messages: kept, at most; 0 is no limit */
+    SETTING_QUOTA_PER_HOUR,   /* quota-per-hour: messages taken in, at most; 0 is no limit */
     SETTING_VERIFY_RECIPIENTS, /* verify-recipients: the primary is asked about them; no, yes (V1) */
     SETTING_SUSPECTS,         /* suspects: whom nobody knows and nobody can be asked about; accept (V4) */
     SETTING_SUSPECTS_PER_NETWORK, /* suspects-per-network, in an hour; 0 … 100,000, 200 */
@@ -54,6 +58,9 @@ enum setting {
     SETTING_FIRST_TEXT = SETTING_FILTERS
 };
 /* clang-format on */
+
+/* Is mail taken while the primary is up? */
+enum setting_accept { ACCEPT_ALWAYS, ACCEPT_WHEN_DOWN };
 
 /* What is said to who writes to an address that nobody knows, while the primary cannot be asked. */
 enum setting_suspects { SUSPECTS_ACCEPT, SUSPECTS_DEFER, SUSPECTS_REFUSE };

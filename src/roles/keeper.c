@@ -276,6 +276,7 @@ static int start(void *state)
         return error;
     keeper->under_way = under_way_open("under-way");
     keeper->greylist = greylist_new();
+    keeper->insisting = greylist_new();
     struct schedule_settings settings = schedule_settings_of(keeper);
     struct now now = clock_now();
     keeper->started_ms = now.mono_ms;
@@ -284,6 +285,7 @@ static int start(void *state)
     keeper->handover = handover_new(keeper->store, &keeper_handover_host, keeper);
     keeper->schedule =
         schedule_new(&settings, &keeper_schedule_host, keeper, &keeper->process->random, now);
+    keeper_quota_init(keeper);
     keeper_recipients_init(keeper);
     keeper_routes_configure(keeper);
     add_routes(keeper);
@@ -400,6 +402,7 @@ static void close_stores(struct keeper *keeper)
     handover_free(keeper->handover);
     under_way_close(keeper->under_way);
     greylist_free(keeper->greylist);
+    greylist_free(keeper->insisting);
     if (keeper->directory != NULL)
         directory_close(keeper->directory);
     helper_end(&keeper->commits);
@@ -421,8 +424,10 @@ static void destroy(void *state)
     keeper_schedule_fini(keeper);
     keeper_routes_fini(keeper);
     keeper_own_fini(keeper);
-    if (keeper->verifier != NULL)
+    if (keeper->verifier != NULL) {
         keeper_recipients_fini(keeper);
+        keeper_quota_fini(keeper);
+    }
     if (keeper->schedule != NULL)
         schedule_free(keeper->schedule);
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)

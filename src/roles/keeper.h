@@ -20,6 +20,7 @@
 #include "store/directory/directory.h"
 #include "store/log/log_store.h"
 #include "verify/greylist.h"
+#include "verify/quota.h"
 
 enum {
     KEEPER_LISTENERS_MAX = 2 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
@@ -44,6 +45,7 @@ struct keeper_question { /* to the DNS */
     void (*answered)(struct keeper_question *question, const struct dns_answer *answer);
 };
 
+struct budget;
 struct verifier;
 struct verifier_answer;
 
@@ -91,6 +93,11 @@ struct keeper {
     uint64_t last_asker;
     bool answers_are_void; /* receivers are told at the turn's end */
 
+    /* keeper_quota.c */
+    struct map usages;          /* by domain: struct usage; of those that have a quota */
+    struct budget *taken_in;    /* messages in this hour, by domain */
+    struct greylist *insisting; /* who would like to come though the primary is up */
+
     /* keeper_reports.c */
     struct keeper_reports *reports;        /* NULL: not started, or ended */
     struct keeper_reports *ending_reports; /* until the helpers have ended too */
@@ -126,8 +133,13 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
 void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer);
 /* All of them, after a change of what they were told, or of what answers were made from. */
 void keeper_tell_receivers(struct keeper *keeper);
-/* To the receiver that `source` names, if it is still there. */
-void keeper_answer_recipient(struct keeper *keeper, uint32_t source, uint64_t ticket,
+/* The receiver that `source` names; NULL: it is gone. */
+const struct keeper_peer *keeper_peer_of_source(const struct keeper *keeper, uint32_t source);
+
+/* keeper_admission.c */
+bool keeper_admission_asked(struct keeper *keeper, struct keeper_peer *peer, struct cursor payload);
+/* To the receiver that `source` names, if it is still there; `holds_for` as in messages.def. */
+void keeper_admission_answer(struct keeper *keeper, uint32_t source, uint64_t ticket,
                              const struct verdict *verdict, struct str holds_for, struct str client,
                              struct str sender, struct str recipient);
 
@@ -203,6 +215,13 @@ void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extension
 uint64_t keeper_size_max(const struct keeper *keeper, struct str domain); /* 0: not known */
 void keeper_recipients_turn(struct keeper *keeper, struct now now);
 int64_t keeper_recipients_deadline(const struct keeper *keeper);
+
+/* keeper_quota.c */
+void keeper_quota_init(struct keeper *keeper);
+void keeper_quota_fini(struct keeper *keeper);
+/* As of now; tells of a change. */
+enum quota_level keeper_quota(struct keeper *keeper, const struct domain_record *record);
+void keeper_quota_took(struct keeper *keeper, struct str domain); /* a message has come in */
 
 /* keeper_callouts.c */
 void keeper_callouts_init(struct keeper *keeper);

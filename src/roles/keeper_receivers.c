@@ -6,7 +6,6 @@
 #include "receive/session.h"
 #include "roles/keeper.h"
 #include "verify/door.h"
-#include "verify/relay.h"
 
 _Static_assert((int)RECEIVE_WINDOW <= (int)INTAKE_AHEAD_MAX, "a session may use its whole window");
 
@@ -20,7 +19,7 @@ static void answer(const struct keeper_peer *peer, uint64_t ticket, const struct
 
 /* ---- what the intake says ---- */
 
-static const struct keeper_peer *peer_of_source(const struct keeper *keeper, uint32_t source)
+const struct keeper_peer *keeper_peer_of_source(const struct keeper *keeper, uint32_t source)
 {
     for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++)
         if (keeper->peer[i].channel != NULL && keeper->peer[i].source == source)
@@ -30,14 +29,14 @@ static const struct keeper_peer *peer_of_source(const struct keeper *keeper, uin
 
 static void on_taken(void *context, struct intake_key key, uint64_t octets)
 {
-    const struct keeper_peer *peer = peer_of_source(context, key.source);
+    const struct keeper_peer *peer = keeper_peer_of_source(context, key.source);
     if (peer != NULL)
         channel_send(peer->channel, content_taken, .ticket = key.ticket, .octets = octets);
 }
 
 static void on_answer(void *context, struct intake_key key, const struct verdict *verdict)
 {
-    const struct keeper_peer *peer = peer_of_source(context, key.source);
+    const struct keeper_peer *peer = keeper_peer_of_source(context, key.source);
     if (peer != NULL)
         answer(peer, key.ticket, verdict);
 }
@@ -66,6 +65,7 @@ static void on_arrived(void *context, const struct entry *entry)
         log_warn("mail_of_unlisted_domain", LOG_ID(entry->id), LOG_STR("domain", entry->domain),
                  LOG_TEXT("hint", "it is held; add the domain again, or discard it"));
     schedule_arrived(keeper->schedule, entry, keeper_now(keeper));
+    keeper_quota_took(keeper, entry->domain);
 }
 
 const struct intake_host keeper_intake_host = {
@@ -93,125 +93,6 @@ void keeper_tell_receivers(struct keeper *keeper)
         if (channel != NULL && channel_peer(channel) == ROLE_RECEIVER)
             keeper_tell_health(keeper, &keeper->peer[i]);
     }
-}
-
-static int64_t greylist_pause(const struct keeper *keeper, struct str recipient)
-{
-    ptrdiff_t at = str_find_last(recipient, '@');
-    const struct domain_record *record =
-        at >= 0 ? directory_find_domain(keeper->directory, str_skip(recipient, (size_t)at + 1))
-                : NULL;
-
-    return record == NULL ? 0
-                          : setting_value(&record->settings, &keeper->process->config->defaults,
-                                          SETTING_GREYLIST);
-}
-
-/* While the primary is down nobody is sent away; and the primary itself never. */
-static bool has_to_wait(const struct keeper *keeper, struct endpoint client, struct str recipient)
-{
-    ptrdiff_t at = str_find_last(recipient, '@');
-    struct route_status status;
-
-    if (at < 0 || !schedule_status(keeper->schedule, str_skip(recipient, (size_t)at + 1),
-                                   keeper_now(keeper), &status))
-        return false;
-    for (uint32_t i = 0; i < status.target_count; i++)
-        if (endpoint_same_address(status.target[i].endpoint, client))
-            return false;
-    return status.state == ROUTE_STATE_UP;
-}
-
-static struct verdict greylist_check(struct keeper *keeper, struct endpoint client,
-                                     const struct message_recipient_ask *message, int64_t pause_ms)
-{
-    int64_t wait_ms = 0;
-
-    if (!has_to_wait(keeper, client, message->recipient) ||
-        greylist_lets_in(keeper->greylist, client, message->sender, message->recipient, pause_ms,
-                         keeper_now(keeper).mono_ms, &wait_ms))
-        return verdict_make(250, 1, 5, STR("OK"));
-    return verdict_format(451, 7, 1,
-                          "We do not know you yet; please come back in %lld seconds, or try our "
-                          "better MX",
-                          (long long)((wait_ms + SECOND_MS - 1) / SECOND_MS));
-}
-
-/* The domain was looked at, and, unless strangers have to wait, nothing else. */
-static struct str holds_for(const struct verdict *verdict, struct str recipient, int64_t pause_ms)
-{
-    ptrdiff_t at = str_find_last(recipient, '@');
-
-    if (verdict->fate != FATE_ACCEPT || at < 0 || pause_ms > 0)
-        return STR_NONE;
-    return str_skip(recipient, (size_t)at);
-}
-
-void keeper_answer_recipient(struct keeper *keeper, uint32_t source, uint64_t ticket,
-                             const struct verdict *verdict, struct str holds_for, struct str client,
-                             struct str sender, struct str recipient)
-{
-    const struct keeper_peer *peer = peer_of_source(keeper, source);
-    struct buf bytes = { 0 };
-
-    if (peer == NULL)
-        return;
-    if (verdict->fate != FATE_ACCEPT)
-        log_info("recipient_refused", LOG_STR("client", client), LOG_STR("from", sender),
-                 LOG_STR("to", recipient), LOG_INT("code", verdict->code),
-                 LOG_STR("text", verdict_text(verdict)));
-    verdict_encode(&bytes, verdict);
-    channel_send(peer->channel, recipient_answer, .ticket = ticket, .verdict = buf_str(&bytes),
-                 .holds_for = holds_for);
-    buf_fini(&bytes);
-}
-
-/* The primary is asked about him, or what it said. False: that is not wanted. */
-static bool verify(struct keeper *keeper, const struct keeper_peer *peer,
-                   const struct message_recipient_ask *message, struct endpoint client,
-                   bool may_hold)
-{
-    ptrdiff_t at = str_find_last(message->recipient, '@');
-    if (at < 0)
-        return false;
-    struct str domain = str_skip(message->recipient, (size_t)at + 1);
-    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
-    if (record == NULL || !keeper_verifies(keeper, record))
-        return false;
-    const struct keeper_recipient_ask ask = { .ticket = message->ticket,
-                                              .domain = domain,
-                                              .sender = message->sender,
-                                              .recipient = message->recipient,
-                                              .client = client,
-                                              .may_hold = may_hold };
-    keeper_verify_for_receiver(keeper, peer, &ask);
-    return true;
-}
-
-static bool take_recipient_ask(struct keeper *keeper, struct keeper_peer *peer,
-                               struct cursor payload)
-{
-    struct message_recipient_ask message;
-    struct buf bytes = { 0 };
-
-    if (!message_get_recipient_ask(payload, &message))
-        return false;
-    struct cursor cursor = cursor_over(message.client);
-    struct endpoint client = endpoint_decode(&cursor);
-    if (!cursor_done(&cursor))
-        return false;
-    struct verdict verdict = relay_check(keeper->directory, message.recipient);
-    int64_t pause_ms = greylist_pause(keeper, message.recipient);
-    if (verdict.fate == FATE_ACCEPT && pause_ms > 0)
-        verdict = greylist_check(keeper, client, &message, pause_ms);
-    if (verdict.fate == FATE_ACCEPT && verify(keeper, peer, &message, client, pause_ms == 0))
-        return true;
-    endpoint_add_ip(&bytes, client);
-    keeper_answer_recipient(keeper, peer->source, message.ticket, &verdict,
-                            holds_for(&verdict, message.recipient, pause_ms), buf_str(&bytes),
-                            message.sender, message.recipient);
-    buf_fini(&bytes);
-    return true;
 }
 
 static void add_primaries(const struct keeper *keeper, struct str domain, struct policy *policy)
@@ -342,7 +223,7 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
 
     switch (type) {
     case MESSAGE_recipient_ask:
-        return take_recipient_ask(keeper, peer, payload);
+        return keeper_admission_asked(keeper, peer, payload);
     case MESSAGE_policy_ask:
         return take_policy_ask(keeper, peer, payload);
     case MESSAGE_content_open:

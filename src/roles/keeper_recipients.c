@@ -61,7 +61,7 @@ static void send_answer(struct keeper *keeper, struct pending *pending,
 {
     struct str recipient = buf_str(&pending->recipient);
 
-    keeper_answer_recipient(keeper, pending->source, pending->ticket, &answer->verdict,
+    keeper_admission_answer(keeper, pending->source, pending->ticket, &answer->verdict,
                             pending->may_hold && answer->holds ? recipient : STR_NONE,
                             buf_str(&pending->client), buf_str(&pending->sender), recipient);
     if (answer->is_suspect)

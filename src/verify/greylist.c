@@ -13,6 +13,7 @@
 struct path {
     int64_t first_ms;
     int64_t passed_ms; /* let in last; 0: never */
+    unsigned times;    /* it has come */
 };
 
 struct greylist {
@@ -103,5 +104,24 @@ bool greylist_lets_in(struct greylist *greylist, struct endpoint client, struct 
         return false;
     }
     path->passed_ms = now_ms > 0 ? now_ms : 1;
+    return true;
+}
+
+bool greylist_insists(struct greylist *greylist, struct endpoint client, struct str sender,
+                      struct str recipient, int64_t now_ms)
+{
+    struct buf key = { 0 };
+
+    make_key(&key, client, sender, recipient);
+    struct path *path = find(greylist, buf_str(&key), now_ms);
+    buf_fini(&key);
+    if (path->passed_ms != 0 && now_ms - path->passed_ms >= GREYLIST_WINDOW_MS)
+        *path = (struct path){ .first_ms = now_ms };
+    if (path->times < INSISTS_TIMES)
+        path->times++;
+    if (path->times < INSISTS_TIMES || now_ms - path->first_ms < INSISTS_SPAN_MS)
+        return false;
+    if (path->passed_ms == 0)
+        path->passed_ms = now_ms > 0 ? now_ms : 1;
     return true;
 }

@@ -27,3 +27,10 @@ void greylist_free(struct greylist *greylist);
 /* May it come in, at `now_ms` (monotonic)? If not, in how many ms. */
 bool greylist_lets_in(struct greylist *greylist, struct endpoint client, struct str sender,
                       struct str recipient, int64_t pause_ms, int64_t now_ms, int64_t *out_wait_ms);
+
+enum { INSISTS_TIMES = 3 }; /* the first time, and twice again */
+#define INSISTS_SPAN_MS ((int64_t)15 * MINUTE_MS)
+/* Of paths that lead to a primary which is up (SPEC R2): does it come again and again, so that it
+ * cannot get there itself? One more time. Then it is let in, for WINDOW. A list of its own. */
+bool greylist_insists(struct greylist *greylist, struct endpoint client, struct str sender,
+                      struct str recipient, int64_t now_ms);

@@ -128,6 +128,8 @@ static void start(struct world *world)
     keeper->under_way = under_way_open(""); /* without a file */
     keeper->schedule = schedule_new(&settings, &keeper_schedule_host, keeper,
                                     &world->process.random, keeper_now(keeper));
+    keeper->insisting = greylist_new();
+    keeper_quota_init(keeper);
     keeper_recipients_init(keeper);
     keeper_routes_configure(keeper);
     keeper_control_start(keeper);

@@ -53,7 +53,7 @@ def test_the_story_with_postfix(holdfast, postfix):
     assert codes(node, "anna@example.org", "nobody@example.org", "other@example.org") == \
         [250, 550, 250]
     for user in ("anna", "otto", "never"):
-        node.send(peers.message(subject=user)[0], f"{user}@example.org")
+        node.send(peers.message(subject=user)[1], f"{user}@example.org")
     assert node.held() == 3
     primary.start()
     peers.wait_until(lambda: node.held() == 0, what="the drain")
@@ -160,7 +160,7 @@ def test_mail_that_was_delivered_teaches(holdfast, primary):
     server = primary("anna", start=False)
     node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
     down(node)
-    node.send(peers.message()[0], "anna@example.org")
+    node.send(peers.message()[1], "anna@example.org")
     server.start()
     peers.wait_until(lambda: server.recipients() == ["anna@example.org"], what="the delivery")
     peers.wait_until(lambda: node.held() == 0, what="its record")
@@ -211,3 +211,36 @@ def test_suspects_are_bounded(holdfast, primary):
     assert codes(node, *[f"s{i}@example.org" for i in range(5)]) == [250] * 3 + [450] * 2
     assert codes(node, *[f"t{i}@example.org" for i in range(5)], source="127.0.7.1") == \
         [250] * 2 + [450] * 3
+
+
+def test_a_domain_at_its_quota_is_alone(holdfast, primary):
+    """452 for its mail, and for no other's; told at four fifths; room again after the drain."""
+    server = primary("user", start=False)
+    node = holdfast({"example.org": server.endpoint, "example.net": server.endpoint}, defaults=QUICK)
+    node.cli("domain", "set", "example.org", "--set", "quota-messages=10")
+    for _ in range(10):
+        node.send(peers.message()[1], "user@example.org")
+    peers.wait_until(lambda: "level=near" in node.text() and "level=full" in node.text(),
+                     what="the quota's words")
+    assert codes(node, "user@example.org", "user@example.net") == [452, 250]
+    server.users.add("user@example.net")
+    server.start()
+    peers.wait_until(lambda: node.held() == 0, what="the drain")
+    assert codes(node, "user@example.org") == [250]
+    node.cli("domain", "set", "example.net", "--set", "quota-per-hour=3")
+    for _ in range(3):
+        node.send(peers.message()[1], "user@example.net")
+    assert codes(node, "user@example.net", "user@example.org") == [452, 250]
+
+
+def test_mail_is_taken_only_while_the_primary_is_down(holdfast, primary):
+    server = primary("anna")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK + ' accept = "when-down"')
+    up(node)
+    began = time.monotonic()
+    (code, text), = ask(node, "anna@example.org")
+    assert code == 451 and text.startswith("4.3.2"), text
+    assert time.monotonic() - began < peers.SLOWER
+    server.stop()
+    down(node)
+    assert codes(node, "anna@example.org") == [250]
