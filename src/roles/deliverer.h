@@ -71,6 +71,7 @@ struct result {
     struct buf domain;
     struct buf recipients;
     struct buf verdicts;
+    struct buf stages;
     bool in_doubt;
 };
 

@@ -48,6 +48,7 @@ void result_free(struct result *result)
     buf_fini(&result->domain);
     buf_fini(&result->recipients);
     buf_fini(&result->verdicts);
+    buf_fini(&result->stages);
     memory_free(result);
 }
 
@@ -57,8 +58,8 @@ void result_send(struct deliverer *deliverer, const struct result *result)
         return;
     channel_send(deliverer->keeper, delivered, .session = result->session, .id = result->id,
                  .domain = buf_str(&result->domain), .in_doubt = result->in_doubt,
-                 .recipients = buf_str(&result->recipients),
-                 .verdicts = buf_str(&result->verdicts));
+                 .recipients = buf_str(&result->recipients), .verdicts = buf_str(&result->verdicts),
+                 .stages = buf_str(&result->stages));
 }
 
 /* ---- what the client asks for ---- */
@@ -98,8 +99,10 @@ static void on_result(void *context, struct message_id id, const struct verdict 
     result->recipients = item->recipients;
     item->domain = (struct buf){ 0 };
     item->recipients = (struct buf){ 0 };
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         verdict_encode(&result->verdicts, &verdict[i]);
+        buf_add_u8(&result->stages, verdict[i].stage);
+    }
     item_free(item);
     list_append(&session->deliverer->results, &result->link);
     result_send(session->deliverer, result);
@@ -116,7 +119,8 @@ static void on_want_content(void *context, struct message_id id, uint64_t offset
     list_append(&session->wants, &item->want_link);
 }
 
-static enum session_end end_of(enum deliver_close how, bool was_ready)
+/* GREETING is what the server said; one that says nothing, or no SMTP, is lost. */
+static enum session_end end_of(enum deliver_close how)
 {
     switch (how) {
     case DELIVER_CLOSED_QUIT:
@@ -130,7 +134,7 @@ static enum session_end end_of(enum deliver_close how, bool was_ready)
     case DELIVER_CLOSED_PROTOCOL:
         break;
     }
-    return was_ready ? SESSION_END_LOST : SESSION_END_GREETING;
+    return SESSION_END_LOST;
 }
 
 /* Tells the keeper, once; the memory goes at the turn's end. */
@@ -156,7 +160,7 @@ static void on_closed_by_client(void *context, enum deliver_close how,
                                 const struct verdict *verdict)
 {
     struct session *session = context;
-    session_over(session, end_of(how, session->is_ready), verdict);
+    session_over(session, end_of(how), verdict);
 }
 
 static const struct deliver_host client_host = {
