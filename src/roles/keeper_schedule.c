@@ -14,9 +14,12 @@
 
 enum { GREETINGS_MS_MAX = 10 * SECOND_MS };
 
-/* What must be told to the scheduler, but not from inside its own call. */
+/* What must be told to the scheduler, but not from inside its own call: the end of a session, or,
+ * where there is a domain, what came of a control. */
 struct errand {
     struct link link;
+    struct buf domain;
+    enum control_answer control;
     uint64_t session;
     enum session_end how;
     struct verdict verdict;
@@ -153,9 +156,55 @@ static void on_state_changed(void *context, struct str domain, enum route_state 
                              enum route_state to, const struct verdict *reason)
 {
     (void)context;
-    log_event(to == ROUTE_STATE_DOWN ? LOG_WARN : LOG_INFO, "route_state",
-              LOG_STR("domain", domain), LOG_TEXT("from", route_state_name(from)),
-              LOG_TEXT("to", route_state_name(to)), LOG_STR("reason", verdict_text(reason)));
+    bool is_bad = to == ROUTE_STATE_DOWN || to == ROUTE_STATE_HALF_UP || to == ROUTE_STATE_BLOCKED;
+    log_event(is_bad ? LOG_WARN : LOG_INFO, "route_state", LOG_STR("domain", domain),
+              LOG_TEXT("from", route_state_name(from)), LOG_TEXT("to", route_state_name(to)),
+              LOG_STR("reason", verdict_text(reason)));
+}
+
+static void on_believe(void *context, const struct entry *entry)
+{
+    struct keeper *keeper = context;
+    handover_believe(keeper->handover, entry->id, entry->domain, keeper_mail_now(keeper));
+}
+
+static void on_doubt(void *context, const struct entry *entry)
+{
+    struct keeper *keeper = context;
+    if (keeper->handover != NULL)
+        handover_doubt(keeper->handover, entry->id, entry->domain);
+}
+
+/* Nobody asks the primary yet; told in a later turn, as a true answer would be. */
+static void on_control(void *context, struct str domain)
+{
+    struct keeper *keeper = context;
+    struct errand *errand = memory_new(sizeof *errand);
+
+    buf_add(&errand->domain, domain);
+    errand->control = CONTROL_UNKNOWN;
+    list_append(&keeper->errands, &errand->link);
+}
+
+static void on_breaker(void *context, struct str domain, bool is_tripped,
+                       const struct verdict *reason)
+{
+    struct buf reply = { 0 };
+
+    (void)context;
+    verdict_add_line(&reply, reason);
+    log_event(is_tripped ? LOG_WARN : LOG_INFO, "breaker", LOG_STR("domain", domain),
+              LOG_TEXT("state", is_tripped ? "tripped" : "closed"),
+              LOG_STR("reply", buf_str(&reply)));
+    buf_fini(&reply);
+}
+
+/* Entries do not say yet how they were taken in. */
+static bool on_is_unsure(void *context, const struct entry *entry)
+{
+    (void)context;
+    (void)entry;
+    return false;
 }
 
 static void on_drained(void *context, struct str domain, uint64_t delivered, int64_t took_ms)
@@ -173,6 +222,11 @@ const struct schedule_host keeper_schedule_host = {
     .list = on_list,
     .expire = on_expire,
     .state_changed = on_state_changed,
+    .believe = on_believe,
+    .doubt = on_doubt,
+    .control = on_control,
+    .breaker = on_breaker,
+    .is_unsure = on_is_unsure,
     .drained = on_drained,
 };
 
@@ -207,6 +261,12 @@ static void open_session(struct keeper_session *session, const struct keeper_pee
     buf_fini(&endpoint);
 }
 
+static void errand_free(struct errand *errand)
+{
+    buf_fini(&errand->domain);
+    memory_free(errand);
+}
+
 static void run_errands(struct keeper *keeper)
 {
     struct link *link;
@@ -215,9 +275,12 @@ static void run_errands(struct keeper *keeper)
         struct errand *errand = container_of(link, struct errand, link);
         struct keeper_session *session = keeper_session_find(keeper, errand->session);
         list_remove(link);
-        if (session != NULL && !session->has_ended)
+        if (errand->domain.len > 0)
+            schedule_controlled(keeper->schedule, buf_str(&errand->domain), errand->control,
+                                keeper_now(keeper));
+        else if (session != NULL && !session->has_ended)
             keeper_session_ended(keeper, session, errand->how, &errand->verdict);
-        memory_free(errand);
+        errand_free(errand);
     }
 }
 
@@ -256,5 +319,5 @@ void keeper_schedule_fini(struct keeper *keeper)
     while ((value = map_next(&keeper->unfinished, &cursor, NULL)) != NULL)
         keeper_unfinished_free(value);
     list_each_safe (link, &keeper->errands)
-        memory_free(container_of(link, struct errand, link));
+        errand_free(container_of(link, struct errand, link));
 }
