@@ -4,7 +4,8 @@
 
 #include "base/clock.h"
 
-enum { REST_MIN_MS = MINUTE_MS, REST_MAX_MS = 10 * MINUTE_MS, CLEAN_ENOUGH = 5 };
+/* Postfix's minute ends when its second has changed once more. */
+enum { REST_MIN_MS = 65 * SECOND_MS, REST_MAX_MS = 10 * MINUTE_MS, CLEAN_ENOUGH = 5 };
 
 int64_t pace_ready_at(const struct pace *pace)
 {

@@ -2,7 +2,7 @@
 /* pace.h: so many, then a rest: what a primary with a rate limit teaches us (SPEC P12).
  *
  * "450 too much mail from you": a server counts what comes from us within a time of
- * its own, usually a minute. We rest for as long as it says, else for a minute,
+ * its own, usually a minute. We rest for as long as it says, else for a good minute,
  * and remember how many it took since the last rest: after so many we rest by
  * ourselves, before it has to say so again. When that went well five times it is twice
  * as many: the limit may be another by now. Where it takes nothing at all between two rests, they

@@ -42,6 +42,9 @@ enum temper {
     GREYLISTING,
     TARPIT,
     LYING,
+    BEREFT, /* of its users */
+    UNWELCOMING,
+    RUDE,
     PUTTING_OFF,
     VAGUE,
     PICKY,
@@ -50,8 +53,8 @@ enum temper {
 };
 
 static const char *const temper_name[] = {
-    "up",     "dead",  "silent",      "greeter", "few",   "greylisting",
-    "tarpit", "lying", "putting off", "vague",   "picky", "hanging",
+    "up",     "dead",        "silent", "greeter",     "few",   "greylisting", "tarpit",  "lying",
+    "bereft", "unwelcoming", "rude",   "putting off", "vague", "picky",       "hanging",
 };
 
 enum { FEW_SESSIONS = 2, RECIPIENTS_MAX = 128, SEEN_MAX = 64 };
@@ -213,6 +216,8 @@ static const char *judge_recipient(struct session *session, const char *recipien
 
     if (primary->temper == LYING && recipient[4] % 2 == 0)
         return "550 5.1.1 No such user here";
+    if (primary->temper == BEREFT)
+        return "550 5.1.1 No such user here";
     if (primary->temper == PUTTING_OFF && recipient[4] % 2 == 0)
         return "451 4.3.0 Ask again later";
     if (primary->temper == GREYLISTING && !has_been_seen(primary, recipient))
@@ -270,8 +275,8 @@ static void take_command(struct session *session, struct str line)
         say(session, "250 SIZE 50000000");
     } else if (str_starts_nocase(line, STR("MAIL"))) {
         forget_transaction(session);
-        session->has_sender = true;
-        say(session, "250 2.1.0 OK");
+        session->has_sender = session->primary->temper != RUDE;
+        say(session, session->has_sender ? "250 2.1.0 OK" : "550 5.7.1 Nothing from you");
     } else if (str_starts_nocase(line, STR("RCPT"))) {
         take_recipient(session, line);
     } else if (str_starts_nocase(line, STR("DATA"))) {
@@ -341,6 +346,11 @@ static void greet(struct session *session)
                       (primary->temper == FEW && primary->session_count > FEW_SESSIONS);
 
     session->has_greeted = true;
+    if (primary->temper == UNWELCOMING) {
+        say(session, "554 5.7.1 Not you");
+        session_close(session);
+        return;
+    }
     if (is_refused) {
         say(session, "421 4.3.2 Not now");
         session_close(session);

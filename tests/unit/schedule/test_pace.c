@@ -8,6 +8,7 @@
 #include "schedule/refusals.h"
 
 #define NOON (INT64_C(1000) * HOUR_MS)
+#define REST (65 * SECOND_MS)
 
 static void give_and_take(struct pace *pace, uint32_t count, int64_t now_ms)
 {
@@ -32,18 +33,18 @@ static void rests_a_minute_and_then_before_it_is_told(void **state)
 
     (void)state;
     give_and_take(&pace, 50, NOON);
-    assert_int_equal(pace_limited(&pace, 0, NOON), NOON + MINUTE_MS);
-    assert_int_equal(pace_limited(&pace, 0, NOON + 5), NOON + MINUTE_MS); /* was under way */
-    give_and_take(&pace, 49, NOON + MINUTE_MS);
-    assert_int_equal(pace_ready_at(&pace), NOON + MINUTE_MS);
-    give_and_take(&pace, 1, NOON + MINUTE_MS);
-    assert_int_equal(pace_ready_at(&pace), NOON + 2 * MINUTE_MS);
-    for (int minute = 2; minute <= 5; minute++)
-        give_and_take(&pace, 50, NOON + minute * MINUTE_MS);
-    give_and_take(&pace, 99, NOON + 6 * MINUTE_MS); /* twice as many */
-    assert_int_equal(pace_ready_at(&pace), NOON + 6 * MINUTE_MS);
-    give_and_take(&pace, 1, NOON + 6 * MINUTE_MS);
-    assert_int_equal(pace_ready_at(&pace), NOON + 7 * MINUTE_MS);
+    assert_int_equal(pace_limited(&pace, 0, NOON), NOON + REST);
+    assert_int_equal(pace_limited(&pace, 0, NOON + 5), NOON + REST); /* was under way */
+    give_and_take(&pace, 49, NOON + REST);
+    assert_int_equal(pace_ready_at(&pace), NOON + REST);
+    give_and_take(&pace, 1, NOON + REST);
+    assert_int_equal(pace_ready_at(&pace), NOON + 2 * REST);
+    for (int turn = 2; turn <= 5; turn++)
+        give_and_take(&pace, 50, NOON + turn * REST);
+    give_and_take(&pace, 99, NOON + 6 * REST); /* twice as many */
+    assert_int_equal(pace_ready_at(&pace), NOON + 6 * REST);
+    give_and_take(&pace, 1, NOON + 6 * REST);
+    assert_int_equal(pace_ready_at(&pace), NOON + 7 * REST);
 }
 
 static void a_hint_is_honoured(void **state)
@@ -57,7 +58,7 @@ static void a_hint_is_honoured(void **state)
 
 static void rests_grow_while_nothing_is_taken(void **state)
 {
-    static const int64_t wanted[] = { 1, 2, 4, 8, 10, 10 };
+    static const int64_t wanted[] = { 65, 130, 260, 520, 600, 600 };
     struct pace pace = { 0 };
     int64_t now_ms = NOON;
 
@@ -65,7 +66,7 @@ static void rests_grow_while_nothing_is_taken(void **state)
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         pace_given(&pace, now_ms);
         int64_t until_ms = pace_limited(&pace, 0, now_ms);
-        assert_int_equal(until_ms - now_ms, wanted[i] * MINUTE_MS);
+        assert_int_equal(until_ms - now_ms, wanted[i] * SECOND_MS);
         now_ms = until_ms;
     }
 }
@@ -77,7 +78,7 @@ static void a_quiet_time_is_as_good_as_a_rest(void **state)
     (void)state;
     give_and_take(&pace, 10, NOON);
     (void)pace_limited(&pace, 0, NOON);
-    give_and_take(&pace, 9, NOON + MINUTE_MS);
+    give_and_take(&pace, 9, NOON + REST);
     give_and_take(&pace, 9, NOON + HOUR_MS);
     assert_true(pace_ready_at(&pace) <= NOON + HOUR_MS);
     give_and_take(&pace, 1, NOON + HOUR_MS);
@@ -107,19 +108,19 @@ static void learns_while_it_rests(void **state)
     (void)state;
     give_and_take(&pace, 10, NOON);
     (void)pace_limited(&pace, 0, NOON);
-    for (int minute = 1; minute <= 5; minute++)
-        give_and_take(&pace, 10, NOON + minute * MINUTE_MS);
+    for (int turn = 1; turn <= 5; turn++)
+        give_and_take(&pace, 10, NOON + turn * REST);
     for (int i = 0; i < 20; i++)
-        pace_given(&pace, NOON + 6 * MINUTE_MS);
-    assert_int_equal(pace_ready_at(&pace), NOON + 7 * MINUTE_MS);
+        pace_given(&pace, NOON + 6 * REST);
+    assert_int_equal(pace_ready_at(&pace), NOON + 7 * REST);
     for (int i = 0; i < 10; i++)
-        pace_taken(&pace, NOON + 6 * MINUTE_MS);
+        pace_taken(&pace, NOON + 6 * REST);
     for (int i = 0; i < 10; i++)
-        assert_int_equal(pace_limited(&pace, 0, NOON + 6 * MINUTE_MS), NOON + 7 * MINUTE_MS);
-    give_and_take(&pace, 9, NOON + 7 * MINUTE_MS);
-    assert_int_equal(pace_ready_at(&pace), NOON + 7 * MINUTE_MS);
-    give_and_take(&pace, 1, NOON + 7 * MINUTE_MS);
-    assert_int_equal(pace_ready_at(&pace), NOON + 8 * MINUTE_MS);
+        assert_int_equal(pace_limited(&pace, 0, NOON + 6 * REST), NOON + 7 * REST);
+    give_and_take(&pace, 9, NOON + 7 * REST);
+    assert_int_equal(pace_ready_at(&pace), NOON + 7 * REST);
+    give_and_take(&pace, 1, NOON + 7 * REST);
+    assert_int_equal(pace_ready_at(&pace), NOON + 8 * REST);
 }
 
 int main(void)
