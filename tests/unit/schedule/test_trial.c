@@ -177,6 +177,26 @@ static void a_primary_that_refuses_every_third_is_hardly_believed(void **state)
     world_free(world);
 }
 
+/* What is one of five is not believed, even where the primary takes others in between. */
+static void nothing_is_believed_before_it_is_judged(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 30; seed < 40; seed++) {
+        struct world *world = world_new(seed);
+        world->primary[0].latency_ms = SECOND_MS;
+        world->primary[0].refuses_percent = 35;
+        world->primary[0].refuses_at = STAGE_RECIPIENT;
+        world_set(world, SETTING_SESSIONS, 1);
+        hold(world, 0, 100);
+        world_add_domain(world, 0, 0);
+        for (int i = 0; i < 28 && world->trips == 0; i++)
+            world_run(world, SECOND_MS);
+        assert_int_equal(world->trips, 1);
+        assert_int_equal(world->believed, 0);
+        world_free(world);
+    }
+}
+
 /* A message every ten minutes. */
 static void trickle(struct world *world, int count)
 {
@@ -378,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_control_proves_that_the_primary_knows_its_users),
         cmocka_unit_test(a_control_that_is_refused_counts_against_the_primary),
         cmocka_unit_test(a_primary_that_refuses_every_third_is_hardly_believed),
+        cmocka_unit_test(nothing_is_believed_before_it_is_judged),
         cmocka_unit_test(bad_messages_do_not_hold_the_drain_for_ever),
         cmocka_unit_test(a_primary_that_filters_gets_its_mail_soon),
         cmocka_unit_test(a_canary_waits_longer_each_time),
