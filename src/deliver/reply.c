@@ -21,7 +21,7 @@ static void set_outcome(struct transaction *transaction, const struct smtp_reply
     if (transaction->outcome.code != 0)
         return;
     transaction->outcome = smtp_reply_verdict(reply);
-    transaction->outcome.stage = stage;
+    transaction->outcome.stage = (uint8_t)stage;
 }
 
 static void close_out_of_step(struct deliver_client *client, const struct smtp_reply *reply)
