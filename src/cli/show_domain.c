@@ -100,7 +100,8 @@ static void print_store(struct cli *cli, const json_t *store)
 
 static void print_routes(struct cli *cli, const json_t *routes)
 {
-    static const char *const states[] = { "up", "shaky", "down", "paused", "unknown" };
+    static const char *const states[] = { "up",      "shaky",  "down",   "half-up",
+                                          "blocked", "paused", "unknown" };
 
     line_name(cli, "domains");
     buf_add_format(&cli->out, text_in(cli->language, "%lld protected"),
@@ -180,9 +181,28 @@ static void print_targets(struct cli *cli, const json_t *route)
     table_print(&table, &cli->out);
 }
 
+static void print_trials(struct cli *cli, const json_t *route)
+{
+    struct str tripped = show_text(route, "breaker_tripped");
+
+    if (tripped.len > 0) {
+        line_name(cli, "breaker");
+        buf_add_format(&cli->out,
+                       text_in(cli->language, "tripped since %s: it refuses what it should take\n"),
+                       tripped.ptr);
+    }
+    if (show_number(route, "on_trial") > 0) {
+        line_name(cli, "on trial");
+        buf_add_format(&cli->out,
+                       text_in(cli->language, "%lld refused, which is not believed yet\n"),
+                       (long long)show_number(route, "on_trial"));
+    }
+}
+
 static void print_route(struct cli *cli, const json_t *route)
 {
     line_member(cli, "reason", route, "reason");
+    print_trials(cli, route);
     line_name(cli, "sessions");
     buf_add_format(&cli->out, text_in(cli->language, "%lld open, %lld allowed\n"),
                    (long long)show_number(route, "sessions"),

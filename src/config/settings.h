@@ -23,11 +23,13 @@ enum setting {
     SETTING_BYTES_PER_SECOND, /* bytes-per-second; 0 … 10 GB, 0 is no limit */
     SETTING_PROBE_INTERVAL,   /* probe-interval: while it does not answer, ms; 1 s … 1 h, 5 s (P1) */
     SETTING_PROBE_INTERVAL_UP, /* probe-interval-up: while up and quiet; 10 s … 1 d, 5 min */
+    SETTING_PROBE_INTERVAL_MAX, /* probe-interval-max: grows up to; 0 … 1 d, 0 is not at all */
     SETTING_CONNECT_TIMEOUT,  /* connect-timeout, ms; 1 s … 60 s, 4 s */
     SETTING_PROBES_DOWN,      /* probes-down: bad ones until down; 1 … 10, 3 (P3) */
     SETTING_PROBES_UP,        /* probes-up: good ones until up; 1 … 10, 1 */
     SETTING_RETRY_FIRST,      /* retry-first: a message that was deferred waits, ms; 30 s … 1 d, 5 min */
     SETTING_RETRY_MAX,        /* retry-max; 1 min … 1 d, 1 h */
+    SETTING_REFUSALS,         /* refusals: of unknown recipients in 10 min; 0 … 1,000, 4 (P12) */
     SETTING_CHECK_SENDERS,    /* check-senders: SPF, DKIM, DMARC, ARC; no, yes (A1, A2) */
     SETTING_DMARC_REJECT,     /* dmarc-reject: an action; refuse (A8) */
     SETTING_SPF_FAIL,         /* spf-fail: an action; tag (A8) */

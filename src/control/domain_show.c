@@ -7,7 +7,8 @@ enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 /* The scheduler's words; stations do not call each other. */
 const char *control_state_name(enum route_state state)
 {
-    static const char *const names[] = { "up", "shaky", "down", "paused" };
+    static const char *const names[ROUTE_STATES] = { "up",      "shaky",   "down",
+                                                     "half-up", "blocked", "paused" };
     return names[state];
 }
 
@@ -55,6 +56,8 @@ json_t *json_route(const struct route_status *status)
     json_put(json, "sessions_allowed", json_integer(status->sessions_allowed));
     json_put(json, "in_flight", json_integer(status->in_flight));
     json_put(json, "deferred", json_number(status->deferred));
+    json_put(json, "on_trial", json_number(status->on_trial));
+    json_put(json, "breaker_tripped", json_time(status->is_tripped ? status->tripped_ms : 0));
     json_put(json, "delivered", json_number(status->delivered));
     json_put(json, "attempts", json_number(status->attempts));
     json_put(json, "next_probe", json_time(status->next_probe_ms));

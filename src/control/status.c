@@ -66,7 +66,7 @@ struct overview {
     json_t *listed;
     int64_t room; /* for that many more in `listed` */
     uint64_t domains;
-    uint64_t in_state[ROUTE_STATE_PAUSED + 1];
+    uint64_t in_state[ROUTE_STATES];
     uint64_t unknown;
     bool left_out;
 };
@@ -120,7 +120,7 @@ static json_t *json_routes(const struct overview *overview)
     json_t *json = json_object();
 
     json_put(json, "domains", json_number(overview->domains));
-    for (int i = ROUTE_STATE_UP; i <= ROUTE_STATE_PAUSED; i++)
+    for (int i = 0; i < ROUTE_STATES; i++)
         json_put(json, control_state_name((enum route_state)i), json_number(overview->in_state[i]));
     json_put(json, "unknown", json_number(overview->unknown));
     return json;

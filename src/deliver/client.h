@@ -42,14 +42,6 @@ struct deliver_client;
 
 enum { DELIVER_WINDOW_MESSAGES = 8, DELIVER_RECIPIENTS_MAX = 100 };
 
-/* At which point a recipient's verdict was given. */
-enum deliver_stage {
-    DELIVER_AT_CONNECTION, /* by nobody: it broke off, or was not tried */
-    DELIVER_AT_MAIL,
-    DELIVER_AT_RCPT,
-    DELIVER_AT_CONTENT, /* DATA, a chunk, or the end of all */
-};
-
 enum deliver_close {
     DELIVER_CLOSED_QUIT,     /* as asked for */
     DELIVER_CLOSED_REFUSED,  /* the banner, EHLO or a 421 said no */
@@ -64,12 +56,11 @@ struct deliver_host {
     /* The server is ready for mail; `window` messages may be under way at once. Not called if
      * deliver_quit() came before. The greeting's name lives during the call. */
     void (*ready)(void *context, const struct smtp_greeting *greeting, unsigned window);
-    /* The message's fate is known: one verdict per recipient of deliver_message(), in its order,
-     * each with its stage.
+    /* The message's fate is known: one verdict per recipient of deliver_message(), in its order.
      * `in_doubt`: the content was sent whole and no answer came: it may have been taken by those
      * who are deferred here. */
     void (*result)(void *context, struct message_id id, const struct verdict *verdict,
-                   const enum deliver_stage *stage, uint32_t count, bool in_doubt);
+                   uint32_t count, bool in_doubt);
     /* `size` octets of the message's content are wanted from `offset` on; feed them with
      * deliver_content(). */
     void (*want_content)(void *context, struct message_id id, uint64_t offset, size_t size);

@@ -63,17 +63,16 @@ struct transaction {
     struct arena arena; /* owns the strings of the delivery and the verdicts */
     struct delivery delivery;
     enum write_step step;
-    uint32_t offered;         /* the first so many recipients are sent (RCPTMAX); at least one */
-    uint32_t written;         /* RCPT commands */
-    uint32_t answered;        /* RCPT replies */
-    uint32_t taken;           /* recipients the server accepted */
-    uint32_t replies_due;     /* of any kind */
-    bool is_granted;          /* DATA was answered by 354 */
-    bool is_lost;             /* its content cannot be had */
-    bool is_whole;            /* all of the content and its end were sent */
-    struct verdict *verdict;  /* one per recipient; code 0: it shares `outcome` */
-    struct verdict outcome;   /* code 0: not known yet */
-    enum deliver_stage stage; /* of the outcome */
+    uint32_t offered;        /* the first so many recipients are sent (RCPTMAX); at least one */
+    uint32_t written;        /* RCPT commands */
+    uint32_t answered;       /* RCPT replies */
+    uint32_t taken;          /* recipients the server accepted */
+    uint32_t replies_due;    /* of any kind */
+    bool is_granted;         /* DATA was answered by 354 */
+    bool is_lost;            /* its content cannot be had */
+    bool is_whole;           /* all of the content and its end were sent */
+    struct verdict *verdict; /* one per recipient; code 0: it shares `outcome` */
+    struct verdict outcome;  /* code 0: not known yet */
 
     struct dot_stuff stuff;
     uint64_t asked;   /* octets of content asked for, … */

@@ -16,12 +16,12 @@ static bool is_positive(const struct smtp_reply *reply)
 
 /* The first refusal counts; what follows it is only its echo. */
 static void set_outcome(struct transaction *transaction, const struct smtp_reply *reply,
-                        enum deliver_stage stage)
+                        enum stage stage)
 {
     if (transaction->outcome.code != 0)
         return;
     transaction->outcome = smtp_reply_verdict(reply);
-    transaction->stage = stage;
+    transaction->outcome.stage = (uint8_t)stage;
 }
 
 static void close_out_of_step(struct deliver_client *client, const struct smtp_reply *reply)
@@ -45,7 +45,7 @@ static void take_mail(struct deliver_client *client, const struct expected *expe
 {
     (void)client;
     if (!is_positive(reply))
-        set_outcome(expected->transaction, reply, DELIVER_AT_MAIL);
+        set_outcome(expected->transaction, reply, STAGE_SENDER);
 }
 
 static void take_rcpt(struct deliver_client *client, const struct expected *expected,
@@ -57,8 +57,11 @@ static void take_rcpt(struct deliver_client *client, const struct expected *expe
     transaction->answered++;
     if (is_positive(reply))
         transaction->taken++;
-    if ((!is_positive(reply) || transaction->delivery.is_callout) && transaction->outcome.code == 0)
+    if ((!is_positive(reply) || transaction->delivery.is_callout) &&
+        transaction->outcome.code == 0) {
         transaction->verdict[expected->recipient] = smtp_reply_verdict(reply);
+        transaction->verdict[expected->recipient].stage = STAGE_RECIPIENT;
+    }
 }
 
 /* 354 where there is nobody to write to: a lone dot ends it, and nothing is sent to anyone (RFC
@@ -83,7 +86,7 @@ static void take_data(struct deliver_client *client, const struct expected *expe
     struct transaction *transaction = expected->transaction;
 
     if (reply->code / 100 != 3) {
-        set_outcome(transaction, reply, DELIVER_AT_CONTENT);
+        set_outcome(transaction, reply, STAGE_CONTENT);
         transaction->step = WRITE_DONE;
         return;
     }
@@ -97,13 +100,13 @@ static void take_chunk(struct deliver_client *client, const struct expected *exp
 {
     (void)client;
     if (!is_positive(reply))
-        set_outcome(expected->transaction, reply, DELIVER_AT_CONTENT);
+        set_outcome(expected->transaction, reply, STAGE_CONTENT);
 }
 
 static void take_final(struct deliver_client *client, const struct expected *expected,
                        const struct smtp_reply *reply)
 {
-    set_outcome(expected->transaction, reply, DELIVER_AT_CONTENT);
+    set_outcome(expected->transaction, reply, STAGE_CONTENT);
     /* Nothing was written behind the content, and it was taken: no transaction is open. */
     if (is_positive(reply) && client->expected.count == 0)
         client->is_clear = true;
@@ -138,7 +141,7 @@ static void close_on_421(struct deliver_client *client, const struct smtp_reply 
     const struct expected *first = expected_first(&client->expected);
 
     if (first != NULL && (first->kind == EXPECTED_FINAL || first->kind == EXPECTED_CHUNK))
-        set_outcome(first->transaction, reply, DELIVER_AT_CONTENT);
+        set_outcome(first->transaction, reply, STAGE_CONTENT);
     client_close(client, DELIVER_CLOSED_REFUSED, smtp_reply_verdict(reply));
 }
 

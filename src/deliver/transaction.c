@@ -70,13 +70,11 @@ static bool refuse_unsent(const struct deliver_client *client, const struct deli
 static void report_refusal(struct deliver_client *client, const struct delivery *delivery,
                            const struct verdict *verdict)
 {
-    static const enum deliver_stage stage[DELIVER_RECIPIENTS_MAX]; /* at the connection, all */
     struct verdict all[DELIVER_RECIPIENTS_MAX];
 
     for (uint32_t i = 0; i < delivery->recipient_count; i++)
         all[i] = *verdict;
-    client->host->result(client->context, delivery->id, all, stage, delivery->recipient_count,
-                         false);
+    client->host->result(client->context, delivery->id, all, delivery->recipient_count, false);
 }
 
 static void copy_delivery(struct transaction *transaction, const struct delivery *delivery)
@@ -151,18 +149,13 @@ static void settle(struct deliver_client *client, struct transaction *transactio
 {
     const struct delivery *delivery = &transaction->delivery;
 
-    enum deliver_stage stage[DELIVER_RECIPIENTS_MAX];
-
-    for (uint32_t i = 0; i < delivery->recipient_count; i++) {
-        bool is_own = transaction->verdict[i].code != 0;
-        stage[i] = is_own ? DELIVER_AT_RCPT : transaction->stage;
-        if (!is_own)
+    for (uint32_t i = 0; i < delivery->recipient_count; i++)
+        if (transaction->verdict[i].code == 0)
             transaction->verdict[i] = transaction->outcome;
-    }
     list_remove(&transaction->link);
     list_append(&client->unused, &transaction->link);
     client->under_way--;
-    client->host->result(client->context, delivery->id, transaction->verdict, stage,
+    client->host->result(client->context, delivery->id, transaction->verdict,
                          delivery->recipient_count, in_doubt);
 }
 

@@ -18,10 +18,20 @@ enum fate {
 
 enum { VERDICT_TEXT_MAX = 240 };
 
+/* What of a transaction the peer was answering. */
+enum stage {
+    STAGE_NONE, /* it did not say it, or nobody noted where */
+    STAGE_SENDER,
+    STAGE_RECIPIENT,
+    STAGE_CONTENT, /* DATA, a chunk, the end of the content */
+    STAGES
+};
+
 struct verdict {
     enum fate fate;
     uint16_t code;       /* RFC 5321 reply code, 200 … 599 */
     uint8_t enhanced[3]; /* RFC 3463 class, subject, detail; class 0: there is none */
+    uint8_t stage;       /* enum stage; is not encoded */
     uint16_t text_len;
     char text[VERDICT_TEXT_MAX]; /* one line, printable, no CR or LF; cut if too long */
 };

@@ -85,7 +85,7 @@ static void on_ready(void *context, const struct smtp_greeting *greeting, unsign
 }
 
 static void answer_callout(const struct session *session, struct item *item,
-                           const struct verdict *verdict, enum deliver_stage stage)
+                           const struct verdict *verdict)
 {
     const struct deliverer *deliverer = session->deliverer;
     struct buf bytes = { 0 };
@@ -93,20 +93,20 @@ static void answer_callout(const struct session *session, struct item *item,
     verdict_encode(&bytes, verdict);
     if (deliverer->keeper != NULL && !session->is_orphan)
         channel_send(deliverer->keeper, callout_answer, .session = session->number,
-                     .inquiry = item->inquiry, .stage = stage, .verdict = buf_str(&bytes));
+                     .inquiry = item->inquiry, .stage = verdict->stage, .verdict = buf_str(&bytes));
     buf_fini(&bytes);
     item_free(item);
 }
 
 static void on_result(void *context, struct message_id id, const struct verdict *verdict,
-                      const enum deliver_stage *stage, uint32_t count, bool in_doubt)
+                      uint32_t count, bool in_doubt)
 {
     struct session *session = context;
     struct item *item = session_find_item(session, id);
 
     check(item != NULL);
     if (item->inquiry != 0) {
-        answer_callout(session, item, &verdict[0], stage[0]);
+        answer_callout(session, item, &verdict[0]);
         return;
     }
     struct result *result = memory_new(sizeof *result);
@@ -118,10 +118,10 @@ static void on_result(void *context, struct message_id id, const struct verdict 
     result->recipients = item->recipients;
     item->domain = (struct buf){ 0 };
     item->recipients = (struct buf){ 0 };
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         verdict_encode(&result->verdicts, &verdict[i]);
-    for (uint32_t i = 0; i < count; i++)
-        buf_add_byte(&result->stages, (char)stage[i]);
+        buf_add_u8(&result->stages, verdict[i].stage);
+    }
     item_free(item);
     list_append(&session->deliverer->results, &result->link);
     result_send(session->deliverer, result);
@@ -138,7 +138,8 @@ static void on_want_content(void *context, struct message_id id, uint64_t offset
     list_append(&session->wants, &item->want_link);
 }
 
-static enum session_end end_of(enum deliver_close how, bool was_ready)
+/* GREETING is what the server said; one that says nothing, or no SMTP, is lost. */
+static enum session_end end_of(enum deliver_close how)
 {
     switch (how) {
     case DELIVER_CLOSED_QUIT:
@@ -152,7 +153,7 @@ static enum session_end end_of(enum deliver_close how, bool was_ready)
     case DELIVER_CLOSED_PROTOCOL:
         break;
     }
-    return was_ready ? SESSION_END_LOST : SESSION_END_GREETING;
+    return SESSION_END_LOST;
 }
 
 /* Tells the keeper, once; the memory goes at the turn's end. */
@@ -178,7 +179,7 @@ static void on_closed_by_client(void *context, enum deliver_close how,
                                 const struct verdict *verdict)
 {
     struct session *session = context;
-    session_over(session, end_of(how, session->is_ready), verdict);
+    session_over(session, end_of(how), verdict);
 }
 
 static const struct deliver_host client_host = {

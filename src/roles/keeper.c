@@ -400,6 +400,7 @@ static void close_stores(struct keeper *keeper)
     if (keeper->store != NULL)
         store_close(keeper->store);
     handover_free(keeper->handover);
+    keeper->handover = NULL; /* the scheduler goes later, and may let go of trials */
     under_way_close(keeper->under_way);
     greylist_free(keeper->greylist);
     greylist_free(keeper->insisting);

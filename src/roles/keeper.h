@@ -90,6 +90,9 @@ struct keeper {
     struct map verifications;   /* by asker: struct pending */
     struct map greetings;       /* by domain: struct greeting */
     struct link recipient_news; /* struct news.link */
+    struct unsure {             /* messages for somebody whom nobody knew when they came, by id */
+        struct map young, old;  /* values mean nothing */
+    } unsure;
     uint64_t last_asker;
     bool answers_are_void; /* receivers are told at the turn's end */
 
@@ -197,6 +200,10 @@ void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain
                                       struct str domain);
 void keeper_route_changed(struct keeper *keeper, struct str domain); /* seen to at the turn's end */
 void keeper_doubt_primary(struct keeper *keeper, struct str domain); /* it is asked, soon */
+/* The scheduler hears, in a later turn, whether the primary takes somebody that it has. */
+void keeper_control_wanted(struct keeper *keeper, struct str domain);
+void keeper_note_unsure(struct keeper *keeper, const struct envelope *envelope); /* it comes in */
+bool keeper_is_unsure(const struct keeper *keeper, struct message_id id);
 bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record);
 void keeper_verify_for_receiver(struct keeper *keeper, const struct keeper_peer *peer,
                                 const struct keeper_recipient_ask *ask);
@@ -205,9 +212,8 @@ uint64_t keeper_verify(struct keeper *keeper, struct str domain, struct str addr
                        keeper_verified *answered, void *context);
 void keeper_verify_forget(struct keeper *keeper, uint64_t asker);
 void keeper_verify_drop_source(struct keeper *keeper, uint32_t source);
-/* `stage`: enum deliver_stage. */
 void keeper_delivery_teaches(struct keeper *keeper, struct str recipient,
-                             const struct verdict *verdict, unsigned stage);
+                             const struct verdict *verdict);
 void keeper_remember(struct keeper *keeper, struct str domain);
 /* What a primary announced when it greeted us. */
 void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extensions,

@@ -327,13 +327,13 @@ bool keeper_callout_answer(struct keeper *keeper, const struct keeper_peer *peer
                            struct cursor payload)
 {
     static const enum probe_stage stages[] = {
-        [DELIVER_AT_CONNECTION] = PROBE_CONNECT,
-        [DELIVER_AT_MAIL] = PROBE_MAIL,
-        [DELIVER_AT_RCPT] = PROBE_RCPT,
+        [STAGE_NONE] = PROBE_CONNECT,
+        [STAGE_SENDER] = PROBE_MAIL,
+        [STAGE_RECIPIENT] = PROBE_RCPT,
     };
     struct message_callout_answer message;
 
-    if (!message_get_callout_answer(payload, &message) || message.stage > DELIVER_AT_RCPT)
+    if (!message_get_callout_answer(payload, &message) || message.stage > STAGE_RECIPIENT)
         return false;
     struct cursor cursor = cursor_over(message.verdict);
     struct verdict verdict = verdict_decode(&cursor);

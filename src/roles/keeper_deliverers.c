@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "deliver/client.h"
 #include "roles/keeper_session.h"
+#include "verify/verifier.h"
 
 static struct str number_key(const uint64_t *number)
 {
@@ -135,6 +136,26 @@ static void note(const struct keeper *keeper, uint64_t session, struct message_i
     }
 }
 
+/* Session 0: nobody waits for it. What was refused is not on trial then, for who should judge? */
+static void tell_answer(struct keeper *keeper, uint64_t session,
+                        const struct handover_result *result)
+{
+    const struct schedule_answer answer = {
+        .left = result->left,
+        .deferred = result->deferred,
+        .taken = result->taken,
+        .accepted = result->accepted,
+        .refused = result->refused,
+        .refused_known = result->refused_known,
+        .verdict = result->verdict,
+        .refusal = result->refusal,
+    };
+
+    if (session == 0 ||
+        !schedule_delivered(keeper->schedule, session, result->id, &answer, keeper_now(keeper)))
+        handover_doubt(keeper->handover, result->id, result->domain);
+}
+
 /* The entry that a session waits for was on a deliverer's hands: what came of it is what comes of
  * the session's entry. Otherwise what is left waits in the store as any other. */
 static void finish_unfinished(struct keeper *keeper, struct unfinished *unfinished,
@@ -143,9 +164,8 @@ static void finish_unfinished(struct keeper *keeper, struct unfinished *unfinish
     uint64_t session = unfinished->parked_session;
 
     (void)map_remove(&keeper->unfinished, buf_str(&unfinished->key));
-    if (session != 0 && keeper_session_find(keeper, session) != NULL)
-        schedule_delivered(keeper->schedule, session, result->id, result->left, result->deferred,
-                           &result->verdict, keeper_now(keeper));
+    tell_answer(keeper, session != 0 && keeper_session_find(keeper, session) != NULL ? session : 0,
+                result);
     keeper_unfinished_free(unfinished);
 }
 
@@ -162,14 +182,35 @@ static void on_settled(void *context, const struct handover_result *result)
         struct unfinished *unfinished = keeper_unfinished_find(keeper, result->id, result->domain);
         if (unfinished != NULL)
             finish_unfinished(keeper, unfinished, result);
+        else
+            tell_answer(keeper, 0, result);
         return;
     }
-    schedule_delivered(keeper->schedule, result->session, result->id, result->left,
-                       result->deferred, &result->verdict, keeper_now(keeper));
+    tell_answer(keeper, result->session, result);
     if (result->was_answered)
         session->reports--;
     if (session->has_ended && session->reports == 0)
         tell_session_ended(keeper, session);
+}
+
+static void on_believed(void *context, const struct handover_result *result)
+{
+    struct keeper *keeper = context;
+
+    log_info("refusal_believed", LOG_ID(result->id), LOG_STR("domain", result->domain),
+             LOG_INT("recipients", result->refused), LOG_INT("left", result->left));
+    schedule_believed(keeper->schedule, result->domain, result->id, result->left,
+                      keeper_now(keeper));
+}
+
+/* As far as is remembered; or by its words: 5.1.x says that there is no such address, another code
+ * that there is one. Without a code it may say either. */
+static bool on_is_known(void *context, struct str recipient, const struct verdict *verdict)
+{
+    const struct keeper *keeper = context;
+    bool says_there_is = verdict->enhanced[0] != 0 && verdict->enhanced[1] != 1;
+
+    return says_there_is || verifier_is_valid(keeper->verifier, recipient, keeper_mail_now(keeper));
 }
 
 const struct handover_host keeper_handover_host = {
@@ -177,6 +218,8 @@ const struct handover_host keeper_handover_host = {
     .content = on_content,
     .content_failed = on_content_failed,
     .settled = on_settled,
+    .believed = on_believed,
+    .is_known = on_is_known,
 };
 
 /* ---- what deliverers say ---- */
@@ -278,12 +321,16 @@ static bool decode_results(const struct message_delivered *message, uint32_t *re
 {
     struct cursor indices = cursor_over(message->recipients);
     struct cursor verdicts = cursor_over(message->verdicts);
+    struct cursor stages = cursor_over(message->stages);
+    bool is_fine = true;
 
     for (uint32_t i = 0; i < count; i++) {
         recipient[i] = cursor_u32(&indices);
         verdict[i] = verdict_decode(&verdicts);
+        verdict[i].stage = cursor_u8(&stages);
+        is_fine = is_fine && verdict[i].stage < STAGES;
     }
-    return cursor_done(&indices) && cursor_done(&verdicts) && message->stages.len == count;
+    return is_fine && cursor_done(&indices) && cursor_done(&verdicts) && cursor_done(&stages);
 }
 
 /* What the primary has said of each. */
@@ -294,8 +341,7 @@ static void teach(struct keeper *keeper, const struct message_delivered *message
         struct str address =
             handover_recipient(keeper->handover, message->session, message->id, recipient[i]);
         if (address.len > 0)
-            keeper_delivery_teaches(keeper, address, &verdict[i],
-                                    (unsigned char)message->stages.ptr[i]);
+            keeper_delivery_teaches(keeper, address, &verdict[i]);
     }
 }
 

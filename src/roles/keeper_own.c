@@ -22,7 +22,8 @@ struct own_route {
     struct buf domain;
 };
 
-/* A stranger's server is not watched as a primary is. */
+/* A stranger's server is not watched as a primary is: it is tried again after 10, 20, 40 minutes …
+ * and then every three hours (RFC 5321 4.5.4.1), until the mail is too old. */
 static struct domain_settings own_settings(void)
 {
     static const struct {
@@ -34,6 +35,7 @@ static struct domain_settings own_settings(void)
         { SETTING_SESSIONS, 2 },
         { SETTING_SESSIONS_START, 1 },
         { SETTING_PROBE_INTERVAL, 10LL * MINUTE_MS },
+        { SETTING_PROBE_INTERVAL_MAX, 3LL * HOUR_MS },
         { SETTING_PROBE_INTERVAL_UP, DAY_MS },
         { SETTING_CONNECT_TIMEOUT, 30LL * SECOND_MS },
         { SETTING_RETRY_FIRST, 10LL * MINUTE_MS },

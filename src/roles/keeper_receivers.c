@@ -44,7 +44,7 @@ static void on_answer(void *context, struct intake_key key, const struct verdict
 /* Mail of our own is ours to write, and the ways that it has to the world are for nothing else. */
 static bool on_may_bring(void *context, const struct envelope *envelope)
 {
-    const struct keeper *keeper = context;
+    struct keeper *keeper = context;
 
     if (envelope->flags & ENVELOPE_OWN)
         return false;
@@ -54,6 +54,7 @@ static bool on_may_bring(void *context, const struct envelope *envelope)
             directory_find_domain(keeper->directory, domain) == NULL)
             return false;
     }
+    keeper_note_unsure(keeper, envelope);
     return true;
 }
 

@@ -17,19 +17,35 @@ struct pending { /* an asker: a recipient that a receiver has asked about, or so
     uint32_t source; /* of the receiver's channel; 0: it is not one */
     uint64_t ticket;
     bool may_hold;
-    struct buf client, sender, recipient;
+    bool is_control;                      /* nobody waits but the scheduler */
+    struct buf client, sender, recipient; /* of a control, the domain alone */
     keeper_verified *answered;
     void *context;
+};
+
+enum news_kind {
+    NEWS_ROUTE,      /* the route has changed */
+    NEWS_DOUBT,      /* a session with the primary ended of itself */
+    NEWS_EVENT,      /* of the verifier */
+    NEWS_CONTROL,    /* the scheduler wants to know whether the primary takes those it has */
+    NEWS_CONTROLLED, /* it hears */
 };
 
 struct news { /* of one domain, for the turn's end */
     struct link link;
     struct buf domain;
-    bool doubts;   /* a session with the primary ended of itself; else … */
-    bool is_event; /* … an event of the verifier; else the route has changed */
+    enum news_kind kind;
     enum verifier_event event;
     struct verdict said;
+    enum control_answer control;
 };
+
+enum { UNSURE_MAX = 100000 };
+
+static struct str message_id_key(const struct message_id *id)
+{
+    return str_of(id->bytes, sizeof id->bytes);
+}
 
 static struct str asker_key(const uint64_t *asker)
 {
@@ -45,10 +61,11 @@ static void pending_free(struct keeper *keeper, struct pending *pending)
     memory_free(pending);
 }
 
-static struct news *add_news(struct keeper *keeper, struct str domain)
+static struct news *add_news(struct keeper *keeper, enum news_kind kind, struct str domain)
 {
     struct news *news = memory_new(sizeof *news);
 
+    news->kind = kind;
     buf_add(&news->domain, domain);
     list_append(&keeper->recipient_news, &news->link);
     return news;
@@ -69,6 +86,27 @@ static void send_answer(struct keeper *keeper, struct pending *pending,
                  LOG_STR("from", buf_str(&pending->sender)), LOG_STR("to", recipient));
 }
 
+/* What an answer says of the primary itself. */
+static enum control_answer control_of(enum reading reading)
+{
+    switch (reading) {
+    case READING_VALID:
+    case READING_FULL:
+        return CONTROL_TAKEN;
+    case READING_INVALID:
+    case READING_UNSURE:
+    case READING_REFUSED:
+    case READING_UNWELCOME:
+        return CONTROL_REFUSED;
+    case READING_ANYTHING:
+    case READING_LATER:
+    case READING_NOT_TRIED:
+    case READING_SILENT:
+        break;
+    }
+    return CONTROL_UNKNOWN;
+}
+
 static void on_answered(void *context, uint64_t asker, const struct verifier_answer *answer)
 {
     struct keeper *keeper = context;
@@ -76,7 +114,10 @@ static void on_answered(void *context, uint64_t asker, const struct verifier_ans
 
     if (pending == NULL)
         return;
-    if (pending->source != 0)
+    if (pending->is_control)
+        add_news(keeper, NEWS_CONTROLLED, buf_str(&pending->recipient))->control =
+            control_of(answer->reading);
+    else if (pending->source != 0)
         send_answer(keeper, pending, answer);
     else
         pending->answered(pending->context, answer);
@@ -136,9 +177,8 @@ static void on_answers_void(void *context, struct str domain)
 static void on_event(void *context, struct str domain, enum verifier_event event,
                      const struct verdict *said)
 {
-    struct news *news = add_news(context, domain);
+    struct news *news = add_news(context, NEWS_EVENT, domain);
 
-    news->is_event = true;
     news->event = event;
     news->said = *said;
 }
@@ -264,12 +304,12 @@ void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain
 
 void keeper_route_changed(struct keeper *keeper, struct str domain)
 {
-    (void)add_news(keeper, domain);
+    (void)add_news(keeper, NEWS_ROUTE, domain);
 }
 
 void keeper_doubt_primary(struct keeper *keeper, struct str domain)
 {
-    add_news(keeper, domain)->doubts = true;
+    (void)add_news(keeper, NEWS_DOUBT, domain);
 }
 
 /* ---- askers ---- */
@@ -351,14 +391,62 @@ void keeper_verify_drop_source(struct keeper *keeper, uint32_t source)
     }
 }
 
+/* ---- does the primary take those it has? ---- */
+
+void keeper_control_wanted(struct keeper *keeper, struct str domain)
+{
+    (void)add_news(keeper, NEWS_CONTROL, domain);
+}
+
+static void ask_control(struct keeper *keeper, struct str domain)
+{
+    struct pending *pending = add_pending(keeper);
+    struct verifier_answer nothing = { .reading = READING_SILENT };
+
+    pending->is_control = true;
+    buf_add(&pending->recipient, domain);
+    if (!verifier_ask_control(keeper->verifier, domain, pending->asker, keeper_mail_now(keeper)))
+        on_answered(keeper, pending->asker, &nothing);
+}
+
+/* ---- mail whose recipients nobody knows ---- */
+
+void keeper_note_unsure(struct keeper *keeper, const struct envelope *envelope)
+{
+    struct unsure *unsure = &keeper->unsure;
+    bool is_unsure = false;
+
+    for (uint32_t i = 0; i < envelope->recipient_count && !is_unsure; i++) {
+        const struct domain_record *record =
+            directory_find_domain(keeper->directory, recipient_domain(&envelope->recipient[i]));
+        is_unsure = record != NULL && keeper_verifies(keeper, record) &&
+                    !verifier_is_valid(keeper->verifier, envelope->recipient[i].address,
+                                       keeper_mail_now(keeper));
+    }
+    if (!is_unsure)
+        return;
+    if (unsure->young.count >= UNSURE_MAX / 2) {
+        map_fini(&unsure->old);
+        unsure->old = unsure->young;
+        map_init(&unsure->young);
+    }
+    (void)map_put(&unsure->young, message_id_key(&envelope->id), unsure);
+}
+
+bool keeper_is_unsure(const struct keeper *keeper, struct message_id id)
+{
+    return map_find(&keeper->unsure.young, message_id_key(&id)) != NULL ||
+           map_find(&keeper->unsure.old, message_id_key(&id)) != NULL;
+}
+
 /* ---- deliveries teach ---- */
 
 void keeper_delivery_teaches(struct keeper *keeper, struct str recipient,
-                             const struct verdict *verdict, unsigned stage)
+                             const struct verdict *verdict)
 {
-    bool was_taken = verdict->fate == FATE_ACCEPT && stage == DELIVER_AT_CONTENT;
+    bool was_taken = verdict->fate == FATE_ACCEPT && verdict->stage == STAGE_CONTENT;
 
-    if (was_taken || (verdict->fate != FATE_ACCEPT && stage == DELIVER_AT_RCPT))
+    if (was_taken || (verdict->fate != FATE_ACCEPT && verdict->stage == STAGE_RECIPIENT))
         verifier_delivered(keeper->verifier, recipient, verdict, keeper_mail_now(keeper));
 }
 
@@ -398,6 +486,33 @@ static void take_event(struct keeper *keeper, const struct news *news)
               LOG_STR("text", verdict_text(&news->said)));
     if (news->event == VERIFIER_SILENT)
         schedule_doubt(keeper->schedule, domain, keeper_now(keeper));
+    else if (news->event == VERIFIER_UNWELCOME)
+        schedule_unwelcome(keeper->schedule, domain, &news->said, keeper_now(keeper));
+    else if (news->event == VERIFIER_WELCOME)
+        schedule_welcome(keeper->schedule, domain, keeper_now(keeper));
+}
+
+static void take_news(struct keeper *keeper, const struct news *news)
+{
+    struct str domain = buf_str(&news->domain);
+
+    switch (news->kind) {
+    case NEWS_ROUTE:
+        take_route(keeper, domain);
+        return;
+    case NEWS_DOUBT:
+        schedule_doubt(keeper->schedule, domain, keeper_now(keeper));
+        return;
+    case NEWS_EVENT:
+        take_event(keeper, news);
+        return;
+    case NEWS_CONTROL:
+        ask_control(keeper, domain);
+        return;
+    case NEWS_CONTROLLED:
+        schedule_controlled(keeper->schedule, domain, news->control, keeper_now(keeper));
+        return;
+    }
 }
 
 void keeper_recipients_turn(struct keeper *keeper, struct now now)
@@ -409,12 +524,7 @@ void keeper_recipients_turn(struct keeper *keeper, struct now now)
     while ((first = list_first(&keeper->recipient_news)) != NULL) {
         struct news *news = container_of(first, struct news, link);
         list_remove(first);
-        if (news->doubts)
-            schedule_doubt(keeper->schedule, buf_str(&news->domain), keeper_now(keeper));
-        else if (news->is_event)
-            take_event(keeper, news);
-        else
-            take_route(keeper, buf_str(&news->domain));
+        take_news(keeper, news);
         buf_fini(&news->domain);
         memory_free(news);
     }
@@ -438,6 +548,8 @@ void keeper_recipients_init(struct keeper *keeper)
 {
     map_init(&keeper->verifications);
     map_init(&keeper->greetings);
+    map_init(&keeper->unsure.young);
+    map_init(&keeper->unsure.old);
     list_init(&keeper->recipient_news);
     keeper_callouts_init(keeper);
     keeper->verifier = verifier_new(&verifier_host, keeper, &keeper->process->random);
@@ -459,6 +571,8 @@ void keeper_recipients_fini(struct keeper *keeper)
         greeting_free(value);
     map_fini(&keeper->verifications);
     map_fini(&keeper->greetings);
+    map_fini(&keeper->unsure.young);
+    map_fini(&keeper->unsure.old);
     list_each_safe (link, &keeper->recipient_news) {
         struct news *news = container_of(link, struct news, link);
         list_remove(link);

@@ -14,7 +14,8 @@
 
 enum { GREETINGS_MS_MAX = 10 * SECOND_MS };
 
-/* What must be told to the scheduler, but not from inside its own call. */
+/* What must be told to the scheduler, but not from inside its own call: the end of a session, or,
+ * where there is a domain, what came of a control. */
 struct errand {
     struct link link;
     uint64_t session;
@@ -152,10 +153,47 @@ static void on_expire(void *context, const struct entry *entry)
 static void on_state_changed(void *context, struct str domain, enum route_state from,
                              enum route_state to, const struct verdict *reason)
 {
+    bool is_bad = to == ROUTE_STATE_DOWN || to == ROUTE_STATE_HALF_UP || to == ROUTE_STATE_BLOCKED;
     keeper_route_changed(context, domain);
-    log_event(to == ROUTE_STATE_DOWN ? LOG_WARN : LOG_INFO, "route_state",
-              LOG_STR("domain", domain), LOG_TEXT("from", route_state_name(from)),
-              LOG_TEXT("to", route_state_name(to)), LOG_STR("reason", verdict_text(reason)));
+    log_event(is_bad ? LOG_WARN : LOG_INFO, "route_state", LOG_STR("domain", domain),
+              LOG_TEXT("from", route_state_name(from)), LOG_TEXT("to", route_state_name(to)),
+              LOG_STR("reason", verdict_text(reason)));
+}
+
+static void on_believe(void *context, const struct entry *entry)
+{
+    struct keeper *keeper = context;
+    handover_believe(keeper->handover, entry->id, entry->domain, keeper_mail_now(keeper));
+}
+
+static void on_doubt(void *context, const struct entry *entry)
+{
+    struct keeper *keeper = context;
+    if (keeper->handover != NULL)
+        handover_doubt(keeper->handover, entry->id, entry->domain);
+}
+
+static void on_control(void *context, struct str domain)
+{
+    keeper_control_wanted(context, domain);
+}
+
+static void on_breaker(void *context, struct str domain, bool is_tripped,
+                       const struct verdict *reason)
+{
+    struct buf reply = { 0 };
+
+    (void)context;
+    verdict_add_line(&reply, reason);
+    log_event(is_tripped ? LOG_WARN : LOG_INFO, "breaker", LOG_STR("domain", domain),
+              LOG_TEXT("state", is_tripped ? "tripped" : "closed"),
+              LOG_STR("reply", buf_str(&reply)));
+    buf_fini(&reply);
+}
+
+static bool on_is_unsure(void *context, const struct entry *entry)
+{
+    return keeper_is_unsure(context, entry->id);
 }
 
 static void on_drained(void *context, struct str domain, uint64_t delivered, int64_t took_ms)
@@ -173,6 +211,11 @@ const struct schedule_host keeper_schedule_host = {
     .list = on_list,
     .expire = on_expire,
     .state_changed = on_state_changed,
+    .believe = on_believe,
+    .doubt = on_doubt,
+    .control = on_control,
+    .breaker = on_breaker,
+    .is_unsure = on_is_unsure,
     .drained = on_drained,
 };
 

@@ -4,12 +4,18 @@
  *     up ──▶ CANARY ── one is taken ──▶ OPEN ── 20 deferred in a row ──▶ CRAWL
  *              └────── 20 deferred in a row ───────────────────────────▶  │
  *                                        ▲──────── one is taken ──────────┘
+ *     any ── the breaker trips ──▶ TRIPPED ── one is taken ──▶ OPEN
  *
  * CANARY sends one message and waits for its answer; if the primary takes it, slow
  * start begins (concurrency.h). CRAWL is for a primary that answers and defers
- * everything: one message at a probe's interval, doubling up to `retry-first`, so
- * that neither it nor its logs suffer. Greylisting is not counted: it wants to see
- * every message once before it takes them.
+ * everything, the state half-up: one message at a probe's interval, doubling up to
+ * `retry-first`, so that neither it nor its logs suffer. Greylisting is not counted: it
+ * wants to see every message once before it takes them. A rate limit is no mood
+ * either: it rests the whole target (pace.h).
+ *
+ * What is refused is on trial (trial.c) while the primary is trusted, and tried again
+ * while it is not. MAIL refused three times in a row, whatever the sender, is meant for
+ * us: the route is blocked.
  *
  * An entry that was in flight when a session was lost may be the reason. It goes
  * again soon, but alone in a fresh session, and once two of these were lost, it
@@ -24,7 +30,12 @@ enum {
     NO_PROGRESS_MAX = 3,
 };
 
-static void crawl(struct route *route)
+static int64_t now_of(const struct route *route)
+{
+    return route->schedule->now.mono_ms;
+}
+
+static void crawl(struct route *route, const struct verdict *verdict)
 {
     int64_t longest = route_value(route, SETTING_RETRY_FIRST);
     int64_t next =
@@ -32,17 +43,56 @@ static void crawl(struct route *route)
 
     route->phase = DRAIN_CRAWL;
     route->crawl_ms = next < longest ? next : longest;
-    route->canary_at_ms = route->schedule->now.mono_ms + route->crawl_ms;
+    route->canary_at_ms = now_of(route) + route->crawl_ms;
+    route_state_event(route, ROUTE_EVENT_DEFERRED, verdict);
 }
 
 static void open_wide(struct route *route)
 {
     route->deferred_in_row = 0;
     route->crawl_ms = 0;
-    route->phase = DRAIN_OPEN;
+    if (!route->breaker.is_tripped)
+        route->phase = DRAIN_OPEN;
 }
 
-static void defer(struct route *route, struct item *item, bool progress,
+/* The canary came back: the next one waits longer. */
+static void wait_for_canary(struct route *route)
+{
+    if (route->breaker.is_tripped && now_of(route) >= route->canary_at_ms)
+        route->canary_at_ms = now_of(route) + breaker_pause(&route->breaker);
+}
+
+static void count_deferral(struct route *route, const struct verdict *verdict)
+{
+    bool is_open = route->state == ROUTE_STATE_UP && !route->breaker.is_tripped;
+
+    wait_for_canary(route);
+    route->deferred_in_row++;
+    if (route->state == ROUTE_STATE_HALF_UP ||
+        (is_open && route->deferred_in_row >= DEFERRED_IN_ROW_MAX))
+        crawl(route, verdict);
+}
+
+static void defer_for_rate(struct route *route, struct target *target, struct item *item,
+                           int64_t hint_ms)
+{
+    if (pace_ready_at(&target->pace) <= now_of(route)) /* no echo: fewer sessions are enough */
+        concurrency_start(&target->concurrency,
+                          (uint32_t)route_value(route, SETTING_SESSIONS_START));
+    waiting_defer(&route->waiting, item, pace_limited(&target->pace, hint_ms, now_of(route)));
+    wait_for_canary(route);
+}
+
+static void see_greylisting(struct route *route, const struct verdict *verdict)
+{
+    route_state_event(route, ROUTE_EVENT_TAKEN, verdict);
+    wait_for_canary(route);
+    if (route->phase == DRAIN_CANARY)
+        open_wide(route);
+}
+
+/* `target`: who deferred it; NULL: it was lost. */
+static void defer(struct route *route, struct target *target, struct item *item, bool progress,
                   const struct verdict *verdict)
 {
     struct deferral deferral = deferral_read(verdict);
@@ -51,54 +101,127 @@ static void defer(struct route *route, struct item *item, bool progress,
     item->no_progress = 0;
     item->lost_alone = 0;
     waiting_note_reason(&route->waiting, item, verdict);
-    waiting_defer(
-        &route->waiting, item,
-        route->schedule->now.mono_ms +
-            deferral_wait(deferral, item->attempts, route_value(route, SETTING_RETRY_FIRST),
-                          route_value(route, SETTING_RETRY_MAX), route->schedule->random));
-    if (deferral.kind == DEFERRAL_GREYLIST && route->phase == DRAIN_CANARY)
-        open_wide(route);
-    if (progress || deferral.kind == DEFERRAL_GREYLIST)
+    if (deferral.kind == DEFERRAL_RATE && target != NULL) {
+        defer_for_rate(route, target, item, deferral.hint_ms);
         return;
-    if (++route->deferred_in_row >= DEFERRED_IN_ROW_MAX)
-        crawl(route);
+    }
+    waiting_defer(&route->waiting, item,
+                  now_of(route) + deferral_wait(deferral, item->attempts,
+                                                route_value(route, SETTING_RETRY_FIRST),
+                                                route_value(route, SETTING_RETRY_MAX),
+                                                route->schedule->random));
+    if (deferral.kind == DEFERRAL_GREYLIST)
+        see_greylisting(route, verdict);
+    else if (!progress)
+        count_deferral(route, verdict);
 }
 
 static void finish(struct route *route, struct item *item)
 {
-    route->delivered++;
-    route->drain_delivered += item->is_backlog;
     waiting_finish(&route->waiting, item);
     expire_arm(route, &route->rescued, steady_wall(&route->schedule->steady, route->schedule->now));
 }
 
-static bool may_go_again(struct item *item, bool progress, uint32_t deferred,
-                         const struct verdict *verdict)
+static bool may_go_again(struct item *item, const struct schedule_answer *answer)
 {
-    if (deferred > 0)
-        return progress && deferral_read(verdict).kind == DEFERRAL_RECIPIENTS;
+    bool progress = answer->taken > 0;
+
+    if (answer->deferred > 0)
+        return progress && deferral_read(&answer->verdict).kind == DEFERRAL_RECIPIENTS;
     item->no_progress = progress ? 0 : (uint8_t)(item->no_progress + 1);
     return item->no_progress < NO_PROGRESS_MAX;
 }
 
-void answer_come(struct route *route, struct item *item, uint32_t left, uint32_t deferred,
-                 const struct verdict *verdict)
+/* ---- what it says about the primary ---- */
+
+static void take(struct route *route, struct target *target, const struct item *item)
+{
+    struct verdict verdict = verdict_make(250, 0, 0, STR("Takes mail"));
+
+    route->delivered++;
+    route->drain_delivered += item->is_backlog;
+    route->unwelcome_in_row = 0;
+    pace_taken(&target->pace, item->given_ms);
+    if (route->breaker.is_tripped && item->given_ms > route->breaker.tripped_ms)
+        drain_untrip(route);
+    route_state_event(route, ROUTE_EVENT_TAKEN, &verdict);
+    open_wide(route);
+}
+
+/* Of whom nobody knew; those that were known are the breaker's. */
+static void count_refusals(struct target *target, const struct schedule_answer *answer)
+{
+    bool of_recipients = answer->refusal.stage == STAGE_RECIPIENT;
+    uint32_t unknown = answer->refused - answer->refused_known;
+
+    if (of_recipients && unknown > 0)
+        refusals_add(&target->refusals, unknown, target->schedule->now.mono_ms);
+}
+
+static void note_unwelcome(struct route *route, const struct verdict *verdict)
+{
+    if (++route->unwelcome_in_row < UNWELCOME_IN_ROW_MAX && route->state != ROUTE_STATE_BLOCKED)
+        return;
+    if (route->state != ROUTE_STATE_BLOCKED)
+        route->is_greeting_refused = false;
+    route_state_event(route, ROUTE_EVENT_UNWELCOME, verdict);
+}
+
+/* MAIL says something about us or the sender, and what we did not send says nothing at all. */
+static void note_breaker(struct route *route, const struct schedule_answer *answer)
+{
+    enum breaker_note note = BREAKER_TAKEN;
+
+    if (answer->refused_known > 0)
+        note = answer->refusal.stage == STAGE_CONTENT ? BREAKER_DISLIKED : BREAKER_REFUSED;
+    else if (answer->taken == 0 && answer->refusal.stage == STAGE_RECIPIENT)
+        note = BREAKER_UNKNOWN;
+    else if (answer->taken == 0)
+        return;
+    if (breaker_note(&route->breaker, note, now_of(route)))
+        drain_trip(route, &answer->refusal);
+}
+
+static void refuse(struct route *route, struct target *target, struct item *item,
+                   const struct schedule_answer *answer)
+{
+    route->deferred_in_row = 0;
+    waiting_note_reason(&route->waiting, item, &answer->refusal);
+    count_refusals(target, answer);
+    bool is_news = trial_begin(route, item, answer);
+    if (is_news)
+        note_breaker(route, answer);
+    wait_for_canary(route);
+    if (answer->refusal.stage == STAGE_SENDER)
+        note_unwelcome(route, &answer->refusal);
+}
+
+void answer_come(struct route *route, struct target *target, struct item *item,
+                 const struct schedule_answer *answer)
 {
     struct verdict unsaid = verdict_make(451, 0, 0, STR("Deferred"));
-    bool progress = left < item->entry.pending;
+    const struct verdict *verdict = answer->verdict.code != 0 ? &answer->verdict : &unsaid;
+    bool progress = answer->taken > 0;
 
-    if (verdict == NULL)
-        verdict = &unsaid;
-    if (progress || left == 0)
-        open_wide(route);
-    item->entry.pending = left;
+    item->entry.pending = answer->left;
     item->is_suspect = false;
-    if (left == 0 || item->is_gone)
+    if (progress || answer->refused > 0)
+        trial_note(route, answer);
+    if (progress)
+        take(route, target, item);
+    if (answer->left == 0 || item->is_gone) {
+        if (answer->refused > 0)
+            route->schedule->host->doubt(route->schedule->context, &item->entry);
         finish(route, item);
-    else if (may_go_again(item, progress, deferred, verdict))
+    } else if (answer->refused > 0) {
+        refuse(route, target, item, answer);
+    } else if (may_go_again(item, answer)) {
         waiting_move(&route->waiting, item, ITEM_AGAIN);
-    else
-        defer(route, item, progress, verdict);
+    } else {
+        defer(route, target, item, progress, verdict);
+    }
+    if (progress && answer->refused == 0)
+        note_breaker(route, answer);
 }
 
 void answer_lost(struct route *route, struct item *item, bool alone, enum session_end how,
@@ -114,7 +237,7 @@ void answer_lost(struct route *route, struct item *item, bool alone, enum sessio
         item->is_suspect = true;
     }
     if (item->lost_alone >= LOST_ALONE_MAX)
-        defer(route, item, false, verdict);
+        defer(route, NULL, item, false, verdict);
     else
         waiting_move(&route->waiting, item, ITEM_AGAIN);
 }

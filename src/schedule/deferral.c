@@ -3,8 +3,10 @@
  *
  * Greylisting is told by its name, by a time to come back in, or by 4.7.1 (RFC 6647
  * 2.7, postgrey, milter-greylist, rspamd). A text that speaks of rates or limits
- * under 4.7.1 is a rate limit, and waits as an ordinary deferral does. The hint is
- * "in 300 seconds", "5 minutes", "00:04:59"; it is honoured within bounds.
+ * under 4.7.x, or of too much mail or too many messages under any code, is a rate limit
+ * (Postfix: "450 4.7.1 Error: too much mail from …"): it is about us, not about the
+ * message. The hint is "in 300 seconds", "5 minutes", "00:04:59"; it is honoured within
+ * bounds.
  */
 #include "schedule/deferral.h"
 
@@ -112,19 +114,35 @@ struct deferral deferral_read(const struct verdict *verdict)
                                        { "gray-list", 9 },
                                        { "grey list", 9 } };
     static const struct str rate[] = {
-        { "rate", 4 }, { "limit", 5 }, { "too many", 8 }, { "throttl", 7 }, { "slow down", 9 }
+        { "rate", 4 },     { "limit", 5 },   { "too many", 8 },
+        { "too much", 8 }, { "throttl", 7 }, { "slow down", 9 },
+    };
+    static const struct str rate_of_any_code[] = {
+        { "too much mail", 13 },
+        { "too many messages", 17 },
+        { "too many connections", 20 },
+        { "sending rate", 12 },
+        { "rate limit", 10 },
+        { "ratelimit", 9 },
+        { "too many recipients from", 24 },
+        { "slow down", 9 },
     };
     struct str text = verdict_text(verdict);
     struct deferral deferral = { .kind = DEFERRAL_ORDINARY, .hint_ms = find_hint(text) };
 
     bool says_grey = contains_any(text, grey, sizeof grey / sizeof *grey);
-    bool looks_grey = (is_enhanced(verdict, 7, 1) || deferral.hint_ms > 0) &&
-                      !contains_any(text, rate, sizeof rate / sizeof *rate);
+    bool says_rate = contains_any(text, rate, sizeof rate / sizeof *rate);
+    bool is_rate =
+        (says_rate && verdict->enhanced[0] == 4 && verdict->enhanced[1] == 7) ||
+        contains_any(text, rate_of_any_code, sizeof rate_of_any_code / sizeof *rate_of_any_code);
+    bool looks_grey = (is_enhanced(verdict, 7, 1) || deferral.hint_ms > 0) && !says_rate;
 
     if (is_enhanced(verdict, 5, 3))
         deferral.kind = DEFERRAL_RECIPIENTS;
     else if (says_grey || looks_grey)
         deferral.kind = DEFERRAL_GREYLIST;
+    else if (is_rate)
+        deferral.kind = DEFERRAL_RATE;
     return deferral;
 }
 

@@ -8,6 +8,7 @@
 enum deferral_kind {
     DEFERRAL_ORDINARY,
     DEFERRAL_GREYLIST,   /* the primary is well and wants to see us again */
+    DEFERRAL_RATE,       /* there was too much from us at once */
     DEFERRAL_RECIPIENTS, /* 452 4.5.3: too many recipients in this transaction */
 };
 

@@ -5,6 +5,9 @@
  * a route can do: it gives entries to sessions with room, opens sessions while more
  * wait than can be given, lists ahead of need, and ends sessions with nothing to do.
  * Calling it once too often costs little and does nothing.
+ *
+ * While the route is blocked no session is opened for mail: one message goes as the
+ * canary of each probe that was let in.
  */
 #include "schedule/inner.h"
 
@@ -13,6 +16,7 @@ enum {
     AHEAD = 250,    /* so many at once */
     AHEAD_CANARY = 8,
     LIST_RETRY_MS = SECOND_MS,
+    UNSURE_WAIT_MS = MINUTE_MS,
     WAKE_GAP_MS = SECOND_MS,
 };
 
@@ -55,6 +59,19 @@ static bool may_go(const struct route *route)
     return route->waiting.count[ITEM_FLIGHT] == 0 && now_of(route) >= route->canary_at_ms;
 }
 
+/* In time of peace any session will do. */
+static bool may_carry(const struct handover *handover)
+{
+    bool is_blocked = handover->route->state == ROUTE_STATE_BLOCKED;
+
+    return !is_blocked || (handover->is_probe && !handover->was_given);
+}
+
+static bool is_resting(const struct target *target)
+{
+    return pace_ready_at(&target->pace) > target->schedule->now.mono_ms;
+}
+
 static bool is_among(const struct target *const *targets, uint32_t count,
                      const struct target *target)
 {
@@ -79,6 +96,7 @@ static struct handover *with_room(struct route *route, bool must_be_fresh)
     list_each (link, &route->room) {
         struct handover *handover = container_of(link, struct handover, room);
         if (!handover_may_take(handover) || (must_be_fresh && !is_fresh(handover)) ||
+            !may_carry(handover) || is_resting(handover->target) ||
             is_among(seen, count, handover->target))
             continue;
         if (route->way_count <= 1)
@@ -97,6 +115,7 @@ static void give(struct route *route, struct handover *handover, struct item *it
     take_rate(route, &item->entry);
     route->attempts++;
     waiting_move(&route->waiting, item, ITEM_FLIGHT);
+    handover->target->unsure_in_flight += item->is_unsure;
     handover->is_alone = item->is_suspect;
     handover_give(handover, item);
 }
@@ -126,7 +145,8 @@ static void make_way_for_suspect(struct route *route)
 {
     struct handover *idle = NULL;
 
-    if (!waiting_has_suspect(&route->waiting) || !may_go(route))
+    if (!waiting_has_suspect(&route->waiting) || !may_go(route) ||
+        route->state == ROUTE_STATE_BLOCKED)
         return;
     list_each (link, &route->handovers) {
         struct handover *handover = container_of(link, struct handover, link);
@@ -162,6 +182,36 @@ static void reserve_for_suspect(struct route *route)
     }
 }
 
+/* So many of those in flight that nobody knows may be refused that the primary would take us for a
+ * harvester. Others are not slowed. */
+static bool has_to_wait(const struct route *route, const struct target *target, struct item *item)
+{
+    struct schedule *schedule = route->schedule;
+    int64_t limit = route_value(route, SETTING_REFUSALS);
+    struct refusals refusals = target->refusals;
+
+    if (limit == 0)
+        return false;
+    uint32_t recent = refusals_recent(&refusals, now_of(route)) + target->unsure_in_flight;
+    if (!schedule->host->is_unsure(schedule->context, &item->entry))
+        return false;
+    item->is_unsure = recent < limit;
+    return !item->is_unsure;
+}
+
+/* The next one to go that need not wait. */
+static struct item *next_item(struct route *route, const struct handover *handover, bool alone)
+{
+    struct waiting *waiting = &route->waiting;
+    struct item *item;
+
+    while ((item = waiting_next(waiting, alone, route->phase == DRAIN_TRIPPED, now_of(route))) !=
+               NULL &&
+           has_to_wait(route, handover->target, item))
+        waiting_defer(waiting, item, now_of(route) + UNSURE_WAIT_MS);
+    return item;
+}
+
 static void give_all(struct route *route)
 {
     while (may_go(route)) {
@@ -169,7 +219,7 @@ static void give_all(struct route *route)
         struct handover *handover = session_for_next(route, &alone);
         if (handover == NULL)
             break;
-        struct item *item = waiting_next(&route->waiting, alone, now_of(route));
+        struct item *item = next_item(route, handover, alone);
         if (item == NULL)
             break;
         give(route, handover, item);
@@ -204,6 +254,8 @@ static void open_more(struct route *route)
     uint32_t wanted = count_wanted(route);
 
     if (route->phase != DRAIN_OPEN && now_of(route) < route->canary_at_ms)
+        return;
+    if (route->state == ROUTE_STATE_BLOCKED)
         return;
     if (rate_wait_until(route) > now_of(route))
         return;
@@ -245,8 +297,14 @@ static void look_ahead(struct route *route)
 static bool is_quiet(struct route *route)
 {
     struct waiting *waiting = &route->waiting;
-    return route->state != ROUTE_STATE_UP || (waiting->listing == NULL && !waiting->more &&
-                                              waiting_ready_count(waiting, now_of(route)) == 0);
+    return !route_hands_over(route) || (waiting->listing == NULL && !waiting->more &&
+                                        waiting_ready_count(waiting, now_of(route)) == 0);
+}
+
+/* A primary that is not in its right mind does not need us standing about. */
+static bool is_before_canary(const struct route *route)
+{
+    return route->phase == DRAIN_TRIPPED && now_of(route) < route->canary_at_ms;
 }
 
 /* Sessions that take nothing more end; those that could, but have nothing, rest. */
@@ -258,7 +316,8 @@ static void tidy(struct route *route)
         struct handover *handover = container_of(link, struct handover, room);
         if (handover->in_flight > 0)
             continue;
-        bool is_spent = route->state != ROUTE_STATE_UP || !handover_may_take(handover);
+        bool is_spent = !route_hands_over(route) || !handover_may_take(handover) ||
+                        !may_carry(handover) || is_before_canary(route);
         if (is_spent || (quiet && handover->is_probe && !handover->was_given))
             handover_end(handover);
         else
@@ -274,6 +333,12 @@ static void consider(int64_t at_ms, int64_t now_ms, int64_t *next_ms)
         *next_ms = at_ms;
 }
 
+static void consider_rests(const struct route *route, int64_t *next_ms)
+{
+    for (uint32_t i = 0; i < route->way_count; i++)
+        consider(pace_ready_at(&route->way[i].target->pace), now_of(route), next_ms);
+}
+
 static void set_timer(struct route *route)
 {
     int64_t next_ms = NEVER_MS;
@@ -287,6 +352,7 @@ static void set_timer(struct route *route)
         if (route->phase != DRAIN_OPEN)
             consider(route->canary_at_ms, now_ms, &next_ms);
         consider(route->list_at_ms, now_ms, &next_ms);
+        consider_rests(route, &next_ms);
     }
     timer_set(route->schedule, &route->work, next_ms);
 }
@@ -308,7 +374,7 @@ static void tell_drained(struct route *route)
 
 void drain_work(struct route *route)
 {
-    if (route->state == ROUTE_STATE_UP) {
+    if (route_hands_over(route)) {
         make_way_for_suspect(route);
         give_all(route);
         open_more(route);
@@ -321,16 +387,61 @@ void drain_work(struct route *route)
 
 /* ---- beginning and end ---- */
 
-void drain_start(struct route *route)
+static void begin(struct route *route)
 {
-    route->phase = DRAIN_CANARY;
-    route->canary_at_ms = now_of(route);
-    route->crawl_ms = 0;
-    route->deferred_in_row = 0;
     route->is_draining = waiting_has_mail(&route->waiting);
     route->drain_since_ms = now_of(route);
     route->drain_delivered = 0;
+    route->crawl_ms = 0;
+    route->deferred_in_row = 0;
+    route->unwelcome_in_row = 0;
+}
+
+/* What crawls has set its pace already. A tripped breaker stays so: what came back may be the same;
+ * but it is looked at soon. */
+void drain_start(struct route *route, enum route_state from)
+{
+    bool went_on =
+        from == ROUTE_STATE_UP || from == ROUTE_STATE_HALF_UP || from == ROUTE_STATE_BLOCKED;
+    int64_t canary_ms = now_of(route);
+
+    if (!went_on)
+        begin(route);
+    if (route->breaker.is_tripped && went_on)
+        canary_ms = route->canary_at_ms;
+    if (!(went_on && route->state == ROUTE_STATE_HALF_UP)) {
+        route->phase = route->breaker.is_tripped ? DRAIN_TRIPPED : DRAIN_CANARY;
+        route->canary_at_ms = canary_ms;
+    }
     drain_work(route);
+}
+
+/* Nothing is settled by what it refuses, and nothing but a canary is given to it. */
+void drain_trip(struct route *route, const struct verdict *reason)
+{
+    struct schedule *schedule = route->schedule;
+
+    route->phase = DRAIN_TRIPPED;
+    route->canary_at_ms = now_of(route) + breaker_pause(&route->breaker);
+    route->tripped_wall_ms = schedule->now.wall_ms;
+    trial_drop_all(route);
+    if (route->trials.node.index == 0) /* it may want a control */
+        timer_set(schedule, &route->trials, now_of(route) + SECOND_MS);
+    schedule->host->breaker(schedule->context, route->name, true, reason);
+}
+
+void drain_untrip(struct route *route)
+{
+    struct schedule *schedule = route->schedule;
+    struct verdict verdict = verdict_make(250, 0, 0, STR("Takes mail"));
+
+    breaker_close(&route->breaker);
+    route->phase = DRAIN_CANARY;
+    route->canary_at_ms = now_of(route);
+    for (uint32_t i = 0; i < route->way_count; i++)
+        concurrency_start(&route->way[i].target->concurrency,
+                          (uint32_t)route_value(route, SETTING_SESSIONS_START));
+    schedule->host->breaker(schedule->context, route->name, false, &verdict);
 }
 
 void drain_stop(struct route *route)
@@ -350,8 +461,7 @@ void drain_arrived(struct route *route, const struct entry *entry)
 {
     struct waiting *waiting = &route->waiting;
     struct item *item = waiting_find(waiting, entry->id);
-    bool has_room =
-        route->state == ROUTE_STATE_UP && waiting->count[ITEM_FRESH] < WAITING_FRESH_MAX;
+    bool has_room = route_hands_over(route) && waiting->count[ITEM_FRESH] < WAITING_FRESH_MAX;
 
     if (item != NULL && item->place != ITEM_DONE) {
         item->entry.pending = entry->pending; /* recipients were released to it */
@@ -369,7 +479,7 @@ void drain_arrived(struct route *route, const struct entry *entry)
     }
     if (item != NULL)
         item->entry.domain = route->name;
-    if (route->state == ROUTE_STATE_UP)
+    if (route_hands_over(route))
         drain_work(route);
 }
 
@@ -401,6 +511,7 @@ void drain_wake(struct route *route)
     if (now_of(route) - route->woken_ms < WAKE_GAP_MS)
         return;
     route->woken_ms = now_of(route);
+    trial_drop_all(route);
     waiting_retry_all(&route->waiting, now_of(route));
     if (waiting_has_mail(&route->waiting))
         waiting_rewind(&route->waiting); /* who asks for everything gets a fresh look */

@@ -10,7 +10,7 @@
  *                                                 └── one could not be: armed for soon
  *
  * Time is that of steady.h, so that no jump of the clock ends anything early. An
- * entry in flight is left alone until its answer is there.
+ * entry in flight, or whose refusal is being settled, is left alone until that is over.
  */
 #include "schedule/inner.h"
 
@@ -108,8 +108,11 @@ static bool expire(struct route *route, struct expiry *expiry, const struct entr
     struct waiting *waiting = &route->waiting;
     struct item *item = waiting_find(waiting, entry->id);
 
-    if (item != NULL && item->place == ITEM_FLIGHT)
+    if (item != NULL &&
+        (item->place == ITEM_FLIGHT || (item->place == ITEM_TRIAL && item->trial.is_believed)))
         return false;
+    if (item != NULL)
+        trial_end(route, item);
     if (item != NULL)
         waiting_move(waiting, item, ITEM_EXPIRING);
     else

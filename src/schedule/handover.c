@@ -134,6 +134,8 @@ void handover_give(struct handover *handover, struct item *item)
     struct schedule *schedule = handover->schedule;
 
     check(handover->in_flight < handover->window);
+    item->given_ms = schedule->now.mono_ms;
+    pace_given(&handover->target->pace, schedule->now.mono_ms);
     list_append(&handover->flight, &item->link);
     handover->in_flight++;
     handover->was_given = true;
@@ -144,11 +146,20 @@ void handover_give(struct handover *handover, struct item *item)
     schedule->host->dispatch(schedule->context, handover->number, &item->entry);
 }
 
+static void forget_unsure(struct handover *handover, struct item *item)
+{
+    if (item->is_unsure)
+        handover->target->unsure_in_flight--;
+    item->is_unsure = false;
+}
+
 /* They go with the route. */
 static void drop_items(struct handover *handover)
 {
-    list_each_safe (link, &handover->flight)
+    list_each_safe (link, &handover->flight) {
+        forget_unsure(handover, container_of(link, struct item, link));
         list_remove(link);
+    }
 }
 
 void handover_abandon_all(struct route *route)
@@ -218,36 +229,40 @@ static void note_answer(struct handover *handover)
                          (uint32_t)route_value(route, SETTING_SESSIONS), now_ms);
 }
 
-void handover_answered(struct schedule *schedule, session_number number, struct message_id id,
-                       uint32_t left, uint32_t deferred, const struct verdict *verdict)
+bool handover_answered(struct schedule *schedule, session_number number, struct message_id id,
+                       const struct schedule_answer *answer)
 {
     struct handover *handover = find(schedule, number);
     struct item *item = handover != NULL ? find_in_flight(handover, id) : NULL;
 
     if (item == NULL)
-        return;
+        return false;
     note_answer(handover);
-    answer_come(handover->route, item, left, deferred, verdict);
+    forget_unsure(handover, item);
+    answer_come(handover->route, handover->target, item, answer);
     target_serve(handover->target);
     drain_work(handover->route);
+    return true;
 }
 
-static void judge_barren(struct handover *handover, const struct verdict *verdict)
+static void judge_barren(struct handover *handover, enum session_end how,
+                         const struct verdict *verdict)
 {
     struct target *target = handover->target;
 
     concurrency_barren(&target->concurrency, handover->schedule->now.mono_ms);
     if (target->concurrency.barren >= BARREN_MAX && target->ready_count == 0)
-        target_failed(target, verdict, false);
+        target_failed(target, how, verdict, false);
 }
 
-static void judge_refused(struct handover *handover, const struct verdict *verdict)
+static void judge_refused(struct handover *handover, enum session_end how,
+                          const struct verdict *verdict)
 {
     struct target *target = handover->target;
 
     concurrency_refused(&target->concurrency, target->ready_count, handover->schedule->now.mono_ms);
     if (target->ready_count == 0)
-        target_failed(target, verdict, handover->is_probe);
+        target_failed(target, how, verdict, handover->is_probe);
 }
 
 static void judge(struct handover *handover, enum handover_state was, enum session_end how,
@@ -258,9 +273,9 @@ static void judge(struct handover *handover, enum handover_state was, enum sessi
     if (how == SESSION_END_INTERNAL || how == SESSION_END_QUIT)
         concurrency_barren(&handover->target->concurrency, handover->schedule->now.mono_ms);
     else if (was == HANDOVER_OPENING)
-        judge_refused(handover, verdict);
+        judge_refused(handover, how, verdict);
     else
-        judge_barren(handover, verdict);
+        judge_barren(handover, how, verdict);
 }
 
 static void lose_items(struct handover *handover, enum session_end how,
@@ -269,8 +284,11 @@ static void lose_items(struct handover *handover, enum session_end how,
     /* After other work the session may have ended for reasons of its own: many primaries hang up
      * after so many messages. */
     bool alone = handover->in_flight == 1 && !handover->did_work;
-    list_each_safe (link, &handover->flight)
-        answer_lost(handover->route, container_of(link, struct item, link), alone, how, verdict);
+    list_each_safe (link, &handover->flight) {
+        struct item *item = container_of(link, struct item, link);
+        forget_unsure(handover, item);
+        answer_lost(handover->route, item, alone, how, verdict);
+    }
 }
 
 void handover_ended(struct schedule *schedule, session_number number, enum session_end how,

@@ -9,17 +9,18 @@
  *
  *   schedule.c     the node: its clock, what is due, and what the host tells
  *   routes.c       routes come, are resolved, paused, woken, and go
- *   route_state.c  up, shaky, down, paused
+ *   route_state.c  up, shaky, down, half-up, blocked, paused
  *   ways.c         the plan: a route's targets, and which of them to use now
  *   target.c       one address and port, shared by routes; what its answers mean to them
  *   probing.c      when a target is probed
  *   handover.c     a session from opening to end
  *   drain.c        which entry goes next, on which session
  *   answer.c       what an answer means to the entry and to the pace
+ *   trial.c        refusals that are not believed yet
  *   waiting.c      the entries kept in memory
  *   expire.c       the end of the holding time
  *   status.c       looking in
- *   concurrency.c rate.c deferral.c steady.c    small pure parts
+ *   concurrency.c rate.c pace.c refusals.c breaker.c deferral.c steady.c    small pure parts
  *
  * Every public call notes the time in schedule->now; nothing below reads a clock.
  */
@@ -29,12 +30,16 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "schedule/breaker.h"
 #include "schedule/concurrency.h"
+#include "schedule/pace.h"
 #include "schedule/rate.h"
+#include "schedule/refusals.h"
 #include "schedule/schedule.h"
 #include "schedule/steady.h"
 
 enum { WAYS_NONE = UINT16_MAX + 1 }; /* a preference worse than any */
+enum { UNWELCOME_IN_ROW_MAX = 3 };   /* messages that MAIL was refused for: it is meant for us */
 
 struct timer {
     struct heap_node node;
@@ -86,12 +91,30 @@ enum item_place {
     ITEM_AGAIN,    /* to be handed over again at once */
     ITEM_FLIGHT,   /* handed to a session */
     ITEM_DEFERRED, /* waits for a time of its own */
+    ITEM_TRIAL,    /* it was refused, which is not believed yet */
     ITEM_EXPIRING, /* its holding time is over; the host was told */
     ITEM_DONE,     /* settled, but a listing asked for before may still name it */
     ITEM_PLACES
 };
 
-enum { WAITING_FRESH_MAX = 1000, WAITING_DEFERRED_MAX = 10000, WAITING_REASONS = 8 };
+enum {
+    WAITING_FRESH_MAX = 1000,
+    WAITING_DEFERRED_MAX = 10000,
+    WAITING_TRIAL_MAX = 1000,
+    WAITING_REASONS = 8,
+};
+
+struct trial {   /* see trial.c */
+    uint64_t at; /* route->answers, this one included */
+    int64_t since_ms;
+    int64_t until_ms;  /* then it is tried again */
+    bool is_whole;     /* the message was refused, not its recipients */
+    bool is_known;     /* it should have been taken */
+    bool is_between;   /* the message before was taken, a moment ago */
+    bool is_proved;    /* nothing more needs to be heard of the primary */
+    bool was_deferred; /* others of its recipients were: they wait until then too */
+    bool is_believed;  /* being settled */
+};
 
 struct item {
     struct link link;     /* in the list of its place, or in its handover's */
@@ -101,11 +124,19 @@ struct item {
     enum item_place place;
     uint32_t attempts;      /* that ended in a deferral */
     uint32_t reason_number; /* of the last answer; 0: none */
+    struct trial trial;     /* ITEM_TRIAL */
+    uint32_t refusals;      /* in a row, since … */
+    int64_t refused_ms;     /* … the first one */
+    uint64_t refused_at;    /* the last one, by route->answers; 0: never */
+    bool was_doubted;       /* the breaker tripped meanwhile: two are not enough */
+    int64_t repeated_ms;    /* it is tried again because the primary was seen to be sane; 0: not */
+    int64_t given_ms;       /* to a session */
     uint8_t lost_alone;     /* sessions that were lost with nothing but this in flight */
     uint8_t no_progress;    /* answers in a row that settled nothing and deferred nothing */
     bool is_suspect;        /* was in flight when a session was lost: goes alone */
     bool is_backlog;        /* waited in the store when its turn came */
-    bool is_gone;           /* settled by others while in flight */
+    bool is_gone;           /* settled by others while in flight, or while it is settled */
+    bool is_unsure;         /* in flight: its recipients may not exist */
 };
 
 struct waiting {
@@ -138,8 +169,9 @@ void waiting_rewind(struct waiting *waiting); /* read the store from its beginni
 void waiting_retry_all(struct waiting *waiting, int64_t now_ms);
 void waiting_listing_over(struct waiting *waiting);   /* answered, or not awaited any more */
 bool waiting_has_mail(const struct waiting *waiting); /* or may have */
-/* The next one to go, still in its place; NULL: none is ready. Suspects only if `alone`. */
-struct item *waiting_next(struct waiting *waiting, bool alone, int64_t now_ms);
+/* The next one to go, still in its place; NULL: none is ready. Suspects only if `alone`; what was
+ * tried before comes last if it goes `as_canary`. */
+struct item *waiting_next(struct waiting *waiting, bool alone, bool as_canary, int64_t now_ms);
 bool waiting_has_suspect(const struct waiting *waiting);
 uint32_t waiting_ready_count(struct waiting *waiting, int64_t now_ms);
 void waiting_note_reason(struct waiting *waiting, struct item *item, const struct verdict *verdict);
@@ -148,9 +180,10 @@ const struct verdict *waiting_reason(const struct waiting *waiting, const struct
 /* ---- routes ---- */
 
 enum drain_phase {
-    DRAIN_CANARY, /* one message, and the next only when it is answered */
-    DRAIN_OPEN,   /* as many as sessions allow */
-    DRAIN_CRAWL,  /* everything is deferred: one message at growing intervals */
+    DRAIN_CANARY,  /* one message, and the next only when it is answered */
+    DRAIN_OPEN,    /* as many as sessions allow */
+    DRAIN_CRAWL,   /* everything is deferred: one message at growing intervals */
+    DRAIN_TRIPPED, /* the breaker is: the same */
 };
 
 struct way {
@@ -179,7 +212,10 @@ struct route {
     enum route_state state;
     int64_t state_since_ms; /* Unix time */
     struct verdict reason;
-    uint32_t good, bad; /* rounds in a row */
+    uint32_t good, bad;        /* rounds in a row */
+    uint32_t turned_away;      /* tries in a row, while it is half-up or blocked */
+    uint32_t unwelcome_in_row; /* messages that MAIL was refused for */
+    bool is_greeting_refused;  /* that is what made it half-up or blocked */
     int64_t paused_until_ms;
     struct timer pause;
 
@@ -203,6 +239,20 @@ struct route {
     int64_t crawl_ms;
     uint32_t deferred_in_row;
     struct timer work;
+
+    struct breaker breaker;
+    int64_t tripped_wall_ms;
+    uint64_t answers;     /* messages taken or refused, ever; the clock of trials */
+    uint64_t taken_at;    /* of those, the last that was taken, … */
+    uint64_t accepted_at; /* … the last with a recipient that was accepted */
+    int64_t taken_ms;
+    bool was_taken_before; /* the message before the one that is looked at, a moment ago */
+    uint64_t control_at;   /* answers, when the host was asked for a control, … */
+    int64_t control_ms;    /* … and when that was */
+    bool is_controlling;
+    int64_t lost_trust_ms; /* the breaker tripped, the route went down … */
+    struct timer trials;
+
     bool is_draining; /* drained() is still to be told */
     int64_t drain_since_ms;
     uint64_t drain_delivered;
@@ -223,14 +273,21 @@ void route_settings_changed(struct route *route);
 /* ---- route_state.c ---- */
 
 enum route_event {
-    ROUTE_EVENT_ANSWERED, /* one of its targets */
-    ROUTE_EVENT_FAILED,   /* every one of its targets, in this round */
+    ROUTE_EVENT_ANSWERED,  /* one of its targets lets us in */
+    ROUTE_EVENT_FAILED,    /* every one of its targets, in this round */
+    ROUTE_EVENT_PUT_OFF,   /* the same, and one said 4yz instead of a greeting */
+    ROUTE_EVENT_UNWELCOME, /* the same, and one said 5yz; or that was said to what we brought */
+    ROUTE_EVENT_DEFERRED,  /* message after message */
+    ROUTE_EVENT_TAKEN,     /* a message, or at least seen for the first time (greylisting) */
+    ROUTE_EVENT_WELCOME,   /* somebody else found out that it takes what we bring */
     ROUTE_EVENT_NO_PLAN,
     ROUTE_EVENT_PAUSE,
     ROUTE_EVENT_RESUME,
     ROUTE_EVENTS
 };
 void route_state_event(struct route *route, enum route_event event, const struct verdict *verdict);
+/* Mail is handed over: as much as there is, or a canary. */
+bool route_hands_over(const struct route *route);
 
 /* ---- ways.c ---- */
 
@@ -249,6 +306,12 @@ void ways_sate(struct route *route);
 
 enum target_state { TARGET_UNKNOWN, TARGET_ANSWERS, TARGET_FAILS };
 
+enum target_failure {                   /* why it fails */
+                      FAILURE_SILENT,   /* no connection, no greeting, 421 */
+                      FAILURE_PUTS_OFF, /* another 4yz for a greeting */
+                      FAILURE_REFUSES,  /* 5yz for a greeting */
+};
+
 struct target {
     struct schedule *schedule;
     struct endpoint endpoint;
@@ -256,6 +319,7 @@ struct target {
     struct link hungry;  /* ways of routes with mail and no session */
     uint32_t user_count; /* ways and handovers */
     enum target_state state;
+    enum target_failure failure;
     struct verdict verdict;
     int64_t tried_ms; /* NEVER_TRIED_MS */
     int64_t tried_wall_ms;
@@ -265,6 +329,9 @@ struct target {
     struct handover *probe;
     struct heap_node probe_due;
     struct concurrency concurrency;
+    struct pace pace;
+    struct refusals refusals;  /* of recipients that nobody knew */
+    uint32_t unsure_in_flight; /* items that may add to them */
     uint32_t session_count, ready_count;
     struct timer serve;
 };
@@ -274,7 +341,8 @@ struct target {
 struct target *target_use(struct schedule *schedule, struct endpoint endpoint);
 void target_release(struct target *target);
 void target_answered(struct target *target, uint32_t start, bool is_probe);
-void target_failed(struct target *target, const struct verdict *verdict, bool is_probe);
+void target_failed(struct target *target, enum session_end how, const struct verdict *verdict,
+                   bool is_probe);
 /* Gives room to routes that wait for it, or sets a timer for when there will be. */
 void target_serve(struct target *target);
 
@@ -319,27 +387,46 @@ void handover_rest(struct handover *handover); /* nothing to do: end soon */
 bool handover_may_take(const struct handover *handover);
 void handover_abandon_all(struct route *route); /* the route goes */
 void handover_ready(struct schedule *schedule, session_number number, uint32_t window);
-void handover_answered(struct schedule *schedule, session_number number, struct message_id id,
-                       uint32_t left, uint32_t deferred, const struct verdict *verdict);
+bool handover_answered(struct schedule *schedule, session_number number, struct message_id id,
+                       const struct schedule_answer *answer);
 void handover_ended(struct schedule *schedule, session_number number, enum session_end how,
                     const struct verdict *verdict);
 
 /* ---- drain.c ---- */
 
 void drain_work(struct route *route);
-void drain_start(struct route *route); /* it is up */
-void drain_stop(struct route *route);  /* it is not up any more */
+/* It hands mail over now; `from`: the state before. */
+void drain_start(struct route *route, enum route_state from);
+void drain_stop(struct route *route); /* it does not any more */
 void drain_arrived(struct route *route, const struct entry *entry);
 void drain_listed(struct route *route, const struct store_listing *listing);
 void drain_wake(struct route *route);
+void drain_trip(struct route *route, const struct verdict *reason);
+void drain_untrip(struct route *route);
 
 /* ---- answer.c ---- */
 
-void answer_come(struct route *route, struct item *item, uint32_t left, uint32_t deferred,
-                 const struct verdict *verdict);
+void answer_come(struct route *route, struct target *target, struct item *item,
+                 const struct schedule_answer *answer);
 /* The session ended before the item was answered; `alone`: no other was in flight on it. */
 void answer_lost(struct route *route, struct item *item, bool alone, enum session_end how,
                  const struct verdict *verdict);
+
+/* ---- trial.c ---- */
+
+/* Notes what a message that was taken or refused says about the primary; before trial_begin(). */
+void trial_note(struct route *route, const struct schedule_answer *answer);
+/* False: it was refused before, and since then the primary was seen to be sane; this one refusal
+ * says nothing more about it. */
+bool trial_begin(struct route *route, struct item *item, const struct schedule_answer *answer);
+/* The item leaves its place, which the caller has in mind for it: the host may forget. */
+void trial_end(struct route *route, struct item *item);
+/* Nothing is believed any more: all are to be tried again. */
+void trial_drop_all(struct route *route);
+void trial_look(struct route *route); /* the timer's doing; does drain_work() */
+void trial_fini(struct route *route);
+void trial_believed(struct route *route, struct item *item, uint32_t left);
+void trial_controlled(struct route *route, enum control_answer control);
 
 /* ---- expire.c ---- */
 

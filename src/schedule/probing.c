@@ -9,6 +9,19 @@
  *     shaky, down         the best, or all better  often
  *                         ones fail
  *                         another                  never
+ *     half-up             answers                  as if it were up
+ *                         fails                    slowly, as if it were down
+ *     blocked             as if it were down       slowly
+ *
+ * Slowly is often at first, then longer with each try that was turned away:
+ *
+ *     half-up             twice as long, up to `retry-first`
+ *     blocked             eight times as long, up to five minutes, and never earlier:
+ *                         after 5 s, 40 s, then every 5 min. Stock fail2ban jails count
+ *                         five failures in ten minutes; this makes four. Where MAIL was
+ *                         refused, three have been made already: 5 min at once.
+ *     shaky, down         twice as long, up to `probe-interval-max` (not at all, unless
+ *                         it is set, as it is for the servers of strangers)
  *
  * Often is every 5 s, moved by up to a fifth either way and counted from the start
  * of the last try: a primary that comes back is asked at most 6 s later, or as soon
@@ -24,6 +37,9 @@ enum {
     BUDGET_CREDIT_MS = 50,
     WAKE_GAP_MS = SECOND_MS,    /* signs of life come in swarms */
     HANGING_MS = SECOND_MS / 2, /* a probe this old may have begun before the host lived */
+    BLOCKED_FACTOR = 8,
+    BLOCKED_MAX_MS = 5 * MINUTE_MS,
+    BLOCKED_WAKE_GAP_MS = MINUTE_MS,
 };
 
 enum demand { DEMAND_NONE, DEMAND_RARE, DEMAND_OFTEN };
@@ -45,15 +61,47 @@ static enum demand demand_of(const struct way *way)
     switch (route->state) {
     case ROUTE_STATE_PAUSED:
         return DEMAND_NONE;
+    case ROUTE_STATE_HALF_UP:
+        if (way->target->state != TARGET_ANSWERS)
+            return better_ones_fail(way) ? DEMAND_OFTEN : DEMAND_NONE;
+        return way->preference > route->best ? DEMAND_NONE : DEMAND_RARE;
     case ROUTE_STATE_UP:
         if (way->preference > route->best)
             return DEMAND_NONE;
         return way->target->state == TARGET_ANSWERS ? DEMAND_RARE : DEMAND_OFTEN;
     case ROUTE_STATE_SHAKY:
     case ROUTE_STATE_DOWN:
+    case ROUTE_STATE_BLOCKED:
         return better_ones_fail(way) ? DEMAND_OFTEN : DEMAND_NONE;
+    case ROUTE_STATES:
+        break;
     }
     return DEMAND_NONE;
+}
+
+/* `first`, and `factor` times as long with each time, up to `most`. */
+static int64_t grown(int64_t first, int64_t factor, uint32_t times, int64_t most)
+{
+    int64_t interval = first;
+
+    while (times-- > 0 && interval < most)
+        interval = interval * factor < most ? interval * factor : most;
+    return interval;
+}
+
+static int64_t interval_of(const struct route *route, enum demand demand)
+{
+    int64_t first = route_value(route, SETTING_PROBE_INTERVAL);
+    uint32_t tries = route->turned_away > 0 ? route->turned_away - 1 : 0;
+
+    if (demand == DEMAND_RARE)
+        return route_value(route, SETTING_PROBE_INTERVAL_UP);
+    if (route->state == ROUTE_STATE_BLOCKED)
+        return grown(first, BLOCKED_FACTOR, tries, BLOCKED_MAX_MS);
+    if (route->state == ROUTE_STATE_HALF_UP)
+        return grown(first, 2, tries, route_value(route, SETTING_RETRY_FIRST));
+    return grown(first, 2, route->bad > 0 ? route->bad - 1 : 0,
+                 route_value(route, SETTING_PROBE_INTERVAL_MAX));
 }
 
 static int64_t due_for(const struct way *way)
@@ -69,9 +117,19 @@ static int64_t due_for(const struct way *way)
                (waiting_has_mail(&way->route->waiting) ? MINUTE_MS : 0);
     if (demand == DEMAND_RARE && target->answered_ms > from)
         from = target->answered_ms;
-    int64_t interval = route_value(way->route, demand == DEMAND_RARE ? SETTING_PROBE_INTERVAL_UP
-                                                                     : SETTING_PROBE_INTERVAL);
-    return from + interval + interval * target->jitter / 1000;
+    int64_t interval = interval_of(way->route, demand);
+    int64_t jitter = target->jitter;
+    if (way->route->state == ROUTE_STATE_BLOCKED && jitter < 0)
+        jitter = -jitter;
+    return from + interval + interval * jitter / 1000;
+}
+
+static int64_t wake_gap(const struct target *target)
+{
+    list_each (link, &target->ways)
+        if (container_of(link, struct way, link)->route->state != ROUTE_STATE_BLOCKED)
+            return WAKE_GAP_MS;
+    return BLOCKED_WAKE_GAP_MS;
 }
 
 static int64_t due_of(const struct target *target)
@@ -79,7 +137,7 @@ static int64_t due_of(const struct target *target)
     int64_t due = NEVER_MS;
 
     if (target->is_urgent)
-        return target->tried_ms + WAKE_GAP_MS;
+        return target->tried_ms + wake_gap(target);
     list_each (link, &target->ways) {
         int64_t wanted = due_for(container_of(link, struct way, link));
         if (wanted < due)

@@ -29,6 +29,7 @@ void route_free(struct route *route)
     struct schedule *schedule = route->schedule;
 
     handover_abandon_all(route);
+    trial_fini(route);
     ways_clear(route);
     expire_fini(route);
     timer_stop(schedule, &route->pause);
@@ -61,6 +62,11 @@ static void fire_resolve(struct timer *timer)
 static void fire_work(struct timer *timer)
 {
     drain_work(container_of(timer, struct route, work));
+}
+
+static void fire_trials(struct timer *timer)
+{
+    trial_look(container_of(timer, struct route, trials));
 }
 
 static void wake(struct route *route)
@@ -124,6 +130,7 @@ static struct route *route_new(struct schedule *schedule, struct str domain)
     route->pause.fire = fire_pause;
     route->resolve.fire = fire_resolve;
     route->work.fire = fire_work;
+    route->trials.fire = fire_trials;
     list_init(&route->handovers);
     list_init(&route->room);
     waiting_init(&route->waiting);

@@ -204,10 +204,12 @@ void schedule_settled(struct schedule *schedule, struct str domain, struct messa
         return;
     if (item->place == ITEM_EXPIRING)
         expire_settled(route, item);
-    else if (item->place == ITEM_FLIGHT)
+    else if (item->place == ITEM_FLIGHT || (item->place == ITEM_TRIAL && item->trial.is_believed))
         item->is_gone = true;
-    else
+    else {
+        trial_end(route, item);
         waiting_finish(&route->waiting, item);
+    }
     drain_work(route);
 }
 
@@ -234,12 +236,24 @@ void schedule_session_ready(struct schedule *schedule, session_number session, u
     handover_ready(schedule, session, window);
 }
 
-void schedule_delivered(struct schedule *schedule, session_number session, struct message_id id,
-                        uint32_t left, uint32_t deferred, const struct verdict *verdict,
-                        struct now now)
+bool schedule_delivered(struct schedule *schedule, session_number session, struct message_id id,
+                        const struct schedule_answer *answer, struct now now)
 {
     schedule_begin(schedule, now);
-    handover_answered(schedule, session, id, left, deferred, verdict);
+    return handover_answered(schedule, session, id, answer);
+}
+
+void schedule_believed(struct schedule *schedule, struct str domain, struct message_id id,
+                       uint32_t left, struct now now)
+{
+    schedule_begin(schedule, now);
+    struct route *route = route_find(schedule, domain);
+    struct item *item = route != NULL ? waiting_find(&route->waiting, id) : NULL;
+
+    if (item == NULL || item->place != ITEM_TRIAL || !item->trial.is_believed)
+        return;
+    trial_believed(route, item, left);
+    drain_work(route);
 }
 
 void schedule_session_ended(struct schedule *schedule, session_number session, enum session_end how,
@@ -247,4 +261,37 @@ void schedule_session_ended(struct schedule *schedule, session_number session, e
 {
     schedule_begin(schedule, now);
     handover_ended(schedule, session, how, verdict);
+}
+
+/* ---- what others find out ---- */
+
+void schedule_controlled(struct schedule *schedule, struct str domain, enum control_answer control,
+                         struct now now)
+{
+    schedule_begin(schedule, now);
+    struct route *route = route_find(schedule, domain);
+    if (route != NULL)
+        trial_controlled(route, control);
+}
+
+void schedule_unwelcome(struct schedule *schedule, struct str domain, const struct verdict *verdict,
+                        struct now now)
+{
+    schedule_begin(schedule, now);
+    struct route *route = route_find(schedule, domain);
+    if (route == NULL)
+        return;
+    if (route->state != ROUTE_STATE_BLOCKED)
+        route->is_greeting_refused = false;
+    route_state_event(route, ROUTE_EVENT_UNWELCOME, verdict);
+}
+
+void schedule_welcome(struct schedule *schedule, struct str domain, struct now now)
+{
+    struct verdict verdict = verdict_make(250, 0, 0, STR("It takes what we bring"));
+
+    schedule_begin(schedule, now);
+    struct route *route = route_find(schedule, domain);
+    if (route != NULL)
+        route_state_event(route, ROUTE_EVENT_WELCOME, &verdict);
 }

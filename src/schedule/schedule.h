@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* schedule.h: who is tried when, and how hard (SPEC P1–P4, P9, P11).
+/* schedule.h: who is tried when, and how hard (SPEC P1–P5, P9, P11, P12).
  *
  * What is scheduled is the route: a protected domain's way to its primary. A
  * million messages for a dead primary cost no attempts, no timers and no disk: one
@@ -23,8 +23,16 @@
 
 struct schedule;
 
-enum route_state { ROUTE_STATE_UP, ROUTE_STATE_SHAKY, ROUTE_STATE_DOWN, ROUTE_STATE_PAUSED };
-const char *route_state_name(enum route_state state); /* up shaky down paused */
+enum route_state {
+    ROUTE_STATE_UP,
+    ROUTE_STATE_SHAKY,   /* it failed, or nobody knows yet */
+    ROUTE_STATE_DOWN,    /* it does not answer */
+    ROUTE_STATE_HALF_UP, /* it answers and defers everything */
+    ROUTE_STATE_BLOCKED, /* it refuses us, whatever we bring */
+    ROUTE_STATE_PAUSED,
+    ROUTE_STATES
+};
+const char *route_state_name(enum route_state state); /* up shaky down half-up blocked paused */
 
 typedef uint64_t session_number; /* never reused while the keeper runs; never 0 */
 
@@ -32,8 +40,8 @@ typedef uint64_t session_number; /* never reused while the keeper runs; never 0 
 enum session_end {
     SESSION_END_QUIT,     /* as asked for */
     SESSION_END_CONNECT,  /* no connection: refused, unreachable, timed out */
-    SESSION_END_GREETING, /* banner or EHLO refused, or a 421 later */
-    SESSION_END_LOST,     /* reset, end of stream, timeout in the middle */
+    SESSION_END_GREETING, /* banner or EHLO refused in the server's own words, or a 421 later */
+    SESSION_END_LOST,     /* reset, end of stream, timeout, no SMTP */
     SESSION_END_INTERNAL, /* our own doing: the deliverer died */
 };
 
@@ -65,6 +73,21 @@ struct schedule_host {
     /* A route changed its state. */
     void (*state_changed)(void *context, struct str domain, enum route_state from,
                           enum route_state to, const struct verdict *reason);
+    /* Refusals of this entry, told by schedule_delivered(), are true: settle them. Answer with
+     * schedule_believed(). */
+    void (*believe)(void *context, const struct entry *entry);
+    /* They may be false, and are not waited for any more: the entry is tried again later. */
+    void (*doubt)(void *context, const struct entry *entry);
+    /* Does the primary take a recipient of this domain who is known to exist? Answer with
+     * schedule_controlled(). Asked once a minute at most. */
+    void (*control)(void *context, struct str domain);
+    /* The drain breaker: this primary refuses what it should take, and is given nothing but a
+     * canary now and then; or it is in its right mind again. The reason is the last refusal. */
+    void (*breaker)(void *context, struct str domain, bool is_tripped,
+                    const struct verdict *reason);
+    /* Was the entry taken in without knowing whether its recipients exist? Then it may be refused,
+     * and waits where the primary has seen too many of its kind (the setting `refusals`). */
+    bool (*is_unsure)(void *context, const struct entry *entry);
     /* All that was held when the primary came back has been tried; so much was handed over. */
     void (*drained)(void *context, struct str domain, uint64_t delivered, int64_t took_ms);
 };
@@ -120,16 +143,45 @@ void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
 
 void schedule_session_ready(struct schedule *schedule, session_number session, unsigned window,
                             struct now now);
-/* What became of a dispatched entry. `left`: recipients still pending (more than one transaction
- * could carry, or deferred); where nothing is left, the store does not list it any more.
- * `deferred`: of those, tried and told 4yz; `verdict`: of the first that was deferred, for display.
- * The host has recorded the settlement before. */
-void schedule_delivered(struct schedule *schedule, session_number session, struct message_id id,
-                        uint32_t left, uint32_t deferred, const struct verdict *verdict,
-                        struct now now);
+struct schedule_answer {
+    uint32_t left;          /* recipients still pending: more than one transaction could carry,
+                             * deferred, or refused; 0: the store does not list it any more */
+    uint32_t deferred;      /* of those, tried and told 4yz */
+    uint32_t taken;         /* recipients that have it now */
+    uint32_t accepted;      /* recipients that RCPT was granted for, whatever came then */
+    uint32_t refused;       /* of those left, told 5yz; the host keeps what each was told */
+    uint32_t refused_known; /* of those, known to exist, or refused with the message as a whole */
+    struct verdict verdict; /* of the first that was deferred, if any was */
+    struct verdict refusal; /* of the first that was refused, with its stage, if any was */
+};
+
+/* What became of a dispatched entry. The host has recorded deliveries before; refusals it keeps
+ * until it is told to believe() or to doubt() them, or is given the entry again. False: nobody
+ * waits for this answer any more; the host forgets. */
+bool schedule_delivered(struct schedule *schedule, session_number session, struct message_id id,
+                        const struct schedule_answer *answer, struct now now);
+/* What was believed is settled; so many recipients are still pending. */
+void schedule_believed(struct schedule *schedule, struct str domain, struct message_id id,
+                       uint32_t left, struct now now);
 /* Entries dispatched to it that were not answered count as not tried. */
 void schedule_session_ended(struct schedule *schedule, session_number session, enum session_end how,
                             const struct verdict *verdict, struct now now);
+
+/* ---- what others find out about the primary ---- */
+
+enum control_answer {
+    CONTROL_TAKEN,   /* a recipient who is known to exist was accepted */
+    CONTROL_REFUSED, /* … was refused with 5yz */
+    CONTROL_UNKNOWN, /* nobody is known, or it could not be found out */
+};
+
+void schedule_controlled(struct schedule *schedule, struct str domain, enum control_answer control,
+                         struct now now);
+/* It refuses us: a question of ours, whatever it was about, was answered with a word against us. */
+void schedule_unwelcome(struct schedule *schedule, struct str domain, const struct verdict *verdict,
+                        struct now now);
+/* It does not: somebody who is known to exist was accepted. */
+void schedule_welcome(struct schedule *schedule, struct str domain, struct now now);
 
 /* ---- time, and looking in ---- */
 
@@ -158,6 +210,9 @@ struct route_status {
     uint32_t sessions_allowed; /* by slow start and feedback, now */
     uint32_t in_flight;        /* entries handed to sessions */
     uint64_t deferred;         /* entries that wait for a later try of their own */
+    uint64_t on_trial;         /* entries that were refused, which is not believed yet */
+    bool is_tripped;           /* the drain breaker, … */
+    int64_t tripped_ms;        /* … since (Unix time) */
     uint64_t delivered;        /* messages since the start */
     uint64_t attempts;
     int64_t next_probe_ms; /* Unix time; 0: none is due */

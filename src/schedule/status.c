@@ -12,7 +12,7 @@ static uint32_t sessions_allowed(const struct route *route)
     uint32_t limit = (uint32_t)route_value(route, SETTING_SESSIONS);
     uint32_t allowed = 0;
 
-    if (route->state != ROUTE_STATE_UP)
+    if (!route_hands_over(route))
         return 0;
     if (route->phase != DRAIN_OPEN)
         return 1;
@@ -51,6 +51,9 @@ bool schedule_status(const struct schedule *schedule, struct str domain, struct 
         .sessions_allowed = sessions_allowed(route),
         .in_flight = route->waiting.count[ITEM_FLIGHT],
         .deferred = route->waiting.count[ITEM_DEFERRED],
+        .on_trial = route->waiting.count[ITEM_TRIAL],
+        .is_tripped = route->breaker.is_tripped,
+        .tripped_ms = route->tripped_wall_ms,
         .delivered = route->delivered,
         .attempts = route->attempts,
         .next_probe_ms = wall_of(probing_next(route), now),
@@ -73,7 +76,9 @@ bool schedule_entry_status(const struct schedule *schedule, struct str domain, s
     if (item == NULL || item->place == ITEM_DONE)
         return false;
     const struct verdict *last = waiting_reason(&route->waiting, item);
-    *out_next_ms = item->place == ITEM_DEFERRED ? wall_of(item->due.key, now) : 0;
+    *out_next_ms = item->place == ITEM_DEFERRED ? wall_of(item->due.key, now)
+                   : item->place == ITEM_TRIAL  ? wall_of(item->trial.until_ms, now)
+                                                : 0;
     *out_attempts = item->attempts;
     *out_last = last != NULL ? *last : (struct verdict){ 0 };
     return true;

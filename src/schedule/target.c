@@ -70,17 +70,21 @@ void target_serve(struct target *target)
 {
     const struct concurrency *concurrency = &target->concurrency;
     int64_t now_ms = target->schedule->now.mono_ms;
+    int64_t rests_until_ms = pace_ready_at(&target->pace);
     struct link *first;
 
     while ((first = list_first(&target->hungry)) != NULL) {
-        if (!concurrency_may_open(concurrency, target->session_count, now_ms))
+        if (rests_until_ms > now_ms ||
+            !concurrency_may_open(concurrency, target->session_count, now_ms))
             break;
         struct route *route = container_of(first, struct way, hungry)->route;
         ways_sate(route);
         drain_work(route);
     }
-    if (first != NULL && concurrency->closed_until_ms > now_ms)
-        timer_set(target->schedule, &target->serve, concurrency->closed_until_ms);
+    if (rests_until_ms < concurrency->closed_until_ms)
+        rests_until_ms = concurrency->closed_until_ms;
+    if (first != NULL && rests_until_ms > now_ms)
+        timer_set(target->schedule, &target->serve, rests_until_ms);
 }
 
 static void tell_answered(struct target *target)
@@ -126,14 +130,35 @@ void target_answered(struct target *target, uint32_t start, bool is_probe)
  * each has been asked. */
 static bool all_failed(const struct route *route)
 {
+    bool mail_flows = route->state == ROUTE_STATE_UP || route->state == ROUTE_STATE_HALF_UP;
+
     for (uint32_t i = 0; i < route->way_count; i++) {
         const struct way *way = &route->way[i];
-        bool failed =
-            way->failed || (route->state == ROUTE_STATE_UP && way->target->state == TARGET_FAILS);
+        bool failed = way->failed || (mail_flows && way->target->state == TARGET_FAILS);
         if (!failed)
             return false;
     }
     return true;
+}
+
+/* One that says a word tells more than those that are silent. */
+static void tell_round(struct route *route, const struct target *last)
+{
+    const struct target *loudest = last;
+
+    for (uint32_t i = 0; i < route->way_count; i++) {
+        const struct target *target = route->way[i].target;
+        route->way[i].failed = false;
+        if (target->state == TARGET_FAILS && target->failure > loudest->failure)
+            loudest = target;
+    }
+    if (loudest->failure != FAILURE_SILENT)
+        route->is_greeting_refused = true;
+    route_state_event(route,
+                      loudest->failure == FAILURE_REFUSES    ? ROUTE_EVENT_UNWELCOME
+                      : loudest->failure == FAILURE_PUTS_OFF ? ROUTE_EVENT_PUT_OFF
+                                                             : ROUTE_EVENT_FAILED,
+                      &loudest->verdict);
 }
 
 static void tell_failed(struct target *target)
@@ -148,18 +173,25 @@ static void tell_failed(struct target *target)
             drain_work(route);
             continue;
         }
-        for (uint32_t i = 0; i < route->way_count; i++)
-            route->way[i].failed = false;
-        route_state_event(route, ROUTE_EVENT_FAILED, &target->verdict);
+        tell_round(route, target);
     }
 }
 
+static enum target_failure failure_of(enum session_end how, const struct verdict *verdict)
+{
+    if (how != SESSION_END_GREETING || verdict->code == 421)
+        return FAILURE_SILENT;
+    return verdict->fate == FATE_REJECT ? FAILURE_REFUSES : FAILURE_PUTS_OFF;
+}
+
 /* Sessions that fail together when a host dies count once; probes count each. */
-void target_failed(struct target *target, const struct verdict *verdict, bool is_probe)
+void target_failed(struct target *target, enum session_end how, const struct verdict *verdict,
+                   bool is_probe)
 {
     enum target_state before = target->state;
 
     target->state = TARGET_FAILS;
+    target->failure = failure_of(how, verdict);
     target->verdict = *verdict;
     if (before == TARGET_ANSWERS)
         concurrency_died(&target->concurrency, target->schedule->now.mono_ms);

@@ -6,16 +6,18 @@
  *     store ──listing──▶ WINDOW ─┐
  *     arrival, route up ▶ FRESH ─┼─▶ FLIGHT ─▶ (settled, forgotten)
  *                        AGAIN ──┤     │ │
- *                     DEFERRED ──┘◀────┘ └──▶ AGAIN   session lost, more recipients
+ *                     DEFERRED ──┘◀────┤ └──▶ AGAIN   session lost, more recipients
+ *                        ▲             ▼
+ *                        └────────── TRIAL ─▶ (believed, settled, forgotten)
  *
  * Invariants
  *   1  an id is known once, so no entry can be on two sessions
  *   2  all that is held and not known lies behind `after` in the store, or the place
  *      is forgotten altogether and the store is read from its beginning
- *   3  known places are bounded: WINDOW by what is listed at once, FRESH and DEFERRED
- *      by their limits, FLIGHT and AGAIN by sessions and their windows
+ *   3  known places are bounded: WINDOW by what is listed at once, FRESH, DEFERRED and
+ *      TRIAL by their limits, FLIGHT and AGAIN by sessions and their windows
  *
- * While the route is not up, WINDOW and FRESH are empty.
+ * While the route hands nothing over, WINDOW and FRESH are empty.
  *
  * Answers are kept as the last few per route, not per entry: ten thousand deferred
  * entries have mostly been told the same.
@@ -189,7 +191,7 @@ bool waiting_has_mail(const struct waiting *waiting)
     const uint32_t *count = waiting->count;
     return waiting->more || waiting->listing != NULL ||
            count[ITEM_WINDOW] + count[ITEM_FRESH] + count[ITEM_AGAIN] + count[ITEM_FLIGHT] +
-                   count[ITEM_DEFERRED] >
+                   count[ITEM_DEFERRED] + count[ITEM_TRIAL] >
                0;
 }
 
@@ -215,26 +217,29 @@ static struct item *again_item(struct waiting *waiting, bool alone)
     return NULL;
 }
 
-/* What has waited longest and what was deferred take turns, so that neither holds up the other. */
-static struct item *old_item(struct waiting *waiting, int64_t now_ms)
+/* What has waited longest and what was deferred take turns, so that neither holds up the other. A
+ * canary is one that was not refused before, if there is one. */
+static struct item *old_item(struct waiting *waiting, bool as_canary, int64_t now_ms)
 {
     struct item *window = item_at(list_first(&waiting->list[ITEM_WINDOW]));
     struct item *due = due_item(waiting, now_ms);
 
     if (waiting->count[ITEM_DEFERRED] >= WAITING_DEFERRED_MAX)
         return due; /* the route takes on nothing new until some of these are gone */
-    if (window == NULL || due == NULL)
+    if (window == NULL || due == NULL || as_canary)
         return window != NULL ? window : due;
     return waiting->turn & 2 ? due : window;
 }
 
-struct item *waiting_next(struct waiting *waiting, bool alone, int64_t now_ms)
+struct item *waiting_next(struct waiting *waiting, bool alone, bool as_canary, int64_t now_ms)
 {
-    struct item *old = old_item(waiting, now_ms);
+    struct item *old = old_item(waiting, as_canary, now_ms);
     struct item *again = again_item(waiting, alone);
     if (again != NULL)
         return again;
     struct item *fresh = item_at(list_first(&waiting->list[ITEM_FRESH]));
+    if (as_canary && fresh != NULL && old != NULL && old->place == ITEM_DEFERRED)
+        return fresh;
     if (waiting->count[ITEM_DEFERRED] >= WAITING_DEFERRED_MAX)
         fresh = NULL;
     waiting->turn++;

@@ -88,8 +88,9 @@ static bool is_best(const struct way *way)
 static bool has_room(const struct way *way)
 {
     const struct target *target = way->target;
-    return is_best(way) && concurrency_may_open(&target->concurrency, target->session_count,
-                                                way->route->schedule->now.mono_ms);
+    return is_best(way) && pace_ready_at(&target->pace) <= way->route->schedule->now.mono_ms &&
+           concurrency_may_open(&target->concurrency, target->session_count,
+                                way->route->schedule->now.mono_ms);
 }
 
 struct way *ways_choose(struct route *route)

@@ -2,8 +2,10 @@
 /* handover.c: see handover.h.
  *
  * A parcel is one message given to one session: opening -> out -> gone. A report
- * is one set of answers on its way to the store: it settles what was accepted,
- * then what was refused, then counts what is left, then tells the scheduler.
+ * is one set of answers on its way to the store: it settles one fate, counts what is
+ * left, then tells the scheduler. The first report on a message settles what was
+ * accepted and leaves what was refused as a trial, one per entry; if the trial is
+ * believed, it becomes a report itself.
  */
 #include "spool/handover.h"
 
@@ -23,6 +25,7 @@ struct handover {
     const struct handover_host *host;
     void *context;
     struct map parcels; /* by session and id */
+    struct map trials;  /* by id and domain */
     struct link all;    /* struct parcel.link */
     struct link failed; /* struct report.link: to be settled again */
     struct now now;
@@ -67,10 +70,71 @@ struct handover *handover_new(struct store *store, const struct handover_host *h
     handover->host = host;
     handover->context = context;
     map_init(&handover->parcels);
+    map_init(&handover->trials);
     list_init(&handover->all);
     list_init(&handover->failed);
     return handover;
 }
+
+/* ---- trials ---- */
+
+struct trial {
+    uint32_t count;
+    uint32_t *recipient;
+    struct verdict *verdict;
+};
+
+static struct buf trial_key(struct message_id id, struct str domain)
+{
+    struct buf key = { 0 };
+
+    buf_add_bytes(&key, id.bytes, sizeof id.bytes);
+    buf_add(&key, domain);
+    return key;
+}
+
+static void trial_free(struct trial *trial)
+{
+    if (trial == NULL)
+        return;
+    memory_free(trial->recipient);
+    memory_free(trial->verdict);
+    memory_free(trial);
+}
+
+static struct trial *trial_take(struct handover *handover, struct message_id id, struct str domain)
+{
+    struct buf key = trial_key(id, domain);
+    struct trial *trial = map_remove(&handover->trials, buf_str(&key));
+
+    buf_fini(&key);
+    return trial;
+}
+
+void handover_doubt(struct handover *handover, struct message_id id, struct str domain)
+{
+    trial_free(trial_take(handover, id, domain));
+}
+
+static void put_on_trial(struct handover *handover, const struct handover_result *result,
+                         const uint32_t *recipient, const struct verdict *verdict, uint32_t count)
+{
+    struct trial *trial = memory_new(sizeof *trial);
+    struct buf key = trial_key(result->id, result->domain);
+
+    trial->recipient = memory_new(result->refused * sizeof *trial->recipient);
+    trial->verdict = memory_new(result->refused * sizeof *trial->verdict);
+    for (uint32_t i = 0; i < count; i++) {
+        if (verdict[i].fate != FATE_REJECT)
+            continue;
+        trial->recipient[trial->count] = recipient[i];
+        trial->verdict[trial->count++] = verdict[i];
+    }
+    trial_free(map_put(&handover->trials, buf_str(&key), trial));
+    buf_fini(&key);
+}
+
+/* ---- parcels ---- */
 
 static void parcel_free(struct parcel *parcel)
 {
@@ -236,6 +300,7 @@ void handover_dispatch(struct handover *handover, uint64_t session, const struct
     struct parcel_key room;
     struct parcel *parcel = memory_new(sizeof *parcel);
 
+    handover_doubt(handover, entry->id, entry->domain); /* it is tried again */
     parcel->handover = handover;
     parcel->session = session;
     parcel->id = entry->id;
@@ -309,7 +374,8 @@ struct report {
     uint32_t count;
     uint32_t *recipient;
     struct verdict *verdict;
-    enum outcome outcome; /* which step: delivered, rescued, then 0 */
+    enum outcome outcome; /* delivered, or rescued where it is a trial; then 0 */
+    bool is_trial;
     int64_t again_ms;
     bool has_failed; /* which was logged; while the disk fails it is tried once a second */
 };
@@ -342,7 +408,7 @@ static void on_settled(void *context, int error)
         list_append(&report->handover->failed, &report->link);
         return;
     }
-    report->outcome = report->outcome == OUTCOME_DELIVERED ? OUTCOME_RESCUED : 0;
+    report->outcome = 0;
     report_step(report);
 }
 
@@ -354,18 +420,31 @@ static uint32_t count_fate(const struct report *report, enum fate fate)
     return count;
 }
 
-/* Cannot be counted: those who were deferred wait at least, and the next try will tell. */
+/* Cannot be counted: those who were not taken wait at least, and the next try will tell. */
 static uint32_t count_unread(const struct report *report)
 {
     uint32_t count = count_fate(report, FATE_DEFER);
+
+    if (!report->is_trial)
+        count += count_fate(report, FATE_REJECT);
     return count > 0 ? count : 1;
+}
+
+static void tell(struct report *report)
+{
+    struct handover *handover = report->handover;
+
+    if (report->is_trial)
+        handover->host->believed(handover->context, &report->result);
+    else
+        handover->host->settled(handover->context, &report->result);
+    report_free(report);
 }
 
 static void on_counted(void *context, int error, struct store_reader *reader,
                        const struct stored_message *message)
 {
     struct report *report = context;
-    struct handover *handover = report->handover;
 
     if (error == -ECANCELED) {
         report_free(report);
@@ -379,8 +458,7 @@ static void on_counted(void *context, int error, struct store_reader *reader,
         store_reader_close(reader);
     else if (error != -ENOENT)
         report->result.left = count_unread(report);
-    handover->host->settled(handover->context, &report->result);
-    report_free(report);
+    tell(report);
 }
 
 /* All went well and all that there was went out: no need to look what is left. */
@@ -417,23 +495,79 @@ static bool settle_fate(struct report *report, enum fate fate)
 
 static void report_step(struct report *report)
 {
-    if (report->outcome == OUTCOME_DELIVERED) {
-        if (settle_fate(report, FATE_ACCEPT))
-            return;
-        report->outcome = OUTCOME_RESCUED;
-    }
-    if (report->outcome == OUTCOME_RESCUED) {
-        if (settle_fate(report, FATE_REJECT))
-            return;
-        report->outcome = 0;
-    }
+    if (report->outcome == OUTCOME_DELIVERED && settle_fate(report, FATE_ACCEPT))
+        return;
+    if (report->outcome == OUTCOME_RESCUED && settle_fate(report, FATE_REJECT))
+        return;
+    report->outcome = 0;
     if (is_simple(report)) {
-        report->handover->host->settled(report->handover->context, &report->result);
-        report_free(report);
+        tell(report);
         return;
     }
     store_open(report->handover->store, report->result.id, report->result.domain, on_counted,
                report);
+}
+
+static struct report *report_new(struct handover *handover, struct message_id id, struct str domain,
+                                 const uint32_t *recipient, const struct verdict *verdict,
+                                 uint32_t count)
+{
+    struct report *report = memory_new(sizeof *report);
+
+    report->handover = handover;
+    buf_add(&report->domain, domain);
+    report->result.id = id;
+    report->result.domain = buf_str(&report->domain);
+    report->count = count;
+    report->recipient = memory_copy(recipient, count * sizeof *recipient);
+    report->verdict = memory_copy(verdict, count * sizeof *verdict);
+    return report;
+}
+
+/* Whoever was refused with the whole message may well exist. */
+static bool is_known(const struct handover *handover, const struct parcel *parcel,
+                     uint32_t recipient, const struct verdict *verdict)
+{
+    struct str address = STR_NONE;
+
+    if (verdict->stage != STAGE_RECIPIENT)
+        return verdict->stage == STAGE_CONTENT;
+    for (uint32_t i = 0; parcel != NULL && i < parcel->envelope.recipient_count; i++)
+        if (parcel->recipient[i] == recipient)
+            address = parcel->envelope.recipient[i].address;
+    return handover->host->is_known(handover->context, address, verdict);
+}
+
+static void count_refusal(struct report *report, const struct parcel *parcel, uint32_t i)
+{
+    struct handover_result *result = &report->result;
+
+    if (result->refused++ == 0)
+        result->refusal = report->verdict[i];
+    result->refused_known +=
+        is_known(report->handover, parcel, report->recipient[i], &report->verdict[i]);
+}
+
+static void count_deferral(struct report *report, const struct verdict *verdict)
+{
+    if (verdict_is_not_tried(verdict) || verdict_is_broken_off(verdict))
+        return;
+    if (report->result.deferred++ == 0)
+        report->result.verdict = *verdict;
+}
+
+static void count_answers(struct report *report, const struct parcel *parcel)
+{
+    for (uint32_t i = 0; i < report->count; i++) {
+        const struct verdict *verdict = &report->verdict[i];
+        bool is_taken = verdict->fate == FATE_ACCEPT;
+        report->result.taken += is_taken;
+        report->result.accepted += is_taken || verdict->stage == STAGE_CONTENT;
+        if (verdict->fate == FATE_REJECT)
+            count_refusal(report, parcel, i);
+        else if (verdict->fate == FATE_DEFER)
+            count_deferral(report, verdict);
+    }
 }
 
 void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
@@ -441,26 +575,33 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
                      uint32_t count, struct now now)
 {
     struct parcel *parcel = find(handover, session, id);
-    struct report *report = memory_new(sizeof *report);
+    struct report *report = report_new(handover, id, domain, recipient, verdict, count);
 
     handover->now = now;
-    report->handover = handover;
     report->outcome = OUTCOME_DELIVERED;
-    buf_add(&report->domain, domain);
-    report->result = (struct handover_result){ .session = session, .id = id, .was_answered = true };
-    report->result.domain = buf_str(&report->domain);
-    report->count = count;
-    report->recipient = memory_copy(recipient, count * sizeof *recipient);
-    report->verdict = memory_copy(verdict, count * sizeof *verdict);
-    for (uint32_t i = count; i-- > 0;) {
-        if (verdict[i].fate != FATE_DEFER || verdict_is_not_tried(&verdict[i]) ||
-            verdict_is_broken_off(&verdict[i]))
-            continue;
-        report->result.deferred++;
-        report->result.verdict = verdict[i];
-    }
+    report->result.session = session;
+    report->result.was_answered = true;
+    count_answers(report, parcel);
+    if (report->result.refused > 0)
+        put_on_trial(handover, &report->result, recipient, verdict, count);
     if (parcel != NULL)
         parcel_drop(parcel);
+    report_step(report);
+}
+
+void handover_believe(struct handover *handover, struct message_id id, struct str domain,
+                      struct now now)
+{
+    struct trial *trial = trial_take(handover, id, domain);
+
+    check(trial != NULL);
+    struct report *report =
+        report_new(handover, id, domain, trial->recipient, trial->verdict, trial->count);
+    handover->now = now;
+    report->outcome = OUTCOME_RESCUED;
+    report->is_trial = true;
+    report->result.refused = trial->count;
+    trial_free(trial);
     report_step(report);
 }
 
@@ -508,6 +649,10 @@ void handover_free(struct handover *handover)
     handover_let_go(handover);
     list_each_safe (link, &handover->failed)
         report_free(container_of(link, struct report, link));
+    struct trial *trial;
+    for (size_t cursor = 0; (trial = map_next(&handover->trials, &cursor, NULL)) != NULL;)
+        trial_free(trial);
+    map_fini(&handover->trials);
     map_fini(&handover->parcels);
     memory_free(handover);
 }

@@ -6,6 +6,11 @@
  * and turns the session's answers into settlements. Only when these are durable
  * is the scheduler told; a settlement that fails is repeated until it is, and
  * meanwhile the message is not tried again (SPEC H1: nothing twice).
+ *
+ * Refusals are not settled: they are on trial (schedule/trial.c). Their recipients
+ * stay pending, and what was said of each is kept here until the scheduler believes
+ * it (then it is settled), doubts it, or has the message tried again. It is kept in
+ * memory alone: after a crash the message is tried again.
  */
 #pragma once
 
@@ -35,6 +40,11 @@ struct handover_result {
     uint32_t left;          /* recipients of the domain that still wait */
     uint32_t deferred;      /* of those: tried and told 4yz */
     struct verdict verdict; /* of the first that was deferred */
+    uint32_t taken;         /* recipients that have the message now */
+    uint32_t accepted;      /* that the peer knows, whatever it said of the message */
+    uint32_t refused;       /* of those left: on trial */
+    uint32_t refused_known; /* of those: known to exist, or refused with the whole message */
+    struct verdict refusal; /* of the first that was refused */
 };
 
 struct handover_host {
@@ -44,6 +54,11 @@ struct handover_host {
     void (*content_failed)(void *context, uint64_t session, struct message_id id);
     /* The answers are settled (or there was nothing to hand over: left 0). */
     void (*settled)(void *context, const struct handover_result *result);
+    /* What was believed is settled; only id, domain, refused and left are told. */
+    void (*believed)(void *context, const struct handover_result *result);
+    /* RCPT was refused: is it known that the primary has that recipient? Empty: nobody can tell any
+     * more who it was. */
+    bool (*is_known)(void *context, struct str recipient, const struct verdict *verdict);
 };
 
 struct handover *handover_new(struct store *store, const struct handover_host *host, void *context);
@@ -65,6 +80,12 @@ bool handover_want(struct handover *handover, uint64_t session, struct message_i
 void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
                      struct str domain, const uint32_t *recipient, const struct verdict *verdict,
                      uint32_t count, struct now now);
+/* The refusals of the entry that are on trial are true: settles them, and answers with believed().
+ */
+void handover_believe(struct handover *handover, struct message_id id, struct str domain,
+                      struct now now);
+/* They are not, or nobody wants to know: forgets them. Harmless where there are none. */
+void handover_doubt(struct handover *handover, struct message_id id, struct str domain);
 /* The session is gone: what it was given and did not answer is closed. Calls each() for every such
  * message: it may have been delivered, nobody knows. */
 void handover_session_gone(struct handover *handover, uint64_t session,

@@ -263,6 +263,12 @@ void inquiry_end_all(struct verified *domain, enum reading reading, const struct
 
 /* ---- the control ---- */
 
+/* At the door already: whoever probes the primary will see when that is over. */
+static bool is_shut_out(const struct inquiry *inquiry, enum probe_stage stage)
+{
+    return inquiry->domain->is_up && stage == PROBE_GREETING;
+}
+
 static void set_unwelcome(struct verified *domain, bool is_unwelcome, const struct verdict *said)
 {
     struct verifier *verifier = domain->verifier;
@@ -270,6 +276,7 @@ static void set_unwelcome(struct verified *domain, bool is_unwelcome, const stru
     if (domain->is_unwelcome == is_unwelcome)
         return;
     domain->is_unwelcome = is_unwelcome;
+    domain->is_shut_out = false;
     domain->welcome_ms = verifier->now.mono_ms + WELCOME_AGAIN_MS;
     verified_event(domain, is_unwelcome ? VERIFIER_UNWELCOME : VERIFIER_WELCOME, said);
     verifier->host->answers_void(verifier->context, buf_str(&domain->name));
@@ -327,8 +334,11 @@ static void conclude_control(struct inquiry *control, enum reading reading)
 
     if (!is_sure && !is_taken)
         domain->nothing_ms = domain->verifier->now.mono_ms;
-    conclude(control, reading == READING_UNSURE && is_unwelcome ? READING_UNWELCOME : reading,
-             false);
+    if (is_unwelcome)
+        reading = READING_UNWELCOME;
+    else if (!is_sure && !is_taken)
+        reading = READING_LATER; /* he need not be there */
+    conclude(control, reading, false);
     if (is_gone && !recipient_cache_is_dead(domain->cache) &&
         recipient_cache_control(domain->cache, STR_NONE, domain->verifier->now.wall_ms).len > 0) {
         inquiry_ask_control(domain, STR_NONE); /* is it he alone? */
@@ -408,7 +418,7 @@ static void take_refusal(struct inquiry *inquiry, enum reading reading)
         wait_for_control(inquiry, reading);
 }
 
-static void take(struct inquiry *inquiry, enum reading reading)
+static void take(struct inquiry *inquiry, enum reading reading, bool shut_out)
 {
     struct verified *domain = inquiry->domain;
     struct verdict said = inquiry->said;
@@ -440,6 +450,7 @@ static void take(struct inquiry *inquiry, enum reading reading)
         break;
     case READING_UNWELCOME:
         set_unwelcome(domain, true, &said);
+        domain->is_shut_out = shut_out;
         inquiry_end_all(domain, READING_UNWELCOME, &said);
         return;
     case READING_SILENT:
@@ -484,7 +495,7 @@ void verifier_told(struct verifier *verifier, uint64_t number, enum probe_stage 
         domain->refused++;
     if (reading != READING_SILENT)
         note_time(inquiry);
-    take(inquiry, reading);
+    take(inquiry, reading, is_shut_out(inquiry, stage));
     inquiry_run(domain);
     askers_admit(verifier);
 }

@@ -265,7 +265,7 @@ static void look_at(struct verified *domain)
             (void)inquiry_begin(domain, buf_str(&address), INQUIRY_ADDRESS);
         buf_fini(&address);
     }
-    if (domain->is_unwelcome && domain->primary.len > 0 &&
+    if (domain->is_unwelcome && !domain->is_shut_out && domain->primary.len > 0 &&
         verifier->now.mono_ms >= domain->welcome_ms) {
         domain->welcome_ms = verifier->now.mono_ms + WELCOME_AGAIN_MS;
         inquiry_ask_control(domain, STR_NONE);

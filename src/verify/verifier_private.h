@@ -52,6 +52,7 @@ struct verified { /* a domain */
     int64_t taken_ms;        /* somebody was taken; NEVER_MS_AGO */
     int64_t nothing_ms;      /* a control was asked about, and it said nothing */
     bool is_unwelcome;
+    bool is_shut_out;      /* at the door */
     int64_t welcome_ms;    /* when it is asked whether we are still */
     int64_t callout_takes; /* ms, usually */
     uint64_t asked, refused;

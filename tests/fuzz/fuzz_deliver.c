@@ -138,9 +138,8 @@ static void host_ready(void *context, const struct smtp_greeting *greeting, unsi
 }
 
 static void host_result(void *context, struct message_id id, const struct verdict *verdict,
-                        const enum deliver_stage *stage, uint32_t count, bool in_doubt)
+                        uint32_t count, bool in_doubt)
 {
-    (void)stage;
     struct host *host = context;
     size_t index = id.bytes[0];
     check(!host->is_closed && count > 0 && host->recipients[index] == count);

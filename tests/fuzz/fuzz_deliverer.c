@@ -284,7 +284,7 @@ static void hear_delivered(struct world *world, struct cursor payload)
     struct cursor verdicts = cursor_over(message.verdicts);
     for (uint32_t i = 0; i < count; i++)
         is_accepted = verdict_decode(&verdicts).fate == FATE_ACCEPT || is_accepted;
-    check(count > 0 && cursor_done(&verdicts));
+    check(count > 0 && cursor_done(&verdicts) && message.stages.len == count);
     check(number < SPEAK_IDS);
     if (world->is_lying)
         return;

@@ -163,16 +163,25 @@ static void put_dns_answer(struct buf *out, struct cursor *input)
     dns_answer_encode(out, &answer);
 }
 
+static uint8_t verdict_count; /* of the field before: `stages` has as many */
+
 static void put_many(struct buf *out, struct cursor *input, bool verdicts)
 {
     uint8_t count = cursor_u8(input);
 
+    verdict_count = count % 128;
     for (uint8_t i = 0; i < count % 128; i++) {
         if (!verdicts)
             buf_add_u32(out, count < 0xc0 ? i : cursor_u8(input));
         else
             put_verdict(out, input);
     }
+}
+
+static void put_stages(struct buf *out)
+{
+    for (uint8_t i = 0; i < verdict_count; i++)
+        buf_add_u8(out, (verdict_count + i) % STAGES);
 }
 
 static void put_content(struct buf *out, struct cursor *input)
@@ -196,6 +205,8 @@ static void put_text(struct buf *out, const struct speak *speak, struct str fiel
         put_verdict(out, input);
     else if (str_equals(field, STR("verdicts")) || str_equals(field, STR("recipients")))
         put_many(out, input, field.len == 8);
+    else if (str_equals(field, STR("stages")))
+        put_stages(out);
     else if (str_equals(field, STR("answer")))
         put_dns_answer(out, input);
     else if (str_equals(field, STR("bytes")) || str_equals(field, STR("content")))

@@ -6,6 +6,7 @@ its process id. Nothing waits for a time to pass: it waits for an event, with a 
 The integration tests and script/demo use the same classes.
 """
 import contextlib
+import grp
 import hashlib
 import itertools
 import json
@@ -426,6 +427,45 @@ class Postfix:
             match = re.search(rb"^" + header + rb": *(\S+)", data, re.M | re.I)
             found.setdefault(match[1].decode() if match else None, []).append((mailbox, data))
         return found
+
+
+class Postgrey:
+    """Postfix's greylisting, as `check_policy_service` asks it."""
+
+    def __init__(self, state, delay_s):
+        self.state = pathlib.Path(state)
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.program = program("postgrey")
+        self.port, self.delay_s = free_port(), delay_s
+        self.process = None
+        if IS_ROOT:
+            user = pwd.getpwnam("nobody")
+            os.chown(self.state, user.pw_uid, user.pw_gid)
+
+    @property
+    def restriction(self):
+        return f"check_policy_service inet:127.0.0.1:{self.port}"
+
+    def start(self):
+        user = pwd.getpwnam("nobody" if IS_ROOT else pwd.getpwuid(os.getuid()).pw_name)
+        self.process = Process([self.program, f"--inet=127.0.0.1:{self.port}",
+                                f"--delay={self.delay_s}", f"--dbdir={self.state}",
+                                f"--user={user.pw_name}", f"--group={grp.getgrgid(user.pw_gid)[0]}",
+                                f"--pidfile={self.state}/pid"], self.state / "postgrey.log")
+        wait_until(lambda: answers("127.0.0.1", self.port), what="postgrey")
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+
+def jailed(log, mode):
+    """How many lines of Postfix's log are failures in fail2ban's stock jail."""
+    done = subprocess.run([program("fail2ban-regex"), str(log), f"postfix[mode={mode}]"],
+                          capture_output=True, text=True, check=True)
+    return int(re.search(r"^Lines: .* (\d+) matched", done.stdout, re.M)[1])
 
 
 # ---- a fast primary, many clients ------------------------------------------------------

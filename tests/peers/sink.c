@@ -19,6 +19,7 @@
  *                            REPLY "drop" closes the connection, "silent" says nothing at all
  *     --times POINT=N        … only the first N times
  *     --match PATTERN        … at rcpt, only for addresses that match (as file names do)
+ *     --from PATTERN         … at dot, only for messages whose sender matches
  *     --delay MS             waits before the answer to a message
  *     --per-session N        hangs up without a word after N messages
  *     --chunking             announces CHUNKING and takes BDAT
@@ -56,6 +57,7 @@ struct temper {
     const char *say[POINTS]; /* NULL: as a good primary does */
     long times[POINTS];      /* left; -1: always */
     const char *match;
+    const char *from;
     const char *without[4];
     size_t without_count;
     long sessions;
@@ -234,12 +236,22 @@ static void note(struct session *session, const char *what)
                   (long long)clock_now().wall_ms, STR_FMT(buf_str(&session->trace)));
 }
 
+static bool is_meant(struct session *session)
+{
+    const char *from = session->sink->temper.from;
+    if (from == NULL)
+        return true;
+    buf_add_byte(&session->sender, '\0');
+    session->sender.len--;
+    return fnmatch(from, session->sender.ptr, FNM_CASEFOLD) == 0;
+}
+
 static void answer_message(struct session *session)
 {
     const struct temper *temper = &session->sink->temper;
     session->phase = PHASE_COMMAND;
     session->began = false;
-    if (is_moody(session, AT_DOT)) {
+    if (is_meant(session) && is_moody(session, AT_DOT)) {
         note(session, "doubt");
     } else {
         note(session, "message");
@@ -615,10 +627,19 @@ static void start(struct sink *sink, const char *address, const char *log)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "listen", 1, NULL, 'l' },  { "log", 1, NULL, 'o' },         { "sessions", 1, NULL, 'n' },
-        { "say", 1, NULL, 's' },     { "times", 1, NULL, 't' },       { "match", 1, NULL, 'm' },
-        { "delay", 1, NULL, 'd' },   { "chunking", 0, NULL, 'c' },    { "crc", 0, NULL, 'z' },
-        { "without", 1, NULL, 'w' }, { "per-session", 1, NULL, 'p' }, { 0 },
+        { "listen", 1, NULL, 'l' },
+        { "log", 1, NULL, 'o' },
+        { "sessions", 1, NULL, 'n' },
+        { "say", 1, NULL, 's' },
+        { "times", 1, NULL, 't' },
+        { "match", 1, NULL, 'm' },
+        { "from", 1, NULL, 'f' },
+        { "delay", 1, NULL, 'd' },
+        { "chunking", 0, NULL, 'c' },
+        { "crc", 0, NULL, 'z' },
+        { "without", 1, NULL, 'w' },
+        { "per-session", 1, NULL, 'p' },
+        { 0 },
     };
     struct sink sink = { 0 };
     struct temper *temper = &sink.temper;
@@ -645,6 +666,8 @@ int main(int argc, char **argv)
             temper->times[point] = strtol(value, NULL, 10);
         else if (option == 'm')
             temper->match = optarg;
+        else if (option == 'f')
+            temper->from = optarg;
         else if (option == 'd')
             temper->delay_ms = strtol(optarg, NULL, 10);
         else if (option == 'c')

@@ -42,6 +42,9 @@ enum temper {
     GREYLISTING,
     TARPIT,
     LYING,
+    BEREFT, /* of its users */
+    UNWELCOMING,
+    RUDE,
     PUTTING_OFF,
     VAGUE,
     PICKY,
@@ -50,10 +53,13 @@ enum temper {
 };
 
 static const char *const temper_name[] = {
-    "up",     "dead",  "silent",      "greeter", "few",   "greylisting",
-    "tarpit", "lying", "putting off", "vague",   "picky", "hanging",
+    "up",     "dead",        "silent", "greeter",     "few",   "greylisting", "tarpit",  "lying",
+    "bereft", "unwelcoming", "rude",   "putting off", "vague", "picky",       "hanging",
 };
 
+/* Sessions with questions about recipients: two, or four while one is used up; and they doubt a
+ * primary that does not let them ask. */
+enum { CALLOUT_SESSIONS = 4, CALLOUT_TRIES = 3 };
 enum { FEW_SESSIONS = 2, RECIPIENTS_MAX = 128, SEEN_MAX = 64 };
 
 struct seen { /* greylisting */
@@ -213,6 +219,8 @@ static const char *judge_recipient(struct session *session, const char *recipien
 
     if (primary->temper == LYING && recipient[4] % 2 == 0)
         return "550 5.1.1 No such user here";
+    if (primary->temper == BEREFT)
+        return "550 5.1.1 No such user here";
     if (primary->temper == PUTTING_OFF && recipient[4] % 2 == 0)
         return "451 4.3.0 Ask again later";
     if (primary->temper == GREYLISTING && !has_been_seen(primary, recipient))
@@ -270,8 +278,8 @@ static void take_command(struct session *session, struct str line)
         say(session, "250 SIZE 50000000");
     } else if (str_starts_nocase(line, STR("MAIL"))) {
         forget_transaction(session);
-        session->has_sender = true;
-        say(session, "250 2.1.0 OK");
+        session->has_sender = session->primary->temper != RUDE;
+        say(session, session->has_sender ? "250 2.1.0 OK" : "550 5.7.1 Nothing from you");
     } else if (str_starts_nocase(line, STR("RCPT"))) {
         take_recipient(session, line);
     } else if (str_starts_nocase(line, STR("DATA"))) {
@@ -341,6 +349,11 @@ static void greet(struct session *session)
                       (primary->temper == FEW && primary->session_count > FEW_SESSIONS);
 
     session->has_greeted = true;
+    if (primary->temper == UNWELCOMING) {
+        say(session, "554 5.7.1 Not you");
+        session_close(session);
+        return;
+    }
     if (is_refused) {
         say(session, "421 4.3.2 Not now");
         session_close(session);
@@ -381,12 +394,14 @@ static const struct wire_host wire_hooks = { .input = on_input, .end = on_end };
 /* ---- policy ---- */
 
 /* Counted from when it last greeted somebody: the sessions that ran into its silence, one probe
- * each interval (a fifth less at the least), and one for each time that somebody asked. */
+ * each interval (a fifth less at the least), one for each time that somebody asked, and a question
+ * about a recipient that found out. */
 static void check_density(struct primary *primary)
 {
     int64_t silent_ms = world.true_ms - primary->silent_since_ms;
     int64_t allowed = silent_ms / (primary->probe_interval_ms * 4 / 5) + 2 +
-                      (int64_t)primary->sessions_max + (int64_t)primary->tries_allowed;
+                      (int64_t)primary->sessions_max + (int64_t)primary->tries_allowed +
+                      CALLOUT_TRIES;
 
     primary->tries++;
     if ((int64_t)primary->tries > allowed)
@@ -397,9 +412,9 @@ static void check_density(struct primary *primary)
 
 static void check_sessions(const struct primary *primary)
 {
-    if (primary->session_count > primary->sessions_max + 1) /* a probe is no session */
+    if (primary->session_count > primary->sessions_max + CALLOUT_SESSIONS + 1) /* a probe is none */
         world_fail("primary %u has %u sessions at once; %u are allowed", primary->number,
-                   primary->session_count, primary->sessions_max);
+                   primary->session_count, primary->sessions_max + CALLOUT_SESSIONS);
 }
 
 void primaries_set_policy(unsigned primary, int64_t probe_interval_ms, unsigned sessions)

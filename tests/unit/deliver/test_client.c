@@ -106,7 +106,7 @@ static void host_ready(void *context, const struct smtp_greeting *greeting, unsi
 }
 
 static void host_result(void *context, struct message_id id, const struct verdict *verdict,
-                        const enum deliver_stage *stage, uint32_t count, bool in_doubt)
+                        uint32_t count, bool in_doubt)
 {
     static const char *const at[] = { "connection", "mail", "rcpt", "content" };
     struct dialogue *dialogue = context;
@@ -117,7 +117,7 @@ static void host_result(void *context, struct message_id id, const struct verdic
         buf_add_format(&dialogue->log, " %u", verdict[i].code);
     if (samples[index].is_callout)
         for (uint32_t i = 0; i < count; i++)
-            buf_add_format(&dialogue->log, " %s", at[stage[i]]);
+            buf_add_format(&dialogue->log, " %s", at[verdict[i].stage]);
     buf_add_format(&dialogue->log, "%s}", in_doubt ? " in doubt" : "");
 }
 

@@ -233,6 +233,27 @@ static void equal_ones_share(void **state)
     world_free(world);
 }
 
+/* A stranger's server: after 10, 20, 40 minutes … and then every three hours (FACTS 4.10). */
+static void who_stays_away_is_asked_less_and_less(void **state)
+{
+    struct world *world = world_new(41);
+
+    (void)state;
+    world->primary[0].is_alive = false;
+    world_set(world, SETTING_PROBE_INTERVAL, 10 * MINUTE_MS);
+    world_set(world, SETTING_PROBE_INTERVAL_MAX, 3LL * HOUR_MS);
+    (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, HOUR_MS);
+    assert_in_range(world->opened, 3, 4);
+    world_run(world, 23 * HOUR_MS);
+    assert_in_range(world->opened, 10, 15);
+    world_revive(world, 0);
+    world_run(world, 4 * HOUR_MS);
+    assert_int_equal(world->delivered, 1);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +268,7 @@ int main(void)
         cmocka_unit_test(the_probe_goes_on_as_the_canary),
         cmocka_unit_test(prefers_the_better_one_when_it_is_back),
         cmocka_unit_test(equal_ones_share),
+        cmocka_unit_test(who_stays_away_is_asked_less_and_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,11 +14,18 @@ enum {
     UP = ROUTE_STATE_UP,
     SHAKY = ROUTE_STATE_SHAKY,
     DOWN = ROUTE_STATE_DOWN,
+    HALF_UP = ROUTE_STATE_HALF_UP,
+    BLOCKED = ROUTE_STATE_BLOCKED,
     PAUSED = ROUTE_STATE_PAUSED
 };
 enum {
     ANSWERED = ROUTE_EVENT_ANSWERED,
     FAILED = ROUTE_EVENT_FAILED,
+    PUT_OFF = ROUTE_EVENT_PUT_OFF,
+    UNWELCOME = ROUTE_EVENT_UNWELCOME,
+    DEFERRED = ROUTE_EVENT_DEFERRED,
+    TAKEN = ROUTE_EVENT_TAKEN,
+    WELCOME = ROUTE_EVENT_WELCOME,
     NO_PLAN = ROUTE_EVENT_NO_PLAN,
     PAUSE = ROUTE_EVENT_PAUSE,
     RESUME = ROUTE_EVENT_RESUME
@@ -30,19 +37,77 @@ static const struct {
     int event;
     int to;
 } arrows[] = {
-    { UP, 0, 0, ANSWERED, UP },         { UP, 0, 0, FAILED, SHAKY },
-    { UP, 0, 2, FAILED, DOWN },         { UP, 0, 0, NO_PLAN, DOWN },
-    { UP, 0, 0, PAUSE, PAUSED },        { UP, 0, 0, RESUME, UP },
-    { SHAKY, 0, 0, ANSWERED, SHAKY },   { SHAKY, 1, 0, ANSWERED, UP },
-    { SHAKY, 0, 1, FAILED, SHAKY },     { SHAKY, 0, 2, FAILED, DOWN },
-    { SHAKY, 0, 0, NO_PLAN, DOWN },     { SHAKY, 0, 0, PAUSE, PAUSED },
-    { SHAKY, 0, 0, RESUME, SHAKY },     { DOWN, 0, 3, ANSWERED, DOWN },
-    { DOWN, 1, 0, ANSWERED, UP },       { DOWN, 1, 0, FAILED, DOWN },
-    { DOWN, 0, 9, FAILED, DOWN },       { DOWN, 0, 0, NO_PLAN, DOWN },
-    { DOWN, 0, 0, PAUSE, PAUSED },      { DOWN, 0, 0, RESUME, DOWN },
-    { PAUSED, 1, 0, ANSWERED, PAUSED }, { PAUSED, 0, 2, FAILED, PAUSED },
-    { PAUSED, 0, 0, NO_PLAN, PAUSED },  { PAUSED, 0, 0, PAUSE, PAUSED },
+    { UP, 0, 0, ANSWERED, UP },
+    { UP, 0, 0, FAILED, SHAKY },
+    { UP, 0, 2, FAILED, DOWN },
+    { UP, 0, 0, NO_PLAN, DOWN },
+    { UP, 0, 0, PAUSE, PAUSED },
+    { UP, 0, 0, RESUME, UP },
+    { SHAKY, 0, 0, ANSWERED, SHAKY },
+    { SHAKY, 1, 0, ANSWERED, UP },
+    { SHAKY, 0, 1, FAILED, SHAKY },
+    { SHAKY, 0, 2, FAILED, DOWN },
+    { SHAKY, 0, 0, NO_PLAN, DOWN },
+    { SHAKY, 0, 0, PAUSE, PAUSED },
+    { SHAKY, 0, 0, RESUME, SHAKY },
+    { DOWN, 0, 3, ANSWERED, DOWN },
+    { DOWN, 1, 0, ANSWERED, UP },
+    { DOWN, 1, 0, FAILED, DOWN },
+    { DOWN, 0, 9, FAILED, DOWN },
+    { DOWN, 0, 0, NO_PLAN, DOWN },
+    { DOWN, 0, 0, PAUSE, PAUSED },
+    { DOWN, 0, 0, RESUME, DOWN },
+    { PAUSED, 1, 0, ANSWERED, PAUSED },
+    { PAUSED, 0, 2, FAILED, PAUSED },
+    { PAUSED, 0, 0, NO_PLAN, PAUSED },
+    { PAUSED, 0, 0, PAUSE, PAUSED },
     { PAUSED, 1, 2, RESUME, SHAKY },
+    { UP, 0, 0, PUT_OFF, SHAKY },
+    { UP, 0, 2, PUT_OFF, HALF_UP },
+    { UP, 0, 0, UNWELCOME, BLOCKED },
+    { UP, 0, 0, DEFERRED, HALF_UP },
+    { UP, 0, 0, TAKEN, UP },
+    { UP, 0, 0, WELCOME, UP },
+    { SHAKY, 0, 1, PUT_OFF, SHAKY },
+    { SHAKY, 0, 2, PUT_OFF, HALF_UP },
+    { SHAKY, 0, 0, UNWELCOME, BLOCKED },
+    { SHAKY, 0, 0, DEFERRED, SHAKY },
+    { SHAKY, 0, 0, TAKEN, SHAKY },
+    { SHAKY, 0, 0, WELCOME, SHAKY },
+    { DOWN, 0, 0, PUT_OFF, DOWN },
+    { DOWN, 0, 2, PUT_OFF, HALF_UP },
+    { DOWN, 0, 0, UNWELCOME, BLOCKED },
+    { DOWN, 0, 0, DEFERRED, DOWN },
+    { DOWN, 0, 0, TAKEN, DOWN },
+    { DOWN, 0, 0, WELCOME, DOWN },
+    { HALF_UP, 1, 0, ANSWERED, HALF_UP },
+    { HALF_UP, 0, 0, FAILED, SHAKY },
+    { HALF_UP, 0, 2, FAILED, DOWN },
+    { HALF_UP, 0, 9, PUT_OFF, HALF_UP },
+    { HALF_UP, 0, 0, UNWELCOME, BLOCKED },
+    { HALF_UP, 0, 0, DEFERRED, HALF_UP },
+    { HALF_UP, 0, 0, TAKEN, UP },
+    { HALF_UP, 0, 0, WELCOME, HALF_UP },
+    { HALF_UP, 0, 0, NO_PLAN, DOWN },
+    { HALF_UP, 0, 0, PAUSE, PAUSED },
+    { HALF_UP, 0, 0, RESUME, HALF_UP },
+    { BLOCKED, 1, 0, ANSWERED, BLOCKED },
+    { BLOCKED, 0, 1, FAILED, BLOCKED },
+    { BLOCKED, 0, 2, FAILED, DOWN },
+    { BLOCKED, 0, 1, PUT_OFF, BLOCKED },
+    { BLOCKED, 0, 2, PUT_OFF, HALF_UP },
+    { BLOCKED, 0, 9, UNWELCOME, BLOCKED },
+    { BLOCKED, 0, 0, DEFERRED, BLOCKED },
+    { BLOCKED, 0, 0, TAKEN, UP },
+    { BLOCKED, 0, 0, WELCOME, UP },
+    { BLOCKED, 0, 0, NO_PLAN, DOWN },
+    { BLOCKED, 0, 0, PAUSE, PAUSED },
+    { BLOCKED, 0, 0, RESUME, BLOCKED },
+    { PAUSED, 0, 2, PUT_OFF, PAUSED },
+    { PAUSED, 0, 0, UNWELCOME, PAUSED },
+    { PAUSED, 0, 0, DEFERRED, PAUSED },
+    { PAUSED, 0, 0, TAKEN, PAUSED },
+    { PAUSED, 0, 0, WELCOME, PAUSED },
 };
 
 static void follows_every_arrow(void **state)
@@ -171,6 +236,193 @@ static void no_plan_is_down_until_there_is_one(void **state)
     world_free(world);
 }
 
+/* Where stock fail2ban jails count five failures in ten minutes, four are made. */
+static void check_refusals_are_rare(const struct world *world)
+{
+    assert_true(world->refused >= 5);
+    for (uint64_t i = 4; i < world->refused; i++)
+        if (world->refused_ms[i] - world->refused_ms[i - 4] < 10 * MINUTE_MS)
+            fail_msg("five refusals in %ld s",
+                     (long)((world->refused_ms[i] - world->refused_ms[i - 4]) / SECOND_MS));
+}
+
+/* 5yz for a greeting: blocked at once, asked rarely, up when the canary is taken. */
+static void who_is_refused_at_the_door_is_blocked(void **state)
+{
+    struct world *world = world_new(6);
+
+    (void)state;
+    world->primary[0].greets_with = 554;
+    for (int i = 0; i < 50; i++)
+        (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_BLOCKED);
+    assert_int_equal(world_status(world, 0).reason.code, 554);
+    world_run(world, 3 * HOUR_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_BLOCKED);
+    assert_int_equal(world->dispatched, 0);
+    check_refusals_are_rare(world);
+    world->primary[0].greets_with = 0;
+    world_run(world, 6 * MINUTE_MS + 10 * SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    assert_int_equal(world->delivered, 50);
+    assert_int_equal(world->state_changes, 2);
+    world_free(world);
+}
+
+static void a_greeting_is_enough_where_nothing_waits(void **state)
+{
+    struct world *world = world_new(7);
+
+    (void)state;
+    world->primary[0].greets_with = 554;
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_BLOCKED);
+    world->primary[0].greets_with = 0;
+    world_run(world, 7 * MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world_free(world);
+}
+
+/* One of two refuses us: the other one takes the mail. */
+static void one_that_refuses_does_not_block_its_equal(void **state)
+{
+    struct world *world = world_new(8);
+
+    (void)state;
+    world->primary[0].greets_with = 554;
+    world->second_of[0] = 1;
+    world->second_is_equal = true;
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    for (int i = 0; i < 50; i++)
+        (void)world_arrive(world, 0);
+    world_run(world, MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    assert_int_equal(world->delivered, 50);
+    world_free(world);
+}
+
+/* 450 for a greeting is no ban: half-up, and asked more often than who refuses us. */
+static void who_is_put_off_at_the_door_is_half_up(void **state)
+{
+    struct world *world = world_new(9);
+
+    (void)state;
+    world->primary[0].greets_with = 450;
+    (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, 30 * SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_HALF_UP);
+    uint64_t before = world->refused;
+    world_run(world, HOUR_MS);
+    assert_in_range(world->refused - before, 12, 24);
+    world->primary[0].greets_with = 0;
+    world_run(world, 7 * MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    assert_int_equal(world->delivered, 1);
+    world_free(world);
+}
+
+static void a_421_is_a_primary_that_is_down(void **state)
+{
+    struct world *world = world_new(10);
+
+    (void)state;
+    world->primary[0].greets_with = 421;
+    world_add_domain(world, 0, 0);
+    world_run(world, 30 * SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_DOWN);
+    world_free(world);
+}
+
+static void who_defers_everything_is_half_up(void **state)
+{
+    struct world *world = world_new(11);
+
+    (void)state;
+    world->primary[0].defers_all = true;
+    for (int i = 0; i < 100; i++)
+        (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_HALF_UP);
+    world_run(world, HOUR_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_HALF_UP);
+    assert_in_range(world->dispatched, 25, 60);
+    world->primary[0].defers_all = false;
+    assert_true(world_run_until_empty(world, HOUR_MS));
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world_free(world);
+}
+
+static void greylisting_is_not_half_up(void **state)
+{
+    struct world *world = world_new(12);
+
+    (void)state;
+    world->primary[0].greylist_ms = 5 * MINUTE_MS;
+    for (int i = 0; i < 100; i++)
+        (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, 2 * MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world_free(world);
+}
+
+/* Others find it out: nothing is given but a canary; and others find out that it is over. */
+static void the_host_may_say_that_we_are_unwelcome(void **state)
+{
+    struct world *world = world_new(13);
+    struct verdict verdict = verdict_make(554, 7, 1, STR("Blocked using a list"));
+
+    (void)state;
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    schedule_unwelcome(world->schedule, world_domain(0), &verdict, world->now);
+    assert_int_equal(world->state[0], ROUTE_STATE_BLOCKED);
+    for (int i = 0; i < 10; i++)
+        (void)world_arrive(world, 0);
+    world_run(world, 20 * SECOND_MS);
+    assert_int_equal(world->dispatched, 0); /* at the next probe */
+    assert_int_equal(world_status(world, 0).reason.code, 554);
+    schedule_welcome(world->schedule, world_domain(0), world->now);
+    world_run(world, SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    assert_int_equal(world->delivered, 10);
+
+    schedule_unwelcome(world->schedule, world_domain(0), &verdict, world->now);
+    world_run(world, 13 * MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_BLOCKED); /* that it greets proves nothing */
+    for (int i = 0; i < 10; i++)
+        (void)world_arrive(world, 0);
+    world_run(world, 7 * MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP); /* the canary was taken */
+    assert_int_equal(world->delivered, 20);
+    world_free(world);
+}
+
+static void signs_of_life_do_not_make_it_worse(void **state)
+{
+    struct world *world = world_new(14);
+
+    (void)state;
+    world->primary[0].greets_with = 554;
+    (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    uint64_t before = world->refused;
+    world->woken = true;
+    for (int i = 0; i < 600; i++) {
+        schedule_wake(world->schedule, world_domain(0), world->now);
+        world_run(world, SECOND_MS);
+    }
+    assert_in_range(world->refused - before, 9, 11); /* a minute apart */
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +432,15 @@ int main(void)
         cmocka_unit_test(paused_neither_probes_nor_drains),
         cmocka_unit_test(keeps_the_last_plan_when_dns_dies),
         cmocka_unit_test(no_plan_is_down_until_there_is_one),
+        cmocka_unit_test(who_is_refused_at_the_door_is_blocked),
+        cmocka_unit_test(a_greeting_is_enough_where_nothing_waits),
+        cmocka_unit_test(one_that_refuses_does_not_block_its_equal),
+        cmocka_unit_test(who_is_put_off_at_the_door_is_half_up),
+        cmocka_unit_test(a_421_is_a_primary_that_is_down),
+        cmocka_unit_test(who_defers_everything_is_half_up),
+        cmocka_unit_test(greylisting_is_not_half_up),
+        cmocka_unit_test(the_host_may_say_that_we_are_unwelcome),
+        cmocka_unit_test(signs_of_life_do_not_make_it_worse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,12 @@ static void change_temper(struct world *world, struct primary *primary)
     primary->defers_percent = below(world, 3) == 0 ? (uint32_t)below(world, 101) : 0;
     primary->loses_percent = below(world, 4) == 0 ? (uint32_t)below(world, 30) : 0;
     primary->loses_all = below(world, 30) == 0;
+    primary->greets_with = below(world, 12) == 0 ? 554 : below(world, 12) == 0 ? 450 : 0;
+    primary->refuses_all = below(world, 10) == 0;
+    primary->refuses_percent = below(world, 6) == 0 ? (uint32_t)below(world, 60) : 0;
+    primary->refuses_at = (enum stage)below(world, STAGES);
+    primary->refuses_unknown = below(world, 3) == 0;
+    primary->per_minute = below(world, 10) == 0 ? 1 + (uint32_t)below(world, 200) : 0;
 }
 
 static void set_pause(struct world *world, uint32_t domain)
@@ -114,7 +120,8 @@ static void everything_arrives_in_the_end(void **state)
         the_weather_clears(world);
         if (!world_run_until_empty(world, 3 * HOUR_MS))
             fail_msg("seed %lu: %u of %u are left", (unsigned long)seed,
-                     world->mail_count - (uint32_t)world->delivered, world->mail_count);
+                     world->mail_count - (uint32_t)(world->delivered + world->believed),
+                     world->mail_count);
         world_run(world, 10 * MINUTE_MS);
         check_quiet(world);
         mail += world->mail_count;

@@ -16,6 +16,8 @@ enum event_kind {
     EVENT_LISTED,
     EVENT_RESOLVED,
     EVENT_EXPIRED,
+    EVENT_BELIEVED,
+    EVENT_CONTROLLED,
 };
 
 struct event {
@@ -118,8 +120,13 @@ static void end_peer(struct world *world, struct peer *peer, enum session_end ho
     struct event *event = event_new(world, EVENT_ENDED, in_ms);
     event->session = peer->number;
     event->how = how;
-    event->verdict = how == SESSION_END_GREETING ? verdict_make(421, 3, 2, STR("Too many"))
-                                                 : verdict_make(451, 4, 1, STR("No connection"));
+    uint16_t code = world->primary[peer->primary].greets_with;
+    if (how == SESSION_END_GREETING && code != 0)
+        event->verdict = verdict_make(code, 7, 1, STR("Not you"));
+    else if (how == SESSION_END_GREETING)
+        event->verdict = verdict_make(421, 3, 2, STR("Too many"));
+    else
+        event->verdict = verdict_make(451, 4, 1, STR("No connection"));
 }
 
 static void on_end(void *context, session_number number)
@@ -132,7 +139,9 @@ static void on_end(void *context, session_number number)
 
 static void check_dispatch(struct world *world, const struct peer *peer, const struct mail *mail)
 {
-    check(world->state[mail->domain] == ROUTE_STATE_UP);
+    enum route_state state = world->state[mail->domain];
+    check(state == ROUTE_STATE_UP || state == ROUTE_STATE_HALF_UP || state == ROUTE_STATE_BLOCKED);
+    check(!mail->is_on_trial);
     check(peer->domain == mail->domain && peer->is_ready);
     check(peer->in_flight <= peer->window);
     check(mail->on == 0 && mail->is_stored && mail->entry.state == ENTRY_HELD);
@@ -206,6 +215,49 @@ static void on_state(void *context, struct str domain, enum route_state from, en
     world->state_changes++;
 }
 
+static void on_believe(void *context, const struct entry *entry)
+{
+    struct world *world = context;
+    struct mail *mail = &world->mail[mail_number(entry->id)];
+
+    check(mail->is_on_trial && mail->is_stored && mail->on == 0);
+    check(!world->is_tripped[mail->domain] && world->state[mail->domain] == ROUTE_STATE_UP);
+    event_new(world, EVENT_BELIEVED, 1)->mail = mail_number(entry->id);
+}
+
+static void on_doubt(void *context, const struct entry *entry)
+{
+    struct world *world = context;
+
+    world->mail[mail_number(entry->id)].is_on_trial = false;
+    world->doubted++;
+}
+
+static void on_control(void *context, struct str domain)
+{
+    struct world *world = context;
+
+    world->controls++;
+    event_new(world, EVENT_CONTROLLED, 5)->domain = number_of(domain);
+}
+
+static void on_breaker(void *context, struct str domain, bool is_tripped,
+                       const struct verdict *reason)
+{
+    struct world *world = context;
+
+    check(world->is_tripped[number_of(domain)] != is_tripped && reason->code != 0);
+    world->is_tripped[number_of(domain)] = is_tripped;
+    world->trips += is_tripped;
+    world->closes += !is_tripped;
+}
+
+static bool on_is_unsure(void *context, const struct entry *entry)
+{
+    struct world *world = context;
+    return world->mail[mail_number(entry->id)].is_unsure;
+}
+
 static void on_drained(void *context, struct str domain, uint64_t delivered, int64_t took_ms)
 {
     struct world *world = context;
@@ -222,6 +274,11 @@ static const struct schedule_host host = {
     .list = on_list,
     .expire = on_expire,
     .state_changed = on_state,
+    .believe = on_believe,
+    .doubt = on_doubt,
+    .control = on_control,
+    .breaker = on_breaker,
+    .is_unsure = on_is_unsure,
     .drained = on_drained,
 };
 
@@ -239,6 +296,12 @@ static void happen_connect(struct world *world, struct event *event)
     if (primary->is_alive && primary->session_limit > 0 &&
         primary->sessions >= primary->session_limit) {
         primary->refused++;
+        end_peer(world, peer, SESSION_END_GREETING, 2);
+    } else if (primary->is_alive && primary->greets_with != 0) {
+        primary->refused++;
+        if (world->refused < 1000)
+            world->refused_ms[world->refused] = world->now.mono_ms;
+        world->refused++;
         end_peer(world, peer, SESSION_END_GREETING, 2);
     } else if (primary->is_alive) {
         peer->is_connected = true;
@@ -284,31 +347,81 @@ static bool is_deferred(struct world *world, const struct primary *primary, cons
     return primary->defers_all || random_below(&world->random, 100) < primary->defers_percent;
 }
 
+/* Postfix's smtpd_client_message_rate_limit. */
+static bool is_limited(struct world *world, struct primary *primary, struct verdict *out_verdict)
+{
+    if (primary->per_minute == 0)
+        return false;
+    if (world->now.mono_ms - primary->minute_since_ms >= MINUTE_MS) {
+        primary->minute_since_ms = world->now.mono_ms;
+        primary->in_minute = 0;
+    }
+    if (++primary->in_minute <= primary->per_minute)
+        return false;
+    primary->limited++;
+    *out_verdict = verdict_make(450, 7, 1, STR("Error: too much mail from 192.0.2.1"));
+    return true;
+}
+
+static bool is_refused(struct world *world, const struct primary *primary, const struct mail *mail,
+                       struct schedule_answer *out)
+{
+    bool is_moody =
+        primary->refuses_all || random_below(&world->random, 100) < primary->refuses_percent;
+    bool is_unknown = mail->is_wrong || (is_moody && primary->refuses_unknown);
+
+    if (!mail->is_spam && !mail->is_wrong && !is_moody)
+        return false;
+    *out = (struct schedule_answer){ .left = 1, .refused = 1 };
+    out->refusal = is_unknown ? verdict_make(550, 1, 1, STR("User unknown"))
+                              : verdict_make(554, 6, 0, STR("We do not like it"));
+    out->refusal.stage = (uint8_t)(is_unknown                          ? STAGE_RECIPIENT
+                                   : mail->is_spam                     ? STAGE_CONTENT
+                                   : primary->refuses_at != STAGE_NONE ? primary->refuses_at
+                                                                       : STAGE_CONTENT);
+    out->refused_known = !is_unknown && out->refusal.stage != STAGE_SENDER;
+    out->accepted = out->refusal.stage == STAGE_CONTENT;
+    if (world->refused < 1000)
+        world->refused_ms[world->refused] = world->now.mono_ms;
+    world->refused++;
+    return true;
+}
+
 static void happen_answer(struct world *world, struct event *event)
 {
     struct peer *peer = find_peer(world, event->session);
     struct mail *mail = &world->mail[event->mail];
-    struct verdict verdict;
+    struct primary *primary;
+    struct schedule_answer answer = { .left = 1, .deferred = 1 };
 
     if (peer == NULL || peer->is_over)
         return;
+    primary = &world->primary[peer->primary];
     check(mail->on == peer->number && mail->is_stored);
     mail->on = 0;
     peer->in_flight--;
-    if (is_deferred(world, &world->primary[peer->primary], mail, &verdict)) {
+    if (is_limited(world, primary, &answer.verdict) ||
+        is_deferred(world, primary, mail, &answer.verdict)) {
         mail->deferrals++;
         world->deferred++;
-        schedule_delivered(world->schedule, peer->number, mail->entry.id, 1, 1, &verdict,
-                           world->now);
+        check(
+            schedule_delivered(world->schedule, peer->number, mail->entry.id, &answer, world->now));
         return;
     }
+    if (is_refused(world, primary, mail, &answer)) {
+        mail->is_on_trial = true;
+        check(
+            schedule_delivered(world->schedule, peer->number, mail->entry.id, &answer, world->now));
+        return;
+    }
+    answer = (struct schedule_answer){ .taken = 1, .accepted = 1 };
     mail->deliveries++;
     check(mail->deliveries == 1);
     mail->is_stored = false;
     mail->delivered_ms = world->now.mono_ms;
     world->delivered++;
     world->primary[peer->primary].delivered++;
-    schedule_delivered(world->schedule, peer->number, mail->entry.id, 0, 0, NULL, world->now);
+    check(schedule_delivered(world->schedule, peer->number, mail->entry.id, &answer, world->now));
 }
 
 static void happen_ended(struct world *world, struct event *event)
@@ -392,6 +505,17 @@ static void happen_expired(struct world *world, struct event *event)
     schedule_settled(world->schedule, world_domain(mail->domain), mail->entry.id, world->now);
 }
 
+static void happen_believed(struct world *world, struct event *event)
+{
+    struct mail *mail = &world->mail[event->mail];
+
+    check(mail->is_stored && mail->is_on_trial);
+    mail->is_on_trial = false;
+    mail->is_stored = false; /* in the rescue store, which is none of our business here */
+    world->believed++;
+    schedule_believed(world->schedule, world_domain(mail->domain), mail->entry.id, 0, world->now);
+}
+
 static void happen(struct world *world, struct event *event)
 {
     switch (event->kind) {
@@ -415,6 +539,13 @@ static void happen(struct world *world, struct event *event)
         return;
     case EVENT_EXPIRED:
         happen_expired(world, event);
+        return;
+    case EVENT_BELIEVED:
+        happen_believed(world, event);
+        return;
+    case EVENT_CONTROLLED:
+        schedule_controlled(world->schedule, world_domain(event->domain), world->control,
+                            world->now);
         return;
     }
 }
@@ -485,6 +616,7 @@ struct world *world_new(uint64_t seed)
         world->second_of[i] = UINT32_MAX;
         world->state[i] = ROUTE_STATE_SHAKY;
     }
+    world->control = CONTROL_UNKNOWN;
     world->schedule_settings = (struct schedule_settings){ 200, &world->defaults };
     world->schedule =
         schedule_new(&world->schedule_settings, &host, world, &world->scheduler_random, world->now);

@@ -6,7 +6,8 @@
  * later, in the order of a fake clock. While it runs, the world holds the
  * scheduler to its promises:
  *
- *   - an entry is on one session at a time, and only while its route is up
+ *   - an entry is on one session at a time, and only while its route hands mail over
+ *   - only a refusal that is on trial is believed, and nothing while the breaker is tripped
  *   - a session carries no more than its window, a route no more than its limit
  *   - a deferred entry is not tried again before its time, unless somebody woke it
  */
@@ -26,7 +27,15 @@ struct primary {
     int64_t greylist_ms; /* each message is deferred until so long after its first try */
     bool says_hint;      /* greylisting says how long */
     bool defers_all;
-    bool loses_all; /* drops the connection at the first message */
+    bool loses_all;           /* drops the connection at the first message */
+    uint16_t greets_with;     /* instead of 220; 0: it does not */
+    bool refuses_all;         /* every message, … */
+    uint32_t refuses_percent; /* … or so many, … */
+    enum stage refuses_at;    /* … there … */
+    bool refuses_unknown;     /* … as if the recipients did not exist (RCPT) */
+    uint32_t per_minute;      /* a rate limit; 0: none */
+    int64_t minute_since_ms;
+    uint32_t in_minute, limited;
     uint32_t defers_percent, loses_percent;
 
     uint32_t sessions, sessions_max;
@@ -41,6 +50,10 @@ struct mail {
     uint32_t tries, deferrals, deliveries;
     session_number on; /* session that carries it, 0 */
     bool is_poison;    /* breaks every connection */
+    bool is_spam;      /* is refused for good, at its end */
+    bool is_wrong;     /* its recipient does not exist */
+    bool is_unsure;    /* and nobody could know */
+    bool is_on_trial;
     bool is_stored;
     int64_t delivered_ms;
 };
@@ -66,7 +79,11 @@ struct world {
     struct link sessions;
 
     uint64_t dispatched, deferred, delivered, expired, discarded, probes, opened, drained, listings;
-    uint64_t not_expired; /* asked for while the disk failed */
+    uint64_t believed, doubted, controls, trips, closes, refused;
+    enum control_answer control; /* what the host answers */
+    bool is_tripped[WORLD_DOMAINS];
+    int64_t refused_ms[1000]; /* when a primary refused, the first thousand times */
+    uint64_t not_expired;     /* asked for while the disk failed */
     uint64_t state_changes;
     int64_t first_dispatch_ms; /* since it was last set to -1 */
 };

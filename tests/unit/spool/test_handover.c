@@ -21,6 +21,8 @@ struct heard {
     struct handover_result result;
     char domain[32];
     unsigned lost;
+    unsigned believed;
+    bool is_known;
 };
 
 static void on_deliver(void *context, uint64_t session, const struct handover_message *message)
@@ -59,10 +61,27 @@ static void on_settled(void *context, const struct handover_result *result)
     heard->domain[result->domain.len] = '\0';
 }
 
+static void on_believed(void *context, const struct handover_result *result)
+{
+    struct heard *heard = context;
+    heard->believed++;
+    heard->result = *result;
+}
+
+static bool on_is_known(void *context, struct str recipient, const struct verdict *verdict)
+{
+    struct heard *heard = context;
+    (void)verdict;
+    assert_string_equal(recipient.ptr, "d@one.example");
+    return heard->is_known;
+}
+
 static const struct handover_host host = { .deliver = on_deliver,
                                            .content = on_content,
                                            .content_failed = on_content_failed,
-                                           .settled = on_settled };
+                                           .settled = on_settled,
+                                           .believed = on_believed,
+                                           .is_known = on_is_known };
 
 struct scene {
     struct hand_store store;
@@ -130,6 +149,7 @@ static void answer(struct scene *scene, uint16_t first, uint16_t second)
     static const uint32_t recipient[] = { 0, 3 };
     struct verdict verdict[] = { verdict_make(first, 1, 1, STR("one")),
                                  verdict_make(second, 2, 2, STR("two")) };
+    verdict[1].stage = STAGE_RECIPIENT;
     handover_answer(scene->handover, 5, scene->entry.id, scene->entry.domain, recipient, verdict, 2,
                     scene->now);
 }
@@ -154,33 +174,93 @@ static void tells_the_scheduler_when_it_is_durable(void **state)
     scene_close(&scene);
 }
 
-/* One taken, one refused for good: two settlements, nothing left; the refused one is rescued with
- * the primary's words. */
-static void refused_recipients_are_rescued(void **state)
+static void refuse_one(struct scene *scene)
+{
+    deliver(scene);
+    answer(scene, 250, 550);
+    struct hand_asked asked = hand_store_take(&scene->store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_DELIVERED);
+    assert_int_equal(asked.count, 1);
+    assert_int_equal(asked.recipient[0], 0);
+    asked.done(asked.context, 0);
+    scene->state[0] = RECIPIENT_GONE;
+    asked = hand_store_take(&scene->store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene->store), &scene->message);
+    assert_int_equal(scene->heard.settled, 1);
+}
+
+/* One taken, one refused for good: the refused one waits, and the scheduler hears of it. */
+static void refused_recipients_are_on_trial(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        scene_open(&scene);
+        scene.heard.is_known = known;
+        refuse_one(&scene);
+        assert_int_equal(scene.heard.result.left, 1);
+        assert_int_equal(scene.heard.result.taken, 1);
+        assert_int_equal(scene.heard.result.accepted, 1);
+        assert_int_equal(scene.heard.result.deferred, 0);
+        assert_int_equal(scene.heard.result.refused, 1);
+        assert_int_equal(scene.heard.result.refused_known, known);
+        assert_int_equal(scene.heard.result.refusal.code, 550);
+        assert_int_equal(scene.heard.result.refusal.stage, STAGE_RECIPIENT);
+        scene_close(&scene);
+    }
+}
+
+/* It is rescued with the primary's words; that the disk fails once does not matter. */
+static void what_is_believed_is_rescued(void **state)
 {
     struct scene scene;
 
     (void)state;
     scene_open(&scene);
-    deliver(&scene);
-    answer(&scene, 250, 550);
+    refuse_one(&scene);
+    handover_believe(scene.handover, scene.entry.id, scene.entry.domain, scene.now);
     struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
-    assert_int_equal(asked.outcome, OUTCOME_DELIVERED);
-    assert_int_equal(asked.recipient[0], 0);
-    asked.done(asked.context, 0);
+    assert_int_equal(asked.outcome, OUTCOME_RESCUED);
+    assert_int_equal(asked.count, 1);
+    assert_int_equal(asked.recipient[0], 3);
+    assert_int_equal(asked.reason.code, 550);
+    asked.done(asked.context, -EIO);
+    scene.now.mono_ms += 1000;
+    handover_turn(scene.handover, scene.now);
     asked = hand_store_take(&scene.store, HAND_SETTLE);
     assert_int_equal(asked.outcome, OUTCOME_RESCUED);
     assert_int_equal(asked.recipient[0], 3);
-    assert_int_equal(asked.reason.code, 550);
-    assert_int_equal(scene.heard.settled, 0);
     asked.done(asked.context, 0);
-    scene.state[0] = RECIPIENT_GONE;
     scene.state[3] = RECIPIENT_RESCUED;
+    assert_int_equal(scene.heard.believed, 0);
     asked = hand_store_take(&scene.store, HAND_OPEN);
     asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+    assert_int_equal(scene.heard.believed, 1);
     assert_int_equal(scene.heard.settled, 1);
     assert_int_equal(scene.heard.result.left, 0);
-    assert_int_equal(scene.heard.result.deferred, 0);
+    assert_int_equal(scene.heard.result.refused, 1);
+    scene_close(&scene);
+}
+
+/* Forgotten, tried again, or left when all ends: nothing is settled. */
+static void what_is_doubted_is_not_settled(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    refuse_one(&scene);
+    handover_doubt(scene.handover, scene.entry.id, STR("two.example"));
+    handover_doubt(scene.handover, scene.entry.id, scene.entry.domain);
+    handover_doubt(scene.handover, scene.entry.id, scene.entry.domain);
+    scene_close(&scene);
+    scene_open(&scene);
+    refuse_one(&scene);
+    deliver(&scene);
+    assert_int_equal(scene.heard.recipients, 1);
+    assert_int_equal(scene.heard.recipient[0], 3);
+    handover_let_go(scene.handover);
     scene_close(&scene);
 }
 
@@ -389,7 +469,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hands_out_who_still_waits),
         cmocka_unit_test(tells_the_scheduler_when_it_is_durable),
-        cmocka_unit_test(refused_recipients_are_rescued),
+        cmocka_unit_test(refused_recipients_are_on_trial),
+        cmocka_unit_test(what_is_believed_is_rescued),
+        cmocka_unit_test(what_is_doubted_is_not_settled),
         cmocka_unit_test(deferred_recipients_are_left),
         cmocka_unit_test(repeats_a_settlement_that_failed),
         cmocka_unit_test(what_the_store_has_forgotten_is_settled),
