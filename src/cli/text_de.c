@@ -117,6 +117,16 @@ const struct text_pair text_de[] = {
       "was geschieht, wenn ein Filter nicht antwortet" },
     { "filters (milters) that see the mail, in this order; see filter",
       "Filter (Milter), die die Mail sehen, in dieser Reihenfolge; siehe filter" },
+    { "whether senders who were proved are told that their mail was refused or expired",
+      "ob nachgewiesene Absender erfahren, dass ihre Mail abgelehnt wurde oder ablief" },
+    { "whether who was told of a delay is told of the arrival too",
+      "ob wer von einer Verspätung erfuhr, auch von der Ankunft erfährt" },
+    { "the language of notices where the mail does not say one",
+      "die Sprache von Benachrichtigungen, wo die Mail keine nennt" },
+    { "ages at which the sender of mail that still waits is told so",
+      "nach welchen Zeiten der Absender wartender Mail das erfährt" },
+    { "how the owner is reached, for people: a telephone number, a page",
+      "wie der Eigentümer zu erreichen ist, für Menschen: eine Telefonnummer, eine Seite" },
 
     /* help */
     { "usage", "Aufruf" },
