@@ -18,7 +18,7 @@ enum {
     DATABASE_TOO_NEW = -71, /* -EPROTO: written by a later version of this program */
 };
 
-enum change_kind { CHANGE_PUT_DOMAIN, CHANGE_REMOVE_DOMAIN, CHANGE_PUT_ROUTE };
+enum change_kind { CHANGE_PUT_DOMAIN, CHANGE_REMOVE_DOMAIN, CHANGE_PUT_ROUTE, CHANGE_PUT_TOLD };
 
 /* One change that is to become durable; owns what it says. */
 struct change {
@@ -27,6 +27,7 @@ struct change {
     enum change_kind kind;
     struct domain_record domain; /* of a removal, the name alone */
     struct known_route route;
+    struct told_of_delay told;
     directory_done *done;
     void *context;
 };
@@ -46,6 +47,7 @@ void database_close(struct database *database); /* NULL is fine */
 struct database_reader {
     void (*domain)(void *context, const struct domain_record *record); /* valid during the call */
     void (*route)(void *context, const struct known_route *route);
+    void (*told)(void *context, const struct told_of_delay *told);
     void *context;
 };
 /* All that is there; on an error, what came before it has been handed over. */

@@ -5,6 +5,7 @@
  *     domain_primary  domain, position, host
  *     domain_setting  domain, name, value, text  only what was set; one of the two
  *     known_route     domain, seen_ms, plan
+ *     told_of_delay   domain, age_ms, until_ms
  *
  * The statements are plain enough for PostgreSQL: numbered parameters, ON
  * CONFLICT, no types that only one of the two has. The file's user_version counts
@@ -35,6 +36,8 @@ static const char *const migrations[] = {
     "CREATE TABLE known_route (domain TEXT PRIMARY KEY, seen_ms BIGINT NOT NULL,"
     "  plan BYTEA NOT NULL);",
     "ALTER TABLE domain_setting ADD COLUMN text TEXT NOT NULL DEFAULT '';",
+    "CREATE TABLE told_of_delay (domain TEXT NOT NULL, age_ms BIGINT NOT NULL,"
+    "  until_ms BIGINT NOT NULL, PRIMARY KEY (domain, age_ms));",
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 
