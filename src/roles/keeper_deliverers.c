@@ -172,10 +172,17 @@ static void on_settled(void *context, const struct handover_result *result)
         tell_session_ended(keeper, session);
 }
 
+static bool on_tell(void *context, const struct handover_answers *answers,
+                    struct handover_telling *telling)
+{
+    return keeper_notices_tell(context, answers, telling);
+}
+
 const struct handover_host keeper_handover_host = {
     .deliver = on_deliver,
     .content = on_content,
     .content_failed = on_content_failed,
+    .tell = on_tell,
     .settled = on_settled,
 };
 
@@ -215,7 +222,11 @@ static bool take_ready(struct keeper *keeper, struct cursor payload)
 
     if (!message_get_session_ready(payload, &message) || message.window > DELIVER_WINDOW_MESSAGES)
         return false;
-    const struct keeper_session *session = keeper_session_find(keeper, message.session);
+    struct keeper_session *session = keeper_session_find(keeper, message.session);
+    if (session != NULL) {
+        session->is_greeted = true;
+        session->extensions = (unsigned)message.extensions;
+    }
     if (session != NULL && !session->has_ended)
         schedule_session_ready(keeper->schedule, message.session, (unsigned)message.window,
                                keeper_now(keeper));

@@ -31,6 +31,7 @@ void route_free(struct route *route)
     handover_abandon_all(route);
     ways_clear(route);
     expire_fini(route);
+    delays_fini(route);
     timer_stop(schedule, &route->pause);
     timer_stop(schedule, &route->resolve);
     timer_stop(schedule, &route->work);
@@ -42,6 +43,7 @@ void route_settings_changed(struct route *route)
 {
     expire_look(route, &route->held);
     expire_look(route, &route->rescued);
+    delays_settings_changed(route);
     probing_plan_route(route);
     drain_work(route);
 }

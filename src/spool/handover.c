@@ -3,7 +3,8 @@
  *
  * A parcel is one message given to one session: opening -> out -> gone. A report
  * is one set of answers on its way to the store: it settles what was accepted,
- * then what was refused, then counts what is left, then tells the scheduler.
+ * then what was refused, then counts what is left, then tells the scheduler. Before
+ * all that the host may want to tell somebody (notices to senders).
  */
 #include "spool/handover.h"
 
@@ -25,6 +26,7 @@ struct handover {
     struct map parcels; /* by session and id */
     struct link all;    /* struct parcel.link */
     struct link failed; /* struct report.link: to be settled again */
+    struct link told;   /* struct report.link: the host tells somebody */
     struct now now;
     uint32_t turns; /* moves on where a message has more recipients than one session takes */
 };
@@ -69,6 +71,7 @@ struct handover *handover_new(struct store *store, const struct handover_host *h
     map_init(&handover->parcels);
     list_init(&handover->all);
     list_init(&handover->failed);
+    list_init(&handover->told);
     return handover;
 }
 
@@ -291,7 +294,7 @@ bool handover_want(struct handover *handover, uint64_t session, struct message_i
 /* ---- answers ---- */
 
 struct report {
-    struct link link; /* in `failed` while it waits to be repeated */
+    struct link link; /* in `failed` while it waits to be repeated, in `told` before */
     struct handover *handover;
     struct handover_result result;
     struct buf domain;
@@ -425,6 +428,35 @@ static void report_step(struct report *report)
                report);
 }
 
+static bool tell(struct report *report, const struct parcel *parcel)
+{
+    struct handover *handover = report->handover;
+    struct handover_answers answers = {
+        .session = report->result.session,
+        .id = report->result.id,
+        .domain = report->result.domain,
+        .envelope = parcel != NULL ? &parcel->envelope : NULL,
+        .recipient = report->recipient,
+        .verdict = report->verdict,
+        .count = report->count,
+    };
+
+    if (handover->host->tell == NULL ||
+        !handover->host->tell(handover->context, &answers, (struct handover_telling *)report))
+        return false;
+    list_append(&handover->told, &report->link);
+    return true;
+}
+
+void handover_told(struct handover *handover, struct handover_telling *telling)
+{
+    struct report *report = (struct report *)telling;
+
+    check(report->handover == handover);
+    list_remove(&report->link);
+    report_step(report);
+}
+
 void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
                      struct str domain, const uint32_t *recipient, const struct verdict *verdict,
                      uint32_t count, struct now now)
@@ -448,9 +480,11 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
         report->result.deferred++;
         report->result.verdict = verdict[i];
     }
+    bool is_telling = tell(report, parcel);
     if (parcel != NULL)
         parcel_drop(parcel);
-    report_step(report);
+    if (!is_telling)
+        report_step(report);
 }
 
 void handover_session_gone(struct handover *handover, uint64_t session,
@@ -496,6 +530,8 @@ void handover_free(struct handover *handover)
         return;
     handover_let_go(handover);
     list_each_safe (link, &handover->failed)
+        report_free(container_of(link, struct report, link));
+    list_each_safe (link, &handover->told)
         report_free(container_of(link, struct report, link));
     map_fini(&handover->parcels);
     memory_free(handover);

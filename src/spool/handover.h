@@ -37,11 +37,28 @@ struct handover_result {
     struct verdict verdict; /* of the first that was deferred */
 };
 
+struct handover_answers { /* of one session, for one message; valid during the call */
+    uint64_t session;
+    struct message_id id;
+    struct str domain;
+    const struct envelope
+        *envelope;             /* of those who were tried; NULL: an earlier keeper gave it out */
+    const uint32_t *recipient; /* their indices in the stored envelope */
+    const struct verdict *verdict;
+    uint32_t count;
+};
+
+struct handover_telling; /* answers that somebody is being told of */
+
 struct handover_host {
     void (*deliver)(void *context, uint64_t session, const struct handover_message *message);
     void (*content)(void *context, uint64_t session, struct message_id id, struct str bytes);
     /* The content cannot be read; the session must give the message up. */
     void (*content_failed)(void *context, uint64_t session, struct message_id id);
+    /* Answers are about to be settled. True: somebody is told of them first, so that no crash in
+     * between can lose the notice, and handover_told() goes on. False: nobody is. May be NULL. */
+    bool (*tell)(void *context, const struct handover_answers *answers,
+                 struct handover_telling *telling);
     /* The answers are settled (or there was nothing to hand over: left 0). */
     void (*settled)(void *context, const struct handover_result *result);
 };
@@ -62,6 +79,8 @@ bool handover_want(struct handover *handover, uint64_t session, struct message_i
 void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
                      struct str domain, const uint32_t *recipient, const struct verdict *verdict,
                      uint32_t count, struct now now);
+/* Not from inside tell(). */
+void handover_told(struct handover *handover, struct handover_telling *telling);
 /* The session is gone: what it was given and did not answer is closed. Calls each() for every such
  * message: it may have been delivered, nobody knows. */
 void handover_session_gone(struct handover *handover, uint64_t session,

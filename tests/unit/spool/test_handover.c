@@ -21,6 +21,9 @@ struct heard {
     struct handover_result result;
     char domain[32];
     unsigned lost;
+    uint32_t told_count;
+    bool told_envelope;
+    struct handover_telling *telling;
 };
 
 static void on_deliver(void *context, uint64_t session, const struct handover_message *message)
@@ -63,6 +66,28 @@ static const struct handover_host host = { .deliver = on_deliver,
                                            .content = on_content,
                                            .content_failed = on_content_failed,
                                            .settled = on_settled };
+
+/* Who tells somebody of refusals first. */
+static bool on_tell(void *context, const struct handover_answers *answers,
+                    struct handover_telling *telling)
+{
+    struct heard *heard = context;
+
+    heard->told_count = answers->count;
+    heard->told_envelope = answers->envelope != NULL;
+    assert_true(str_equals(answers->domain, STR("one.example")));
+    assert_int_equal(answers->session, 5);
+    for (uint32_t i = 0; i < answers->count; i++)
+        if (answers->verdict[i].fate == FATE_REJECT)
+            heard->telling = telling;
+    return heard->telling != NULL;
+}
+
+static const struct handover_host telling_host = { .deliver = on_deliver,
+                                                   .content = on_content,
+                                                   .content_failed = on_content_failed,
+                                                   .tell = on_tell,
+                                                   .settled = on_settled };
 
 struct scene {
     struct hand_store store;
@@ -181,6 +206,57 @@ static void refused_recipients_are_rescued(void **state)
     assert_int_equal(scene.heard.settled, 1);
     assert_int_equal(scene.heard.result.left, 0);
     assert_int_equal(scene.heard.result.deferred, 0);
+    scene_close(&scene);
+}
+
+static void nothing_is_settled_before_somebody_is_told(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    handover_free(scene.handover);
+    scene.handover = handover_new(&scene.store.base, &telling_host, &scene.heard);
+    deliver(&scene);
+    answer(&scene, 250, 550);
+    assert_int_equal(scene.heard.told_count, 2);
+    assert_true(scene.heard.told_envelope);
+    assert_int_equal(scene.store.asked_count, 0);
+    handover_told(scene.handover, scene.heard.telling);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_DELIVERED);
+    asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_RESCUED);
+    asked.done(asked.context, -EIO); /* is settled again, but nobody told again */
+    scene.heard.told_count = 0;
+    scene.now.mono_ms += SECOND_MS;
+    handover_turn(scene.handover, scene.now);
+    asked = hand_store_take(&scene.store, HAND_SETTLE);
+    asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, -ENOENT, NULL, NULL);
+    assert_int_equal(scene.heard.told_count, 0);
+    assert_int_equal(scene.heard.settled, 1);
+    scene_close(&scene);
+}
+
+/* An answer to an earlier keeper's delivery; nobody has to be told of what was taken. */
+static void who_is_told_is_decided_for_each_answer(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    handover_free(scene.handover);
+    scene.handover = handover_new(&scene.store.base, &telling_host, &scene.heard);
+    answer(&scene, 250, 250);
+    assert_int_equal(scene.heard.told_count, 2);
+    assert_false(scene.heard.told_envelope);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    asked.done(asked.context, 0);
+    assert_int_equal(scene.heard.settled, 1);
+    answer(&scene, 550, 250); /* and closes while somebody is being told */
     scene_close(&scene);
 }
 
@@ -390,6 +466,8 @@ int main(void)
         cmocka_unit_test(hands_out_who_still_waits),
         cmocka_unit_test(tells_the_scheduler_when_it_is_durable),
         cmocka_unit_test(refused_recipients_are_rescued),
+        cmocka_unit_test(nothing_is_settled_before_somebody_is_told),
+        cmocka_unit_test(who_is_told_is_decided_for_each_answer),
         cmocka_unit_test(deferred_recipients_are_left),
         cmocka_unit_test(repeats_a_settlement_that_failed),
         cmocka_unit_test(what_the_store_has_forgotten_is_settled),
