@@ -32,6 +32,8 @@ const struct text_pair text_de[] = {
     { "all about one message", "alles über eine Nachricht" },
     { "try now, without waiting", "jetzt versuchen, ohne zu warten" },
     { "try rescued mail again", "gerettete Mail noch einmal versuchen" },
+    { "give a message up, and tell its sender",
+      "eine Nachricht aufgeben und den Absender benachrichtigen" },
     { "delete a message for good", "eine Nachricht endgültig löschen" },
     { "the content of a message, to standard output", "der Inhalt einer Nachricht, auf die Standardausgabe" },
 
@@ -191,6 +193,20 @@ const struct text_pair text_de[] = {
       "%lld Nachrichten werden versucht, sobald der Hauptserver antwortet; `holdfast status --watch` "
       "sieht zu\n" },
     { "done for %lld recipients\n", "erledigt für %lld Empfänger\n" },
+    { "the sender is told\n", "der Absender wird benachrichtigt\n" },
+    { "the sender is not told: %s\n", "der Absender wird nicht benachrichtigt: %s\n" },
+    { "it is not proved that he sent it, and a forged sender would get the notice",
+      "es ist nicht nachgewiesen, dass sie von ihm ist, und ein gefälschter bekäme die Nachricht" },
+    { "the message has none", "die Nachricht hat keinen" },
+    { "the message is one of ours", "die Nachricht ist von uns" },
+    { "the recipient was held back for somebody's judgement; release the message first",
+      "der Empfänger wurde zur Prüfung zurückgehalten; erst die Nachricht freigeben" },
+    { "he does not want to be told (NOTIFY)", "er will es nicht wissen (NOTIFY)" },
+    { "his address cannot be written in a header",
+      "seine Adresse lässt sich in keinen Kopf schreiben" },
+    { "there is no way to him; see the log", "es gibt keinen Weg zu ihm; siehe Log" },
+    { "the notice could not be stored; see the log",
+      "die Benachrichtigung ließ sich nicht speichern; siehe Log" },
 
     /* fsck */
     { "one of the two copies of the segment's header is damaged",
