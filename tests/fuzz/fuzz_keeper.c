@@ -130,6 +130,7 @@ static void start(struct world *world)
                                     &world->process.random, keeper_now(keeper));
     keeper_routes_configure(keeper);
     keeper_control_start(keeper);
+    keeper_notices_start(keeper);
     keeper_domain_changed(keeper, STR("example.org"));
     keeper_domain_changed(keeper, STR("example.net"));
 }
