@@ -80,6 +80,7 @@ struct keeper {
     /* keeper_own.c */
     struct map own_routes; /* by domain: struct own_route */
     int64_t own_sweep_ms;  /* when those that are not needed any more are looked for */
+    unsigned own_looks;    /* under way */
 
     struct keeper_notices *notices; /* keeper_notices.c; NULL: nobody is told anything */
 
@@ -146,8 +147,9 @@ enum own_fate {
     OWN_STORED,
     OWN_STORED_BEFORE, /* under this id */
     OWN_NO_WAY,        /* no address, or mail of others waits for its domain, which is not listed */
-    OWN_BUSY,          /* too many domains already, or the store takes none: later perhaps */
-    OWN_CANCELLED,     /* we are closing */
+    OWN_BUSY,      /* too many domains already, the store takes none, or it is not known yet whose
+                      mail waits there: later perhaps */
+    OWN_CANCELLED, /* we are closing */
 };
 typedef void own_done(void *context, enum own_fate fate);
 

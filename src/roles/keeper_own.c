@@ -238,11 +238,12 @@ enum own_fate keeper_own_send(struct keeper *keeper, struct message_id id,
         at > 0 && domain_normalise(str_skip(mail->recipient, (size_t)at + 1), &message->domain);
     bool is_closed = !is_fine || has_mail_of_others(keeper, buf_str(&message->domain));
     if (is_closed || keeper->own_routes.count >= OWN_ROUTES_MAX) {
+        bool is_unsure = is_fine && keeper->own_looks > 0;
         log_warn("own_mail_not_sent", LOG_STR("to", mail->recipient),
                  LOG_TEXT("why",
                           is_fine ? "there is no way for it at the moment" : "that is no address"));
         message_free(message);
-        return is_closed ? OWN_NO_WAY : OWN_BUSY;
+        return is_closed && !is_unsure ? OWN_NO_WAY : OWN_BUSY;
     }
     buf_add(&address, str_first(mail->recipient, (size_t)at + 1));
     buf_add(&address, buf_str(&message->domain));
@@ -258,6 +259,13 @@ struct look {
     struct buf domain;
 };
 
+static void look_free(struct look *look)
+{
+    look->keeper->own_looks--;
+    buf_fini(&look->domain);
+    memory_free(look);
+}
+
 static void end_look(struct look *look, bool is_own)
 {
     struct str domain = buf_str(&look->domain);
@@ -267,8 +275,7 @@ static void end_look(struct look *look, bool is_own)
     else
         log_warn("mail_of_unlisted_domain", LOG_STR("domain", domain),
                  LOG_TEXT("hint", "add the domain again, or see `holdfast queue list`"));
-    buf_fini(&look->domain);
-    memory_free(look);
+    look_free(look);
 }
 
 static void on_opened(void *context, int error, struct store_reader *reader,
@@ -277,8 +284,7 @@ static void on_opened(void *context, int error, struct store_reader *reader,
     struct look *look = context;
 
     if (error == -ECANCELED) { /* we are closing */
-        buf_fini(&look->domain);
-        memory_free(look);
+        look_free(look);
         return;
     }
     bool is_own = error == 0 && (message->envelope.flags & ENVELOPE_OWN) != 0;
@@ -295,8 +301,7 @@ static void on_listed(void *context, int error, const struct store_listing *list
         store_open(look->keeper->store, listing->entry[0].id, STR_NONE, on_opened, look);
         return;
     }
-    buf_fini(&look->domain);
-    memory_free(look);
+    look_free(look);
 }
 
 void keeper_own_look(struct keeper *keeper, struct str domain)
@@ -309,6 +314,7 @@ void keeper_own_look(struct keeper *keeper, struct str domain)
         return;
     }
     look->keeper = keeper;
+    keeper->own_looks++;
     buf_add(&look->domain, domain);
     query.domain = buf_str(&look->domain);
     store_list(keeper->store, &query, on_listed, look);
