@@ -36,8 +36,8 @@ static const char *const migrations[] = {
     "CREATE TABLE known_route (domain TEXT PRIMARY KEY, seen_ms BIGINT NOT NULL,"
     "  plan BYTEA NOT NULL);",
     "ALTER TABLE domain_setting ADD COLUMN text TEXT NOT NULL DEFAULT '';",
-    "CREATE TABLE told_of_delay (domain TEXT NOT NULL, age_ms BIGINT NOT NULL,"
-    "  until_ms BIGINT NOT NULL, PRIMARY KEY (domain, age_ms));",
+    ("CREATE TABLE told_of_delay (domain TEXT NOT NULL, age_ms BIGINT NOT NULL,"
+     "  until_ms BIGINT NOT NULL, PRIMARY KEY (domain, age_ms));"),
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 
