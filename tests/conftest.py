@@ -131,8 +131,8 @@ def primary():
 def recorder():
     made = []
 
-    def make(address="127.0.0.1", start=True):
-        server = peers.Recorder(address)
+    def make(address="127.0.0.1", start=True, **options):
+        server = peers.Recorder(address, **options)
         made.append(server)
         if start:
             server.start()

@@ -117,6 +117,8 @@ static const struct command commands[] = {
       { { "domain", "DOMAIN", true } }, BIT(JSON), .help = "try now, without waiting" },
     { "queue", "release", "queue.release", run_operation, show_settled, ID, PART,
       .help = "try rescued mail again" },
+    { "queue", "bounce", "queue.bounce", run_operation, show_bounced, ID, PART,
+      .help = "give a message up, and tell its sender" },
     { "queue", "discard", "queue.discard", run_operation, show_settled, ID, PART,
       .help = "delete a message for good" },
     { "queue", "export", "queue.export", run_export, .argument = ID,

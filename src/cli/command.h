@@ -157,6 +157,7 @@ void show_messages(struct cli *cli, const json_t *answer);
 void show_message(struct cli *cli, const json_t *answer);
 void show_flushed(struct cli *cli, const json_t *answer);
 void show_settled(struct cli *cli, const json_t *answer);
+void show_bounced(struct cli *cli, const json_t *answer);
 
 /* help.c */
 void help_all(enum language language, struct buf *out);

@@ -2,6 +2,8 @@
 /* show_queue.c: messages for people. */
 #include "cli/show.h"
 
+#include <string.h>
+
 #include "base/printable.h"
 
 void show_messages(struct cli *cli, const json_t *answer)
@@ -117,4 +119,44 @@ void show_settled(struct cli *cli, const json_t *answer)
 {
     buf_add_format(&cli->out, text_in(cli->language, "done for %lld recipients\n"),
                    (long long)show_number(answer, "recipients"));
+}
+
+/* Why a sender is told nothing (notify/may_notify.h), and what else may be in the way. */
+static const struct {
+    const char *word;
+    const char *text;
+} whys[] = {
+    { "unproved", "it is not proved that he sent it, and a forged sender would get the notice" },
+    { "no_sender", "the message has none" },
+    { "own", "the message is one of ours" },
+    { "held_back",
+      "the recipient was held back for somebody's judgement; release the message first" },
+    { "unasked", "he does not want to be told (NOTIFY)" },
+    { "not_writable", "his address cannot be written in a header" },
+    { "no_way", "there is no way to him; see the log" },
+    { "not_stored", "the notice could not be stored; see the log" },
+};
+
+static const char *text_of_why(const char *word)
+{
+    for (size_t i = 0; i < sizeof whys / sizeof *whys; i++)
+        if (strcmp(word, whys[i].word) == 0)
+            return whys[i].text;
+    return word;
+}
+
+void show_bounced(struct cli *cli, const json_t *answer)
+{
+    const json_t *notices = json_object_get(answer, "notices");
+
+    show_settled(cli, answer);
+    for (size_t i = 0; i < json_array_size(notices); i++) {
+        const json_t *notice = json_array_get(notices, i);
+        const char *why = json_string_value(json_object_get(notice, "why"));
+        if (why == NULL)
+            buf_add(&cli->out, str_from(text_in(cli->language, "the sender is told\n")));
+        else
+            buf_add_format(&cli->out, text_in(cli->language, "the sender is not told: %s\n"),
+                           text_in(cli->language, text_of_why(why)));
+    }
 }

@@ -32,6 +32,8 @@ const struct text_pair text_de[] = {
     { "all about one message", "alles über eine Nachricht" },
     { "try now, without waiting", "jetzt versuchen, ohne zu warten" },
     { "try rescued mail again", "gerettete Mail noch einmal versuchen" },
+    { "give a message up, and tell its sender",
+      "eine Nachricht aufgeben und den Absender benachrichtigen" },
     { "delete a message for good", "eine Nachricht endgültig löschen" },
     { "the content of a message, to standard output", "der Inhalt einer Nachricht, auf die Standardausgabe" },
 
@@ -151,6 +153,16 @@ const struct text_pair text_de[] = {
       "was geschieht, wenn ein Filter nicht antwortet" },
     { "filters (milters) that see the mail, in this order; see filter",
       "Filter (Milter), die die Mail sehen, in dieser Reihenfolge; siehe filter" },
+    { "whether senders who were proved are told that their mail was refused or expired",
+      "ob nachgewiesene Absender erfahren, dass ihre Mail abgelehnt wurde oder ablief" },
+    { "whether who was told of a delay is told of the arrival too",
+      "ob wer von einer Verspätung erfuhr, auch von der Ankunft erfährt" },
+    { "the language of notices where the mail does not say one",
+      "die Sprache von Benachrichtigungen, wo die Mail keine nennt" },
+    { "ages at which the sender of mail that still waits is told so",
+      "nach welchen Zeiten der Absender wartender Mail das erfährt" },
+    { "how the owner is reached, for people: a telephone number, a page",
+      "wie der Eigentümer zu erreichen ist, für Menschen: eine Telefonnummer, eine Seite" },
 
     /* help */
     { "usage", "Aufruf" },
@@ -219,6 +231,20 @@ const struct text_pair text_de[] = {
       "%lld Nachrichten werden versucht, sobald der Hauptserver antwortet; `holdfast status --watch` "
       "sieht zu\n" },
     { "done for %lld recipients\n", "erledigt für %lld Empfänger\n" },
+    { "the sender is told\n", "der Absender wird benachrichtigt\n" },
+    { "the sender is not told: %s\n", "der Absender wird nicht benachrichtigt: %s\n" },
+    { "it is not proved that he sent it, and a forged sender would get the notice",
+      "es ist nicht nachgewiesen, dass sie von ihm ist, und ein gefälschter bekäme die Nachricht" },
+    { "the message has none", "die Nachricht hat keinen" },
+    { "the message is one of ours", "die Nachricht ist von uns" },
+    { "the recipient was held back for somebody's judgement; release the message first",
+      "der Empfänger wurde zur Prüfung zurückgehalten; erst die Nachricht freigeben" },
+    { "he does not want to be told (NOTIFY)", "er will es nicht wissen (NOTIFY)" },
+    { "his address cannot be written in a header",
+      "seine Adresse lässt sich in keinen Kopf schreiben" },
+    { "there is no way to him; see the log", "es gibt keinen Weg zu ihm; siehe Log" },
+    { "the notice could not be stored; see the log",
+      "die Benachrichtigung ließ sich nicht speichern; siehe Log" },
 
     /* fsck */
     { "one of the two copies of the segment's header is damaged",

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/printable.h"
 #include "config/unit.h"
 
 #define SECONDS(n) ((int64_t)(n)*SECOND_MS)
@@ -16,6 +17,7 @@ static const char *const helos[] = { "no", "own", "strict" };
 static const char *const actions[] = { "tag", "hold", "refuse" };
 static const char *const accepts[] = { "always", "when-down" };
 static const char *const suspects[] = { "accept", "defer", "refuse" };
+static const char *const languages[] = { "en", "de" };
 static const char *const gones[] = { "tag", "hold", "defer" };
 
 /* clang-format off */
@@ -101,8 +103,18 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "what is done when a filter refuses the mail", actions },
     [SETTING_FILTER_GONE] = { "filter-gone", UNIT_WORD, 0, GONE_DEFER, GONE_TAG,
         "what is done when a filter does not answer", gones },
+    [SETTING_NOTIFY_FAILURE] = { "notify-failure", UNIT_WORD, 0, 1, 1,
+        "whether senders who were proved are told that their mail was refused or expired", no_yes },
+    [SETTING_NOTIFY_ARRIVED] = { "notify-arrived", UNIT_WORD, 0, 1, 0,
+        "whether who was told of a delay is told of the arrival too", no_yes },
+    [SETTING_LANGUAGE] = { "language", UNIT_WORD, 0, 1, 0,
+        "the language of notices where the mail does not say one", languages },
     [SETTING_FILTERS] = { "filters", UNIT_NAMES, 0, 0, 0,
         "filters (milters) that see the mail, in this order; see filter" },
+    [SETTING_NOTIFY_DELAY] = { "notify-delay", UNIT_DURATIONS, MINUTES(1), DAYS(30), 0,
+        "ages at which the sender of mail that still waits is told so", NULL, "4h,2d" },
+    [SETTING_CONTACT] = { "contact", UNIT_LINE, 0, 0, 0,
+        "how the owner is reached, for people: a telephone number, a page" },
 };
 /* clang-format on */
 
@@ -125,7 +137,7 @@ bool setting_from_name(struct str name, enum setting *out_setting)
 
 bool setting_is_text(enum setting setting)
 {
-    return setting_rule(setting)->unit == UNIT_NAMES;
+    return setting_rule(setting)->unit >= UNIT_NAMES;
 }
 
 bool setting_put_number(struct domain_settings *settings, enum setting setting, int64_t value)
@@ -138,7 +150,12 @@ bool setting_put_number(struct domain_settings *settings, enum setting setting, 
     return is_fine;
 }
 
-/* ---- lists of names ---- */
+/* ---- texts ---- */
+
+static bool is_none(struct str text)
+{
+    return str_trim(text).len == 0 || str_equals_nocase(str_trim(text), STR("none"));
+}
 
 bool setting_is_name(struct str name)
 {
@@ -164,8 +181,6 @@ static bool add_names(struct str text, struct buf *out)
     struct str one = STR_NONE;
     unsigned count = 0;
 
-    if (str_equals_nocase(str_trim(text), STR("none")) || str_trim(text).len == 0)
-        return true;
     while (str_cut(&text, ',', &one)) {
         one = str_trim(one);
         if (!setting_is_name(one) || has_name(buf_str(out), one) || ++count > SETTING_NAMES_MAX)
@@ -173,23 +188,79 @@ static bool add_names(struct str text, struct buf *out)
         buf_add(out, count > 1 ? STR(",") : STR(""));
         buf_add(out, one);
     }
-    return out->len <= SETTING_TEXT_MAX;
+    return true;
+}
+
+/* Each within the bounds, and longer than the one before. */
+static bool add_durations(const struct setting_rule *rule, struct str text, struct buf *out)
+{
+    struct str one = STR_NONE;
+    int64_t last_ms = rule->min - 1;
+    unsigned count = 0;
+
+    while (str_cut(&text, ',', &one)) {
+        int64_t ms;
+        if (!duration_parse(str_trim(one), &ms) || ms <= last_ms || ms > rule->max ||
+            ++count > SETTING_DURATIONS_MAX)
+            return false;
+        buf_add(out, count > 1 ? STR(",") : STR(""));
+        duration_add_text(out, ms);
+        last_ms = ms;
+    }
+    return true;
+}
+
+/* Printable, and nothing that means something in the configuration's strings. */
+static bool add_line(struct str text, struct buf *out)
+{
+    struct buf shown = { 0 };
+
+    text = str_trim(text);
+    printable_add(&shown, text);
+    bool is_fine = str_equals(buf_str(&shown), text);
+    for (size_t i = 0; i < text.len; i++)
+        is_fine = is_fine && str_find(STR("\"\\$"), text.ptr[i]) < 0;
+    if (is_fine)
+        buf_add(out, text);
+    buf_fini(&shown);
+    return is_fine;
+}
+
+static bool add_text(const struct setting_rule *rule, struct str text, struct buf *out)
+{
+    if (is_none(text))
+        return true;
+    bool is_fine = rule->unit == UNIT_NAMES       ? add_names(text, out)
+                   : rule->unit == UNIT_DURATIONS ? add_durations(rule, text, out)
+                                                  : add_line(text, out);
+    return is_fine && out->len <= SETTING_TEXT_MAX;
 }
 
 bool setting_put_text(struct domain_settings *settings, enum setting setting, struct str text)
 {
-    struct buf names = { 0 };
-    bool is_fine = setting_is_text(setting) && add_names(text, &names);
+    struct buf normal = { 0 };
+    bool is_fine = setting_is_text(setting) && add_text(setting_rule(setting), text, &normal);
 
     settings->is_set[setting] = is_fine;
     if (is_fine) {
         struct setting_text *to = &settings->text[setting - SETTING_FIRST_TEXT];
-        to->len = (uint8_t)names.len;
-        for (size_t i = 0; i < names.len; i++)
-            to->bytes[i] = names.ptr[i];
+        to->len = (uint8_t)normal.len;
+        for (size_t i = 0; i < normal.len; i++)
+            to->bytes[i] = normal.ptr[i];
     }
-    buf_fini(&names);
+    buf_fini(&normal);
     return is_fine;
+}
+
+unsigned setting_durations(struct str text, int64_t out_ms[SETTING_DURATIONS_MAX])
+{
+    struct str one = STR_NONE;
+    unsigned count = 0;
+
+    while (count < SETTING_DURATIONS_MAX && str_cut(&text, ',', &one))
+        if (duration_parse(one, &out_ms[count]))
+            count++;
+    return count;
 }
 
 /* ---- as people write it ---- */
@@ -260,6 +331,16 @@ void setting_add_range(struct buf *out, enum setting setting)
     case UNIT_NAMES:
         buf_add_format(out, "none, NAME,NAME,... (%d)", SETTING_NAMES_MAX);
         break;
+    case UNIT_DURATIONS:
+        buf_add_format(out, "none, TIME,TIME,... (%d, growing, ", SETTING_DURATIONS_MAX);
+        duration_add_text(out, rule->min);
+        buf_add(out, STR(" … "));
+        duration_add_text(out, rule->max);
+        buf_add(out, STR(")"));
+        break;
+    case UNIT_LINE:
+        buf_add_format(out, "none, or a line of %d octets without \" \\ $", SETTING_TEXT_MAX);
+        break;
     case UNIT_WORD:
         for (int64_t i = 0; i <= rule->max; i++)
             buf_add_format(out, "%s%s", i > 0 ? ", " : "", rule->words[i]);
@@ -293,7 +374,8 @@ struct str setting_text(const struct domain_settings *domain,
         domain != NULL && domain->is_set[setting] ? domain : defaults;
 
     if (from == NULL || !from->is_set[setting])
-        return STR("");
+        return setting_rule(setting)->text != NULL ? str_from(setting_rule(setting)->text)
+                                                   : STR("");
     const struct setting_text *text = &from->text[setting - SETTING_FIRST_TEXT];
     return str_of(text->bytes, text->len);
 }

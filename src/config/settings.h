@@ -55,7 +55,12 @@ enum setting {
     SETTING_RECIPIENT_NEGATIVE, /* recipient-negative; 5 min … 30 d, 3 d */
     SETTING_FILTER_REJECT,    /* filter-reject: an action; refuse (A8) */
     SETTING_FILTER_GONE,      /* filter-gone: when a filter does not answer; tag, hold, defer */
+    SETTING_NOTIFY_FAILURE,   /* notify-failure: senders are told of failures; no, yes (N4) */
+    SETTING_NOTIFY_ARRIVED,   /* notify-arrived: and, after a delay, of the arrival; no, yes (N8) */
+    SETTING_LANGUAGE,         /* language: en, de; where the mail does not say (N2) */
     SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
+    SETTING_NOTIFY_DELAY,     /* notify-delay: ages at which senders are told; 4h,2d (N1) */
+    SETTING_CONTACT,          /* contact: how the owner is reached, for people (N2) */
     SETTING_COUNT,
     SETTING_FIRST_TEXT = SETTING_FILTERS
 };
@@ -76,7 +81,12 @@ enum setting_helo { HELO_ANY, HELO_NOT_OURS, HELO_STRICT };
 /* What is done about a message that the sender's domain does not stand behind. */
 enum setting_action { ACTION_TAG, ACTION_HOLD, ACTION_REFUSE };
 
-enum { SETTING_TEXT_MAX = 200, SETTING_NAMES_MAX = 8, SETTING_NAME_MAX = 32 };
+enum {
+    SETTING_TEXT_MAX = 200,
+    SETTING_NAMES_MAX = 8,
+    SETTING_NAME_MAX = 32,
+    SETTING_DURATIONS_MAX = 4,
+};
 
 struct setting_text {
     uint8_t len;
@@ -89,8 +99,17 @@ struct domain_settings {
     struct setting_text text[SETTING_COUNT - SETTING_FIRST_TEXT];
 };
 
-/* NAMES is a text: names with commas between them, in order; "none". */
-enum setting_unit { UNIT_NUMBER, UNIT_DURATION, UNIT_BYTES, UNIT_WORD, UNIT_NAMES };
+/* The last three are texts, of which "none" is the empty one. NAMES: names with commas between
+ * them, in order; DURATIONS: growing ones, in the same way; LINE: what people read, UTF-8. */
+enum setting_unit {
+    UNIT_NUMBER,
+    UNIT_DURATION,
+    UNIT_BYTES,
+    UNIT_WORD,
+    UNIT_NAMES,
+    UNIT_DURATIONS,
+    UNIT_LINE,
+};
 
 struct setting_rule {
     const char *name;
@@ -98,6 +117,7 @@ struct setting_rule {
     int64_t min, max, fallback;
     const char *help;         /* one line */
     const char *const *words; /* UNIT_WORD: those of the values from 0 to max */
+    const char *text;         /* fallback of a text; NULL: none */
 };
 
 const struct setting_rule *setting_rule(enum setting setting);
@@ -120,6 +140,8 @@ int64_t setting_value(const struct domain_settings *domain, const struct domain_
 /* Of a text: "rspamd,clamav"; empty for none. Lives as long as the settings. */
 struct str setting_text(const struct domain_settings *domain,
                         const struct domain_settings *defaults, enum setting setting);
+/* Those of a UNIT_DURATIONS, ms; returns how many. */
+unsigned setting_durations(struct str text, int64_t out_ms[SETTING_DURATIONS_MAX]);
 /* The same as people write it: "5d", "none". */
 void setting_add_text(struct buf *out, enum setting setting, const struct domain_settings *domain,
                       const struct domain_settings *defaults);

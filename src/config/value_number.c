@@ -106,7 +106,7 @@ static bool parse_setting(struct place place, struct str text, struct buf *why)
     buf_fini(&unused);
     if (ok)
         return true;
-    if (rule->unit != UNIT_WORD && rule->unit != UNIT_NAMES) {
+    if (rule->unit != UNIT_WORD && !setting_is_text(setting)) {
         bounds.type = rule->unit == UNIT_DURATION ? CONFIG_DURATION
                       : rule->unit == UNIT_BYTES  ? CONFIG_BYTES
                                                   : CONFIG_NUMBER;

@@ -94,6 +94,8 @@ static const struct operation operations[] = {
     { "queue.flush", operation_queue_flush, true, { DOMAIN }, "probe and try now" },
     { "queue.release", operation_queue_release, true, { ID, DOMAIN, TEXT("recipient") },
       "try rescued mail again" },
+    { "queue.bounce", operation_queue_bounce, true, { ID, DOMAIN, TEXT("recipient") },
+      "give a message up, and tell its sender" },
     { "queue.discard", operation_queue_discard, true, { ID, DOMAIN, TEXT("recipient") },
       "delete a message for good" },
     { "backup.begin", operation_backup_begin, true, { { NULL } },

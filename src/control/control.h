@@ -37,6 +37,8 @@ struct control_role {
 
 enum { CONTROL_ROLES_MAX = 128 };
 
+typedef void control_bounced(void *context, int error, struct str why);
+
 struct control_host {
     /* One line for the ticket, without newline, valid during the call. `more`: it waits for
      * control_continue(). May come from inside control_request() and control_continue(); must not
@@ -48,6 +50,11 @@ struct control_host {
      * call. done() not from inside the call. */
     void (*settle)(void *context, const struct settlement *settlement, const struct entry *after,
                    store_done *done, void *done_context);
+    /* As settle(), but the sender is told first that his mail was not delivered. done() says why he
+     * was not, with a stable word ("unproved", "list" …), empty if he was; the word lives during
+     * the call. */
+    void (*bounce)(void *context, const struct settlement *settlement, const struct entry *after,
+                   control_bounced *done, void *done_context);
     /* The directory has a new, a changed or no record of the domain: put or remove the route. */
     void (*domain_changed)(void *context, struct str domain);
     /* paused_until_ms as in the directory: 0 resumes and probes at once. */

@@ -85,6 +85,7 @@ void operation_queue_list(struct request *request); /* queue.c */
 void operation_queue_flush(struct request *request);
 void operation_queue_show(struct request *request);
 void operation_queue_release(struct request *request); /* settle.c */
+void operation_queue_bounce(struct request *request);
 void operation_queue_discard(struct request *request);
 void operation_queue_export(struct request *request); /* export.c */
 void operation_backup_begin(struct request *request); /* backup.c */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/* settle.c: release and discard.
+/* settle.c: release, bounce and discard.
  *
  * A message may have an entry in several domains, and each is settled by itself:
  * the message is opened for its recipients, then one settlement per domain is
  * handed to the host, and the answer comes when all are durable.
  *
  *     run -> store_open -> opened: settlements to the host -> settled, the last: answer
+ *
+ * What is bounced goes to the rescue store, or stays there; each domain's notice is told of in the
+ * answer, sent or why not.
  */
 #include <errno.h>
 
@@ -17,17 +20,20 @@ struct settling {
     unsigned open;    /* settlements not yet answered, and one while they are being handed out */
     uint64_t settled; /* recipients */
     int error;        /* the first */
+    json_t *notices;  /* of a bounce; else NULL */
 };
 
 void request_free_settling(struct request *request)
 {
+    if (request->settling != NULL)
+        json_decref(request->settling->notices);
     memory_free(request->settling);
 }
 
 static bool may_apply(enum outcome outcome, enum recipient_state state)
 {
     return state == RECIPIENT_RESCUED ||
-           (state == RECIPIENT_PENDING && outcome == OUTCOME_DISCARDED);
+           (state == RECIPIENT_PENDING && outcome != OUTCOME_RELEASED);
 }
 
 /* The local part as it came, the domain in whatever case. */
@@ -61,6 +67,8 @@ static void finish(struct request *request)
     } else {
         json_t *body = json_object();
         json_put(body, "recipients", json_number(settling->settled));
+        if (settling->notices != NULL)
+            json_put(body, "notices", json_incref(settling->notices));
         request_answer(request, body);
     }
 }
@@ -74,6 +82,18 @@ static void settled(void *context, int error)
         settling->error = error;
     if (--settling->open == 0)
         finish(request);
+}
+
+/* Notices of several domains end in any order; they are told by their reasons. */
+static void bounced(void *context, int error, struct str why)
+{
+    struct request *request = context;
+    json_t *notice = json_object();
+
+    json_put(notice, "sent", json_boolean(error == 0 && why.len == 0));
+    json_put(notice, "why", why.len > 0 ? json_text(why) : json_null());
+    (void)json_array_append_new(request->settling->notices, notice);
+    settled(request, error);
 }
 
 /* Counts the domain's recipients as they are, collects those the outcome is for. */
@@ -95,6 +115,7 @@ static uint32_t collect(const struct request *request, const struct stored_messa
         entry->pending -= state == RECIPIENT_PENDING;
         entry->rescued -= state == RECIPIENT_RESCUED;
         entry->pending += request->settling->outcome == OUTCOME_RELEASED;
+        entry->rescued += request->settling->outcome == OUTCOME_RESCUED;
         out_index[count++] = i;
     }
     entry->state = entry->pending > 0 ? ENTRY_HELD : ENTRY_RESCUED;
@@ -113,14 +134,19 @@ static void settle_domain(struct request *request, const struct stored_message *
                                      .domain = domain,
                                      .outcome = request->settling->outcome,
                                      .at_ms = request->now.wall_ms,
-                                     .recipient = index };
+                                     .recipient = index,
+                                     .reason =
+                                         verdict_make(554, 0, 0, STR("Given up by the operator")) };
 
     settlement.count = collect(request, message, domain, index, &after);
     if (settlement.count == 0) /* to the store, 0 would mean all */
         return;
     request->settling->settled += settlement.count;
     request->settling->open++;
-    setup->host->settle(setup->context, &settlement, &after, settled, request);
+    if (request->settling->notices != NULL)
+        setup->host->bounce(setup->context, &settlement, &after, bounced, request);
+    else
+        setup->host->settle(setup->context, &settlement, &after, settled, request);
 }
 
 static bool was_settled_before(const struct envelope *envelope, uint32_t index)
@@ -157,12 +183,19 @@ static void settle_message(struct request *request, enum outcome outcome)
     request->settling = memory_new(sizeof *request->settling);
     request->settling->outcome = outcome;
     request->settling->open = 1;
+    if (outcome == OUTCOME_RESCUED)
+        request->settling->notices = json_array();
     store_open(request->control->setup.store, request->id, STR_NONE, opened, request);
 }
 
 void operation_queue_release(struct request *request)
 {
     settle_message(request, OUTCOME_RELEASED);
+}
+
+void operation_queue_bounce(struct request *request)
+{
+    settle_message(request, OUTCOME_RESCUED);
 }
 
 void operation_queue_discard(struct request *request)

@@ -59,6 +59,8 @@ struct envelope content_envelope(const struct receive_session *session)
         .client_name = buf_str(&session->client_name),
         .protocol = session->extended ? STR("ESMTP") : STR("SMTP"),
         .sender = session->transaction.sender,
+        .envelope_id = session->transaction.envelope_id,
+        .ret = session->transaction.ret,
         .recipient = session->transaction.recipient,
         .recipient_count = session->transaction.recipient_count,
     };

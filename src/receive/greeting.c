@@ -42,6 +42,7 @@ void command_ehlo(struct receive_session *session, struct str argument)
     buf_add_format(&session->output, "250-SIZE %llu\r\n",     /* RFC 1870 */
                    (unsigned long long)settings->message_size_max);
     buf_add(&session->output, STR("250-8BITMIME\r\n")); /* RFC 6152 */
+    buf_add(&session->output, STR("250-DSN\r\n"));      /* RFC 3461 */
     if (settings->chunking)
         buf_add(&session->output, STR("250-CHUNKING\r\n")); /* RFC 3030 */
     reply_say(session, STR("250 ENHANCEDSTATUSCODES"));     /* RFC 2034 */

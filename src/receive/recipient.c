@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "mail/domain.h"
+#include "wire/dsn_parameters.h"
 
 static struct verdict path_refusal(enum smtp_path_fault fault)
 {
@@ -58,9 +59,30 @@ static struct verdict write_address(const struct receive_settings *settings,
     return verdict;
 }
 
-/* What can be said without the host: a refusal, or accepted so far, the address in *out. */
+static struct verdict take_parameter(const struct smtp_parameter *parameter,
+                                     struct recipient *recipient)
+{
+    if (str_equals_nocase(parameter->key, STR("NOTIFY"))) { /* RFC 3461 4.1 */
+        if (!dsn_notify_parse(parameter->value, &recipient->notify))
+            return verdict_make(
+                501, 5, 4, STR("NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY with commas"));
+    } else if (str_equals_nocase(parameter->key, STR("ORCPT"))) { /* RFC 3461 4.2 */
+        if (!dsn_original_is_fine(parameter->value))
+            return verdict_make(
+                501, 5, 4,
+                STR("ORCPT is type;xtext, such as rfc822;bob@example.org, of 500 characters "
+                    "at most"));
+        recipient->original = parameter->value;
+    } else {
+        return verdict_make(555, 5, 4, STR("RCPT parameter not offered here"));
+    }
+    return verdict_accept();
+}
+
+/* What can be said without the host: a refusal, or accepted so far, the address in *out and the
+ * parameters, which lie in the argument, in *recipient. */
 static struct verdict read_recipient(const struct receive_settings *settings, struct str argument,
-                                     struct buf *out)
+                                     struct buf *out, struct recipient *recipient)
 {
     struct smtp_path path;
     enum smtp_path_fault fault =
@@ -68,20 +90,36 @@ static struct verdict read_recipient(const struct receive_settings *settings, st
 
     if (fault != SMTP_PATH_OK)
         return path_refusal(fault);
-    if (path.parameter_count > 0)
-        return verdict_make(555, 5, 4, STR("RCPT parameter not offered here"));
+    for (size_t i = 0; i < path.parameter_count; i++) {
+        struct verdict verdict = take_parameter(&path.parameter[i], recipient);
+        if (verdict.fate != FATE_ACCEPT)
+            return verdict;
+    }
     return write_address(settings, &path.address, out);
 }
 
-static struct pending_recipient *add_pending(struct receive_session *session, struct str address)
+static struct str put_bytes(char **at, struct str text)
 {
-    struct pending_recipient *pending = memory_new(sizeof *pending + address.len);
+    struct str copy = str_of(*at, text.len);
+
+    if (text.len > 0)
+        memcpy(*at, text.ptr, text.len);
+    *at += text.len;
+    return copy;
+}
+
+static struct pending_recipient *add_pending(struct receive_session *session,
+                                             const struct recipient *recipient)
+{
+    struct pending_recipient *pending =
+        memory_new(sizeof *pending + recipient->address.len + recipient->original.len);
+    char *at = pending->bytes;
 
     pending->ticket = ++session->last_ticket;
     pending->deadline_ms = session->now.mono_ms + RECIPIENT_WAIT_MS;
-    pending->len = address.len;
-    if (address.len > 0)
-        memcpy(pending->address, address.ptr, address.len);
+    pending->recipient.notify = recipient->notify;
+    pending->recipient.address = put_bytes(&at, recipient->address);
+    pending->recipient.original = put_bytes(&at, recipient->original);
     list_append(&session->pending, &pending->link);
     session->pending_count++;
     return pending;
@@ -120,13 +158,14 @@ static struct verdict too_many(void)
 void command_rcpt(struct receive_session *session, struct str argument)
 {
     struct buf address = { 0 };
-    struct verdict verdict = read_recipient(session->settings, argument, &address);
-    struct pending_recipient *pending = add_pending(session, buf_str(&address));
-    struct recipient recipient = { .address = buf_str(&address) };
+    struct recipient recipient = { 0 };
+    struct verdict verdict = read_recipient(session->settings, argument, &address, &recipient);
 
+    recipient.address = buf_str(&address);
+    struct pending_recipient *pending = add_pending(session, &recipient);
     if (verdict.fate != FATE_ACCEPT)
         set_answer(pending, verdict, true);
-    else if (transaction_has(&session->transaction, recipient.address))
+    else if (transaction_recipient(&session->transaction, recipient.address) != NULL)
         set_answer(pending, verdict_make(250, 1, 5, STR("Recipient OK")), false);
     else if (is_full(session))
         set_answer(pending, too_many(), false);
@@ -140,14 +179,16 @@ void command_rcpt(struct receive_session *session, struct str argument)
 /* Adds an accepted recipient to the transaction, unless it is there already or there is no room. */
 static void admit(struct receive_session *session, struct pending_recipient *pending)
 {
-    struct str address = str_of(pending->address, pending->len);
-
-    if (pending->verdict.fate != FATE_ACCEPT || transaction_has(&session->transaction, address))
+    if (pending->verdict.fate != FATE_ACCEPT)
         return;
-    if (is_full(session))
+    struct recipient *known =
+        transaction_recipient(&session->transaction, pending->recipient.address);
+    if (known != NULL)
+        known->notify = dsn_notify_join(known->notify, pending->recipient.notify);
+    else if (is_full(session))
         pending->verdict = too_many();
     else
-        transaction_add(&session->transaction, address);
+        transaction_add(&session->transaction, &pending->recipient);
 }
 
 void recipients_flush(struct receive_session *session)

@@ -4,8 +4,12 @@
 
 #include <string.h>
 
+#include "wire/dsn_parameters.h"
+
 struct mail_options { /* what the parameters of MAIL say */
     enum body_type body_type;
+    uint8_t ret;
+    struct str envelope_id;
 };
 
 /* Each returns the refusal, or STR_NONE. */
@@ -33,13 +37,33 @@ static struct str take_body(const struct receive_session *session, struct str va
     return STR_NONE;
 }
 
+static struct str take_ret(const struct receive_session *session, struct str value,
+                           struct mail_options *options)
+{
+    (void)session;
+    return dsn_ret_parse(value, &options->ret) ? STR_NONE
+                                               : STR("501 5.5.4 RET is either FULL or HDRS");
+}
+
+static struct str take_envelope_id(const struct receive_session *session, struct str value,
+                                   struct mail_options *options)
+{
+    (void)session;
+    options->envelope_id = value;
+    return dsn_envelope_id_is_fine(value)
+               ? STR_NONE
+               : STR("501 5.5.4 ENVID must be xtext, of 100 characters at most");
+}
+
 static const struct {
     struct str key;
     struct str (*take)(const struct receive_session *session, struct str value,
                        struct mail_options *options);
 } mail_parameters[] = {
-    { { "SIZE", 4 }, take_size }, /* RFC 1870 6 */
-    { { "BODY", 4 }, take_body }, /* RFC 6152 2 */
+    { { "SIZE", 4 }, take_size },         /* RFC 1870 6 */
+    { { "BODY", 4 }, take_body },         /* RFC 6152 2 */
+    { { "RET", 3 }, take_ret },           /* RFC 3461 4.3 */
+    { { "ENVID", 5 }, take_envelope_id }, /* RFC 3461 4.4 */
 };
 
 static struct str take_parameter(const struct receive_session *session,
@@ -107,16 +131,18 @@ void command_mail(struct receive_session *session, struct str argument)
     }
     session->transaction.sender = arena_str(&session->transaction.arena, path.address.whole);
     session->transaction.body_type = options.body_type;
+    session->transaction.ret = options.ret;
+    session->transaction.envelope_id = arena_str(&session->transaction.arena, options.envelope_id);
     session_enter(session, SESSION_MAIL);
     reply_say(session, STR("250 2.1.0 Sender OK"));
 }
 
-bool transaction_has(const struct transaction *transaction, struct str address)
+struct recipient *transaction_recipient(const struct transaction *transaction, struct str address)
 {
     for (uint32_t i = 0; i < transaction->recipient_count; i++)
         if (str_equals(transaction->recipient[i].address, address))
-            return true;
-    return false;
+            return &transaction->recipient[i];
+    return NULL;
 }
 
 static void make_room(struct transaction *transaction)
@@ -131,11 +157,15 @@ static void make_room(struct transaction *transaction)
     transaction->recipient_cap = cap;
 }
 
-void transaction_add(struct transaction *transaction, struct str address)
+void transaction_add(struct transaction *transaction, const struct recipient *recipient)
 {
+    struct arena *arena = &transaction->arena;
+
     make_room(transaction);
     transaction->recipient[transaction->recipient_count++] =
-        (struct recipient){ .address = arena_str(&transaction->arena, address) };
+        (struct recipient){ .address = arena_str(arena, recipient->address),
+                            .original = arena_str(arena, recipient->original),
+                            .notify = recipient->notify };
 }
 
 void transaction_reset(struct receive_session *session)

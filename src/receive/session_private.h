@@ -54,6 +54,8 @@ struct transaction {
     struct arena arena; /* its strings; emptied with it */
     struct str sender;
     enum body_type body_type;
+    uint8_t ret; /* RFC 3461, as in the envelope */
+    struct str envelope_id;
     struct recipient *recipient; /* those we said 250 to, each once */
     uint32_t recipient_count;
     uint32_t recipient_cap;
@@ -89,8 +91,8 @@ struct pending_recipient { /* on the heap, in session->pending */
     bool answered;
     bool is_error; /* the client's mistake, not the host's word */
     struct verdict verdict;
-    size_t len;
-    char address[];
+    struct recipient recipient; /* its strings stand behind the struct */
+    char bytes[];
 };
 
 struct receive_session {
@@ -181,8 +183,8 @@ void command_help(struct receive_session *session, struct str argument);
 
 /* sender.c */
 void command_mail(struct receive_session *session, struct str argument);
-bool transaction_has(const struct transaction *transaction, struct str address);
-void transaction_add(struct transaction *transaction, struct str address);
+struct recipient *transaction_recipient(const struct transaction *transaction, struct str address);
+void transaction_add(struct transaction *transaction, const struct recipient *recipient);
 void transaction_reset(struct receive_session *session); /* gives up open content */
 
 /* recipient.c */

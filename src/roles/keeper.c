@@ -293,6 +293,7 @@ static int start(void *state)
     keeper_tell_receivers(keeper);
     keeper_control_start(keeper);
     keeper_reports_start(keeper);
+    keeper_notices_start(keeper);
     struct store_totals totals;
     store_totals(keeper->store, STR_NONE, &totals);
     log_info("spool_open", LOG_INT("held", totals.held_count),
@@ -359,6 +360,7 @@ static int64_t turn(void *state, struct now now)
     intake_turn(keeper->intake);
     keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
     keeper_reports_turn(keeper, now);
+    keeper_notices_turn(keeper, now);
     keeper_own_turn(keeper, now);
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
@@ -372,6 +374,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, schedule_deadline(keeper->schedule));
     deadline = sooner(deadline, handover_deadline(keeper->handover));
     deadline = sooner(deadline, keeper_own_deadline(keeper));
+    deadline = sooner(deadline, keeper_notices_deadline(keeper));
     deadline = sooner(deadline, keeper_reports_deadline(keeper));
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
@@ -421,6 +424,7 @@ static void destroy(void *state)
     keeper_reports_end(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
+    keeper_notices_free(keeper);
     keeper_reports_free(keeper);
     keeper_schedule_fini(keeper);
     keeper_routes_fini(keeper);

@@ -48,6 +48,7 @@ struct keeper_question { /* to the DNS */
 struct budget;
 struct verifier;
 struct verifier_answer;
+enum notice_end { NOTICE_SENT, NOTICE_WITHHELD, NOTICE_CANCELLED }; /* the last: we are closing */
 
 struct keeper {
     struct role_process *process;
@@ -83,6 +84,9 @@ struct keeper {
     /* keeper_own.c */
     struct map own_routes; /* by domain: struct own_route */
     int64_t own_sweep_ms;  /* when those that are not needed any more are looked for */
+    unsigned own_looks;    /* under way */
+
+    struct keeper_notices *notices; /* keeper_notices.c; NULL: nobody is told anything */
 
     /* keeper_recipients.c, keeper_callouts.c */
     struct verifier *verifier;
@@ -169,14 +173,30 @@ bool keeper_resolver_message(struct keeper *keeper, enum message_type type, stru
 void keeper_resolver_came(struct keeper *keeper);
 
 /* keeper_own.c: mail that we write ourselves. */
+enum own_fate {
+    OWN_STORED,
+    OWN_STORED_BEFORE, /* under this id */
+    OWN_NO_WAY,        /* no address, or mail of others waits for its domain, which is not listed */
+    OWN_BUSY,      /* too many domains already, the store takes none, or it is not known yet whose
+                      mail waits there: later perhaps */
+    OWN_CANCELLED, /* we are closing */
+};
+typedef void own_done(void *context, enum own_fate fate);
+
 struct own_mail {
     struct str sender; /* of the envelope; empty: <> */
     struct str recipient;
     struct str content; /* header and body, CRLF */
+    enum body_type body_type;
+    bool needs_utf8;
+    own_done *done; /* or NULL */
+    void *context;
 };
 struct message_id keeper_own_new_id(struct keeper *keeper);
-/* Stores it and hands it to its domain's hosts. A failure is logged; there is nobody to tell. */
-void keeper_own_send(struct keeper *keeper, struct message_id id, const struct own_mail *mail);
+/* Stores it and hands it to its domain's hosts. A failure is logged. OWN_STORED: it is on its way
+ * to the disk, and done() follows; anything else: it is not. */
+enum own_fate keeper_own_send(struct keeper *keeper, struct message_id id,
+                              const struct own_mail *mail);
 /* Mail of a domain that is not listed: ours? Then it goes on. Answers in a later turn. */
 void keeper_own_look(struct keeper *keeper, struct str domain);
 bool keeper_own_has_route(const struct keeper *keeper, struct str domain);
@@ -253,6 +273,27 @@ void keeper_reports_turn(struct keeper *keeper, struct now now);
 int64_t keeper_reports_deadline(const struct keeper *keeper);
 void keeper_reports_end(struct keeper *keeper);  /* before the store is closed */
 void keeper_reports_free(struct keeper *keeper); /* behind the helpers' end */
+
+/* keeper_notices.c: what senders are told of their mail (SPEC N1, N4, N8). */
+typedef void notice_done(void *context, enum notice_end end, struct str why);
+void keeper_notices_start(struct keeper *keeper);
+/* The last words of a primary, not settled yet: is a sender to hear of them? Then handover_told()
+ * comes when he has been told as safely as the settlement will be. */
+bool keeper_notices_tell(struct keeper *keeper, const struct handover_answers *answers,
+                         struct handover_telling *telling);
+/* It has waited too long, and is to be settled behind done(). */
+void keeper_notices_expired(struct keeper *keeper, const struct entry *entry, notice_done *done,
+                            void *context);
+/* It has waited for so long; schedule_told() comes when its sender has been told, or is not to. */
+void keeper_notices_delayed(struct keeper *keeper, const struct entry *entry, int64_t age_ms,
+                            uint64_t ticket);
+/* The operator gives these up: the settlement (OUTCOME_RESCUED) follows behind done(). `why` says
+ * why nobody was told. */
+void keeper_notices_bounce(struct keeper *keeper, const struct settlement *settlement,
+                           notice_done *done, void *context);
+void keeper_notices_turn(struct keeper *keeper, struct now now);
+int64_t keeper_notices_deadline(const struct keeper *keeper);
+void keeper_notices_free(struct keeper *keeper); /* behind the store's end */
 
 /* keeper_routes.c */
 void keeper_routes_configure(struct keeper *keeper);

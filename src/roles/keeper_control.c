@@ -210,6 +210,69 @@ static void on_settle(void *context, const struct settlement *settlement, const 
     store_settle(keeper->store, &stamped, on_settled, settling);
 }
 
+struct bouncing {
+    struct keeper *keeper;
+    struct settlement settlement;
+    struct entry after;
+    struct buf domain;
+    struct buf why;
+    control_bounced *done;
+    void *done_context;
+};
+
+static void end_bouncing(struct bouncing *bouncing, int error)
+{
+    bouncing->done(bouncing->done_context, error, buf_str(&bouncing->why));
+    memory_free((void *)(uintptr_t)bouncing->settlement.recipient);
+    buf_fini(&bouncing->domain);
+    buf_fini(&bouncing->why);
+    memory_free(bouncing);
+}
+
+static void on_bounced(void *context, int error)
+{
+    struct bouncing *bouncing = context;
+    struct keeper *keeper = bouncing->keeper;
+
+    if (error == 0 && bouncing->after.pending == 0)
+        schedule_settled(keeper->schedule, bouncing->after.domain, bouncing->after.id,
+                         keeper_now(keeper));
+    end_bouncing(bouncing, error);
+}
+
+static void on_sender_told(void *context, enum notice_end end, struct str why)
+{
+    struct bouncing *bouncing = context;
+
+    if (end == NOTICE_CANCELLED) {
+        end_bouncing(bouncing, -ECANCELED);
+        return;
+    }
+    buf_add(&bouncing->why, why);
+    bouncing->settlement.at_ms = keeper_mail_now(bouncing->keeper).wall_ms;
+    log_info("settled_by_operator", LOG_ID(bouncing->settlement.id),
+             LOG_STR("domain", bouncing->settlement.domain), LOG_TEXT("outcome", "bounced"));
+    store_settle(bouncing->keeper->store, &bouncing->settlement, on_bounced, bouncing);
+}
+
+static void on_bounce(void *context, const struct settlement *settlement, const struct entry *after,
+                      control_bounced *done, void *done_context)
+{
+    struct bouncing *bouncing = memory_new(sizeof *bouncing);
+
+    *bouncing = (struct bouncing){ .keeper = context,
+                                   .settlement = *settlement,
+                                   .after = *after,
+                                   .done = done,
+                                   .done_context = done_context };
+    buf_add(&bouncing->domain, settlement->domain);
+    bouncing->settlement.domain = buf_str(&bouncing->domain);
+    bouncing->after.domain = buf_str(&bouncing->domain);
+    bouncing->settlement.recipient =
+        memory_copy(settlement->recipient, settlement->count * sizeof *settlement->recipient);
+    keeper_notices_bounce(context, &bouncing->settlement, on_sender_told, bouncing);
+}
+
 static void on_domain_changed(void *context, struct str domain)
 {
     keeper_domain_changed(context, domain);
@@ -277,6 +340,7 @@ static size_t on_roles(void *context, struct control_role *out_role)
 static const struct control_host control_hooks = {
     .answer = on_answer,
     .settle = on_settle,
+    .bounce = on_bounce,
     .domain_changed = on_domain_changed,
     .domain_paused = on_domain_paused,
     .wake = on_wake,

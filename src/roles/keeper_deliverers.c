@@ -213,10 +213,17 @@ static bool on_is_known(void *context, struct str recipient, const struct verdic
     return says_there_is || verifier_is_valid(keeper->verifier, recipient, keeper_mail_now(keeper));
 }
 
+static bool on_tell(void *context, const struct handover_answers *answers,
+                    struct handover_telling *telling)
+{
+    return keeper_notices_tell(context, answers, telling);
+}
+
 const struct handover_host keeper_handover_host = {
     .deliver = on_deliver,
     .content = on_content,
     .content_failed = on_content_failed,
+    .tell = on_tell,
     .settled = on_settled,
     .believed = on_believed,
     .is_known = on_is_known,
@@ -262,9 +269,12 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
         keeper_callout_ready(keeper, peer, message.session, (unsigned)message.window);
         return true;
     }
-    const struct keeper_session *session = keeper_session_find(keeper, message.session);
-    if (session != NULL)
+    struct keeper_session *session = keeper_session_find(keeper, message.session);
+    if (session != NULL) {
+        session->is_greeted = true;
+        session->extensions = (unsigned)message.extensions;
         keeper_greeted(keeper, buf_str(&session->domain), message.extensions, message.size_max);
+    }
     if (session != NULL && !session->has_ended)
         schedule_session_ready(keeper->schedule, message.session, (unsigned)message.window,
                                keeper_now(keeper));
@@ -401,8 +411,9 @@ static bool take_delivered(struct keeper *keeper, const struct keeper_peer *peer
         teach(keeper, &message, recipient, verdict, count);
         if (session != NULL)
             session->reports++;
-        handover_answer(keeper->handover, message.session, message.id, message.domain, recipient,
-                        verdict, count, keeper_mail_now(keeper));
+        handover_answer(keeper->handover, message.session, message.id, message.domain,
+                        session != NULL ? buf_str(&session->host) : STR_NONE, recipient, verdict,
+                        count, keeper_mail_now(keeper));
     }
     memory_free(verdict);
     return good;

@@ -45,6 +45,7 @@ static struct domain_settings own_settings(void)
 
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         (void)setting_put_number(&settings, values[i].setting, values[i].value);
+    (void)setting_put_text(&settings, SETTING_NOTIFY_DELAY, STR("none"));
     return settings;
 }
 
@@ -126,12 +127,34 @@ struct own_message {
     struct buf domain;
     struct message_id id;
     struct entry entry;
+    own_done *done;
+    void *context;
 };
 
 static void message_free(struct own_message *message)
 {
     buf_fini(&message->domain);
     memory_free(message);
+}
+
+static enum own_fate fate_of(int error)
+{
+    switch (error) {
+    case 0:
+        return OWN_STORED;
+    case -EEXIST:
+        return OWN_STORED_BEFORE;
+    case -ECANCELED:
+        return OWN_CANCELLED;
+    default:
+        return OWN_BUSY;
+    }
+}
+
+static void tell_fate(const struct own_message *message, int error)
+{
+    if (message->done != NULL)
+        message->done(message->context, fate_of(error));
 }
 
 static void on_stored(void *context, int error)
@@ -141,8 +164,10 @@ static void on_stored(void *context, int error)
     struct str domain = buf_str(&message->domain);
 
     if (error != 0) {
-        log_error("own_mail_not_stored", LOG_ID(message->id), LOG_STR("domain", domain),
-                  LOG_INT("error", -error));
+        if (error != -EEXIST || message->done == NULL)
+            log_error("own_mail_not_stored", LOG_ID(message->id), LOG_STR("domain", domain),
+                      LOG_INT("error", -error));
+        tell_fate(message, error);
         message_free(message);
         return;
     }
@@ -152,6 +177,7 @@ static void on_stored(void *context, int error)
         add_route(keeper, domain);
     message->entry.domain = domain;
     schedule_arrived(keeper->schedule, &message->entry, keeper_now(keeper));
+    tell_fate(message, 0);
     message_free(message);
 }
 
@@ -180,7 +206,8 @@ static void store_mail(struct keeper *keeper, struct own_message *message,
     struct envelope envelope = {
         .id = message->id,
         .received_ms = wall_ms,
-        .flags = ENVELOPE_OWN,
+        .body_type = mail->body_type,
+        .flags = (uint8_t)(ENVELOPE_OWN | (mail->needs_utf8 ? ENVELOPE_SMTPUTF8 : 0)),
         .helo = keeper->process->config->hostname,
         .protocol = STR("local"),
         .sender = mail->sender,
@@ -198,7 +225,8 @@ static void store_mail(struct keeper *keeper, struct own_message *message,
     store_append(keeper->store, upload, &envelope, STR_NONE, on_stored, message);
 }
 
-void keeper_own_send(struct keeper *keeper, struct message_id id, const struct own_mail *mail)
+enum own_fate keeper_own_send(struct keeper *keeper, struct message_id id,
+                              const struct own_mail *mail)
 {
     struct own_message *message = memory_new(sizeof *message);
     ptrdiff_t at = str_find_last(mail->recipient, '@');
@@ -206,20 +234,24 @@ void keeper_own_send(struct keeper *keeper, struct message_id id, const struct o
 
     message->keeper = keeper;
     message->id = id;
+    message->done = mail->done;
+    message->context = mail->context;
     bool is_fine =
         at > 0 && domain_normalise(str_skip(mail->recipient, (size_t)at + 1), &message->domain);
-    if (!is_fine || has_mail_of_others(keeper, buf_str(&message->domain)) ||
-        keeper->own_routes.count >= OWN_ROUTES_MAX) {
+    bool is_closed = !is_fine || has_mail_of_others(keeper, buf_str(&message->domain));
+    if (is_closed || keeper->own_routes.count >= OWN_ROUTES_MAX) {
+        bool is_unsure = is_fine && keeper->own_looks > 0;
         log_warn("own_mail_not_sent", LOG_STR("to", mail->recipient),
                  LOG_TEXT("why",
                           is_fine ? "there is no way for it at the moment" : "that is no address"));
         message_free(message);
-        return;
+        return is_closed && !is_unsure ? OWN_NO_WAY : OWN_BUSY;
     }
     buf_add(&address, str_first(mail->recipient, (size_t)at + 1));
     buf_add(&address, buf_str(&message->domain));
     store_mail(keeper, message, mail, buf_str(&address));
     buf_fini(&address);
+    return OWN_STORED;
 }
 
 /* ---- after a restart ---- */
@@ -228,6 +260,13 @@ struct look {
     struct keeper *keeper;
     struct buf domain;
 };
+
+static void look_free(struct look *look)
+{
+    look->keeper->own_looks--;
+    buf_fini(&look->domain);
+    memory_free(look);
+}
 
 static void end_look(struct look *look, bool is_own)
 {
@@ -238,8 +277,7 @@ static void end_look(struct look *look, bool is_own)
     else
         log_warn("mail_of_unlisted_domain", LOG_STR("domain", domain),
                  LOG_TEXT("hint", "add the domain again, or see `holdfast queue list`"));
-    buf_fini(&look->domain);
-    memory_free(look);
+    look_free(look);
 }
 
 static void on_opened(void *context, int error, struct store_reader *reader,
@@ -248,8 +286,7 @@ static void on_opened(void *context, int error, struct store_reader *reader,
     struct look *look = context;
 
     if (error == -ECANCELED) { /* we are closing */
-        buf_fini(&look->domain);
-        memory_free(look);
+        look_free(look);
         return;
     }
     bool is_own = error == 0 && (message->envelope.flags & ENVELOPE_OWN) != 0;
@@ -266,8 +303,7 @@ static void on_listed(void *context, int error, const struct store_listing *list
         store_open(look->keeper->store, listing->entry[0].id, STR_NONE, on_opened, look);
         return;
     }
-    buf_fini(&look->domain);
-    memory_free(look);
+    look_free(look);
 }
 
 void keeper_own_look(struct keeper *keeper, struct str domain)
@@ -280,6 +316,7 @@ void keeper_own_look(struct keeper *keeper, struct str domain)
         return;
     }
     look->keeper = keeper;
+    keeper->own_looks++;
     buf_add(&look->domain, domain);
     query.domain = buf_str(&look->domain);
     store_list(keeper->store, &query, on_listed, look);

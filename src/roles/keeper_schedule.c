@@ -132,22 +132,61 @@ static void on_expired(void *context, int error)
     memory_free(expiry);
 }
 
-static void on_expire(void *context, const struct entry *entry)
+static void settle_expired(struct expiry *expiry)
 {
-    struct keeper *keeper = context;
-    struct expiry *expiry = memory_new(sizeof *expiry);
+    struct keeper *keeper = expiry->keeper;
     struct settlement settlement = {
-        .id = entry->id,
-        .domain = entry->domain,
-        .outcome = entry->state == ENTRY_HELD ? OUTCOME_RESCUED : OUTCOME_DISCARDED,
+        .id = expiry->id,
+        .domain = buf_str(&expiry->domain),
+        .outcome = expiry->state == ENTRY_HELD ? OUTCOME_RESCUED : OUTCOME_DISCARDED,
         .at_ms = keeper_mail_now(keeper).wall_ms,
         .reason =
             verdict_make(554, 4, 7, STR("Holding time is over: the primary could not be reached")),
     };
 
+    store_settle(keeper->store, &settlement, on_expired, expiry);
+}
+
+static void on_sender_told(void *context, enum notice_end end, struct str why)
+{
+    (void)why;
+    if (end == NOTICE_CANCELLED)
+        on_expired(context, -ECANCELED);
+    else
+        settle_expired(context);
+}
+
+static void on_expire(void *context, const struct entry *entry)
+{
+    struct keeper *keeper = context;
+    struct expiry *expiry = memory_new(sizeof *expiry);
+
     *expiry = (struct expiry){ .keeper = keeper, .id = entry->id, .state = entry->state };
     buf_add(&expiry->domain, entry->domain);
-    store_settle(keeper->store, &settlement, on_expired, expiry);
+    if (entry->state == ENTRY_HELD)
+        keeper_notices_expired(keeper, entry, on_sender_told, expiry);
+    else
+        settle_expired(expiry);
+}
+
+static void on_delayed(void *context, const struct entry *entry, int64_t age_ms, uint64_t ticket)
+{
+    keeper_notices_delayed(context, entry, age_ms, ticket);
+}
+
+static void on_told(void *context, struct str domain, int64_t age_ms, int64_t until_ms)
+{
+    struct keeper *keeper = context;
+    const struct told_of_delay told = { .domain = domain, .age_ms = age_ms, .until_ms = until_ms };
+
+    if (directory_find_domain(keeper->directory, domain) != NULL)
+        directory_put_told(keeper->directory, &told, NULL, NULL);
+}
+
+static int64_t on_told_until(void *context, struct str domain, int64_t age_ms)
+{
+    const struct keeper *keeper = context;
+    return directory_find_told(keeper->directory, domain, age_ms);
 }
 
 static void on_state_changed(void *context, struct str domain, enum route_state from,
@@ -210,6 +249,9 @@ const struct schedule_host keeper_schedule_host = {
     .dispatch = on_dispatch,
     .list = on_list,
     .expire = on_expire,
+    .delayed = on_delayed,
+    .told = on_told,
+    .told_until = on_told_until,
     .state_changed = on_state_changed,
     .believe = on_believe,
     .doubt = on_doubt,

@@ -25,7 +25,9 @@ struct keeper_session {
     struct endpoint endpoint;
     bool is_probe;
     int64_t connect_timeout_ms;
-    unsigned reports; /* answers that are being settled */
+    bool is_greeted;     /* so that what it offers is known: */
+    unsigned extensions; /* enum smtp_extension */
+    unsigned reports;    /* answers that are being settled */
     bool has_ended;
     enum session_end how;
     struct verdict verdict;

@@ -20,15 +20,20 @@ enum {
     SETTLE_MAX_MS = 10 * MINUTE_MS, /* the host did not answer: it is asked again */
 };
 
-static int64_t due_at(const struct route *route, const struct expiry *expiry, int64_t since_ms)
+int64_t expire_time(const struct route *route, int64_t life_ms, int64_t since_ms)
 {
     const struct steady *steady = &route->schedule->steady;
-    int64_t life_ms =
-        route_value(route, expiry->state == ENTRY_HELD ? SETTING_HOLD : SETTING_RESCUE);
     int64_t due_ms = since_ms + life_ms + steady_extra(steady, since_ms) - steady->offset;
     int64_t trusted_ms = steady_trusted_at(steady);
 
     return due_ms > trusted_ms ? due_ms : trusted_ms;
+}
+
+static int64_t due_at(const struct route *route, const struct expiry *expiry, int64_t since_ms)
+{
+    int64_t life_ms =
+        route_value(route, expiry->state == ENTRY_HELD ? SETTING_HOLD : SETTING_RESCUE);
+    return expire_time(route, life_ms, since_ms);
 }
 
 void expire_arm(struct route *route, struct expiry *expiry, int64_t since_ms)

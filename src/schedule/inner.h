@@ -19,6 +19,7 @@
  *   trial.c        refusals that are not believed yet
  *   waiting.c      the entries kept in memory
  *   expire.c       the end of the holding time
+ *   delays.c       when senders are told that their mail waits
  *   status.c       looking in
  *   concurrency.c rate.c pace.c refusals.c breaker.c deferral.c steady.c    small pure parts
  *
@@ -70,13 +71,14 @@ void timer_stop(struct schedule *schedule, struct timer *timer);
 
 /* ---- listings under way ---- */
 
-enum listing_kind { LISTING_AHEAD, LISTING_HELD, LISTING_RESCUED };
+enum listing_kind { LISTING_AHEAD, LISTING_HELD, LISTING_RESCUED, LISTING_DELAYED };
 
 struct listing {
     uint64_t ticket;
     struct route *route;
     enum listing_kind kind;
-    uint64_t arrivals; /* route->arrivals when it was asked for */
+    uint64_t arrivals;   /* route->arrivals when it was asked for */
+    struct delay *delay; /* LISTING_DELAYED */
 };
 
 struct listing *listing_ask(struct route *route, enum listing_kind kind,
@@ -204,6 +206,18 @@ struct expiry {
     bool is_failing;      /* one of them could not be settled: the timer says when to go on */
 };
 
+struct delay {
+    struct route *route;
+    int64_t age_ms;
+    struct store_position told; /* the last that was looked at */
+    struct timer timer;
+    struct listing *listing;
+    uint64_t ticket;      /* of those that the host is seeing to */
+    uint32_t outstanding; /* so many */
+    bool is_moved;        /* `told` has, since the host was told the place */
+    int64_t next_ms;      /* when to look again once they are seen to */
+};
+
 struct route {
     struct schedule *schedule;
     struct str name;
@@ -263,6 +277,8 @@ struct route {
     uint64_t delivered;
     uint64_t attempts;
     struct expiry held, rescued;
+    struct delay delay[SETTING_DURATIONS_MAX];
+    unsigned delay_count;
 };
 
 int64_t route_value(const struct route *route, enum setting setting);
@@ -430,6 +446,8 @@ void trial_controlled(struct route *route, enum control_answer control);
 
 /* ---- expire.c ---- */
 
+/* When what is here since then is `life_ms` old, on the monotonic clock. */
+int64_t expire_time(const struct route *route, int64_t life_ms, int64_t since_ms);
 void expire_init(struct route *route);
 void expire_fini(struct route *route);
 void expire_look(struct route *route, struct expiry *expiry); /* at the oldest, now */
@@ -438,3 +456,10 @@ void expire_listed(struct route *route, struct expiry *expiry, uint64_t arrivals
                    const struct store_listing *listing);
 void expire_settled(struct route *route, struct item *item);
 void expire_failed(struct route *route, struct item *item);
+
+/* ---- delays.c ---- */
+
+void delays_settings_changed(struct route *route);
+void delays_fini(struct route *route);
+void delays_arrived(struct route *route, int64_t since_ms);
+void delays_listed(struct delay *delay, uint64_t arrivals, const struct store_listing *listing);

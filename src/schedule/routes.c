@@ -32,6 +32,7 @@ void route_free(struct route *route)
     trial_fini(route);
     ways_clear(route);
     expire_fini(route);
+    delays_fini(route);
     timer_stop(schedule, &route->pause);
     timer_stop(schedule, &route->resolve);
     timer_stop(schedule, &route->work);
@@ -43,6 +44,7 @@ void route_settings_changed(struct route *route)
 {
     expire_look(route, &route->held);
     expire_look(route, &route->rescued);
+    delays_settings_changed(route);
     probing_plan_route(route);
     drain_work(route);
 }

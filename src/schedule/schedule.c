@@ -84,6 +84,9 @@ void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
     case LISTING_RESCUED:
         expire_listed(was.route, &was.route->rescued, was.arrivals, listing);
         return;
+    case LISTING_DELAYED:
+        delays_listed(was.delay, was.arrivals, listing);
+        return;
     }
 }
 
@@ -188,6 +191,7 @@ void schedule_arrived(struct schedule *schedule, const struct entry *entry, stru
         return;
     route->arrivals++;
     expire_arm(route, &route->held, entry->since_ms);
+    delays_arrived(route, entry->since_ms);
     drain_arrived(route, entry);
 }
 

@@ -70,6 +70,14 @@ struct schedule_host {
      * (ENTRY_RESCUED): settle it as rescued or discarded. Answer with schedule_settled() or
      * schedule_not_expired(). */
     void (*expire)(void *context, const struct entry *entry);
+    /* The entry has waited for one of the domain's notify-delay ages: its sender is to hear of it.
+     * Answer with schedule_told(), now or much later, passing `ticket` back: no more are asked for
+     * until all with this ticket are seen to. */
+    void (*delayed)(void *context, const struct entry *entry, int64_t age_ms, uint64_t ticket);
+    /* Of this age, all that came up to until_ms have been seen to: keep it (Unix time) … */
+    void (*told)(void *context, struct str domain, int64_t age_ms, int64_t until_ms);
+    /* … for this question; 0: it is not known. */
+    int64_t (*told_until)(void *context, struct str domain, int64_t age_ms);
     /* A route changed its state. */
     void (*state_changed)(void *context, struct str domain, enum route_state from,
                           enum route_state to, const struct verdict *reason);
@@ -136,6 +144,8 @@ void schedule_settled(struct schedule *schedule, struct str domain, struct messa
 /* The expiry could not be recorded: the entry is as it was, and is looked at again soon. */
 void schedule_not_expired(struct schedule *schedule, struct str domain, struct message_id id,
                           struct now now);
+/* One of those that were delayed() is seen to. */
+void schedule_told(struct schedule *schedule, struct str domain, uint64_t ticket, struct now now);
 void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
                      const struct store_listing *listing, struct now now);
 

@@ -5,7 +5,8 @@
  * is one set of answers on its way to the store: it settles one fate, counts what is
  * left, then tells the scheduler. The first report on a message settles what was
  * accepted and leaves what was refused as a trial, one per entry; if the trial is
- * believed, it becomes a report itself.
+ * believed, it becomes a report itself. Before anything is settled the host may want to
+ * tell somebody (notices to senders).
  */
 #include "spool/handover.h"
 
@@ -28,6 +29,7 @@ struct handover {
     struct map trials;  /* by id and domain */
     struct link all;    /* struct parcel.link */
     struct link failed; /* struct report.link: to be settled again */
+    struct link told;   /* struct report.link: the host tells somebody */
     struct now now;
     uint32_t turns; /* moves on where a message has more recipients than one session takes */
 };
@@ -73,6 +75,7 @@ struct handover *handover_new(struct store *store, const struct handover_host *h
     map_init(&handover->trials);
     list_init(&handover->all);
     list_init(&handover->failed);
+    list_init(&handover->told);
     return handover;
 }
 
@@ -82,6 +85,10 @@ struct trial {
     uint32_t count;
     uint32_t *recipient;
     struct verdict *verdict;
+    struct buf remote, sender; /* for whom it is told of */
+    uint8_t flags;             /* of the envelope */
+    bool has_envelope;
+    int64_t at_ms;
 };
 
 static struct buf trial_key(struct message_id id, struct str domain)
@@ -99,6 +106,8 @@ static void trial_free(struct trial *trial)
         return;
     memory_free(trial->recipient);
     memory_free(trial->verdict);
+    buf_fini(&trial->remote);
+    buf_fini(&trial->sender);
     memory_free(trial);
 }
 
@@ -117,8 +126,11 @@ void handover_doubt(struct handover *handover, struct message_id id, struct str 
 }
 
 static void put_on_trial(struct handover *handover, const struct handover_result *result,
-                         const uint32_t *recipient, const struct verdict *verdict, uint32_t count)
+                         const struct handover_answers *answers)
 {
+    const uint32_t *recipient = answers->recipient;
+    const struct verdict *verdict = answers->verdict;
+    uint32_t count = answers->count;
     struct trial *trial = memory_new(sizeof *trial);
     struct buf key = trial_key(result->id, result->domain);
 
@@ -129,6 +141,13 @@ static void put_on_trial(struct handover *handover, const struct handover_result
             continue;
         trial->recipient[trial->count] = recipient[i];
         trial->verdict[trial->count++] = verdict[i];
+    }
+    trial->at_ms = answers->at_ms;
+    buf_add(&trial->remote, answers->remote);
+    trial->has_envelope = answers->envelope != NULL;
+    if (trial->has_envelope) {
+        trial->flags = answers->envelope->flags;
+        buf_add(&trial->sender, answers->envelope->sender);
     }
     trial_free(map_put(&handover->trials, buf_str(&key), trial));
     buf_fini(&key);
@@ -367,7 +386,7 @@ bool handover_want(struct handover *handover, uint64_t session, struct message_i
 /* ---- answers ---- */
 
 struct report {
-    struct link link; /* in `failed` while it waits to be repeated */
+    struct link link; /* in `failed` while it waits to be repeated, in `told` before */
     struct handover *handover;
     struct handover_result result;
     struct buf domain;
@@ -570,9 +589,42 @@ static void count_answers(struct report *report, const struct parcel *parcel)
     }
 }
 
+/* True: somebody is told first, and handover_told() goes on. */
+static bool tell_first(struct report *report, const struct handover_answers *answers)
+{
+    struct handover *handover = report->handover;
+
+    if (handover->host->tell == NULL ||
+        !handover->host->tell(handover->context, answers, (struct handover_telling *)report))
+        return false;
+    list_append(&handover->told, &report->link);
+    return true;
+}
+
+static struct handover_answers answers_of(const struct report *report)
+{
+    return (struct handover_answers){
+        .session = report->result.session,
+        .id = report->result.id,
+        .domain = report->result.domain,
+        .recipient = report->recipient,
+        .verdict = report->verdict,
+        .count = report->count,
+    };
+}
+
+void handover_told(struct handover *handover, struct handover_telling *telling)
+{
+    struct report *report = (struct report *)telling;
+
+    check(report->handover == handover);
+    list_remove(&report->link);
+    report_step(report);
+}
+
 void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
-                     struct str domain, const uint32_t *recipient, const struct verdict *verdict,
-                     uint32_t count, struct now now)
+                     struct str domain, struct str remote, const uint32_t *recipient,
+                     const struct verdict *verdict, uint32_t count, struct now now)
 {
     struct parcel *parcel = find(handover, session, id);
     struct report *report = report_new(handover, id, domain, recipient, verdict, count);
@@ -582,11 +634,17 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
     report->result.session = session;
     report->result.was_answered = true;
     count_answers(report, parcel);
+    struct handover_answers answers = answers_of(report);
+    answers.remote = remote;
+    answers.at_ms = now.wall_ms;
+    answers.envelope = parcel != NULL ? &parcel->envelope : NULL;
     if (report->result.refused > 0)
-        put_on_trial(handover, &report->result, recipient, verdict, count);
+        put_on_trial(handover, &report->result, &answers);
+    bool is_telling = tell_first(report, &answers);
     if (parcel != NULL)
         parcel_drop(parcel);
-    report_step(report);
+    if (!is_telling)
+        report_step(report);
 }
 
 void handover_believe(struct handover *handover, struct message_id id, struct str domain,
@@ -597,12 +655,22 @@ void handover_believe(struct handover *handover, struct message_id id, struct st
     check(trial != NULL);
     struct report *report =
         report_new(handover, id, domain, trial->recipient, trial->verdict, trial->count);
+    const struct envelope envelope = { .id = id,
+                                       .flags = trial->flags,
+                                       .sender = buf_str(&trial->sender) };
     handover->now = now;
     report->outcome = OUTCOME_RESCUED;
     report->is_trial = true;
     report->result.refused = trial->count;
+    struct handover_answers answers = answers_of(report);
+    answers.remote = buf_str(&trial->remote);
+    answers.at_ms = trial->at_ms;
+    answers.is_believed = true;
+    answers.envelope = trial->has_envelope ? &envelope : NULL;
+    bool is_telling = tell_first(report, &answers);
     trial_free(trial);
-    report_step(report);
+    if (!is_telling)
+        report_step(report);
 }
 
 void handover_session_gone(struct handover *handover, uint64_t session,
@@ -653,6 +721,8 @@ void handover_free(struct handover *handover)
     for (size_t cursor = 0; (trial = map_next(&handover->trials, &cursor, NULL)) != NULL;)
         trial_free(trial);
     map_fini(&handover->trials);
+    list_each_safe (link, &handover->told)
+        report_free(container_of(link, struct report, link));
     map_fini(&handover->parcels);
     memory_free(handover);
 }

@@ -47,11 +47,32 @@ struct handover_result {
     struct verdict refusal; /* of the first that was refused */
 };
 
+struct handover_answers { /* of one session, for one message; valid during the call */
+    uint64_t session;     /* 0: what was believed, of a session that may be gone */
+    struct message_id id;
+    struct str domain;
+    struct str remote; /* the host that said so, or empty */
+    int64_t at_ms;     /* Unix time */
+    bool is_believed;  /* the refusals, which were on trial; else those are still open */
+    /* Of those who were tried; of what is believed, the sender and the flags alone. NULL: an
+     * earlier keeper gave it out. */
+    const struct envelope *envelope;
+    const uint32_t *recipient; /* their indices in the stored envelope */
+    const struct verdict *verdict;
+    uint32_t count;
+};
+
+struct handover_telling; /* answers that somebody is being told of */
+
 struct handover_host {
     void (*deliver)(void *context, uint64_t session, const struct handover_message *message);
     void (*content)(void *context, uint64_t session, struct message_id id, struct str bytes);
     /* The content cannot be read; the session must give the message up. */
     void (*content_failed)(void *context, uint64_t session, struct message_id id);
+    /* Answers are about to be settled. True: somebody is told of them first, so that no crash in
+     * between can lose the notice, and handover_told() goes on. False: nobody is. May be NULL. */
+    bool (*tell)(void *context, const struct handover_answers *answers,
+                 struct handover_telling *telling);
     /* The answers are settled (or there was nothing to hand over: left 0). */
     void (*settled)(void *context, const struct handover_result *result);
     /* What was believed is settled; only id, domain, refused and left are told. */
@@ -76,16 +97,19 @@ struct str handover_recipient(const struct handover *handover, uint64_t session,
 /* False where the session was never given that message, or waits for a piece of it already. */
 bool handover_want(struct handover *handover, uint64_t session, struct message_id id,
                    uint64_t offset, size_t octets);
-/* One verdict per recipient index. Also for messages that an earlier keeper handed out. */
+/* One verdict per recipient index. Also for messages that an earlier keeper handed out. `remote`:
+ * the host that said so, or empty. */
 void handover_answer(struct handover *handover, uint64_t session, struct message_id id,
-                     struct str domain, const uint32_t *recipient, const struct verdict *verdict,
-                     uint32_t count, struct now now);
+                     struct str domain, struct str remote, const uint32_t *recipient,
+                     const struct verdict *verdict, uint32_t count, struct now now);
 /* The refusals of the entry that are on trial are true: settles them, and answers with believed().
  */
 void handover_believe(struct handover *handover, struct message_id id, struct str domain,
                       struct now now);
 /* They are not, or nobody wants to know: forgets them. Harmless where there are none. */
 void handover_doubt(struct handover *handover, struct message_id id, struct str domain);
+/* Not from inside tell(). */
+void handover_told(struct handover *handover, struct handover_telling *telling);
 /* The session is gone: what it was given and did not answer is closed. Calls each() for every such
  * message: it may have been delivered, nobody knows. */
 void handover_session_gone(struct handover *handover, uint64_t session,

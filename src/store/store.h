@@ -146,12 +146,14 @@ void store_list(struct store *store, const struct store_query *query, store_list
 enum recipient_state { RECIPIENT_PENDING, RECIPIENT_GONE, RECIPIENT_RESCUED };
 
 struct stored_message {
+    /* Who was held back and is not in the rescue store any more was released, and is not marked. */
     struct envelope envelope;
     uint64_t size;                               /* octets of content */
     const enum recipient_state *recipient_state; /* one per envelope recipient */
     /* Why the rescued ones are there; code 0 where none is. One reason per message and domain is
      * kept, the latest. */
     struct verdict reason;
+    int64_t since_ms; /* of the entry in the domain that was asked for, else 0 */
 };
 
 struct store_reader; /* an opened message; belongs to the store until closed */

@@ -24,7 +24,7 @@
 #include "verify/verifier.h"
 
 #define CONTROL_HOLDS_MS  ((int64_t)MINUTE_MS)      /* the primary takes those it has */
-#define WELCOME_AGAIN_MS  ((int64_t)5 * MINUTE_MS)  /* one that refuses us is asked again */
+#define WELCOME_AGAIN_MS  ((int64_t)15 * MINUTE_MS) /* one that refuses us is asked again */
 #define REFUSALS_SPAN_MS  ((int64_t)10 * MINUTE_MS) /* as fail2ban counts them */
 #define CALLOUT_TAKES_MAX ((int64_t)2 * SECOND_MS)
 

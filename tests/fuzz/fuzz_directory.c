@@ -75,10 +75,11 @@ static void put_rows(sqlite3 *database, struct cursor *input)
         { "INSERT OR REPLACE INTO domain_primary VALUES (?, ?, ?)", 3 },
         { "INSERT OR REPLACE INTO domain_setting VALUES (?, ?, ?, ?)", 4 },
         { "INSERT OR REPLACE INTO known_route VALUES (?, ?, ?)", 3 },
+        { "INSERT OR REPLACE INTO told_of_delay VALUES (?, ?, ?)", 3 },
     };
 
     for (int row = 0; row < ROWS_MAX && input->left.len > 0; row++) {
-        unsigned table = cursor_u8(input) % 4;
+        unsigned table = cursor_u8(input) % (sizeof tables / sizeof *tables);
         sqlite3_stmt *statement = NULL;
         check(sqlite3_prepare_v2(database, tables[table].sql, -1, &statement, NULL) == SQLITE_OK);
         for (int i = 1; i <= tables[table].columns; i++)
@@ -121,7 +122,7 @@ static void check_record(const struct directory *directory, const struct domain_
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting_rule *rule = setting_rule((enum setting)i);
         int64_t value = setting_value(&record->settings, NULL, (enum setting)i);
-        check(value >= rule->min && value <= rule->max);
+        check(setting_is_text((enum setting)i) || (value >= rule->min && value <= rule->max));
     }
     check_route(record);
     const struct known_route *route = directory_find_route(directory, record->name);

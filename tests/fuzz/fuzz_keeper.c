@@ -133,6 +133,7 @@ static void start(struct world *world)
     keeper_recipients_init(keeper);
     keeper_routes_configure(keeper);
     keeper_control_start(keeper);
+    keeper_notices_start(keeper);
     keeper_domain_changed(keeper, STR("example.org"));
     keeper_domain_changed(keeper, STR("example.net"));
 }

@@ -6,10 +6,10 @@
  *   1  the host is called in an order that makes sense
  *   2  replies are well-formed lines, and what sounds like a promise (250) is one of those we know:
  *      for a message, the host's own word
- *   3  an envelope names nobody whom the host has not admitted
- *   4  content begins with our Received field, one field of three lines, and has no bare CR or LF
- *   5  the window keeps its bounds
- *   6  each event is one line of printable ASCII
+ *   3  an envelope names nobody whom the host has not admitted, and asks for notices in words that
+ * fit into a command and a header 4  content begins with our Received field, one field of three
+ * lines, and has no bare CR or LF 5  the window keeps its bounds 6  each event is one line of
+ * printable ASCII
  */
 #include <string.h>
 
@@ -53,11 +53,17 @@ static void check_call(const struct world *world)
 /* RFC 5321 4.2.1: the client may forget what it has heard 250 for. */
 static void check_promise(struct world *world, struct str line)
 {
-    static const char *const known[] = { "250-mx.example",     "250-SIZE",
-                                         "250-8BITMIME",       "250-CHUNKING",
-                                         "250-PIPELINING",     "250 ENHANCEDSTATUSCODES",
-                                         "250 mx.example",     "250 2.0.0 OK",
-                                         "250 2.0.0 Chunk OK", "250 2.1.0 Sender OK",
+    static const char *const known[] = { "250-mx.example",
+                                         "250-SIZE",
+                                         "250-8BITMIME",
+                                         "250-CHUNKING",
+                                         "250-DSN",
+                                         "250-PIPELINING",
+                                         "250 ENHANCEDSTATUSCODES",
+                                         "250 mx.example",
+                                         "250 2.0.0 OK",
+                                         "250 2.0.0 Chunk OK",
+                                         "250 2.1.0 Sender OK",
                                          "250 2.1.5 " };
     bool is_known = false;
 
@@ -176,6 +182,13 @@ static void check_admitted(const struct world *world, struct str address)
     buf_fini(&entry);
 }
 
+static void check_fits(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        check(text.ptr[i] > ' ' && text.ptr[i] < 0x7f);
+    check(text.len <= 500);
+}
+
 static void world_commit(void *context, const struct envelope *envelope)
 {
     struct world *world = context;
@@ -185,8 +198,11 @@ static void world_commit(void *context, const struct envelope *envelope)
     check(envelope->recipient_count <= world->settings.recipients_max);
     check(message_id_equals(envelope->id, world->id));
     check(world->head.len > 0);
-    for (uint32_t i = 0; i < envelope->recipient_count; i++)
+    check_fits(envelope->envelope_id);
+    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
         check_admitted(world, envelope->recipient[i].address);
+        check_fits(envelope->recipient[i].original);
+    }
     world->open = false;
     world->committed = true;
 }

@@ -521,12 +521,15 @@ class Sink:
 
 
 class Recorder:
-    """A primary that takes everything and remembers every octet of it, in `taken`."""
+    """A primary that remembers every octet of what it takes, in `taken`, and each command.
+
+    `extensions` are announced; `refuse` is {address: reply to RCPT}, all others are taken."""
 
     class Session(socketserver.StreamRequestHandler):
         def handle(self):
             self.wfile.write(b"220 recorder.example ESMTP\r\n")
             content = None
+            self.refused_all = False
             for line in self.rfile:
                 if content is not None and line != b".\r\n":
                     content.append(line[1:] if line.startswith(b".") else line)
@@ -534,22 +537,41 @@ class Recorder:
                     self.server.taken.append(b"".join(content))
                     content = None
                     self.wfile.write(b"250 2.0.0 Taken\r\n")
-                elif line[:4].upper() == b"DATA":
+                elif line[:4].upper() == b"EHLO":
+                    words = [b"recorder.example", *(word.encode() for word in self.server.extensions)]
+                    self.wfile.write(b"".join(b"250" + (b" " if word is words[-1] else b"-") + word
+                                              + b"\r\n" for word in words))
+                elif line[:4].upper() == b"DATA" and not self.refused_all:
                     content = []
                     self.wfile.write(b"354 Go on\r\n")
                 elif line[:4].upper() == b"QUIT":
                     self.wfile.write(b"221 Bye\r\n")
                     return
                 else:
-                    self.wfile.write(b"250 OK\r\n")
+                    self.wfile.write(self.reply_to(line))
+
+        def reply_to(self, line):
+            self.server.commands.append(line.rstrip(b"\r\n").decode())
+            if line[:4].upper() == b"MAIL":
+                self.refused_all = True
+            if line[:4].upper() == b"RCPT":
+                address = line.partition(b"<")[2].partition(b">")[0].decode()
+                refusal = self.server.refuse.get(address, self.server.refuse.get("*"))
+                if refusal:
+                    return refusal.encode() + b"\r\n"
+                self.refused_all = False
+            if line[:4].upper() == b"DATA":
+                return b"554 5.5.1 No valid recipients\r\n"
+            return b"250 OK\r\n"
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True
         daemon_threads = True
 
-    def __init__(self, address="127.0.0.1", port=None):
+    def __init__(self, address="127.0.0.1", port=None, extensions=(), refuse=None):
         self.address, self.port = address, port or free_port(address)
-        self.taken = []
+        self.taken, self.commands = [], []
+        self.extensions, self.refuse = list(extensions), refuse if refuse is not None else {}
         self.server = None
 
     @property
@@ -561,7 +583,8 @@ class Recorder:
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         kind = type("Server", (self.Server,), {"address_family": family})
         self.server = kind((self.address, self.port), self.Session)
-        self.server.taken = self.taken
+        self.server.taken, self.server.commands = self.taken, self.commands
+        self.server.extensions, self.server.refuse = self.extensions, self.refuse
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 

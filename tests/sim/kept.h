@@ -25,6 +25,8 @@ struct share {
     int64_t waits_since_ms; /* true time */
     unsigned taken;
     struct ledger_stamp taken_in; /* the last time */
+    bool is_told;                 /* its sender was, that it failed; … */
+    struct ledger_stamp told_in;  /* … the last time */
 };
 
 struct page {
@@ -33,6 +35,8 @@ struct page {
     bool may_be_durable; /* the keeper died before it answered */
     int64_t doubted_ms;  /* the last delivery_in_doubt in the log; -1: none; true time */
     bool discard_asked;
+    bool is_proved; /* its sender may be told, and is to be */
+    bool is_untold; /* "notice_lost" in the log */
     struct share share[LETTER_RECIPIENTS_MAX];
     unsigned share_count;
 };

@@ -218,6 +218,11 @@ void ledger_read_log(struct str line)
         if (page != NULL)
             page->doubted_ms = world.true_ms;
     }
+    if (str_equals(event, STR("notice_lost"))) {
+        struct page *page = page_of_text(value_of(line, STR("id=")));
+        if (page != NULL)
+            page->is_untold = true;
+    }
     if (str_equals(event, STR("segment_unsure")))
         book.start_is_unsure = true;
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++)

@@ -19,6 +19,10 @@
  *      that none refused, nothing as expired before its holding time is over.
  *   5  What was never sent whole is never handed over.
  *   6  Memory for content on its way stays within its budget.
+ *   7  Whose sender was proved is not settled as refused or expired before a notice
+ *      that says so is stored; and it says so once, unless the keeper died since and
+ *      its store had forgotten. (Which senders were proved, the ledger decides: it
+ *      writes it into the envelope on the way to the store.)
  */
 #pragma once
 

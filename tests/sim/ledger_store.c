@@ -2,6 +2,7 @@
 /* ledger_store.c: what the store is asked and answers; see ledger.h. It stands
  * before store_append() and store_settle() and passes everything on.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,20 +14,82 @@
 #include "sim/trouble.h"
 #include "sim/world.h"
 
-/* ---- keeping ---- */
+/* ---- notices ---- */
+
+enum { FORGETS_MS = 10 * MINUTE_MS }; /* store/log/recent.h */
 
 struct append {
-    struct page *page;
+    struct page *page;  /* NULL: it is a notice */
+    struct page *about; /* the page that the notice is about */
+    unsigned failed;    /* whose failure it tells of: bits of its shares */
     store_done *done;
     void *context;
 };
+
+/* What stands behind "name: " in a line of the text. */
+static struct str field_of(struct str text, const char *name)
+{
+    struct str line;
+
+    while (str_cut(&text, '\n', &line))
+        if (str_starts(line, str_from(name)))
+            return str_first(str_skip(line, strlen(name)), line.len - strlen(name) - 1);
+    return STR_NONE;
+}
+
+/* Reads a notice as its reader would. */
+static void read_notice(struct append *append, struct store_upload *upload)
+{
+    struct buf content = { 0 };
+    struct message_id id;
+
+    check(store_upload_read(upload, 0, (size_t)store_upload_size(upload), &content) == 0);
+    struct str text = buf_str(&content);
+    if (!message_id_from_text(field_of(text, "Final-Log-Id: "), &id) ||
+        (append->about = page_find(id)) == NULL)
+        world_fail("a notice is about nothing that is known");
+    for (unsigned i = 0; append->about != NULL && i < append->about->share_count; i++) {
+        struct buf line = { 0 };
+        buf_add_format(&line, "Final-Recipient: rfc822; %s\r\nAction: failed\r\n",
+                       append->about->share[i].address);
+        if (memmem(text.ptr, text.len, line.ptr, line.len) != NULL)
+            append->failed |= 1u << i;
+        buf_fini(&line);
+    }
+    buf_fini(&content);
+}
+
+/* A store that forgot the id takes the notice again; so does one whose medium lost it. */
+static bool may_be_told_again(const struct share *share)
+{
+    return machine_counts()->keeper_deaths != share->told_in.deaths.keeper_deaths &&
+           world.true_ms - share->told_in.at_ms >= FORGETS_MS;
+}
+
+static void note_told(const struct append *append, int error)
+{
+    for (unsigned i = 0; i < append->about->share_count; i++) {
+        struct share *share = &append->about->share[i];
+        if (!(append->failed & 1u << i))
+            continue;
+        if (error == 0 && share->is_told && !may_be_told_again(share) && !book.is_unsure)
+            world_fail("%s: its sender is told twice that it failed for %s",
+                       message_id_to_text(append->about->id).text, share->address);
+        share->is_told = true;
+        share->told_in = ledger_stamp();
+    }
+}
+
+/* ---- keeping ---- */
 
 static void on_appended(void *context, int error)
 {
     struct append append = *(struct append *)context;
 
     memory_free(context);
-    if (error == 0)
+    if (append.about != NULL && (error == 0 || error == -EEXIST))
+        note_told(&append, error);
+    if (append.page != NULL && error == 0)
         append.page->is_durable = true;
     append.done(append.context, error);
 }
@@ -55,12 +118,21 @@ void __wrap_store_append(struct store *store, struct store_upload *upload,
                          void *context)
 {
     struct append *append = memory_new(sizeof *append);
+    struct envelope marked = *envelope;
 
+    *append = (struct append){ .done = done, .context = context };
+    if ((envelope->flags & ENVELOPE_OWN) != 0) {
+        read_notice(append, upload);
+        __real_store_append(store, upload, envelope, front, on_appended, append);
+        return;
+    }
     if (page_find(envelope->id) != NULL)
         world_fail("the id %s is used twice", message_id_to_text(envelope->id).text);
-    *append = (struct append){ .page = page_new(envelope->id), .done = done, .context = context };
+    append->page = page_new(envelope->id);
+    append->page->is_proved = envelope->sender.len > 0 && envelope->id.bytes[15] % 2 == 0;
+    marked.flags |= append->page->is_proved ? ENVELOPE_PROVED : 0;
     write_shares(append->page, envelope);
-    __real_store_append(store, upload, envelope, front, on_appended, append);
+    __real_store_append(store, upload, &marked, front, on_appended, append);
 }
 
 /* ---- settling ---- */
@@ -120,6 +192,10 @@ static void check_settlement(const struct settlement *settlement, const struct p
                    message_id_to_text(page->id).text, share->address);
     if (settlement->outcome == OUTCOME_RESCUED)
         check_rescue(settlement, page, share);
+    if (settlement->outcome == OUTCOME_RESCUED && page->is_proved && !page->is_untold &&
+        !share->is_told)
+        world_fail("%s is being settled as not delivered to %s, and its sender was not told",
+                   message_id_to_text(page->id).text, share->address);
     if (settlement->outcome == OUTCOME_DISCARDED && !page->discard_asked &&
         share->state != SHARE_RESCUED && share->maybe == 0 && share->maybe_before == 0)
         world_fail("%s for %s is being discarded, and nobody asked for it",
@@ -169,6 +245,8 @@ static void apply(const struct page *page, struct share *share, enum outcome out
         return;
     if (outcome == OUTCOME_RELEASED)
         share->waits_since_ms = released_since(page, share->domain);
+    if (outcome == OUTCOME_RELEASED)
+        share->is_told = false;
     share->state = state_after[outcome];
     book.counts.discarded += outcome == OUTCOME_DISCARDED;
 }

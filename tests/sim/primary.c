@@ -395,13 +395,13 @@ static const struct wire_host wire_hooks = { .input = on_input, .end = on_end };
 
 /* Counted from when it last greeted somebody: the sessions that ran into its silence, one probe
  * each interval (a fifth less at the least), one for each time that somebody asked, and a question
- * about a recipient that found out. */
+ * about a recipient that found out, and now and then whether we are welcome again. */
 static void check_density(struct primary *primary)
 {
     int64_t silent_ms = world.true_ms - primary->silent_since_ms;
     int64_t allowed = silent_ms / (primary->probe_interval_ms * 4 / 5) + 2 +
                       (int64_t)primary->sessions_max + (int64_t)primary->tries_allowed +
-                      CALLOUT_TRIES;
+                      CALLOUT_TRIES + silent_ms / (15LL * MINUTE_MS);
 
     primary->tries++;
     if ((int64_t)primary->tries > allowed)

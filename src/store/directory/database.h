@@ -25,6 +25,7 @@ enum change_kind {
     CHANGE_PUT_RECIPIENT,
     CHANGE_REMOVE_RECIPIENT,
     CHANGE_PUT_MEMORY,
+    CHANGE_PUT_TOLD,
 };
 
 /* One change that is to become durable; owns what it says. */
@@ -37,6 +38,7 @@ struct change {
         struct known_route route;
         struct known_recipient recipient; /* of a removal, the address alone */
         struct domain_memory memory;
+        struct told_of_delay told;
     };
     directory_done *done;
     void *context;
@@ -63,6 +65,7 @@ void database_close(struct database *database); /* NULL is fine */
 struct database_reader {
     void (*domain)(void *context, const struct domain_record *record); /* valid during the call */
     void (*route)(void *context, const struct known_route *route);
+    void (*told)(void *context, const struct told_of_delay *told);
     void *context;
 };
 /* All that is there; on an error, what came before it has been handed over. */

@@ -33,12 +33,19 @@ struct route_entry {
     struct known_route route;
 };
 
+struct told_entry {
+    struct told_entry *next; /* of the same domain; it has as many as ages were ever set for it */
+    int64_t age_ms;
+    int64_t until_ms;
+};
+
 struct directory {
     struct worker *worker;
     struct database *database;
     struct domain_entry **domain; /* sorted by name */
     size_t domain_count;
     struct map routes; /* name -> struct route_entry */
+    struct map told;   /* name -> the first struct told_entry */
 
     struct link queued; /* struct change */
     struct worker_job job;
@@ -81,6 +88,15 @@ static void free_route(struct route_entry *entry)
     memory_free(entry);
 }
 
+static void free_told(struct told_entry *entry)
+{
+    while (entry != NULL) {
+        struct told_entry *next = entry->next;
+        memory_free(entry);
+        entry = next;
+    }
+}
+
 static void insert_at(struct directory *directory, size_t place, struct domain_entry *entry)
 {
     size_t count = directory->domain_count++;
@@ -118,12 +134,36 @@ static void keep_route(void *context, const struct known_route *route)
     free_route(map_put(&directory->routes, entry->route.domain, entry));
 }
 
+static struct told_entry *find_told(const struct directory *directory, struct str domain,
+                                    int64_t age_ms)
+{
+    struct told_entry *entry = map_find(&directory->told, domain);
+
+    while (entry != NULL && entry->age_ms != age_ms)
+        entry = entry->next;
+    return entry;
+}
+
+static void keep_told(void *context, const struct told_of_delay *told)
+{
+    struct directory *directory = context;
+    struct told_entry *entry = find_told(directory, told->domain, told->age_ms);
+
+    if (entry == NULL) {
+        entry = memory_new(sizeof *entry);
+        entry->age_ms = told->age_ms;
+        entry->next = map_put(&directory->told, told->domain, entry);
+    }
+    entry->until_ms = told->until_ms;
+}
+
 static void forget_domain(struct directory *directory, struct str name)
 {
     bool found;
     size_t place = place_of(directory, name, &found);
 
     free_route(map_remove(&directory->routes, name));
+    free_told(map_remove(&directory->told, name));
     if (!found)
         return;
     struct domain_entry *entry = directory->domain[place];
@@ -186,8 +226,23 @@ static void queue_change(struct directory *directory, struct change *change)
 
 static int read_all(struct directory *directory)
 {
-    const struct database_reader reader = { keep_domain, keep_route, directory };
+    const struct database_reader reader = { keep_domain, keep_route, keep_told, directory };
     return database_read(directory->database, &reader);
+}
+
+static void add_told(const struct directory *directory, struct link *changes)
+{
+    struct told_entry *entry;
+    struct str domain;
+    size_t cursor = 0;
+
+    while ((entry = map_next(&directory->told, &cursor, &domain)) != NULL)
+        for (; entry != NULL; entry = entry->next) {
+            struct change *change = change_new(CHANGE_PUT_TOLD, NULL, NULL);
+            change->told = (struct told_of_delay){ arena_str(&change->arena, domain), entry->age_ms,
+                                                   entry->until_ms };
+            list_append(changes, &change->link);
+        }
 }
 
 /* Everything that is in memory, into a new file. */
@@ -199,6 +254,7 @@ static int write_all(struct directory *directory)
     struct route_entry *route;
 
     list_init(&changes);
+    add_told(directory, &changes);
     for (size_t i = 0; i < directory->domain_count; i++) {
         struct change *change = change_new(CHANGE_PUT_DOMAIN, NULL, NULL);
         change_copy_domain(&change->arena, &directory->domain[i]->record,
@@ -308,6 +364,7 @@ static struct directory *new_directory(struct worker *worker)
     directory->worker = worker;
     directory->job = (struct worker_job){ .run = run_batch, .done = batch_done };
     map_init(&directory->routes);
+    map_init(&directory->told);
     list_init(&directory->queued);
     list_init(&directory->batch);
     return directory;
@@ -316,6 +373,7 @@ static struct directory *new_directory(struct worker *worker)
 static void free_directory(struct directory *directory)
 {
     struct route_entry *route;
+    struct told_entry *told;
     size_t cursor = 0;
 
     database_close(directory->database);
@@ -323,7 +381,10 @@ static void free_directory(struct directory *directory)
         free_domain(directory->domain[--directory->domain_count]);
     while ((route = map_next(&directory->routes, &cursor, NULL)) != NULL)
         free_route(route);
+    for (cursor = 0; (told = map_next(&directory->told, &cursor, NULL)) != NULL;)
+        free_told(told);
     map_fini(&directory->routes);
+    map_fini(&directory->told);
     memory_free(directory->domain);
     memory_free(directory);
 }
@@ -365,7 +426,7 @@ void directory_close(struct directory *directory)
     free_directory(directory);
 }
 
-/* ---- domains and routes ---- */
+/* ---- domains, routes, notices ---- */
 
 const struct domain_record *directory_find_domain(const struct directory *directory,
                                                   struct str name)
@@ -449,5 +510,25 @@ void directory_put_memory(struct directory *directory, const struct domain_memor
     struct change *change = change_new(CHANGE_PUT_MEMORY, NULL, NULL);
 
     change_copy_memory(&change->arena, memory, &change->memory);
+    queue_change(directory, change);
+}
+
+/* ---- who was told of delays ---- */
+
+int64_t directory_find_told(const struct directory *directory, struct str domain, int64_t age_ms)
+{
+    const struct told_entry *entry = find_told(directory, domain, age_ms);
+    return entry != NULL ? entry->until_ms : 0;
+}
+
+void directory_put_told(struct directory *directory, const struct told_of_delay *told,
+                        directory_done *done, void *context)
+{
+    struct change *change = change_new(CHANGE_PUT_TOLD, done, context);
+
+    check(told->domain.len > 0 && told->age_ms > 0 && told->until_ms > 0);
+    change->told = *told;
+    change->told.domain = arena_str(&change->arena, told->domain);
+    keep_told(directory, &change->told);
     queue_change(directory, change);
 }

@@ -41,6 +41,14 @@ struct known_route {
     struct str plan; /* encoded by route/ */
 };
 
+/* How far a domain's senders have been told that their mail waits (SPEC N1): of what is held, all
+ * that came up to until_ms was looked at when it was age_ms old. */
+struct told_of_delay {
+    struct str domain;
+    int64_t age_ms;
+    int64_t until_ms; /* Unix time */
+};
+
 /* Opens or creates the file; blocks; before the role serves anybody. A file that is damaged is set
  * aside under another name, logged, and a new one begun with what could still be read: mail goes on
  * (FACTS 4.20). -EPROTO: written by a later version; left alone. */
@@ -64,6 +72,11 @@ const struct known_route *directory_find_route(const struct directory *directory
                                                struct str domain);
 void directory_put_route(struct directory *directory, const struct known_route *route,
                          directory_done *done, void *context);
+
+/* until_ms; 0: nobody was told yet. */
+int64_t directory_find_told(const struct directory *directory, struct str domain, int64_t age_ms);
+void directory_put_told(struct directory *directory, const struct told_of_delay *told,
+                        directory_done *done, void *context);
 
 struct directory_recipient_reader { /* what is handed over lives during the call */
     void (*recipient)(void *context, const struct known_recipient *recipient);

@@ -7,6 +7,7 @@
  *     known_route     domain, seen_ms, plan
  *     recipient       domain, address, …         known_recipient.h
  *     domain_memory   domain, …                  known_recipient.h
+ *     told_of_delay   domain, age_ms, until_ms
  *
  * The statements are plain enough for PostgreSQL: numbered parameters, ON
  * CONFLICT, no types that only one of the two has. The file's user_version counts
@@ -44,6 +45,8 @@ static const char *const migrations[] = {
     "CREATE TABLE domain_memory (domain TEXT PRIMARY KEY, behind_ms BIGINT NOT NULL,"
     "  still_ms BIGINT NOT NULL, takes_all INTEGER NOT NULL, takes_all_ms BIGINT NOT NULL,"
     "  extensions BIGINT NOT NULL, size_max BIGINT NOT NULL, greeted_ms BIGINT NOT NULL);",
+    ("CREATE TABLE told_of_delay (domain TEXT NOT NULL, age_ms BIGINT NOT NULL,"
+     "  until_ms BIGINT NOT NULL, PRIMARY KEY (domain, age_ms));"),
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "mail/domain.h"
+#include "mail/envelope.h"
 
 /* ---- reading ---- */
 
@@ -132,11 +133,40 @@ static int read_routes(struct database *database, const struct database_reader *
     return sqlite_error(rc);
 }
 
+static int read_told(struct database *database, const struct database_reader *reader)
+{
+    sqlite3_stmt *statement = NULL;
+    int error = sqlite_prepare(database, "SELECT domain, age_ms, until_ms FROM told_of_delay", NULL,
+                               0, &statement);
+    int rc = SQLITE_DONE;
+
+    if (error < 0)
+        return error;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct told_of_delay told = {
+            .domain = sqlite_column(statement, 0),
+            .age_ms = sqlite3_column_int64(statement, 1),
+            .until_ms = sqlite3_column_int64(statement, 2),
+        };
+        if (told.age_ms > 0 && told.until_ms > 0 && told.until_ms <= ENVELOPE_TIME_MAX)
+            reader->told(reader->context, &told);
+    }
+    (void)sqlite3_finalize(statement);
+    return sqlite_error(rc);
+}
+
 int database_read(struct database *database, const struct database_reader *reader)
 {
-    int error = read_domains(database, reader);
-    int second = read_routes(database, reader);
-    return error < 0 ? error : second;
+    static int (*const read[])(struct database *, const struct database_reader *) = { read_domains,
+                                                                                      read_routes,
+                                                                                      read_told };
+    int error = 0;
+
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
+        int failed = read[i](database, reader);
+        error = error < 0 ? error : failed;
+    }
+    return error;
 }
 
 /* ---- writing ---- */
@@ -199,6 +229,8 @@ static int remove_domain(struct database *database, const struct change *change)
         error = table_remove_recipients(database, name);
     if (error == 0)
         error = EXECUTE(database, "DELETE FROM known_route WHERE domain = $1", TEXT(name));
+    if (error == 0)
+        error = EXECUTE(database, "DELETE FROM told_of_delay WHERE domain = $1", TEXT(name));
     return error == 0 ? EXECUTE(database, "DELETE FROM domain WHERE name = $1", TEXT(name)) : error;
 }
 
@@ -212,6 +244,15 @@ static int put_route(struct database *database, const struct change *change)
                    TEXT(route->domain), NUMBER(route->seen_ms), BYTES(route->plan));
 }
 
+static int put_told(struct database *database, const struct change *change)
+{
+    const struct told_of_delay *told = &change->told;
+    return EXECUTE(database,
+                   "INSERT INTO told_of_delay (domain, age_ms, until_ms) VALUES ($1, $2, $3)"
+                   " ON CONFLICT (domain, age_ms) DO UPDATE SET until_ms = excluded.until_ms",
+                   TEXT(told->domain), NUMBER(told->age_ms), NUMBER(told->until_ms));
+}
+
 int database_write(struct database *database, const struct link *changes)
 {
     static int (*const apply[])(struct database *, const struct change *) = {
@@ -221,6 +262,7 @@ int database_write(struct database *database, const struct link *changes)
         [CHANGE_PUT_RECIPIENT] = table_put_recipient,
         [CHANGE_REMOVE_RECIPIENT] = table_remove_recipient,
         [CHANGE_PUT_MEMORY] = table_put_memory,
+        [CHANGE_PUT_TOLD] = put_told,
     };
     int error = sqlite_run(database, "BEGIN IMMEDIATE");
 

@@ -160,7 +160,10 @@ static void note_states(struct log_reader *reader, uint32_t number, enum recipie
     for (uint32_t i = 0; i < reader->message.envelope.recipient_count; i++)
         if (index_owns(index, number, i))
             state[i] = index_state(index, number, i);
-    bool is_asked_for = reader->domain.len == 0 || str_equals(domain, buf_str(&reader->domain));
+    bool is_named = str_equals(domain, buf_str(&reader->domain));
+    bool is_asked_for = reader->domain.len == 0 || is_named;
+    if (is_named)
+        reader->message.since_ms = entry->since_ms;
     if (is_asked_for && index_reason(index, entry, &reason))
         reader->message.reason = reason;
 }
@@ -179,6 +182,9 @@ static bool take_states(struct log_reader *reader)
         state[i] = RECIPIENT_GONE;
     for (; number != 0; number = index_find(&store->index, reader->id, number))
         note_states(reader, number, state);
+    for (uint32_t i = 0; i < recipients; i++)
+        if (state[i] != RECIPIENT_RESCUED)
+            reader->message.envelope.recipient[i].is_held_back = false;
     reader->message.recipient_state = state;
     return true;
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -68,6 +69,9 @@ static void reads_and_writes_units(void **state)
     }
 }
 
+#define TIMES "notify-delay must be none, TIME,TIME,... (4, growing, 1m … 30d)"
+#define LINE  "contact must be none, or a line of 200 octets without \" \\ $"
+
 static void says_what_is_allowed(void **state)
 {
     static const struct {
@@ -93,6 +97,26 @@ static void says_what_is_allowed(void **state)
         { "filters", "a,a", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a,none", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a b", "filters must be none, NAME,NAME,... (8)" },
+        { "notify-delay", "none", NULL },
+        { "notify-delay", "1m", NULL },
+        { "notify-delay", "4h, 2d,30d", NULL },
+        { "notify-delay", "1m,2m,3m,4m", NULL },
+        { "notify-delay", "1m,2m,3m,4m,5m", TIMES },
+        { "notify-delay", "59s", TIMES },
+        { "notify-delay", "30d1s", TIMES },
+        { "notify-delay", "2d,48h", TIMES },
+        { "notify-delay", "4h,,2d", TIMES },
+        { "notify-delay", "4h,none", TIMES },
+        { "notify-delay", "soon", TIMES },
+        { "contact", "none", NULL },
+        { "contact", "B\xc3\xbcro, +49 30 12345, https://example.org/?a=b", NULL },
+        { "contact", "say \"please\"", LINE },
+        { "contact", "a\\b", LINE },
+        { "contact", "$HOME", LINE },
+        { "contact", "two\nlines", LINE },
+        { "contact", "\xff", LINE },
+        { "contact", "\xe2\x80\xae backwards", LINE },
+        { "language", "fr", "language must be one of en, de" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -159,6 +183,31 @@ static void a_text_goes_the_same_way(void **state)
     buf_fini(&text);
 }
 
+static void a_text_may_have_a_default(void **state)
+{
+    struct domain_settings domain = { 0 };
+    struct buf why = { 0 };
+    int64_t ms[SETTING_DURATIONS_MAX];
+    (void)state;
+    assert_int_equal(setting_durations(setting_text(&domain, NULL, SETTING_NOTIFY_DELAY), ms), 2);
+    assert_int_equal(ms[0], 4LL * HOUR_MS);
+    assert_int_equal(ms[1], 48LL * HOUR_MS);
+    assert_true(setting_parse(&domain, SETTING_NOTIFY_DELAY, STR("90m, 3d"), &why));
+    assert_true(str_equals(setting_text(&domain, NULL, SETTING_NOTIFY_DELAY), STR("1h30m,3d")));
+    assert_true(setting_parse(&domain, SETTING_NOTIFY_DELAY, STR("None"), &why));
+    assert_int_equal(setting_durations(setting_text(&domain, NULL, SETTING_NOTIFY_DELAY), ms), 0);
+}
+
+static void a_line_has_its_limit(void **state)
+{
+    struct domain_settings domain = { 0 };
+    char text[SETTING_TEXT_MAX + 1];
+    (void)state;
+    memset(text, 'x', sizeof text);
+    assert_true(setting_put_text(&domain, SETTING_CONTACT, str_of(text, SETTING_TEXT_MAX)));
+    assert_false(setting_put_text(&domain, SETTING_CONTACT, str_of(text, SETTING_TEXT_MAX + 1)));
+}
+
 static void knows_no_other_name(void **state)
 {
     enum setting setting;
@@ -175,6 +224,8 @@ int main(void)
         cmocka_unit_test(every_default_is_within_its_bounds_and_reads_back),
         cmocka_unit_test(domain_goes_before_node_before_table),
         cmocka_unit_test(a_text_goes_the_same_way),
+        cmocka_unit_test(a_text_may_have_a_default),
+        cmocka_unit_test(a_line_has_its_limit),
         cmocka_unit_test(knows_no_other_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

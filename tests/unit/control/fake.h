@@ -40,6 +40,7 @@ struct fake {
     struct buf answers; /* lines */
     bool more;
     struct buf events; /* what the host was asked: "changed example.org\n" */
+    struct str why;    /* nobody is told of a bounce */
     bool knows_routes;
     struct route_status route;
 };
@@ -50,6 +51,7 @@ struct fake_call {
     void (*run)(struct fake_call *call);
     union {
         store_done *done;
+        control_bounced *bounced;
         store_listed *listed;
         store_opened *opened;
         store_read_done *read;
@@ -296,6 +298,24 @@ static void fake_settle(void *context, const struct settlement *settlement,
     fake_call(fake, fake_run_done, done_context)->to.done = done;
 }
 
+static void fake_run_bounced(struct fake_call *call)
+{
+    call->to.bounced(call->context, call->error, call->fake->why);
+}
+
+static void fake_bounce(void *context, const struct settlement *settlement,
+                        const struct entry *after, control_bounced *done, void *done_context)
+{
+    struct fake *fake = context;
+
+    buf_add(&fake->events, STR("tell and "));
+    fake_settle(context, settlement, after, NULL, NULL);
+    struct fake_call *call = container_of(fake->waiting.prev, struct fake_call, link);
+    call->run = fake_run_bounced;
+    call->context = done_context;
+    call->to.bounced = done;
+}
+
 static void fake_changed(void *context, struct str domain)
 {
     buf_add_format(&((struct fake *)context)->events, "changed %.*s\n", STR_FMT(domain));
@@ -351,6 +371,7 @@ static size_t fake_roles(void *context, struct control_role *out_role)
 static const struct control_host fake_host = {
     .answer = fake_answer,
     .settle = fake_settle,
+    .bounce = fake_bounce,
     .domain_changed = fake_changed,
     .domain_paused = fake_paused,
     .wake = fake_wake,

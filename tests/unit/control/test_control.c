@@ -305,6 +305,24 @@ static void releases_and_discards_per_domain(void **state)
     assert_events(fake, "");
 }
 
+static void bounces_per_domain_and_says_who_was_told(void **state)
+{
+    struct fake *fake = *state;
+
+    assert_ok(fake, "{'op':'queue.bounce','id':'" FAKE_HELD "'}");
+    assert_holds(fake, "\"recipients\":3");
+    assert_holds(fake, "\"notices\":[{\"sent\":true,\"why\":null},{\"sent\":true,\"why\":null}]");
+    assert_events(fake, "tell and settle 2 example.org 0 1 -> 0 pending 2 rescued\n"
+                        "tell and settle 2 example.net 2 -> 0 pending 1 rescued\n");
+    fake->why = STR("unproved");
+    assert_ok(fake, "{'op':'queue.bounce','id':'" FAKE_HELD "','recipient':'bob@EXAMPLE.org'}");
+    assert_holds(fake, "\"notices\":[{\"sent\":false,\"why\":\"unproved\"}]");
+    assert_events(fake, "tell and settle 2 example.org 1 -> 1 pending 1 rescued\n");
+    assert_fails(fake, "{'op':'queue.bounce','id':'" FAKE_HELD "','recipient':'anna@example.org'}",
+                 "nothing-to-do");
+    assert_events(fake, "");
+}
+
 static void flush_wakes_one_or_all(void **state)
 {
     struct fake *fake = *state;
@@ -388,7 +406,7 @@ static void every_operation_has_help(void **state)
         assert_true(strlen(help) > 5);
         count++;
     }
-    assert_int_equal(count, 19);
+    assert_int_equal(count, 20);
 }
 
 static void a_backup_keeps_files_until_its_end(void **state)
@@ -486,6 +504,7 @@ int main(void)
         TEST(lists_messages_in_pages),
         TEST(shows_a_message_with_hostile_bytes_escaped),
         TEST(releases_and_discards_per_domain),
+        TEST(bounces_per_domain_and_says_who_was_told),
         TEST(flush_wakes_one_or_all),
         TEST(exports_piece_by_piece),
         TEST(a_backup_keeps_files_until_its_end),

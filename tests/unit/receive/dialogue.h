@@ -24,8 +24,8 @@
 
 #define BANNER "220 mx.example ESMTP holdfast\r\n"
 #define HELLO                                                                                      \
-    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-CHUNKING\r\n"        \
-    "250 ENHANCEDSTATUSCODES\r\n"
+    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n"             \
+    "250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
 #define SENDER_OK "250 2.1.0 Sender OK\r\n"
 #define RCPT_OK   "250 2.1.5 Recipient OK\r\n"
 #define GO_ON     "354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -127,8 +127,17 @@ static inline void fake_commit(void *context, const struct envelope *envelope)
     buf_add_format(&dialogue->events, "commit(%.*s %.*s%s <%.*s>", STR_FMT(envelope->protocol),
                    STR_FMT(envelope->helo), envelope->body_type == BODY_8BITMIME ? " 8bit" : "",
                    STR_FMT(envelope->sender));
-    for (uint32_t i = 0; i < envelope->recipient_count; i++)
-        buf_add_format(&dialogue->events, " %.*s", STR_FMT(envelope->recipient[i].address));
+    if (envelope->ret != 0 || envelope->envelope_id.len > 0)
+        buf_add_format(&dialogue->events, " ret=%d envid=%.*s", envelope->ret,
+                       STR_FMT(envelope->envelope_id));
+    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
+        const struct recipient *recipient = &envelope->recipient[i];
+        buf_add_format(&dialogue->events, " %.*s", STR_FMT(recipient->address));
+        if (recipient->notify != NOTIFY_DEFAULT)
+            buf_add_format(&dialogue->events, "/%d", recipient->notify);
+        if (recipient->original.len > 0)
+            buf_add_format(&dialogue->events, "/%.*s", STR_FMT(recipient->original));
+    }
     buf_add(&dialogue->events, STR(") "));
 }
 

@@ -140,7 +140,7 @@ static const struct dialogue_case cases[] = {
     { "bad RCPT",
       { EHLO, FROM,
         "RCPT\r\nRCPT TO:<>\r\nRCPT TO:<c>\r\nRCPT TO:<c@d..example>\r\n" TO
-        "RCPT TO:<c@[192.0.2.1]>\r\nRCPT TO:<c@d.example> NOTIFY=NEVER\r\n"
+        "RCPT TO:<c@[192.0.2.1]>\r\nRCPT TO:<c@d.example> HOLDFOR=60\r\n"
         "RCPT TO:<\xc3\xbc@d.example>\r\nRCPT TO:<c@d.example> =\r\n"
         "RCPT TO:<c@\xc3\xbc.example>\r\n",
         "DATA\r\n", ".\r\n" },
@@ -153,6 +153,48 @@ static const struct dialogue_case cases[] = {
                       "553 5.6.7 The address needs SMTPUTF8, not offered here\r\n"
                       "501 5.5.4 Malformed RCPT parameter\r\n" RCPT_OK GO_ON STORED,
       "open commit(ESMTP c.example <a@b.example> c@d.example c@xn--tda.example) ",
+      "" },
+    { "what is asked for about notices is kept (RFC 3461)",
+      { EHLO,
+        "MAIL FROM:<a@b.example> ret=hdrs ENVID=QQ+2B314 SIZE=5\r\n"
+        "RCPT TO:<c@d.example> NOTIFY=success,DELAY ORCPT=rfc822;Bob+2B@example.org\r\n"
+        "RCPT TO:<e@d.example> NOTIFY=NEVER\r\nRCPT TO:<f@d.example>\r\n"
+        "RCPT TO:<g@d.example> ORCPT=utf-8;\\x{FC}@d.example NOTIFY=FAILURE\r\n"
+        "DATA\r\n",
+        "hi\r\n.\r\n" FROM TO "DATA\r\n", ".\r\n" },
+      HELLO SENDER_OK RCPT_OK RCPT_OK RCPT_OK RCPT_OK GO_ON STORED SENDER_OK RCPT_OK GO_ON STORED,
+      "open commit(ESMTP c.example <a@b.example> ret=2 envid=QQ+2B314"
+      " c@d.example/10/rfc822;Bob+2B@example.org e@d.example/1 f@d.example"
+      " g@d.example/4/utf-8;\\x{FC}@d.example) " COMMIT,
+      "" },
+    { "who is named twice with different wishes has both",
+      { EHLO,
+        "MAIL FROM:<a@b.example> RET=FULL\r\n"
+        "RCPT TO:<c@d.example> NOTIFY=NEVER\r\nRCPT TO:<c@d.example> NOTIFY=SUCCESS\r\n" TO,
+        "DATA\r\n", ".\r\n" },
+      HELLO SENDER_OK RCPT_OK RCPT_OK RCPT_OK GO_ON STORED,
+      "open commit(ESMTP c.example <a@b.example> ret=1 envid= c@d.example/14) ",
+      "" },
+    { "bad wishes about notices",
+      { EHLO,
+        "MAIL FROM:<a@b.example> RET=ALL\r\nMAIL FROM:<a@b.example> ENVID=a+0\r\n"
+        "MAIL FROM:<a@b.example> ENVID\r\nMAIL FROM:<a@b.example> RET=FULL RET=HDRS\r\n",
+        FROM "RCPT TO:<c@d.example> NOTIFY\r\nRCPT TO:<c@d.example> NOTIFY=NEVER,DELAY\r\n"
+             "RCPT TO:<c@d.example> ORCPT=bob@example.org\r\n"
+             "RCPT TO:<c@d.example> ORCPT=rfc822;a+0Ab\r\n"
+             "RCPT TO:<c@d.example> NOTIFY=DELAY NOTIFY=DELAY\r\nDATA\r\n" },
+      HELLO "501 5.5.4 RET is either FULL or HDRS\r\n"
+            "501 5.5.4 ENVID must be xtext, of 100 characters at most\r\n"
+            "501 5.5.4 ENVID must be xtext, of 100 characters at most\r\n"
+            "501 5.5.4 Malformed MAIL parameter\r\n" SENDER_OK
+            "501 5.5.4 NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY with commas\r\n"
+            "501 5.5.4 NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY with commas\r\n"
+            "501 5.5.4 ORCPT is type;xtext, such as rfc822;bob@example.org, of 500 characters at "
+            "most\r\n"
+            "501 5.5.4 ORCPT is type;xtext, such as rfc822;bob@example.org, of 500 characters at "
+            "most\r\n"
+            "501 5.5.4 Malformed RCPT parameter\r\n554 5.5.1 No valid recipients\r\n",
+      "",
       "" },
     { "bad line ends are told and do not hang",
       { EHLO, "NOOP\nNOOP\r\nNO\rOP\r\nNOOP\r\r\n\nNOOP\r\n" },

@@ -18,6 +18,7 @@ enum event_kind {
     EVENT_EXPIRED,
     EVENT_BELIEVED,
     EVENT_CONTROLLED,
+    EVENT_TOLD,
 };
 
 struct event {
@@ -205,6 +206,49 @@ static void on_expire(void *context, const struct entry *entry)
     event_new(context, EVENT_EXPIRED, 1)->mail = mail_number(entry->id);
 }
 
+static void on_delayed(void *context, const struct entry *entry, int64_t age_ms, uint64_t ticket)
+{
+    struct world *world = context;
+    struct mail *mail = &world->mail[mail_number(entry->id)];
+    struct event *event = event_new(world, EVENT_TOLD, world->telling_ms);
+
+    check(entry->state == ENTRY_HELD && mail->is_stored);
+    check(schedule_wall(world->schedule, world->now) - entry->since_ms >= age_ms);
+    mail->delays++;
+    world->delayed++;
+    world->last_age_ms = age_ms;
+    event->ticket = ticket;
+    event->mail = mail_number(entry->id);
+}
+
+static void on_told(void *context, struct str domain, int64_t age_ms, int64_t until_ms)
+{
+    struct world *world = context;
+
+    for (unsigned i = 0; i < WORLD_AGES; i++) {
+        struct world_told *told = &world->told[number_of(domain)][i];
+        if (told->age_ms != 0 && told->age_ms != age_ms)
+            continue;
+        check(until_ms >= told->until_ms - 1);
+        *told = (struct world_told){ age_ms, until_ms };
+        world->places++;
+        return;
+    }
+    check(false);
+}
+
+static int64_t on_told_until(void *context, struct str domain, int64_t age_ms)
+{
+    const struct world *world = context;
+
+    for (unsigned i = 0; i < WORLD_AGES; i++) {
+        const struct world_told *told = &world->told[number_of(domain)][i];
+        if (told->age_ms == age_ms)
+            return told->until_ms;
+    }
+    return 0;
+}
+
 static void on_state(void *context, struct str domain, enum route_state from, enum route_state to,
                      const struct verdict *reason)
 {
@@ -273,6 +317,9 @@ static const struct schedule_host host = {
     .dispatch = on_dispatch,
     .list = on_list,
     .expire = on_expire,
+    .delayed = on_delayed,
+    .told = on_told,
+    .told_until = on_told_until,
     .state_changed = on_state,
     .believe = on_believe,
     .doubt = on_doubt,
@@ -446,10 +493,14 @@ static void happen_listed(struct world *world, struct event *event)
     static struct entry entry[STORE_LIST_MAX];
     static struct store_position position[STORE_LIST_MAX];
     struct store_listing listing = { .entry = entry, .position = position };
-    uint32_t i = (uint32_t)event->query.after.order;
+    const struct store_position *after = &event->query.after;
+    bool by_time = after->order == UINT64_MAX;
+    uint32_t i = by_time ? 0 : (uint32_t)after->order;
 
     for (i = i > world->head ? i : world->head; i < world->mail_count; i++) {
         const struct mail *mail = &world->mail[i];
+        if (by_time && mail->entry.since_ms <= after->since_ms)
+            continue;
         if (!mail->is_stored || mail->domain != event->domain ||
             (event->query.states & 1U << mail->entry.state) == 0)
             continue;
@@ -516,6 +567,12 @@ static void happen_believed(struct world *world, struct event *event)
     schedule_believed(world->schedule, world_domain(mail->domain), mail->entry.id, 0, world->now);
 }
 
+static void happen_told(struct world *world, struct event *event)
+{
+    const struct mail *mail = &world->mail[event->mail];
+    schedule_told(world->schedule, world_domain(mail->domain), event->ticket, world->now);
+}
+
 static void happen(struct world *world, struct event *event)
 {
     switch (event->kind) {
@@ -546,6 +603,9 @@ static void happen(struct world *world, struct event *event)
     case EVENT_CONTROLLED:
         schedule_controlled(world->schedule, world_domain(event->domain), world->control,
                             world->now);
+        return;
+    case EVENT_TOLD:
+        happen_told(world, event);
         return;
     }
 }
@@ -641,6 +701,27 @@ void world_set(struct world *world, enum setting setting, int64_t value)
 {
     world->settings.value[setting] = value;
     world->settings.is_set[setting] = true;
+}
+
+void world_set_delays(struct world *world, const char *ages)
+{
+    check(setting_put_text(&world->settings, SETTING_NOTIFY_DELAY, str_from(ages)));
+}
+
+void world_restart(struct world *world)
+{
+    struct heap_node *node;
+
+    schedule_free(world->schedule);
+    while ((node = heap_take_due(&world->events, NEVER_MS)) != NULL)
+        memory_free(container_of(node, struct event, node));
+    list_each_safe (link, &world->sessions)
+        memory_free(container_of(link, struct peer, link));
+    list_init(&world->sessions);
+    for (size_t i = 0; i < WORLD_DOMAINS; i++)
+        world->state[i] = ROUTE_STATE_SHAKY;
+    world->schedule =
+        schedule_new(&world->schedule_settings, &host, world, &world->scheduler_random, world->now);
 }
 
 void world_add_domain(struct world *world, uint32_t domain, uint32_t primary)

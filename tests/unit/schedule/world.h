@@ -16,7 +16,7 @@
 #include "base/heap.h"
 #include "schedule/schedule.h"
 
-enum { WORLD_DOMAINS = 1100, WORLD_PRIMARIES = 1100 };
+enum { WORLD_DOMAINS = 1100, WORLD_PRIMARIES = 1100, WORLD_AGES = 8 };
 
 struct primary {
     bool is_alive;
@@ -48,6 +48,7 @@ struct mail {
     uint32_t domain;
     int64_t first_try_ms, last_try_ms;
     uint32_t tries, deferrals, deliveries;
+    uint32_t delays;   /* its sender was told */
     session_number on; /* session that carries it, 0 */
     bool is_poison;    /* breaks every connection */
     bool is_spam;      /* is refused for good, at its end */
@@ -56,6 +57,11 @@ struct mail {
     bool is_on_trial;
     bool is_stored;
     int64_t delivered_ms;
+};
+
+struct world_told { /* what the host keeps: how far senders were told */
+    int64_t age_ms;
+    int64_t until_ms;
 };
 
 struct world {
@@ -85,6 +91,10 @@ struct world {
     int64_t refused_ms[1000]; /* when a primary refused, the first thousand times */
     uint64_t not_expired;     /* asked for while the disk failed */
     uint64_t state_changes;
+    struct world_told told[WORLD_DOMAINS][WORLD_AGES];
+    int64_t telling_ms; /* takes so long */
+    uint64_t delayed, places;
+    int64_t last_age_ms;
     int64_t first_dispatch_ms; /* since it was last set to -1 */
 };
 
@@ -92,6 +102,10 @@ struct world *world_new(uint64_t seed);
 void world_free(struct world *world);
 struct str world_domain(uint32_t number);
 void world_set(struct world *world, enum setting setting, int64_t value); /* for all domains */
+void world_set_delays(struct world *world, const char *ages); /* for domains that come */
+/* The scheduler is gone, and a new one knows nothing but what its host keeps. Domains are to be
+ * added again; while nothing is on a session. */
+void world_restart(struct world *world);
 void world_add_domain(struct world *world, uint32_t domain, uint32_t primary);
 /* Mail into the store without telling the scheduler (it was there before); returns its number. */
 uint32_t world_hold(struct world *world, uint32_t domain);

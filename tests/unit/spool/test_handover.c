@@ -23,6 +23,9 @@ struct heard {
     unsigned lost;
     unsigned believed;
     bool is_known;
+    uint32_t told_count;
+    bool told_envelope;
+    struct handover_telling *telling;
 };
 
 static void on_deliver(void *context, uint64_t session, const struct handover_message *message)
@@ -82,6 +85,31 @@ static const struct handover_host host = { .deliver = on_deliver,
                                            .settled = on_settled,
                                            .believed = on_believed,
                                            .is_known = on_is_known };
+
+/* Who tells somebody of refusals first. */
+static bool on_tell(void *context, const struct handover_answers *answers,
+                    struct handover_telling *telling)
+{
+    struct heard *heard = context;
+
+    heard->told_count = answers->count;
+    heard->told_envelope = answers->envelope != NULL;
+    assert_true(str_equals(answers->domain, STR("one.example")));
+    assert_int_equal(answers->session, answers->is_believed ? 0 : 5);
+    if (!answers->is_believed)
+        return false;
+    assert_true(str_equals(answers->remote, STR("mx1.example")));
+    heard->telling = telling;
+    return true;
+}
+
+static const struct handover_host telling_host = { .deliver = on_deliver,
+                                                   .content = on_content,
+                                                   .content_failed = on_content_failed,
+                                                   .tell = on_tell,
+                                                   .settled = on_settled,
+                                                   .believed = on_believed,
+                                                   .is_known = on_is_known };
 
 struct scene {
     struct hand_store store;
@@ -150,8 +178,8 @@ static void answer(struct scene *scene, uint16_t first, uint16_t second)
     struct verdict verdict[] = { verdict_make(first, 1, 1, STR("one")),
                                  verdict_make(second, 2, 2, STR("two")) };
     verdict[1].stage = STAGE_RECIPIENT;
-    handover_answer(scene->handover, 5, scene->entry.id, scene->entry.domain, recipient, verdict, 2,
-                    scene->now);
+    handover_answer(scene->handover, 5, scene->entry.id, scene->entry.domain, STR("mx1.example"),
+                    recipient, verdict, 2, scene->now);
 }
 
 static void tells_the_scheduler_when_it_is_durable(void **state)
@@ -261,6 +289,69 @@ static void what_is_doubted_is_not_settled(void **state)
     assert_int_equal(scene.heard.recipients, 1);
     assert_int_equal(scene.heard.recipient[0], 3);
     handover_let_go(scene.handover);
+    scene_close(&scene);
+}
+
+static void nothing_is_believed_before_somebody_is_told(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    handover_free(scene.handover);
+    scene.handover = handover_new(&scene.store.base, &telling_host, &scene.heard);
+    deliver(&scene);
+    answer(&scene, 250, 550);
+    assert_int_equal(scene.heard.told_count, 2);
+    assert_true(scene.heard.told_envelope);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_DELIVERED);
+    asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+    assert_null(scene.heard.telling);
+
+    handover_believe(scene.handover, scene.entry.id, scene.entry.domain, scene.now);
+    assert_int_equal(scene.heard.told_count, 1);
+    assert_true(scene.heard.told_envelope);
+    assert_int_equal(scene.store.asked_count, 0);
+    handover_told(scene.handover, scene.heard.telling);
+    asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_RESCUED);
+    asked.done(asked.context, -EIO); /* is settled again, but nobody told again */
+    scene.heard.told_count = 0;
+    scene.now.mono_ms += SECOND_MS;
+    handover_turn(scene.handover, scene.now);
+    asked = hand_store_take(&scene.store, HAND_SETTLE);
+    asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, -ENOENT, NULL, NULL);
+    assert_int_equal(scene.heard.told_count, 0);
+    assert_int_equal(scene.heard.believed, 1);
+    scene_close(&scene);
+}
+
+/* An answer to an earlier keeper's delivery; and the end while somebody is being told. */
+static void who_is_told_is_decided_for_each_answer(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    handover_free(scene.handover);
+    scene.handover = handover_new(&scene.store.base, &telling_host, &scene.heard);
+    answer(&scene, 250, 250);
+    assert_int_equal(scene.heard.told_count, 2);
+    assert_false(scene.heard.told_envelope);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    asked.done(asked.context, 0);
+    assert_int_equal(scene.heard.settled, 1);
+    deliver(&scene);
+    answer(&scene, 451, 550);
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+    handover_believe(scene.handover, scene.entry.id, scene.entry.domain, scene.now);
+    assert_non_null(scene.heard.telling);
     scene_close(&scene);
 }
 
@@ -472,6 +563,8 @@ int main(void)
         cmocka_unit_test(refused_recipients_are_on_trial),
         cmocka_unit_test(what_is_believed_is_rescued),
         cmocka_unit_test(what_is_doubted_is_not_settled),
+        cmocka_unit_test(nothing_is_believed_before_somebody_is_told),
+        cmocka_unit_test(who_is_told_is_decided_for_each_answer),
         cmocka_unit_test(deferred_recipients_are_left),
         cmocka_unit_test(repeats_a_settlement_that_failed),
         cmocka_unit_test(what_the_store_has_forgotten_is_settled),

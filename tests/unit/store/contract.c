@@ -275,6 +275,69 @@ static void rescues_and_releases(void **state)
     assert_int_equal(rig_ask(rig, 2), 0);
 }
 
+struct seen { /* of an opened message */
+    bool is_there;
+    bool is_held_back[2];
+    int64_t since_ms;
+};
+
+static void see(void *context, int error, struct store_reader *reader,
+                const struct stored_message *message)
+{
+    struct seen *seen = context;
+
+    assert_int_equal(error, 0);
+    seen->is_there = true;
+    for (int i = 0; i < 2; i++)
+        seen->is_held_back[i] = message->envelope.recipient[i].is_held_back;
+    seen->since_ms = message->since_ms;
+    store_reader_close(reader);
+}
+
+static struct seen look_at(struct rig *rig, uint32_t number, struct str domain)
+{
+    struct seen seen = { 0 };
+
+    store_open(rig->store, rig_id(number), domain, see, &seen);
+    while (!seen.is_there)
+        rig_turn(rig);
+    return seen;
+}
+
+/* Two recipients of one domain, held back for the same reason; one is released. */
+static void who_is_released_is_not_held_back_any_more(void **state)
+{
+    struct rig *rig = rig_of(state);
+    struct recipient recipient[2] = { { .address = STR("a@one.example"), .is_held_back = true },
+                                      { .address = STR("b@one.example"), .is_held_back = true } };
+    struct envelope envelope = { .id = rig_id(1),
+                                 .received_ms = rig->now.wall_ms,
+                                 .recipient = recipient,
+                                 .recipient_count = 2,
+                                 .reason = verdict_make(550, 7, 1, STR("Spam")) };
+    struct store_upload *upload = store_upload_open(rig->store, envelope.id);
+    const uint32_t second = 1;
+    struct rig_answer answer = { 0 };
+
+    store_upload_write(upload, STR("Subject: x\r\n\r\n"));
+    store_append(rig->store, upload, &envelope, STR_NONE, rig_answered, &answer);
+    assert_int_equal(rig_wait(rig, &answer), 0);
+    struct seen seen = look_at(rig, 1, STR("one.example"));
+    assert_true(seen.is_held_back[0] && seen.is_held_back[1]);
+    assert_true(seen.since_ms == rig->now.wall_ms);
+    assert_true(look_at(rig, 1, STR_NONE).since_ms == 0);
+    rig_pass(rig, HOUR_MS);
+    rig_settle(rig, 1, STR("one.example"), OUTCOME_RELEASED, &second, 1, &answer);
+    assert_int_equal(rig_wait(rig, &answer), 0);
+    for (int round = 0; round < 2; round++) {
+        seen = look_at(rig, 1, STR("one.example"));
+        assert_true(seen.is_held_back[0]);
+        assert_false(seen.is_held_back[1]);
+        assert_true(seen.since_ms > envelope.received_ms); /* it is held since now */
+        reopen(rig);
+    }
+}
+
 static void remembers_what_it_had(void **state)
 {
     struct rig *rig = rig_of(state);
@@ -434,6 +497,7 @@ int contract_run(const char *name, const struct contract_factory *factory)
         CONTRACT(finds_by_recipient),
         CONTRACT(settles_each_domain_and_recipient_apart),
         CONTRACT(rescues_and_releases),
+        CONTRACT(who_is_released_is_not_held_back_any_more),
         CONTRACT(remembers_what_it_had),
         CONTRACT(answers_a_doubt_after_the_commit),
         CONTRACT(counts_and_names_domains),
