@@ -68,6 +68,10 @@ static void reads_and_writes_units(void **state)
     }
 }
 
+#define NOT_A_HOOK                                                                                 \
+    "webhook must be none, an https URL, or an http URL of this machine such as "                  \
+    "http://127.0.0.1:8080/"
+
 static void says_what_is_allowed(void **state)
 {
     static const struct {
@@ -92,6 +96,28 @@ static void says_what_is_allowed(void **state)
         { "filters", "a,,b", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a,a", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a,none", "filters must be none, NAME,NAME,... (8)" },
+        { "tell-down", "none", NULL },
+        { "tell-down", "owner", NULL },
+        { "tell-down", "webhook, Owner,postmaster", NULL },
+        { "tell-down", "", "tell-down must be none, or some of postmaster,owner,webhook" },
+        { "tell-down", "owner,none",
+          "tell-down must be none, or some of postmaster,owner,webhook" },
+        { "tell-down", "sender", "tell-down must be none, or some of postmaster,owner,webhook" },
+        { "owner", "none", NULL },
+        { "owner", "Anna@Example.COM", NULL },
+        { "owner", "anna", "owner must be none, or an address such as admin@example.com" },
+        { "owner", "anna@localhost",
+          "owner must be none, or an address such as admin@example.com" },
+        { "owner", "\"a b\"@example.com",
+          "owner must be none, or an address such as admin@example.com" },
+        { "webhook", "none", NULL },
+        { "webhook", "https://hooks.example.com/services/T1?x=%20", NULL },
+        { "webhook", "http://127.0.0.1:8080/hook", NULL },
+        { "webhook", "http://[::1]/hook", NULL },
+        { "webhook", "http://localhost/", NOT_A_HOOK },
+        { "webhook", "http://192.168.1.2/", NOT_A_HOOK },
+        { "webhook", "https://user:secret@example.com/", NOT_A_HOOK },
+        { "webhook", "ftp://example.com/", NOT_A_HOOK },
         { "filters", "a b", "filters must be none, NAME,NAME,... (8)" },
     };
     (void)state;
@@ -159,6 +185,25 @@ static void a_text_goes_the_same_way(void **state)
     buf_fini(&text);
 }
 
+static void some_of_several_words_are_one_value(void **state)
+{
+    struct domain_settings settings = { 0 };
+    struct buf why = { 0 };
+    struct buf text = { 0 };
+    (void)state;
+    assert_int_equal(setting_value(NULL, NULL, SETTING_TELL_DOWN), TELL_OWNER | TELL_WEBHOOK);
+    assert_true(setting_parse(&settings, SETTING_TELL_DOWN, STR("webhook,postmaster"), &why));
+    assert_int_equal(setting_value(&settings, NULL, SETTING_TELL_DOWN),
+                     TELL_POSTMASTER | TELL_WEBHOOK);
+    setting_add_text(&text, SETTING_TELL_DOWN, &settings, NULL);
+    assert_text(&text, "postmaster,webhook");
+    assert_true(setting_parse(&settings, SETTING_TELL_DOWN, STR("none"), &why));
+    setting_add_text(&text, SETTING_TELL_DOWN, &settings, NULL);
+    assert_text(&text, "none");
+    assert_true(setting_parse(&settings, SETTING_OWNER, STR("Anna@Example.COM"), &why));
+    assert_true(str_equals(setting_text(&settings, NULL, SETTING_OWNER), STR("Anna@example.com")));
+}
+
 static void knows_no_other_name(void **state)
 {
     enum setting setting;
@@ -175,6 +220,7 @@ int main(void)
         cmocka_unit_test(every_default_is_within_its_bounds_and_reads_back),
         cmocka_unit_test(domain_goes_before_node_before_table),
         cmocka_unit_test(a_text_goes_the_same_way),
+        cmocka_unit_test(some_of_several_words_are_one_value),
         cmocka_unit_test(knows_no_other_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
