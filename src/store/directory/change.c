@@ -19,6 +19,14 @@ void change_copy_route(struct arena *arena, const struct known_route *from, stru
     out->plan = arena_str(arena, from->plan);
 }
 
+void change_copy_fact(struct arena *arena, const struct domain_fact *from, struct domain_fact *out)
+{
+    out->kind = arena_str(arena, from->kind);
+    out->domain = arena_str(arena, from->domain);
+    out->name = arena_str(arena, from->name);
+    out->value = arena_str(arena, from->value);
+}
+
 struct change *change_new(enum change_kind kind, directory_done *done, void *context)
 {
     struct change *change = memory_new(sizeof *change);

@@ -18,7 +18,7 @@ enum {
     DATABASE_TOO_NEW = -71, /* -EPROTO: written by a later version of this program */
 };
 
-enum change_kind { CHANGE_PUT_DOMAIN, CHANGE_REMOVE_DOMAIN, CHANGE_PUT_ROUTE };
+enum change_kind { CHANGE_PUT_DOMAIN, CHANGE_REMOVE_DOMAIN, CHANGE_PUT_ROUTE, CHANGE_PUT_FACT };
 
 /* One change that is to become durable; owns what it says. */
 struct change {
@@ -27,6 +27,7 @@ struct change {
     enum change_kind kind;
     struct domain_record domain; /* of a removal, the name alone */
     struct known_route route;
+    struct domain_fact fact;
     directory_done *done;
     void *context;
 };
@@ -37,6 +38,7 @@ void change_copy_domain(struct arena *arena, const struct domain_record *from,
                         struct domain_record *out);
 void change_copy_route(struct arena *arena, const struct known_route *from,
                        struct known_route *out);
+void change_copy_fact(struct arena *arena, const struct domain_fact *from, struct domain_fact *out);
 
 /* Opens or creates, brings the tables to this version. With `check_all`, every page is looked at.
  */
@@ -46,6 +48,7 @@ void database_close(struct database *database); /* NULL is fine */
 struct database_reader {
     void (*domain)(void *context, const struct domain_record *record); /* valid during the call */
     void (*route)(void *context, const struct known_route *route);
+    void (*fact)(void *context, const struct domain_fact *fact);
     void *context;
 };
 /* All that is there; on an error, what came before it has been handed over. */

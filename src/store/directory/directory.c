@@ -31,12 +31,18 @@ struct route_entry {
     struct known_route route;
 };
 
+struct fact_entry {
+    struct arena arena;
+    struct domain_fact fact;
+};
+
 struct directory {
     struct worker *worker;
     struct database *database;
     struct domain_entry **domain; /* sorted by name */
     size_t domain_count;
     struct map routes; /* name -> struct route_entry */
+    struct map facts;  /* fact_key() -> struct fact_entry */
 
     struct link queued; /* struct change */
     struct worker_job job;
@@ -79,6 +85,24 @@ static void free_route(struct route_entry *entry)
     memory_free(entry);
 }
 
+static void free_fact(struct fact_entry *entry)
+{
+    if (entry == NULL)
+        return;
+    arena_fini(&entry->arena);
+    memory_free(entry);
+}
+
+static struct buf fact_key(struct str kind, struct str domain, struct str name)
+{
+    struct buf key = { 0 };
+
+    buf_add_counted(&key, kind);
+    buf_add_counted(&key, domain);
+    buf_add(&key, name);
+    return key;
+}
+
 static void insert_at(struct directory *directory, size_t place, struct domain_entry *entry)
 {
     size_t count = directory->domain_count++;
@@ -116,12 +140,51 @@ static void keep_route(void *context, const struct known_route *route)
     free_route(map_put(&directory->routes, entry->route.domain, entry));
 }
 
+/* An empty value forgets. What it is given may lie in the entry that goes. */
+static void keep_fact(void *context, const struct domain_fact *fact)
+{
+    struct directory *directory = context;
+    struct buf key = fact_key(fact->kind, fact->domain, fact->name);
+
+    if (fact->value.len == 0) {
+        free_fact(map_remove(&directory->facts, buf_str(&key)));
+    } else {
+        struct fact_entry *entry = memory_new(sizeof *entry);
+        change_copy_fact(&entry->arena, fact, &entry->fact);
+        free_fact(map_put(&directory->facts, buf_str(&key), entry));
+    }
+    buf_fini(&key);
+}
+
+static struct fact_entry *find_fact_of(const struct directory *directory, struct str domain)
+{
+    struct fact_entry *entry;
+    size_t cursor = 0;
+
+    while ((entry = map_next(&directory->facts, &cursor, NULL)) != NULL)
+        if (str_equals(entry->fact.domain, domain))
+            return entry;
+    return NULL;
+}
+
+static void forget_facts(struct directory *directory, struct str domain)
+{
+    struct fact_entry *entry;
+
+    while ((entry = find_fact_of(directory, domain)) != NULL) {
+        struct buf key = fact_key(entry->fact.kind, entry->fact.domain, entry->fact.name);
+        free_fact(map_remove(&directory->facts, buf_str(&key)));
+        buf_fini(&key);
+    }
+}
+
 static void forget_domain(struct directory *directory, struct str name)
 {
     bool found;
     size_t place = place_of(directory, name, &found);
 
     free_route(map_remove(&directory->routes, name));
+    forget_facts(directory, name);
     if (!found)
         return;
     struct domain_entry *entry = directory->domain[place];
@@ -184,7 +247,7 @@ static void queue_change(struct directory *directory, struct change *change)
 
 static int read_all(struct directory *directory)
 {
-    const struct database_reader reader = { keep_domain, keep_route, directory };
+    const struct database_reader reader = { keep_domain, keep_route, keep_fact, directory };
     return database_read(directory->database, &reader);
 }
 
@@ -195,6 +258,7 @@ static int write_all(struct directory *directory)
     struct link *first;
     size_t cursor = 0;
     struct route_entry *route;
+    struct fact_entry *fact;
 
     list_init(&changes);
     for (size_t i = 0; i < directory->domain_count; i++) {
@@ -205,6 +269,12 @@ static int write_all(struct directory *directory)
     while ((route = map_next(&directory->routes, &cursor, NULL)) != NULL) {
         struct change *change = change_new(CHANGE_PUT_ROUTE, NULL, NULL);
         change_copy_route(&change->arena, &route->route, &change->route);
+        list_append(&changes, &change->link);
+    }
+    cursor = 0;
+    while ((fact = map_next(&directory->facts, &cursor, NULL)) != NULL) {
+        struct change *change = change_new(CHANGE_PUT_FACT, NULL, NULL);
+        change_copy_fact(&change->arena, &fact->fact, &change->fact);
         list_append(&changes, &change->link);
     }
     int error = database_write(directory->database, &changes);
@@ -241,6 +311,7 @@ static struct directory *new_directory(struct worker *worker)
     directory->worker = worker;
     directory->job = (struct worker_job){ .run = run_batch, .done = batch_done };
     map_init(&directory->routes);
+    map_init(&directory->facts);
     list_init(&directory->queued);
     list_init(&directory->batch);
     return directory;
@@ -249,6 +320,7 @@ static struct directory *new_directory(struct worker *worker)
 static void free_directory(struct directory *directory)
 {
     struct route_entry *route;
+    struct fact_entry *fact;
     size_t cursor = 0;
 
     database_close(directory->database);
@@ -257,6 +329,10 @@ static void free_directory(struct directory *directory)
     while ((route = map_next(&directory->routes, &cursor, NULL)) != NULL)
         free_route(route);
     map_fini(&directory->routes);
+    cursor = 0;
+    while ((fact = map_next(&directory->facts, &cursor, NULL)) != NULL)
+        free_fact(fact);
+    map_fini(&directory->facts);
     memory_free(directory->domain);
     memory_free(directory);
 }
@@ -298,7 +374,7 @@ void directory_close(struct directory *directory)
     free_directory(directory);
 }
 
-/* ---- domains and routes ---- */
+/* ---- domains, routes, facts ---- */
 
 const struct domain_record *directory_find_domain(const struct directory *directory,
                                                   struct str name)
@@ -349,5 +425,32 @@ void directory_put_route(struct directory *directory, const struct known_route *
 
     change_copy_route(&change->arena, route, &change->route);
     keep_route(directory, &change->route);
+    queue_change(directory, change);
+}
+
+struct str directory_find_fact(const struct directory *directory, struct str kind,
+                               struct str domain, struct str name)
+{
+    struct buf key = fact_key(kind, domain, name);
+    const struct fact_entry *entry = map_find(&directory->facts, buf_str(&key));
+
+    buf_fini(&key);
+    return entry != NULL ? entry->fact.value : STR_NONE;
+}
+
+const struct domain_fact *directory_next_fact(const struct directory *directory, size_t *cursor)
+{
+    const struct fact_entry *entry = map_next(&directory->facts, cursor, NULL);
+    return entry != NULL ? &entry->fact : NULL;
+}
+
+void directory_put_fact(struct directory *directory, const struct domain_fact *fact,
+                        directory_done *done, void *context)
+{
+    struct change *change = change_new(CHANGE_PUT_FACT, done, context);
+
+    check(fact->kind.len > 0 && fact->domain.len > 0);
+    change_copy_fact(&change->arena, fact, &change->fact);
+    keep_fact(directory, &change->fact);
     queue_change(directory, change);
 }

@@ -40,6 +40,13 @@ struct known_route {
     struct str plan; /* encoded by route/ */
 };
 
+/* What a part of the program wants to know again after a restart: `kind` is the part's word, `name`
+ * tells its facts of one domain apart. They go with the domain. */
+struct domain_fact {
+    struct str kind, domain, name;
+    struct str value; /* bytes; never empty */
+};
+
 /* Opens or creates the file; blocks; before the role serves anybody. A file that is damaged is set
  * aside under another name, logged, and a new one begun with what could still be read: mail goes on
  * (FACTS 4.20). -EPROTO: written by a later version; left alone. */
@@ -63,3 +70,13 @@ const struct known_route *directory_find_route(const struct directory *directory
                                                struct str domain);
 void directory_put_route(struct directory *directory, const struct known_route *route,
                          directory_done *done, void *context);
+
+/* STR_NONE: there is none. */
+struct str directory_find_fact(const struct directory *directory, struct str kind,
+                               struct str domain, struct str name);
+/* Calls with *cursor = 0, 1, …: every fact, of whatever kind; NULL at the end. Not while changing
+ * them. */
+const struct domain_fact *directory_next_fact(const struct directory *directory, size_t *cursor);
+/* Adds or replaces; copies what it is given. An empty value takes the fact away. */
+void directory_put_fact(struct directory *directory, const struct domain_fact *fact,
+                        directory_done *done, void *context);

@@ -5,14 +5,15 @@
  *     domain_primary  domain, position, host
  *     domain_setting  domain, name, value, text  only what was set; one of the two
  *     known_route     domain, seen_ms, plan
+ *     domain_fact     kind, domain, name, value  what parts of the program want to know again
  *
  * The statements are plain enough for PostgreSQL: numbered parameters, ON
  * CONFLICT, no types that only one of the two has. The file's user_version counts
  * the migrations that have been applied to it.
  *
  * WAL with synchronous=FULL: a transaction is durable when COMMIT returns.
- * secure_delete is off: what is removed here is no secret, and the overwriting
- * costs a write per page.
+ * secure_delete is off: a secret that is removed here was replaced, and is worth
+ * nothing any more; the overwriting would cost a write per page.
  */
 #include "store/directory/sqlite.h"
 
@@ -35,6 +36,8 @@ static const char *const migrations[] = {
     "CREATE TABLE known_route (domain TEXT PRIMARY KEY, seen_ms BIGINT NOT NULL,"
     "  plan BYTEA NOT NULL);",
     "ALTER TABLE domain_setting ADD COLUMN text TEXT NOT NULL DEFAULT '';",
+    "CREATE TABLE domain_fact (kind TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL,"
+    "  value BYTEA NOT NULL, PRIMARY KEY (kind, domain, name));",
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 

@@ -132,11 +132,35 @@ static int read_routes(struct database *database, const struct database_reader *
     return sqlite_error(rc);
 }
 
+static int read_facts(struct database *database, const struct database_reader *reader)
+{
+    sqlite3_stmt *statement = NULL;
+    int error = sqlite_prepare(database, "SELECT kind, domain, name, value FROM domain_fact", NULL,
+                               0, &statement);
+    int rc = SQLITE_DONE;
+
+    if (error < 0)
+        return error;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct domain_fact fact = {
+            .kind = sqlite_column(statement, 0),
+            .domain = sqlite_column(statement, 1),
+            .name = sqlite_column(statement, 2),
+            .value = sqlite_column(statement, 3),
+        };
+        if (fact.value.len > 0)
+            reader->fact(reader->context, &fact);
+    }
+    (void)sqlite3_finalize(statement);
+    return sqlite_error(rc);
+}
+
 int database_read(struct database *database, const struct database_reader *reader)
 {
     int error = read_domains(database, reader);
     int second = read_routes(database, reader);
-    return error < 0 ? error : second;
+    int third = read_facts(database, reader);
+    return error < 0 ? error : second < 0 ? second : third;
 }
 
 /* ---- writing ---- */
@@ -197,6 +221,8 @@ static int remove_domain(struct database *database, const struct change *change)
 
     if (error == 0)
         error = EXECUTE(database, "DELETE FROM known_route WHERE domain = $1", TEXT(name));
+    if (error == 0)
+        error = EXECUTE(database, "DELETE FROM domain_fact WHERE domain = $1", TEXT(name));
     return error == 0 ? EXECUTE(database, "DELETE FROM domain WHERE name = $1", TEXT(name)) : error;
 }
 
@@ -210,12 +236,27 @@ static int put_route(struct database *database, const struct change *change)
                    TEXT(route->domain), NUMBER(route->seen_ms), BYTES(route->plan));
 }
 
+static int put_fact(struct database *database, const struct change *change)
+{
+    const struct domain_fact *fact = &change->fact;
+
+    if (fact->value.len == 0)
+        return EXECUTE(database,
+                       "DELETE FROM domain_fact WHERE kind = $1 AND domain = $2 AND name = $3",
+                       TEXT(fact->kind), TEXT(fact->domain), TEXT(fact->name));
+    return EXECUTE(database,
+                   "INSERT INTO domain_fact (kind, domain, name, value) VALUES ($1, $2, $3, $4)"
+                   " ON CONFLICT (kind, domain, name) DO UPDATE SET value = excluded.value",
+                   TEXT(fact->kind), TEXT(fact->domain), TEXT(fact->name), BYTES(fact->value));
+}
+
 int database_write(struct database *database, const struct link *changes)
 {
     static int (*const apply[])(struct database *, const struct change *) = {
         [CHANGE_PUT_DOMAIN] = put_domain,
         [CHANGE_REMOVE_DOMAIN] = remove_domain,
         [CHANGE_PUT_ROUTE] = put_route,
+        [CHANGE_PUT_FACT] = put_fact,
     };
     int error = sqlite_run(database, "BEGIN IMMEDIATE");
 

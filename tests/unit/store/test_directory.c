@@ -2,11 +2,7 @@
 /* test_directory.c: what is told durable is there after a crash; a damaged file stops nobody.
  *
  * A crash is a child process that ends without closing anything. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "testing.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -298,6 +294,39 @@ static void execute_sql(const char *path, const char *sql)
     (void)sqlite3_close(handle);
 }
 
+static void a_fact_is_found_replaced_and_goes_with_its_domain(void **state)
+{
+    struct fixture *fixture = *state;
+    struct domain_fact fact = { STR("secret"), STR("example.org"), STR(""), STR("\0one") };
+    struct domain_fact other = { STR("secret"), STR("example.org"), STR("x"), STR("other") };
+    size_t cursor = 0;
+    int done = 0;
+
+    put_example(fixture);
+    directory_put_fact(fixture->directory, &fact, count_done, &done);
+    directory_put_fact(fixture->directory, &other, count_done, &done);
+    fact.value = STR("two");
+    directory_put_fact(fixture->directory, &fact, count_done, &done);
+    other.value = STR("");
+    directory_put_fact(fixture->directory, &other, count_done, &done);
+    close_directory(fixture);
+    assert_int_equal(done, 4);
+    open_directory(fixture);
+    assert_str(directory_find_fact(fixture->directory, STR("secret"), STR("example.org"), STR("")),
+               STR("two"));
+    assert_null(
+        directory_find_fact(fixture->directory, STR("secret"), STR("example.org"), STR("x")).ptr);
+    assert_str(directory_next_fact(fixture->directory, &cursor)->value, STR("two"));
+    assert_null(directory_next_fact(fixture->directory, &cursor));
+    directory_remove_domain(fixture->directory, STR("example.org"), count_done, &done);
+    cursor = 0;
+    assert_null(directory_next_fact(fixture->directory, &cursor));
+    close_directory(fixture);
+    open_directory(fixture);
+    cursor = 0;
+    assert_null(directory_next_fact(fixture->directory, &cursor));
+}
+
 /* The page of the routes' table is overwritten; the domains' pages are whole. */
 static void domains_of_a_damaged_file_are_saved(void **state)
 {
@@ -361,6 +390,7 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
     close_directory(fixture);
     execute_sql(fixture->path, "DELETE FROM domain_setting WHERE name = 'filters';"
                                "ALTER TABLE domain_setting DROP COLUMN text;"
+                               "DROP TABLE domain_fact;"
                                "PRAGMA user_version = 1");
     open_directory(fixture);
     const struct domain_record *found =
@@ -428,6 +458,7 @@ int main(void)
         TEST(domains_come_sorted_by_name),
         TEST(a_removed_domain_stays_removed_with_its_route),
         TEST(a_route_may_hold_any_bytes),
+        TEST(a_fact_is_found_replaced_and_goes_with_its_domain),
         TEST(what_was_told_durable_survives_a_crash),
         TEST(a_file_that_is_no_database_is_set_aside),
         TEST(domains_of_a_damaged_file_are_saved),
