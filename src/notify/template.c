@@ -114,6 +114,11 @@ struct str template_builtin(enum occasion occasion, enum language language)
     return str_from(template_texts[occasion][language]);
 }
 
+void template_add_name(struct buf *out, enum occasion occasion, enum language language)
+{
+    buf_add_format(out, "%s/%s", occasion_name(occasion), language_tag(language));
+}
+
 /* ---- reading ---- */
 
 struct piece {

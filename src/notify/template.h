@@ -80,6 +80,10 @@ enum {
 /* Ours. */
 struct str template_builtin(enum occasion occasion, enum language language);
 
+/* Under which an owner's template is kept (struct domain_fact): "down/de". */
+#define TEMPLATE_FACT "template"
+void template_add_name(struct buf *out, enum occasion occasion, enum language language);
+
 /* How many mistakes there are, each a line in *out (may be NULL): "line 3, column 7: there is no
  * {recipent}; write {recipients} instead". Columns count characters. */
 unsigned template_check(struct str template, enum occasion occasion, struct buf *out);

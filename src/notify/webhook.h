@@ -13,6 +13,8 @@
 #include "base/endpoint.h"
 #include "notify/alert.h"
 
+#define WEBHOOK_SECRET_FACT "webhook-secret" /* under which it is kept; struct domain_fact */
+
 enum {
     WEBHOOK_SECRET_SIZE = 64, /* characters: 256 bits of chance in hexadecimal */
     WEBHOOK_BODY_MAX = 4096,

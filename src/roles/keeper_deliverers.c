@@ -306,6 +306,14 @@ static bool is_its_own(const struct keeper *keeper, const struct keeper_peer *pe
            handover_is_out(keeper->handover, message->session, message->id, message->domain);
 }
 
+static bool is_refused(const struct verdict *verdict, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (verdict[i].fate == FATE_REJECT)
+            return true;
+    return false;
+}
+
 static bool take_delivered(struct keeper *keeper, const struct keeper_peer *peer,
                            struct cursor payload)
 {
@@ -333,6 +341,8 @@ static bool take_delivered(struct keeper *keeper, const struct keeper_peer *peer
             memory_free(verdict);
             return true;
         }
+        if (is_refused(verdict, count))
+            keeper_alert_refusal(keeper, message.domain);
         if (session != NULL)
             session->reports++;
         handover_answer(keeper->handover, message.session, message.id, message.domain, recipient,
@@ -386,6 +396,8 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
         return take_delivered(keeper, peer, payload);
     case MESSAGE_session_ended:
         return take_ended(keeper, payload);
+    case MESSAGE_web_answer:
+        return keeper_webhooks_answer(keeper, peer, payload);
     default:
         return false;
     }
@@ -455,4 +467,5 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
         cursor = 0;
     }
     drop_unfinished(keeper, peer->source);
+    keeper_webhooks_deliverer_gone(keeper, peer->source);
 }

@@ -152,17 +152,19 @@ static void on_expire(void *context, const struct entry *entry)
 static void on_state_changed(void *context, struct str domain, enum route_state from,
                              enum route_state to, const struct verdict *reason)
 {
-    (void)context;
     log_event(to == ROUTE_STATE_DOWN ? LOG_WARN : LOG_INFO, "route_state",
               LOG_STR("domain", domain), LOG_TEXT("from", route_state_name(from)),
               LOG_TEXT("to", route_state_name(to)), LOG_STR("reason", verdict_text(reason)));
+    keeper_alert_state(context, domain, to, reason);
 }
 
 static void on_drained(void *context, struct str domain, uint64_t delivered, int64_t took_ms)
 {
-    (void)context;
+    const struct alert_facts facts = { .delivered = delivered, .lasted_ms = took_ms };
+
     log_info("drained", LOG_STR("domain", domain), LOG_INT("delivered", delivered),
              LOG_INT("took_ms", took_ms));
+    keeper_alert(context, domain, ALERT_DRAINED, &facts);
 }
 
 const struct schedule_host keeper_schedule_host = {
