@@ -28,6 +28,9 @@ const struct text_pair text_de[] = {
     { "hold its mail back, go on accepting", "ihre Mail zurückhalten, weiter annehmen" },
     { "end the pause and hand over at once", "die Pause beenden und sofort zustellen" },
     { "where its mail would go now", "wohin ihre Mail jetzt ginge" },
+    { "show or change the text that people get on an occasion",
+      "den Text zeigen oder ändern, den Menschen bei einem Anlass bekommen" },
+    { "what the posts of its webhook are signed with", "womit die Meldungen an ihren Webhook signiert sind" },
     { "held and rescued messages", "gehaltene und gerettete Nachrichten" },
     { "all about one message", "alles über eine Nachricht" },
     { "try now, without waiting", "jetzt versuchen, ohne zu warten" },
@@ -69,6 +72,12 @@ const struct text_pair text_de[] = {
     { "the name in its HELO or EHLO", "der Name in seinem HELO oder EHLO" },
     { "the address in MAIL FROM; empty for <>", "die Adresse in MAIL FROM; leer für <>" },
     { "in whose name; else the machine's", "in wessen Namen; sonst in dem der Maschine" },
+
+    { "en or de; else that of the domain", "en oder de; sonst die der Domain" },
+    { "take the text from this file; - is standard input",
+      "den Text aus dieser Datei nehmen; - ist die Standardeingabe" },
+    { "back to the built-in text", "zurück zum eingebauten Text" },
+    { "make another one; the old one ends", "ein neues machen; das alte gilt nicht mehr" },
 
     /* settings */
     { "how long mail waits for the primary before it goes to the rescue store",
@@ -174,6 +183,7 @@ const struct text_pair text_de[] = {
     { "up for", "läuft seit" },    { "state", "Zustand" },         { "reason", "Grund" },
     { "sessions", "Sitzungen" },   { "delivered", "zugestellt" },  { "primary", "Hauptserver" },
     { "paused", "angehalten" },    { "paused until", "Pause bis" }, { "added", "angelegt" },
+    { "warning", "Warnung" },
     { "problem", "Problem" },      { "message", "Nachricht" },     { "received", "empfangen" },
     { "sender", "Absender" },      { "client", "Client" },         { "client name", "Clientname" },
     { "greeted as", "grüßte als" }, { "protocol", "Protokoll" },   { "size", "Größe" },

@@ -153,8 +153,8 @@ static int stop_node(void **state)
     return 0;
 }
 
-/* Runs the command; what it printed is in `printed` (standard output and error, 8 KiB). */
-static char printed[8192];
+/* Runs the command; what it printed is in `printed` (standard output and error, 16 KiB). */
+static char printed[16384];
 
 static int run(const char *const *words)
 {
@@ -199,8 +199,8 @@ static void tells_a_domain_s_story(void **state)
         RUN("domain", "add", "example.org", "--primary", "127.0.0.1:2526", "--hold", "3d"),
         EXIT_OK);
     assert_printed("primary         127.0.0.1:2526");
-    assert_printed("hold                 3d      domain");
-    assert_printed("rescue               30d     node");
+    assert_printed("hold                 3d             domain");
+    assert_printed("rescue               30d            node");
     assert_int_equal(RUN("domain", "add", "example.org"), EXIT_REFUSED);
     assert_printed("holdfast: example.org is protected already");
     assert_int_equal(RUN("domain", "set", "example.org", "--set", "holt=1d"), EXIT_REFUSED);
