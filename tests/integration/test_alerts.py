@@ -4,6 +4,7 @@ goes, comes back, and has got what was held."""
 import contextlib
 import email
 import email.policy
+import glob
 import hashlib
 import hmac
 import http.server
@@ -356,3 +357,23 @@ def test_the_table_says_who_is_told(node, owner, hook, sink):
     assert "x@example.org is in the domain itself" in said.stdout
     with pytest.raises(smtplib.SMTPRecipientsRefused):  # the way to the owner is for nothing else
         there.send(peers.message()[1], "anna@owner.example")
+
+
+@pytest.mark.plain  # the address sanitizer wants to be the first library, and so does libfaketime
+def test_the_end_of_the_holding_time_is_told_before_it_comes(holdfast, hook, sink):
+    """An hour in twelve seconds; its last fifth is told, once."""
+    library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    if not library:
+        pytest.skip("libfaketime is not installed")
+    primary, web = sink(start=False), hook()
+    there = holdfast(start=False)
+    there.env.update(LD_PRELOAD=library[0], FAKETIME="+0 x300", FAKETIME_NO_CACHE="1")
+    there.start()
+    there.env = {key: value for key, value in there.env.items() if key != "LD_PRELOAD"}  # the CLI
+    there.add("example.org", primary.endpoint, hold="1h", webhook=web.url)
+    there.send(peers.message()[1])
+    down = web.wait_for("down")
+    event = web.wait_for("near-expiry", 60)
+    assert down["held"] == 1 and event["held"] == 1 and down["at"] < event["at"] < event["until"]
+    peers.wait_until(lambda: there.held() == 0, 60, "the end of the holding time")
+    assert [name for name, _ in web.events()] == ["down", "near-expiry"]

@@ -67,8 +67,7 @@ static void refuses_what_may_be_read_in_two_ways(void **state)
         "https://[127.0.0.1]/",
         "https://[example.com]/",
         "https://::1/",
-        "https://b\xc3\xbc"
-        "cher.example/",
+        "https://\xc3\xbc.example/",
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
