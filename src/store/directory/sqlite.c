@@ -36,8 +36,8 @@ static const char *const migrations[] = {
     "CREATE TABLE known_route (domain TEXT PRIMARY KEY, seen_ms BIGINT NOT NULL,"
     "  plan BYTEA NOT NULL);",
     "ALTER TABLE domain_setting ADD COLUMN text TEXT NOT NULL DEFAULT '';",
-    "CREATE TABLE domain_fact (kind TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL,"
-    "  value BYTEA NOT NULL, PRIMARY KEY (kind, domain, name));",
+    ("CREATE TABLE domain_fact (kind TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL,"
+     "  value BYTEA NOT NULL, PRIMARY KEY (kind, domain, name));"),
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 
