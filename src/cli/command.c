@@ -48,9 +48,15 @@ static const struct option_rule options[OPTION_COUNT] = {
                       "the address in MAIL FROM; empty for <>" },
     [OPTION_AUTHSERV_ID] = { "authserv-id", "NAME", OPTION_LOCAL, NULL,
                              "in whose name; else the machine's" },
+    [OPTION_LANGUAGE] = { "language", "LANGUAGE", OPTION_TEXT, "language",
+                          "en or de; else that of the domain" },
+    [OPTION_FILE] = { "file", "FILE", OPTION_LOCAL, NULL,
+                      "take the text from this file; - is standard input" },
+    [OPTION_RESET] = { "reset", NULL, OPTION_LOCAL, NULL, "back to the built-in text" },
+    [OPTION_NEW] = { "new", NULL, OPTION_FLAG, "new", "make another one; the old one ends" },
 };
 
-#define BIT(option) (1u << OPTION_##option)
+#define BIT(option) (UINT64_C(1) << OPTION_##option)
 #define EVERY       (BIT(CONFIG) | BIT(SOCKET) | BIT(HELP))
 #define NAME                                                                                       \
     {                                                                                              \
@@ -108,6 +114,13 @@ static const struct command commands[] = {
     { "domain", "check", "domain.check", run_operation, show_check, NAME, BIT(JSON),
       .help = "where its mail would go now" },
 
+    { "domain", "template", "domain.template", run_template, show_template,
+      { { "name", "DOMAIN", false }, { "occasion", "OCCASION", false } },
+      BIT(LANGUAGE) | BIT(FILE) | BIT(RESET) | BIT(JSON),
+      .help = "show or change the text that people get on an occasion" },
+    { "domain", "webhook-secret", "domain.webhook-secret", run_operation, show_secret, NAME,
+      BIT(NEW) | BIT(JSON), .help = "what the posts of its webhook are signed with" },
+
     { "queue", "list", "queue.list", run_operation, show_messages,
       .options = PART | BIT(STATE) | BIT(LIMIT) | BIT(AFTER) | BIT(NEWEST),
       .help = "held and rescued messages" },
@@ -141,7 +154,7 @@ const struct command *command_next(size_t *cursor)
 
 bool command_takes(const struct command *command, enum option option)
 {
-    return ((EVERY | command->options) & 1u << option) != 0;
+    return ((EVERY | command->options) & UINT64_C(1) << option) != 0;
 }
 
 bool cli_has(const struct cli *cli, enum option option)

@@ -44,6 +44,10 @@ enum option {
     OPTION_HELO,
     OPTION_FROM,
     OPTION_AUTHSERV_ID,
+    OPTION_LANGUAGE,
+    OPTION_FILE,
+    OPTION_RESET,
+    OPTION_NEW,
     OPTION_COUNT
 };
 
@@ -81,7 +85,7 @@ struct command {
         const char *shown;
         bool is_optional;
     } argument[ARGUMENTS_MAX];
-    uint32_t options; /* bits 1 << enum option, beside those every command takes */
+    uint64_t options; /* bits 1 << enum option, beside those every command takes */
     bool is_hidden;
     const char *help;
 };
@@ -128,7 +132,12 @@ int connection_read(struct connection *client, json_t **out_answer);
 /* One request, one answer. */
 int cli_ask(const struct cli *cli, json_t *request, json_t **out_answer);
 
-/* run.c: commands of their own */
+/* run.c */
+/* The request of the command line, or NULL after having said why. */
+json_t *cli_make_request(const struct cli *cli);
+/* Asks (takes the request), shows the answer; an exit status. */
+int cli_run_request(struct cli *cli, json_t *request);
+/* commands of their own */
 int run_run(struct cli *cli);
 int run_role(struct cli *cli);
 int run_help(struct cli *cli);
@@ -138,6 +147,9 @@ int run_check_sandbox(struct cli *cli);
 int run_operation(struct cli *cli);
 int run_status(struct cli *cli);
 int run_export(struct cli *cli);
+
+/* template.c */
+int run_template(struct cli *cli);
 
 /* authcheck.c */
 int run_authcheck(struct cli *cli);
@@ -152,6 +164,8 @@ void show_status(struct cli *cli, const json_t *answer);
 void show_domain(struct cli *cli, const json_t *answer);
 void show_domains(struct cli *cli, const json_t *answer);
 void show_check(struct cli *cli, const json_t *answer);
+void show_template(struct cli *cli, const json_t *answer);
+void show_secret(struct cli *cli, const json_t *answer);
 void show_removed(struct cli *cli, const json_t *answer);
 void show_messages(struct cli *cli, const json_t *answer);
 void show_message(struct cli *cli, const json_t *answer);

@@ -84,8 +84,13 @@ static bool is_ok(const json_t *answer)
     if (json_is_true(json_object_get(answer, "ok")))
         return true;
     const char *text = json_string_value(json_object_get(json_object_get(answer, "error"), "text"));
+    struct str rest = str_from(text != NULL ? text : "refused without a reason");
+    struct str line = STR_NONE;
     struct buf shown = { 0 };
-    printable_add(&shown, str_from(text != NULL ? text : "refused without a reason"));
+    for (bool is_first = true; str_cut(&rest, '\n', &line); is_first = false) {
+        buf_add(&shown, is_first ? STR("") : STR("\n"));
+        printable_add(&shown, line);
+    }
     cli_say("%.*s", STR_FMT(buf_str(&shown)));
     buf_fini(&shown);
     return false;
@@ -103,8 +108,7 @@ static void print_answer(struct cli *cli, const json_t *answer)
     free(text);
 }
 
-/* The request of the command line, or NULL after having said why. */
-static json_t *make_request(const struct cli *cli)
+json_t *cli_make_request(const struct cli *cli)
 {
     struct buf why = { 0 };
     json_t *request = cli_request(cli, &why);
@@ -117,11 +121,13 @@ static json_t *make_request(const struct cli *cli)
 
 int run_operation(struct cli *cli)
 {
-    json_t *request = make_request(cli);
-    json_t *answer = NULL;
+    json_t *request = cli_make_request(cli);
+    return request != NULL ? cli_run_request(cli, request) : EXIT_USAGE;
+}
 
-    if (request == NULL)
-        return EXIT_USAGE;
+int cli_run_request(struct cli *cli, json_t *request)
+{
+    json_t *answer = NULL;
     int status = cli_ask(cli, request, &answer);
     if (status != EXIT_OK)
         return status;
@@ -194,7 +200,7 @@ int run_export(struct cli *cli)
                 cli->argument[0]);
         return EXIT_USAGE;
     }
-    json_t *request = make_request(cli);
+    json_t *request = cli_make_request(cli);
     if (request == NULL)
         return EXIT_USAGE;
     int status = connection_open(cli, &client);

@@ -243,7 +243,11 @@ void show_domain(struct cli *cli, const json_t *answer)
 {
     const json_t *domain = json_object_get(answer, "domain");
     const json_t *route = json_object_get(domain, "route");
+    const json_t *warning;
+    size_t i;
 
+    json_array_foreach(json_object_get(answer, "warnings"), i, warning)
+        line_text(cli, "warning", str_from(json_string_value(warning)));
     line_member(cli, "domain", domain, "name");
     line_member(cli, "state", domain, "state");
     print_pause(cli, domain);

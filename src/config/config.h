@@ -12,6 +12,7 @@
  *     store { driver = "log" }
  *     smtp  { message-size = "50MB"  sessions = 1000 … }
  *     filter { milters = {"rspamd=unix:/run/rspamd/milter.sock"} }
+ *     web { ca = "/etc/ssl/certs/ca-certificates.crt" }
  *     schedule { probe-budget = 200 }
  *     defaults { hold = "5d"  … }
  *     log   { level = "info" }
@@ -125,6 +126,8 @@ struct config {
     bool report_dmarc;       /* aggregate reports are sent; false */
     struct str report_from;  /* their sender; must be there if they are */
     int64_t report_interval; /* ms between them, on the clock in UTC; 1 d */
+
+    struct str web_ca; /* path; certificates by which web servers are trusted; empty: none is */
 
     struct domain_settings defaults;
     int64_t probe_budget; /* probes a second per node; 200 (P1) */

@@ -109,6 +109,9 @@ static const struct config_item items[] = {
     { "report", "interval", CONFIG_DURATION, AT(report_interval), SECONDS(10), SECONDS(86400),
       "1d", .help = "time that one report is about" },
 
+    { "web", "ca", CONFIG_PATH, AT(web_ca), 0, .fallback = "/etc/ssl/certs/ca-certificates.crt",
+      RESTART, .help = "certificates (PEM) by which web servers are trusted; empty: none is" },
+
     { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
       .help = "probes of primaries a second, all together" },
 

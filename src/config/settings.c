@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/printable.h"
+#include "config/setting_text.h"
 #include "config/unit.h"
 
 #define SECONDS(n) ((int64_t)(n)*SECOND_MS)
@@ -17,8 +17,15 @@ static const char *const helos[] = { "no", "own", "strict" };
 static const char *const actions[] = { "tag", "hold", "refuse" };
 static const char *const accepts[] = { "always", "when-down" };
 static const char *const suspects[] = { "accept", "defer", "refuse" };
-static const char *const languages[] = { "en", "de" };
 static const char *const gones[] = { "tag", "hold", "defer" };
+static const char *const languages[] = { "en", "de" };
+static const char *const audiences[] = { "postmaster", "owner", "webhook" };
+
+#define TELL(name, help)                                                                           \
+    {                                                                                              \
+        "tell-" name, UNIT_WORDS, 0, TELL_POSTMASTER | TELL_OWNER | TELL_WEBHOOK,                  \
+            TELL_OWNER | TELL_WEBHOOK, help, audiences                                             \
+    }
 
 /* clang-format off */
 static const struct setting_rule rules[SETTING_COUNT] = {
@@ -108,13 +115,30 @@ static const struct setting_rule rules[SETTING_COUNT] = {
     [SETTING_NOTIFY_ARRIVED] = { "notify-arrived", UNIT_WORD, 0, 1, 0,
         "whether who was told of a delay is told of the arrival too", no_yes },
     [SETTING_LANGUAGE] = { "language", UNIT_WORD, 0, 1, 0,
-        "the language of notices where the mail does not say one", languages },
+        "language of texts for people, where nothing else says", languages },
+    [SETTING_TELL_AFTER] = { "tell-after", UNIT_DURATION, 0, MINUTES(3), MINUTES(1),
+        "how long a trouble, or its end, must have lasted before it is told" },
+    [SETTING_TELL_DOWN] = TELL("down", "who is told when the primary does not answer"),
+    [SETTING_TELL_BACK] = TELL("back", "who is told when it does again"),
+    [SETTING_TELL_DRAINED] = TELL("drained", "who is told when it has got what was held"),
+    [SETTING_TELL_BLOCKED] = TELL("blocked", "who is told when the primary refuses us"),
+    [SETTING_TELL_HALF_UP] = TELL("half-up", "who is told when it answers, but takes nothing"),
+    [SETTING_TELL_STRANGER] = TELL("stranger", "who is told when another one answers in its place"),
+    [SETTING_TELL_BREAKER] = TELL("breaker", "who is told when handing over stops, for too much is refused"),
+    [SETTING_TELL_USERS_GONE] = TELL("users-gone", "who is told when it seems to know its users no more"),
+    [SETTING_TELL_NEAR_EXPIRY] = TELL("near-expiry", "who is told when held mail reaches the end of its time"),
+    [SETTING_TELL_QUOTA] = TELL("quota", "who is told when the room for held mail gets full"),
+    [SETTING_TELL_REFUSED] = TELL("refused", "who is told of refused mail whose sender is not told"),
     [SETTING_FILTERS] = { "filters", UNIT_NAMES, 0, 0, 0,
         "filters (milters) that see the mail, in this order; see filter" },
     [SETTING_NOTIFY_DELAY] = { "notify-delay", UNIT_DURATIONS, MINUTES(1), DAYS(30), 0,
         "ages at which the sender of mail that still waits is told so", NULL, "4h,2d" },
     [SETTING_CONTACT] = { "contact", UNIT_LINE, 0, 0, 0,
         "how the owner is reached, for people: a telephone number, a page" },
+    [SETTING_OWNER] = { "owner", UNIT_MAILBOX, 0, 0, 0,
+        "address of a person, outside of the domain, who is told of events" },
+    [SETTING_WEBHOOK] = { "webhook", UNIT_URL, 0, 0, 0,
+        "URL to which events are posted, signed; see domain webhook-secret" },
 };
 /* clang-format on */
 
@@ -137,7 +161,13 @@ bool setting_from_name(struct str name, enum setting *out_setting)
 
 bool setting_is_text(enum setting setting)
 {
-    return setting_rule(setting)->unit >= UNIT_NAMES;
+    return setting >= SETTING_FIRST_TEXT;
+}
+
+bool setting_has_bounds(enum setting setting)
+{
+    enum setting_unit unit = setting_rule(setting)->unit;
+    return unit == UNIT_NUMBER || unit == UNIT_DURATION || unit == UNIT_BYTES;
 }
 
 bool setting_put_number(struct domain_settings *settings, enum setting setting, int64_t value)
@@ -150,96 +180,11 @@ bool setting_put_number(struct domain_settings *settings, enum setting setting, 
     return is_fine;
 }
 
-/* ---- texts ---- */
-
-static bool is_none(struct str text)
-{
-    return str_trim(text).len == 0 || str_equals_nocase(str_trim(text), STR("none"));
-}
-
-bool setting_is_name(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++)
-        if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_')
-            return false;
-    return name.len > 0 && name.len <= SETTING_NAME_MAX && !str_equals_nocase(name, STR("none"));
-}
-
-static bool has_name(struct str list, struct str name)
-{
-    struct str one = STR_NONE;
-
-    while (str_cut(&list, ',', &one))
-        if (str_equals(one, name))
-            return true;
-    return false;
-}
-
-/* Without blanks; false if one is no name, is there twice, or they are too many. */
-static bool add_names(struct str text, struct buf *out)
-{
-    struct str one = STR_NONE;
-    unsigned count = 0;
-
-    while (str_cut(&text, ',', &one)) {
-        one = str_trim(one);
-        if (!setting_is_name(one) || has_name(buf_str(out), one) || ++count > SETTING_NAMES_MAX)
-            return false;
-        buf_add(out, count > 1 ? STR(",") : STR(""));
-        buf_add(out, one);
-    }
-    return true;
-}
-
-/* Each within the bounds, and longer than the one before. */
-static bool add_durations(const struct setting_rule *rule, struct str text, struct buf *out)
-{
-    struct str one = STR_NONE;
-    int64_t last_ms = rule->min - 1;
-    unsigned count = 0;
-
-    while (str_cut(&text, ',', &one)) {
-        int64_t ms;
-        if (!duration_parse(str_trim(one), &ms) || ms <= last_ms || ms > rule->max ||
-            ++count > SETTING_DURATIONS_MAX)
-            return false;
-        buf_add(out, count > 1 ? STR(",") : STR(""));
-        duration_add_text(out, ms);
-        last_ms = ms;
-    }
-    return true;
-}
-
-/* Printable, and nothing that means something in the configuration's strings. */
-static bool add_line(struct str text, struct buf *out)
-{
-    struct buf shown = { 0 };
-
-    text = str_trim(text);
-    printable_add(&shown, text);
-    bool is_fine = str_equals(buf_str(&shown), text);
-    for (size_t i = 0; i < text.len; i++)
-        is_fine = is_fine && str_find(STR("\"\\$"), text.ptr[i]) < 0;
-    if (is_fine)
-        buf_add(out, text);
-    buf_fini(&shown);
-    return is_fine;
-}
-
-static bool add_text(const struct setting_rule *rule, struct str text, struct buf *out)
-{
-    if (is_none(text))
-        return true;
-    bool is_fine = rule->unit == UNIT_NAMES       ? add_names(text, out)
-                   : rule->unit == UNIT_DURATIONS ? add_durations(rule, text, out)
-                                                  : add_line(text, out);
-    return is_fine && out->len <= SETTING_TEXT_MAX;
-}
-
 bool setting_put_text(struct domain_settings *settings, enum setting setting, struct str text)
 {
     struct buf normal = { 0 };
-    bool is_fine = setting_is_text(setting) && add_text(setting_rule(setting), text, &normal);
+    bool is_fine =
+        setting_is_text(setting) && setting_text_normalise(setting_rule(setting), text, &normal);
 
     settings->is_set[setting] = is_fine;
     if (is_fine) {
@@ -265,15 +210,32 @@ unsigned setting_durations(struct str text, int64_t out_ms[SETTING_DURATIONS_MAX
 
 /* ---- as people write it ---- */
 
+/* Those of the bits of `value`. */
+static void add_words(struct buf *out, const struct setting_rule *rule, int64_t value,
+                      const char *separator)
+{
+    const char *before = "";
+
+    for (int i = 0; value >> i != 0; i++)
+        if ((value >> i & 1) != 0) {
+            buf_add_format(out, "%s%s", before, rule->words[i]);
+            before = separator;
+        }
+}
+
 static void add_number(struct buf *out, const struct setting_rule *rule, int64_t value)
 {
     if (rule->unit == UNIT_WORD)
         buf_add(out, str_from(rule->words[value]));
+    else if (rule->unit == UNIT_WORDS && value == 0)
+        buf_add(out, STR("none"));
+    else if (rule->unit == UNIT_WORDS)
+        add_words(out, rule, value, ",");
     else
         unit_add_text(out, rule->unit, value);
 }
 
-static bool setting_word(const struct setting_rule *rule, struct str text, int64_t *out_value)
+static bool parse_word(const struct setting_rule *rule, struct str text, int64_t *out_value)
 {
     for (int64_t i = 0; i <= rule->max; i++) {
         if (!str_equals_nocase(text, str_from(rule->words[i])))
@@ -284,19 +246,52 @@ static bool setting_word(const struct setting_rule *rule, struct str text, int64
     return false;
 }
 
+static int64_t bit_of(const struct setting_rule *rule, struct str word)
+{
+    for (int i = 0; rule->max >> i != 0; i++)
+        if (str_equals_nocase(str_trim(word), str_from(rule->words[i])))
+            return INT64_C(1) << i;
+    return 0;
+}
+
+static bool parse_words(const struct setting_rule *rule, struct str text, int64_t *out_value)
+{
+    struct str word = STR_NONE;
+    int64_t value = 0;
+    bool is_none = str_equals_nocase(str_trim(text), STR("none"));
+
+    while (!is_none && str_cut(&text, ',', &word)) {
+        int64_t bit = bit_of(rule, word);
+        if (bit == 0)
+            return false;
+        value |= bit;
+    }
+    *out_value = value;
+    return is_none || value != 0;
+}
+
+static bool parse_value(const struct setting_rule *rule, struct str text, int64_t *out_value)
+{
+    if (rule->unit == UNIT_WORD)
+        return parse_word(rule, text, out_value);
+    if (rule->unit == UNIT_WORDS)
+        return parse_words(rule, text, out_value);
+    return unit_parse(rule->unit, text, out_value);
+}
+
 static bool parse_number(struct domain_settings *settings, enum setting setting, struct str text,
                          struct buf *why)
 {
     const struct setting_rule *rule = setting_rule(setting);
     int64_t value = 0;
 
-    if (rule->unit == UNIT_WORD ? !setting_word(rule, text, &value)
-                                : !unit_parse(rule->unit, text, &value)) {
-        if (rule->unit != UNIT_WORD) {
-            buf_add_format(why, "%s must be %s", rule->name, unit_example(rule->unit));
+    if (!parse_value(rule, text, &value)) {
+        buf_add_format(why, "%s must be ", rule->name);
+        if (setting_has_bounds(setting)) {
+            buf_add(why, str_from(unit_example(rule->unit)));
             return false;
         }
-        buf_add_format(why, "%s must be one of ", rule->name);
+        buf_add(why, rule->unit == UNIT_WORD ? STR("one of ") : STR(""));
         setting_add_range(why, setting);
         return false;
     }
@@ -329,17 +324,15 @@ void setting_add_range(struct buf *out, enum setting setting)
 
     switch (rule->unit) {
     case UNIT_NAMES:
-        buf_add_format(out, "none, NAME,NAME,... (%d)", SETTING_NAMES_MAX);
-        break;
     case UNIT_DURATIONS:
-        buf_add_format(out, "none, TIME,TIME,... (%d, growing, ", SETTING_DURATIONS_MAX);
-        duration_add_text(out, rule->min);
-        buf_add(out, STR(" … "));
-        duration_add_text(out, rule->max);
-        buf_add(out, STR(")"));
-        break;
     case UNIT_LINE:
-        buf_add_format(out, "none, or a line of %d octets without \" \\ $", SETTING_TEXT_MAX);
+    case UNIT_MAILBOX:
+    case UNIT_URL:
+        setting_text_add_range(out, rule);
+        break;
+    case UNIT_WORDS:
+        buf_add(out, STR("none, or some of "));
+        add_words(out, rule, rule->max, ",");
         break;
     case UNIT_WORD:
         for (int64_t i = 0; i <= rule->max; i++)

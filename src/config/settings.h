@@ -58,9 +58,23 @@ enum setting {
     SETTING_NOTIFY_FAILURE,   /* notify-failure: senders are told of failures; no, yes (N4) */
     SETTING_NOTIFY_ARRIVED,   /* notify-arrived: and, after a delay, of the arrival; no, yes (N8) */
     SETTING_LANGUAGE,         /* language: en, de; where the mail does not say (N2) */
+    SETTING_TELL_AFTER,       /* tell-after: trouble is told when it has lasted so long, ms; 0 … 3 min, 1 min */
+    SETTING_TELL_DOWN,        /* tell-…: who is told of an event; owner,webhook (N3, N6) */
+    SETTING_TELL_BACK,
+    SETTING_TELL_DRAINED,
+    SETTING_TELL_BLOCKED,
+    SETTING_TELL_HALF_UP,
+    SETTING_TELL_STRANGER,
+    SETTING_TELL_BREAKER,
+    SETTING_TELL_USERS_GONE,
+    SETTING_TELL_NEAR_EXPIRY,
+    SETTING_TELL_QUOTA,
+    SETTING_TELL_REFUSED,
     SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
     SETTING_NOTIFY_DELAY,     /* notify-delay: ages at which senders are told; 4h,2d (N1) */
     SETTING_CONTACT,          /* contact: how the owner is reached, for people (N2) */
+    SETTING_OWNER,            /* owner: the address of a person, outside of the domain (N6) */
+    SETTING_WEBHOOK,          /* webhook: URL that is told of events (N6) */
     SETTING_COUNT,
     SETTING_FIRST_TEXT = SETTING_FILTERS
 };
@@ -81,6 +95,9 @@ enum setting_helo { HELO_ANY, HELO_NOT_OURS, HELO_STRICT };
 /* What is done about a message that the sender's domain does not stand behind. */
 enum setting_action { ACTION_TAG, ACTION_HOLD, ACTION_REFUSE };
 
+/* Who is told of an event: bits. */
+enum setting_audience { TELL_POSTMASTER = 1, TELL_OWNER = 2, TELL_WEBHOOK = 4 };
+
 enum {
     SETTING_TEXT_MAX = 200,
     SETTING_NAMES_MAX = 8,
@@ -99,16 +116,21 @@ struct domain_settings {
     struct setting_text text[SETTING_COUNT - SETTING_FIRST_TEXT];
 };
 
-/* The last three are texts, of which "none" is the empty one. NAMES: names with commas between
- * them, in order; DURATIONS: growing ones, in the same way; LINE: what people read, UTF-8. */
+/* WORD is one word of several, WORDS any of them with commas between, or "none": a number with a
+ * bit for each. The last ones are texts, and may be "none": NAMES has names with commas between
+ * them, in order; DURATIONS growing ones, in the same way; LINE what people read, UTF-8; MAILBOX an
+ * address; URL one that is safe to post to: https, or http to an address of this machine. */
 enum setting_unit {
     UNIT_NUMBER,
     UNIT_DURATION,
     UNIT_BYTES,
     UNIT_WORD,
+    UNIT_WORDS,
     UNIT_NAMES,
     UNIT_DURATIONS,
     UNIT_LINE,
+    UNIT_MAILBOX,
+    UNIT_URL,
 };
 
 struct setting_rule {
@@ -116,13 +138,15 @@ struct setting_rule {
     enum setting_unit unit; /* durations are kept in ms */
     int64_t min, max, fallback;
     const char *help;         /* one line */
-    const char *const *words; /* UNIT_WORD: those of the values from 0 to max */
+    const char *const *words; /* UNIT_WORD: those of the values from 0 to max; UNIT_WORDS: those
+                               * of the bits of max */
     const char *text;         /* fallback of a text; NULL: none */
 };
 
 const struct setting_rule *setting_rule(enum setting setting);
 bool setting_from_name(struct str name, enum setting *out_setting);
 bool setting_is_text(enum setting setting);
+bool setting_has_bounds(enum setting setting); /* it is a quantity; else words, or a text */
 /* May something that a list of names names be called so? "none" is the empty list. */
 bool setting_is_name(struct str name);
 /* "5d", "90s", "1h30m", "20", "10MB"; false if malformed or out of bounds: then it is not set, and

@@ -106,7 +106,7 @@ static bool parse_setting(struct place place, struct str text, struct buf *why)
     buf_fini(&unused);
     if (ok)
         return true;
-    if (rule->unit != UNIT_WORD && !setting_is_text(setting)) {
+    if (setting_has_bounds(setting)) {
         bounds.type = rule->unit == UNIT_DURATION ? CONFIG_DURATION
                       : rule->unit == UNIT_BYTES  ? CONFIG_BYTES
                                                   : CONFIG_NUMBER;
@@ -119,10 +119,13 @@ static bool parse_setting(struct place place, struct str text, struct buf *why)
 
 static void dump_setting(const struct config_item *item, const void *at, struct buf *out)
 {
-    if (setting_is_text(item->setting))
+    bool has_commas =
+        setting_is_text(item->setting) || setting_rule(item->setting)->unit == UNIT_WORDS;
+
+    if (has_commas)
         buf_add_byte(out, '"');
     setting_add_text(out, item->setting, NULL, at);
-    if (setting_is_text(item->setting))
+    if (has_commas)
         buf_add_byte(out, '"');
 }
 

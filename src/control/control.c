@@ -55,6 +55,10 @@ struct operation {
     {                                                                                              \
         (name), ARGUMENT_TEXT, true                                                                \
     }
+#define NEEDED(name)                                                                               \
+    {                                                                                              \
+        (name), ARGUMENT_TEXT, false                                                               \
+    }
 #define FLAG(name)                                                                                 \
     {                                                                                              \
         (name), ARGUMENT_FLAG, true                                                                \
@@ -87,6 +91,13 @@ static const struct operation operations[] = {
       "stop probes and drain, go on accepting" },
     { "domain.resume", operation_domain_resume, true, { NAME }, "end the pause, drain at once" },
     { "domain.check", operation_domain_check, false, { NAME }, "where its mail would go" },
+    { "domain.template", operation_domain_template, false,
+      { NAME, NEEDED("occasion"), TEXT("language") }, "the text about an event" },
+    { "domain.template-set", operation_domain_template_set, true,
+      { NAME, NEEDED("occasion"), TEXT("language"), NEEDED("text") },
+      "a text of one's own, or an empty one" },
+    { "domain.webhook-secret", operation_domain_webhook_secret, true, { NAME, FLAG("new") },
+      "what the posts of its webhook are signed with" },
     { "queue.list", operation_queue_list, false,
       { DOMAIN, TEXT("recipient"), TEXT("state"), COUNT("limit"), TEXT("after"), FLAG("newest") },
       "held and rescued messages" },

@@ -69,6 +69,9 @@ struct control_host {
     const char *(*route_problem)(void *context, struct str domain);
     bool (*entry_status)(void *context, struct str domain, struct message_id id, struct now now,
                          int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last);
+    /* Makes a secret for the domain's webhook, and keeps it (notify/webhook.h). */
+    void (*new_webhook_secret)(void *context, struct str domain, directory_done *done,
+                               void *done_context);
     /* Fills in at most CONTROL_ROLES_MAX; returns how many. */
     size_t (*roles)(void *context, struct control_role *out_role);
 };

@@ -176,6 +176,44 @@ static bool take_settings(struct request *request, struct edit *edit)
     return !names_filters || knows_filters(request, &edit->record.settings);
 }
 
+/* ---- who reads it ---- */
+
+static bool is_away(const struct request *request, struct str domain)
+{
+    const struct control_setup *setup = &request->control->setup;
+    struct route_status status;
+
+    return directory_find_domain(setup->directory, domain) != NULL &&
+           setup->host->route_status(setup->context, domain, request->now, &status) &&
+           status.state != ROUTE_STATE_UP;
+}
+
+/* An owner's address that is of no use just when it is needed is taken, with a warning. */
+static void put_warnings(json_t *body, const struct request *request,
+                         const struct domain_record *record)
+{
+    bool is_new = json_object_get(argument_value(request, "set"), "owner") != NULL;
+    struct str owner = setting_text(&record->settings, NULL, SETTING_OWNER);
+    struct str domain = str_skip(owner, (size_t)str_find_last(owner, '@') + 1);
+    struct buf text = { 0 };
+    json_t *warnings = json_array();
+
+    if (is_new && str_equals(domain, record->name))
+        buf_add_format(&text,
+                       "%.*s is in the domain itself: while its primary is down, nobody will read "
+                       "what is sent there",
+                       STR_FMT(owner));
+    else if (is_new && owner.len > 0 && is_away(request, domain))
+        buf_add_format(&text,
+                       "%.*s is in a domain that is protected here too, and whose primary does not "
+                       "answer now: nobody will read what is sent there",
+                       STR_FMT(owner));
+    if (text.len > 0)
+        (void)json_array_append_new(warnings, json_text(buf_str(&text)));
+    json_put(body, "warnings", warnings);
+    buf_fini(&text);
+}
+
 /* ---- from the record to the disk ---- */
 
 static void answer_record(void *context, int error)
@@ -197,8 +235,10 @@ static void answer_record(void *context, int error)
     body = json_object();
     const struct domain_record *record =
         directory_find_domain(request->control->setup.directory, buf_str(&request->domain));
-    if (record != NULL)
+    if (record != NULL) {
         json_put(body, "domain", json_domain(request, record));
+        put_warnings(body, request, record);
+    }
     request_answer(request, body);
 }
 
@@ -219,8 +259,7 @@ static void put_edit(struct request *request, struct edit *edit)
     arena_fini(&edit->arena);
 }
 
-/* NULL after having answered. */
-static const struct domain_record *find_or_fail(struct request *request)
+const struct domain_record *request_find_domain(struct request *request)
 {
     struct str name = buf_str(&request->domain);
     const struct domain_record *record =
@@ -252,7 +291,7 @@ void operation_domain_add(struct request *request)
 
 void operation_domain_set(struct request *request)
 {
-    const struct domain_record *record = find_or_fail(request);
+    const struct domain_record *record = request_find_domain(request);
 
     if (record == NULL)
         return;
@@ -272,7 +311,7 @@ void operation_domain_remove(struct request *request)
     struct str name = buf_str(&request->domain);
     struct store_totals totals;
 
-    if (find_or_fail(request) == NULL)
+    if (request_find_domain(request) == NULL)
         return;
     store_totals(setup->store, name, &totals);
     if (totals.held_count > 0 && !argument_flag(request, "force")) {
@@ -289,7 +328,7 @@ void operation_domain_remove(struct request *request)
 static void set_pause(struct request *request, int64_t until_ms)
 {
     const struct control_setup *setup = &request->control->setup;
-    const struct domain_record *found = find_or_fail(request);
+    const struct domain_record *found = request_find_domain(request);
 
     if (found == NULL)
         return;
@@ -325,7 +364,7 @@ void operation_domain_resume(struct request *request)
 
 void operation_domain_show(struct request *request)
 {
-    const struct domain_record *record = find_or_fail(request);
+    const struct domain_record *record = request_find_domain(request);
     json_t *body;
 
     if (record == NULL)
@@ -355,7 +394,7 @@ void operation_domain_check(struct request *request)
     struct route_status status;
     json_t *body;
 
-    if (find_or_fail(request) == NULL)
+    if (request_find_domain(request) == NULL)
         return;
     if (!setup->host->route_status(setup->context, buf_str(&request->domain), request->now,
                                    &status)) {

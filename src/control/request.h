@@ -73,7 +73,12 @@ void operation_version(struct request *request); /* status.c */
 void operation_status(struct request *request);
 void operation_domain_add(struct request *request); /* domain.c */
 void operation_domain_set(struct request *request);
-void operation_domain_show(struct request *request); /* domain_show.c */
+void operation_domain_show(
+    struct request *request); /* domain.c: the domain that the request names; NULL after having
+                                 answered that there is none. */
+const struct domain_record *request_find_domain(struct request *request);
+
+/* domain_show.c */
 const char *control_state_name(enum route_state state);
 json_t *json_state(enum route_state state);
 void operation_domain_list(struct request *request);
@@ -81,6 +86,9 @@ void operation_domain_check(struct request *request);
 void operation_domain_remove(struct request *request);
 void operation_domain_pause(struct request *request);
 void operation_domain_resume(struct request *request);
+void operation_domain_template(struct request *request); /* tell.c */
+void operation_domain_template_set(struct request *request);
+void operation_domain_webhook_secret(struct request *request);
 void operation_queue_list(struct request *request); /* queue.c */
 void operation_queue_flush(struct request *request);
 void operation_queue_show(struct request *request);

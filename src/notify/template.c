@@ -32,6 +32,8 @@ static const char *const occasion_names[OCCASION_COUNT] = {
     [OCCASION_BREAKER] = "breaker",
     [OCCASION_NEAR_EXPIRY] = "near-expiry",
     [OCCASION_QUOTA] = "quota",
+    [OCCASION_USERS_GONE] = "users-gone",
+    [OCCASION_REFUSED_MAIL] = "refused-mail",
 };
 
 #define ON(occasion) (1u << OCCASION_##occasion)
@@ -52,7 +54,7 @@ static const struct {
     [PLACEHOLDER_SUBJECT]    = { "subject", SENDER, "the subject of the mail" },
     [PLACEHOLDER_RECEIVED]   = { "received", SENDER, "when the mail came in" },
     [PLACEHOLDER_UNTIL]      = { "until", ON(DELAYED) | ON(NEAR_EXPIRY), "until when delivery is tried" },
-    [PLACEHOLDER_REASON]     = { "reason", SENDER | ON(DOWN) | ON(BLOCKED) | ON(STRANGER) | ON(HALF_UP) | ON(BREAKER),
+    [PLACEHOLDER_REASON]     = { "reason", SENDER | ON(DOWN) | ON(BLOCKED) | ON(STRANGER) | ON(HALF_UP) | ON(BREAKER) | ON(USERS_GONE) | ON(REFUSED_MAIL),
                                  "the last answer of the domain's mail server, or why there is none" },
     [PLACEHOLDER_PRIMARY]    = { "primary", OWNER, "the domain's mail server" },
     [PLACEHOLDER_SINCE]      = { "since", OWNER, "when it began" },
@@ -60,7 +62,7 @@ static const struct {
     [PLACEHOLDER_HELD]       = { "held", OWNER, "how many messages are held" },
     [PLACEHOLDER_OLDEST]     = { "oldest", OWNER, "when the oldest of them came in" },
     [PLACEHOLDER_DELIVERED]  = { "delivered", ON(DRAINED) | ON(BREAKER), "how many messages were handed over" },
-    [PLACEHOLDER_FAILURES]   = { "failures", ON(DRAINED) | ON(BREAKER), "how many messages were refused" },
+    [PLACEHOLDER_FAILURES]   = { "failures", ON(DRAINED) | ON(BREAKER) | ON(USERS_GONE) | ON(REFUSED_MAIL), "how many messages were refused" },
     [PLACEHOLDER_USED]       = { "used", ON(QUOTA), "how much room is used" },
     [PLACEHOLDER_QUOTA]      = { "quota", ON(QUOTA), "how much room there is" },
 };
@@ -110,6 +112,11 @@ static bool find_placeholder(struct str name, enum placeholder *out)
 struct str template_builtin(enum occasion occasion, enum language language)
 {
     return str_from(template_texts[occasion][language]);
+}
+
+void template_add_name(struct buf *out, enum occasion occasion, enum language language)
+{
+    buf_add_format(out, "%s/%s", occasion_name(occasion), language_tag(language));
 }
 
 /* ---- reading ---- */

@@ -37,6 +37,8 @@ enum occasion {
     OCCASION_BREAKER,                         /* it refused too much of what was handed over */
     OCCASION_NEAR_EXPIRY,
     OCCASION_QUOTA,
+    OCCASION_USERS_GONE,   /* it says "no such user" of those it had before */
+    OCCASION_REFUSED_MAIL, /* mail is in the rescue store, and its sender could not be told */
     OCCASION_COUNT,
 };
 const char *occasion_name(enum occasion occasion); /* "delayed", "unknown-recipient" … */
@@ -77,6 +79,10 @@ enum {
 
 /* Ours. */
 struct str template_builtin(enum occasion occasion, enum language language);
+
+/* Under which an owner's template is kept (struct domain_fact): "down/de". */
+#define TEMPLATE_FACT "template"
+void template_add_name(struct buf *out, enum occasion occasion, enum language language);
 
 /* How many mistakes there are, each a line in *out (may be NULL): "line 3, column 7: there is no
  * {recipent}; write {recipients} instead". Columns count characters. */

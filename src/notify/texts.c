@@ -548,5 +548,49 @@ const char *const template_texts[OCCASION_COUNT][LANGUAGE_COUNT] = {
         "lassen Sie sich mehr Platz geben.\n"
         "\n"
         "Gehaltene Nachrichten: {held}\n" },
+
+    [OCCASION_USERS_GONE] = {
+        "Subject: {domain}: your mail server does not know its users any more\n"
+        "\n"
+        "Your mail server {primary} answers, but says of users that it had before that\n"
+        "they do not exist, since {since}. Often its database of users\n"
+        "cannot be reached. So {node} does not believe it, keeps the mail of\n"
+        "{domain} and goes on taking it. Please look after the server.\n"
+        "\n"
+        "Recipients it did not know: {failures}\n"
+        "Its answer: {reason}\n"
+        "Messages held: {held}\n",
+
+        "Subject: {domain}: Ihr Mailserver kennt seine Benutzer nicht mehr\n"
+        "\n"
+        "Ihr Mailserver {primary} antwortet, sagt aber von Benutzern, die er zuvor hatte,\n"
+        "es gebe sie nicht, seit {since}. Oft ist seine\n"
+        "Benutzerdatenbank nicht erreichbar. Darum glaubt {node} ihm das nicht, bewahrt\n"
+        "die Mail für {domain} und nimmt weiter an. Bitte sehen Sie nach dem Server.\n"
+        "\n"
+        "Empfänger, die er nicht kannte: {failures}\n"
+        "Seine Antwort: {reason}\n"
+        "Gehaltene Nachrichten: {held}\n" },
+
+    [OCCASION_REFUSED_MAIL] = {
+        "Subject: {domain}: refused mail is kept for you\n"
+        "\n"
+        "Mail for {domain} was refused by {primary}, or waited for it too long. Its\n"
+        "senders cannot be told, for nothing proves that the mail is theirs. So\n"
+        "{node} keeps it for you: please look through it, and have what matters\n"
+        "delivered again.\n"
+        "\n"
+        "Messages since {since}: {failures}\n"
+        "Last answer: {reason}\n",
+
+        "Subject: {domain}: abgelehnte Mail liegt für Sie bereit\n"
+        "\n"
+        "Mail für {domain} wurde von {primary} abgelehnt oder wartete zu lange auf ihn.\n"
+        "Ihren Absendern kann man es nicht sagen, denn nichts beweist, dass sie von\n"
+        "ihnen kam. Darum bewahrt {node} sie für Sie auf: Bitte sehen Sie sie durch, und\n"
+        "lassen Sie noch einmal zustellen, was wichtig ist.\n"
+        "\n"
+        "Nachrichten seit {since}: {failures}\n"
+        "Letzte Antwort: {reason}\n" },
 };
 /* clang-format on */

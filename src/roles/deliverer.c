@@ -64,6 +64,7 @@ static void destroy(void *state)
     struct deliverer *deliverer = state;
 
     free_over(deliverer);
+    web_free(deliverer->web);
     list_each_safe (link, &deliverer->all)
         session_free(container_of(link, struct session, link));
     list_each_safe (link, &deliverer->results) {
@@ -78,6 +79,12 @@ static void destroy(void *state)
     map_fini(&deliverer->sessions);
     heap_fini(&deliverer->deadlines);
     memory_free(deliverer);
+}
+
+static int prepare(void *state)
+{
+    deliverer_web_open(state);
+    return 0;
 }
 
 static void reload(void *state)
@@ -118,6 +125,8 @@ static int64_t turn(void *state, struct now now)
     struct deliverer *deliverer = state;
 
     tick(deliverer, now);
+    if (deliverer->web != NULL)
+        web_turn(deliverer->web, now);
     free_over(deliverer);
     if (deliverer->keeper != NULL)
         channel_flush(deliverer->keeper);
@@ -128,13 +137,16 @@ static int64_t turn(void *state, struct now now)
         list_is_empty(&deliverer->results))
         role_finished(deliverer->process);
     const struct heap_node *first = heap_first(&deliverer->deadlines);
-    return first != NULL ? first->key : NEVER_MS;
+    int64_t deadline_ms = first != NULL ? first->key : NEVER_MS;
+    int64_t web_ms = deliverer->web != NULL ? web_deadline(deliverer->web) : NEVER_MS;
+    return web_ms < deadline_ms ? web_ms : deadline_ms;
 }
 
 const struct role_hooks deliverer_hooks = {
     .create = create,
     .destroy = destroy,
     .peer = deliverer_take_peer,
+    .prepare = prepare,
     .reload = reload,
     .stop = stop,
     .turn = turn,

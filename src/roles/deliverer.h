@@ -15,6 +15,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "deliver/client.h"
+#include "net/web.h"
 #include "roles/role.h"
 #include "schedule/schedule.h"
 
@@ -30,6 +31,8 @@ struct deliverer {
     struct link over;    /* struct session.over_link: freed at the turn's end */
     struct link results; /* struct result.link: not yet noted */
     struct heap deadlines;
+    struct web *web;       /* NULL: there is none; deliverer_web.c */
+    uint64_t keeper_count; /* that we had; names the one we have */
 };
 
 struct session {
@@ -96,6 +99,11 @@ struct item *session_find_item(struct session *session, struct message_id id);
 void session_free(struct session *session);
 void result_send(struct deliverer *deliverer, const struct result *result);
 void result_free(struct result *result);
+
+/* deliverer_web.c: posts for the keeper. What a keeper that is gone has asked for is done, and told
+ * to nobody. */
+void deliverer_web_open(struct deliverer *deliverer); /* before confinement */
+bool deliverer_take_post(struct deliverer *deliverer, struct cursor payload);
 
 /* deliverer_keeper.c */
 void deliverer_take_peer(void *state, enum role role, unsigned index, int fd);

@@ -213,6 +213,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_content(deliverer, payload);
     case MESSAGE_deliver_failed:
         return take_failed(deliverer, payload);
+    case MESSAGE_web_post:
+        return deliverer_take_post(deliverer, payload);
     case MESSAGE_delivered_noted:
         return take_noted(deliverer, payload);
     default:
@@ -311,6 +313,7 @@ void deliverer_take_peer(void *state, enum role role, unsigned index, int fd)
     if (deliverer->keeper != NULL)
         channel_cut(deliverer->keeper, "a new one came");
     deliverer->keeper = channel_new(ROLE_DELIVERER, ROLE_KEEPER, index, &keeper_host, deliverer);
+    deliverer->keeper_count++;
     channel_attach(deliverer->keeper, deliverer->process->loop, fd);
     tell_unfinished(deliverer);
 }

@@ -227,11 +227,14 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
     const struct domain_record *record = directory_find_domain(keeper->directory, domain);
 
     keeper_recipients_domain_changed(keeper, record, domain);
-    if (record == NULL)
-        schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
-    else
+    if (record != NULL) {
         schedule_put_route(keeper->schedule, record->name, &record->settings,
                            record->paused_until_ms, keeper_now(keeper));
+        return;
+    }
+    keeper_alerts_forget(keeper, domain);
+    keeper_webhooks_forget(keeper, domain);
+    schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
 }
 
 /* Its mail goes on as if the filter were gone. */
@@ -287,6 +290,8 @@ static int start(void *state)
         schedule_new(&settings, &keeper_schedule_host, keeper, &keeper->process->random, now);
     keeper_quota_init(keeper);
     keeper_recipients_init(keeper);
+    keeper_alerts_start(keeper);
+    keeper_webhooks_start(keeper);
     keeper_routes_configure(keeper);
     add_routes(keeper);
     keeper_recipients_start(keeper);
@@ -361,6 +366,8 @@ static int64_t turn(void *state, struct now now)
     keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
     keeper_reports_turn(keeper, now);
     keeper_notices_turn(keeper, now);
+    keeper_alerts_turn(keeper, now);
+    keeper_webhooks_turn(keeper, now);
     keeper_own_turn(keeper, now);
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
@@ -377,6 +384,8 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_notices_deadline(keeper));
     deadline = sooner(deadline, keeper_reports_deadline(keeper));
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
+    deadline = sooner(deadline, keeper_alerts_deadline(keeper));
+    deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
 }
 
@@ -422,6 +431,8 @@ static void destroy(void *state)
 
     keeper_control_free(keeper);
     keeper_reports_end(keeper);
+    keeper_alerts_end(keeper);
+    keeper_webhooks_end(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
     keeper_notices_free(keeper);

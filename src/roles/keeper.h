@@ -11,6 +11,8 @@
 
 #include "base/map.h"
 #include "base/worker.h"
+#include "notify/alert.h"
+#include "notify/notice.h"
 #include "roles/role.h"
 #include "roles/under_way.h"
 #include "route/route.h"
@@ -108,6 +110,9 @@ struct keeper {
     /* keeper_reports.c */
     struct keeper_reports *reports;        /* NULL: not started, or ended */
     struct keeper_reports *ending_reports; /* until the helpers have ended too */
+
+    struct keeper_alerts *alerts;     /* keeper_alerts.c; NULL: not started, or ended */
+    struct keeper_webhooks *webhooks; /* keeper_webhooks.c; the same */
 
     /* keeper_routes.c */
     struct map lookups;        /* by domain: struct lookup */
@@ -285,6 +290,10 @@ bool keeper_notices_tell(struct keeper *keeper, const struct handover_answers *a
 void keeper_notices_expired(struct keeper *keeper, const struct entry *entry, notice_done *done,
                             void *context);
 /* It has waited for so long; schedule_told() comes when its sender has been told, or is not to. */
+/* How far senders were told of delays of this age: until 0 nobody was. */
+void keeper_told_of_delay(struct keeper *keeper, struct str domain, int64_t age_ms,
+                          int64_t until_ms);
+int64_t keeper_told_until(const struct keeper *keeper, struct str domain, int64_t age_ms);
 void keeper_notices_delayed(struct keeper *keeper, const struct entry *entry, int64_t age_ms,
                             uint64_t ticket);
 /* The operator gives these up: the settlement (OUTCOME_RESCUED) follows behind done(). `why` says
@@ -294,6 +303,45 @@ void keeper_notices_bounce(struct keeper *keeper, const struct settlement *settl
 void keeper_notices_turn(struct keeper *keeper, struct now now);
 int64_t keeper_notices_deadline(const struct keeper *keeper);
 void keeper_notices_free(struct keeper *keeper); /* behind the store's end */
+/* keeper_alerts.c: what the owners of domains are told. Domains that are not listed are passed
+ * over; nothing is sent from inside of these. */
+/* Something has happened; of the facts, the caller gives those that nobody else knows (delivered,
+ * failures, lasted_ms, used, quota, reason). */
+void keeper_alert(struct keeper *keeper, struct str domain, enum alert alert,
+                  const struct alert_facts *facts);
+/* The primary is so from now on: a trouble, or the end of all. */
+void keeper_alert_condition(struct keeper *keeper, struct str domain,
+                            enum alert_condition condition, const struct verdict *reason);
+void keeper_alert_state(struct keeper *keeper, struct str domain, enum route_state state,
+                        const struct verdict *reason);
+/* A message was refused for good; drained tells how many. */
+void keeper_alert_refusal(struct keeper *keeper, struct str domain);
+/* The owner's own texts for senders; empty ones are ours. They live until the next change of the
+ * directory. */
+void keeper_templates_of(const struct keeper *keeper, struct str domain,
+                         struct notice_texts *out_texts);
+void keeper_alerts_forget(struct keeper *keeper, struct str domain);
+void keeper_alerts_start(struct keeper *keeper);
+void keeper_alerts_turn(struct keeper *keeper, struct now now);
+int64_t keeper_alerts_deadline(const struct keeper *keeper);
+void keeper_alerts_end(struct keeper *keeper);
+
+/* keeper_webhooks.c */
+/* An event for the domain's webhook; it is posted until it is taken, or a day old. */
+void keeper_webhooks_add(struct keeper *keeper, struct str domain, struct message_id id,
+                         struct str body);
+bool keeper_webhooks_answer(struct keeper *keeper, const struct keeper_peer *peer,
+                            struct cursor payload);
+void keeper_webhooks_deliverer_gone(struct keeper *keeper, uint32_t source);
+/* What its events are signed with; made if there is none. Lives until the next change of it. */
+struct str keeper_webhook_secret(struct keeper *keeper, struct str domain);
+void keeper_webhook_new_secret(struct keeper *keeper, struct str domain, directory_done *done,
+                               void *context);
+void keeper_webhooks_forget(struct keeper *keeper, struct str domain);
+void keeper_webhooks_start(struct keeper *keeper);
+void keeper_webhooks_turn(struct keeper *keeper, struct now now);
+int64_t keeper_webhooks_deadline(const struct keeper *keeper);
+void keeper_webhooks_end(struct keeper *keeper);
 
 /* keeper_routes.c */
 void keeper_routes_configure(struct keeper *keeper);

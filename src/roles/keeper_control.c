@@ -311,6 +311,12 @@ static bool on_entry_status(void *context, struct str domain, struct message_id 
                                  out_last);
 }
 
+static void on_new_webhook_secret(void *context, struct str domain, directory_done *done,
+                                  void *done_context)
+{
+    keeper_webhook_new_secret(context, domain, done, done_context);
+}
+
 /* The supervisor's roster is JSON; its names live in `roster_names` until the next call. */
 static size_t on_roles(void *context, struct control_role *out_role)
 {
@@ -347,6 +353,7 @@ static const struct control_host control_hooks = {
     .route_status = on_route_status,
     .route_problem = on_route_problem,
     .entry_status = on_entry_status,
+    .new_webhook_secret = on_new_webhook_secret,
     .roles = on_roles,
 };
 

@@ -199,6 +199,7 @@ static void on_believed(void *context, const struct handover_result *result)
 
     log_info("refusal_believed", LOG_ID(result->id), LOG_STR("domain", result->domain),
              LOG_INT("recipients", result->refused), LOG_INT("left", result->left));
+    keeper_alert_refusal(keeper, result->domain);
     schedule_believed(keeper->schedule, result->domain, result->id, result->left,
                       keeper_now(keeper));
 }
@@ -470,6 +471,8 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
         return take_ended(keeper, peer, payload);
     case MESSAGE_callout_answer:
         return keeper_callout_answer(keeper, peer, payload);
+    case MESSAGE_web_answer:
+        return keeper_webhooks_answer(keeper, peer, payload);
     default:
         return false;
     }
@@ -540,4 +543,5 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
     }
     keeper_callout_deliverer_gone(keeper, peer);
     drop_unfinished(keeper, peer->source);
+    keeper_webhooks_deliverer_gone(keeper, peer->source);
 }

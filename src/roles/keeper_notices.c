@@ -121,6 +121,14 @@ static void leave(struct notice_job *job)
     job->message = NULL;
 }
 
+/* Mail is in the rescue store, and its sender will not hear of it: somebody else should. */
+static void tell_owner(struct keeper *keeper, struct str domain, const struct verdict *reason)
+{
+    const struct alert_facts facts = { .failures = 1,
+                                       .reason = reason != NULL ? verdict_text(reason) : STR_NONE };
+    keeper_alert(keeper, domain, ALERT_REFUSED, &facts);
+}
+
 static void finish(struct notice_job *job, enum notice_end end, struct str why)
 {
     struct keeper_notices *notices = job->keeper->notices;
@@ -129,6 +137,8 @@ static void finish(struct notice_job *job, enum notice_end end, struct str why)
     leave(job);
     if (job->kind == NOTICE_DELAYED)
         notices->patient_at_ms = keeper_now(job->keeper).mono_ms + gap_ms;
+    if (end == NOTICE_WITHHELD && job->kind == NOTICE_FAILED)
+        tell_owner(job->keeper, buf_str(&job->domain), job->count > 0 ? job->verdict : NULL);
     if (end == NOTICE_WITHHELD)
         log_info("notice_withheld", LOG_ID(job->id), LOG_STR("domain", buf_str(&job->domain)),
                  LOG_TEXT("kind", notice_kind_name(job->kind)), LOG_STR("why", why));
@@ -174,14 +184,6 @@ static int64_t value_of(const struct keeper *keeper, struct str domain, enum set
 static struct str text_of(const struct keeper *keeper, struct str domain, enum setting setting)
 {
     return setting_text(settings_of(keeper, domain), &keeper->process->config->defaults, setting);
-}
-
-/* The place for a domain owner's own texts. NULL: ours. */
-static const struct notice_texts *own_texts(const struct keeper *keeper, struct str domain)
-{
-    (void)keeper;
-    (void)domain;
-    return NULL;
 }
 
 static void note_target(struct notice_job *job, const struct route_status *status)
@@ -323,6 +325,8 @@ static enum may_notify write_notice(struct notice_job *job, const struct notice_
     add_from(keeper->process->config, &from);
     buf_add_format(&message_id, "<%s@%.*s>", message_id_to_text(job->notice_id).text,
                    STR_FMT(keeper->process->config->hostname));
+    struct notice_texts texts;
+    keeper_templates_of(keeper, domain, &texts);
     const struct notice notice = {
         .kind = job->kind,
         .envelope = &job->message->envelope,
@@ -331,7 +335,7 @@ static enum may_notify write_notice(struct notice_job *job, const struct notice_
         .outcome_count = count,
         .domain = domain,
         .contact = text_of(keeper, domain, SETTING_CONTACT),
-        .own = own_texts(keeper, domain),
+        .own = &texts,
         .fallback = (enum language)value_of(keeper, domain, SETTING_LANGUAGE),
         .node = keeper->process->config->hostname,
         .from = buf_str(&from),
@@ -557,20 +561,25 @@ static bool has_fate(const struct handover_answers *answers, enum fate fate)
 }
 
 /* Most that is refused came from nobody knows whom: no need to open it again. */
-static bool may_tell_failure(const struct keeper *keeper, const struct handover_answers *answers)
+static bool may_tell_failure(struct keeper *keeper, const struct handover_answers *answers)
 {
     static const struct header none = { 0 };
     enum may_notify may = MAY_NOTIFY;
 
-    if (!answers->is_believed || !has_fate(answers, FATE_REJECT) ||
-        value_of(keeper, answers->domain, SETTING_NOTIFY_FAILURE) == 0)
+    if (!answers->is_believed || !has_fate(answers, FATE_REJECT))
         return false;
+    if (value_of(keeper, answers->domain, SETTING_NOTIFY_FAILURE) == 0) {
+        tell_owner(keeper, answers->domain, &answers->verdict[0]);
+        return false;
+    }
     if (answers->envelope != NULL)
         may = may_notify_sender(NOTICE_FAILED, answers->envelope, &none);
     if (may != MAY_NOTIFY)
         log_info("notice_withheld", LOG_ID(answers->id), LOG_STR("domain", answers->domain),
                  LOG_TEXT("kind", notice_kind_name(NOTICE_FAILED)),
                  LOG_TEXT("why", may_notify_name(may)));
+    if (may != MAY_NOTIFY)
+        tell_owner(keeper, answers->domain, &answers->verdict[0]);
     return may == MAY_NOTIFY;
 }
 
@@ -592,13 +601,50 @@ static bool may_tell_relayed(const struct keeper *keeper, const struct handover_
            (answers->envelope->flags & ENVELOPE_PROVED) != 0 && wants_success(answers->envelope);
 }
 
+/* How far a domain's senders have been told that their mail waits: of what is held, all that came
+ * up to until_ms was looked at when it was age_ms old. A fact of the directory, so that a restart
+ * tells nobody twice. */
+#define TOLD_OF_DELAY STR("told-of-delay")
+
+static struct buf age_name(int64_t age_ms)
+{
+    struct buf name = { 0 };
+
+    buf_add_format(&name, "%lld", (long long)age_ms);
+    return name;
+}
+
+void keeper_told_of_delay(struct keeper *keeper, struct str domain, int64_t age_ms,
+                          int64_t until_ms)
+{
+    struct buf name = age_name(age_ms);
+    struct buf value = age_name(until_ms);
+    const struct domain_fact fact = { TOLD_OF_DELAY, domain, buf_str(&name), buf_str(&value) };
+
+    if (directory_find_domain(keeper->directory, domain) != NULL)
+        directory_put_fact(keeper->directory, &fact, NULL, NULL);
+    buf_fini(&name);
+    buf_fini(&value);
+}
+
+int64_t keeper_told_until(const struct keeper *keeper, struct str domain, int64_t age_ms)
+{
+    struct buf name = age_name(age_ms);
+    uint64_t until_ms = 0;
+    struct str value =
+        directory_find_fact(keeper->directory, TOLD_OF_DELAY, domain, buf_str(&name));
+
+    buf_fini(&name);
+    return str_to_u64(value, ENVELOPE_TIME_MAX, &until_ms) ? (int64_t)until_ms : 0;
+}
+
 static bool was_told_of_delay(const struct keeper *keeper, struct str domain, int64_t since_ms)
 {
     int64_t age_ms[SETTING_DURATIONS_MAX];
     unsigned count = setting_durations(text_of(keeper, domain, SETTING_NOTIFY_DELAY), age_ms);
 
     for (unsigned i = 0; i < count; i++)
-        if (directory_find_told(keeper->directory, domain, age_ms[i]) >= since_ms)
+        if (keeper_told_until(keeper, domain, age_ms[i]) >= since_ms)
             return true;
     return false;
 }
@@ -649,6 +695,8 @@ void keeper_notices_expired(struct keeper *keeper, const struct entry *entry, no
                             void *context)
 {
     if (keeper->notices == NULL || value_of(keeper, entry->domain, SETTING_NOTIFY_FAILURE) == 0) {
+        if (keeper->notices != NULL)
+            tell_owner(keeper, entry->domain, NULL);
         done(context, NOTICE_WITHHELD, STR("not_wanted"));
         return;
     }

@@ -26,8 +26,27 @@ static struct quota use_of(const struct keeper *keeper, struct str domain)
     };
 }
 
+/* Of the one that is used most. */
+static void tell_owner(struct keeper *keeper, struct str domain, const struct quota *quota,
+                       const struct quota *used)
+{
+    const struct quota octets = { .octets = quota->octets };
+    const struct quota messages = { .messages = quota->messages };
+    struct alert_facts facts = { .used = used->per_hour,
+                                 .quota = quota->per_hour,
+                                 .is_count = true };
+
+    if (quota_level(&octets, used, QUOTA_FREE) != QUOTA_FREE)
+        facts = (struct alert_facts){ .used = used->octets, .quota = octets.octets };
+    else if (quota_level(&messages, used, QUOTA_FREE) != QUOTA_FREE)
+        facts = (struct alert_facts){ .used = used->messages,
+                                      .quota = messages.messages,
+                                      .is_count = true };
+    keeper_alert(keeper, domain, ALERT_QUOTA, &facts);
+}
+
 static void tell(struct keeper *keeper, struct str domain, const struct quota *quota,
-                 const struct quota *used, enum quota_level level)
+                 const struct quota *used, enum quota_level before, enum quota_level level)
 {
     static const char *const names[] = { "free", "near", "full" };
 
@@ -37,6 +56,8 @@ static void tell(struct keeper *keeper, struct str domain, const struct quota *q
               LOG_INT("of_messages", quota->messages), LOG_INT("in_this_hour", used->per_hour),
               LOG_INT("of_per_hour", quota->per_hour));
     keeper->answers_are_void = true;
+    if (level > before)
+        tell_owner(keeper, domain, quota, used);
 }
 
 enum quota_level keeper_quota(struct keeper *keeper, const struct domain_record *record)
@@ -52,10 +73,9 @@ enum quota_level keeper_quota(struct keeper *keeper, const struct domain_record 
     }
     struct quota used = use_of(keeper, record->name);
     enum quota_level level = quota_level(&quota, &used, usage->level);
-    if (level != usage->level) {
-        usage->level = level;
-        tell(keeper, record->name, &quota, &used, level);
-    }
+    if (level != usage->level)
+        tell(keeper, record->name, &quota, &used, usage->level, level);
+    usage->level = level;
     return level;
 }
 

@@ -484,6 +484,10 @@ static void take_event(struct keeper *keeper, const struct news *news)
     log_event(events[news->event].is_bad ? LOG_WARN : LOG_INFO, events[news->event].name,
               LOG_STR("domain", domain), LOG_INT("code", news->said.code),
               LOG_STR("text", verdict_text(&news->said)));
+    if (news->event == VERIFIER_USERS_GONE) {
+        const struct alert_facts facts = { .reason = verdict_text(&news->said) };
+        keeper_alert(keeper, domain, ALERT_USERS_GONE, &facts);
+    }
     if (news->event == VERIFIER_SILENT)
         schedule_doubt(keeper->schedule, domain, keeper_now(keeper));
     else if (news->event == VERIFIER_UNWELCOME)

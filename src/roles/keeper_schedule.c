@@ -176,17 +176,12 @@ static void on_delayed(void *context, const struct entry *entry, int64_t age_ms,
 
 static void on_told(void *context, struct str domain, int64_t age_ms, int64_t until_ms)
 {
-    struct keeper *keeper = context;
-    const struct told_of_delay told = { .domain = domain, .age_ms = age_ms, .until_ms = until_ms };
-
-    if (directory_find_domain(keeper->directory, domain) != NULL)
-        directory_put_told(keeper->directory, &told, NULL, NULL);
+    keeper_told_of_delay(context, domain, age_ms, until_ms);
 }
 
 static int64_t on_told_until(void *context, struct str domain, int64_t age_ms)
 {
-    const struct keeper *keeper = context;
-    return directory_find_told(keeper->directory, domain, age_ms);
+    return keeper_told_until(context, domain, age_ms);
 }
 
 static void on_state_changed(void *context, struct str domain, enum route_state from,
@@ -197,6 +192,7 @@ static void on_state_changed(void *context, struct str domain, enum route_state 
     log_event(is_bad ? LOG_WARN : LOG_INFO, "route_state", LOG_STR("domain", domain),
               LOG_TEXT("from", route_state_name(from)), LOG_TEXT("to", route_state_name(to)),
               LOG_STR("reason", verdict_text(reason)));
+    keeper_alert_state(context, domain, to, reason);
 }
 
 static void on_believe(void *context, const struct entry *entry)
@@ -222,11 +218,13 @@ static void on_breaker(void *context, struct str domain, bool is_tripped,
 {
     struct buf reply = { 0 };
 
-    (void)context;
     verdict_add_line(&reply, reason);
     log_event(is_tripped ? LOG_WARN : LOG_INFO, "breaker", LOG_STR("domain", domain),
               LOG_TEXT("state", is_tripped ? "tripped" : "closed"),
               LOG_STR("reply", buf_str(&reply)));
+    const struct alert_facts facts = { .reason = buf_str(&reply) };
+    if (is_tripped)
+        keeper_alert(context, domain, ALERT_BREAKER, &facts);
     buf_fini(&reply);
 }
 
@@ -237,9 +235,11 @@ static bool on_is_unsure(void *context, const struct entry *entry)
 
 static void on_drained(void *context, struct str domain, uint64_t delivered, int64_t took_ms)
 {
-    (void)context;
+    const struct alert_facts facts = { .delivered = delivered, .lasted_ms = took_ms };
+
     log_info("drained", LOG_STR("domain", domain), LOG_INT("delivered", delivered),
              LOG_INT("took_ms", took_ms));
+    keeper_alert(context, domain, ALERT_DRAINED, &facts);
 }
 
 const struct schedule_host keeper_schedule_host = {

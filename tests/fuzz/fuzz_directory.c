@@ -75,7 +75,7 @@ static void put_rows(sqlite3 *database, struct cursor *input)
         { "INSERT OR REPLACE INTO domain_primary VALUES (?, ?, ?)", 3 },
         { "INSERT OR REPLACE INTO domain_setting VALUES (?, ?, ?, ?)", 4 },
         { "INSERT OR REPLACE INTO known_route VALUES (?, ?, ?)", 3 },
-        { "INSERT OR REPLACE INTO told_of_delay VALUES (?, ?, ?)", 3 },
+        { "INSERT OR REPLACE INTO domain_fact VALUES (?, ?, ?, ?)", 4 },
     };
 
     for (int row = 0; row < ROWS_MAX && input->left.len > 0; row++) {
@@ -141,6 +141,7 @@ static void noted(void *context, int error)
 static size_t look_through(struct directory *directory)
 {
     const struct domain_record *record;
+    const struct domain_fact *fact;
     size_t cursor = 0;
     size_t count = 0;
     static unsigned ignored;
@@ -149,6 +150,10 @@ static size_t look_through(struct directory *directory)
         check_record(directory, record);
         count++;
     }
+    cursor = 0;
+    while ((fact = directory_next_fact(directory, &cursor)) != NULL)
+        check(str_equals(directory_find_fact(directory, fact->kind, fact->domain, fact->name),
+                         fact->value));
     cursor = 0;
     record = directory_next_domain(directory, &cursor);
     if (record != NULL)

@@ -145,6 +145,12 @@ void ledger_refused(struct str recipient)
     book.refused_ms[domain_number(recipient)] = world.true_ms;
 }
 
+void ledger_refused_sender(void)
+{
+    for (unsigned i = 0; i < sizeof book.refused_ms / sizeof *book.refused_ms; i++)
+        book.refused_ms[i] = world.true_ms;
+}
+
 /* ---- the operator ---- */
 
 void ledger_discard_asked(struct str id)

@@ -49,6 +49,7 @@ struct ledger_stamp ledger_stamp(void);
 void ledger_taken(struct str content, struct str recipient, const struct ledger_stamp *session);
 /* A 5yz was said to this recipient of this domain (RCPT, or after the content). */
 void ledger_refused(struct str recipient);
+void ledger_refused_sender(void); /* a 5yz to MAIL: whoever the message was for */
 
 /* ---- what the operator tells ---- */
 void ledger_discard_asked(struct str id);

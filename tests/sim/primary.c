@@ -279,6 +279,8 @@ static void take_command(struct session *session, struct str line)
     } else if (str_starts_nocase(line, STR("MAIL"))) {
         forget_transaction(session);
         session->has_sender = session->primary->temper != RUDE;
+        if (!session->has_sender)
+            ledger_refused_sender();
         say(session, session->has_sender ? "250 2.1.0 OK" : "550 5.7.1 Nothing from you");
     } else if (str_starts_nocase(line, STR("RCPT"))) {
         take_recipient(session, line);

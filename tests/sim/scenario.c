@@ -52,7 +52,8 @@ static struct config *make_config(void)
     static const char text[] = "hostname = \"mx2.sim.example\"\n"
                                "data = \"/\"\n"
                                "listen smtp { address = {\"198.51.100.1:25\"} }\n"
-                               "store { free-min = \"0\" }\n";
+                               "store { free-min = \"0\" }\n"
+                               "web { ca = \"\" }\n";
     struct config *config = NULL;
     struct config_problems problems = { 0 };
 

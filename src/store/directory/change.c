@@ -39,6 +39,14 @@ void change_copy_memory(struct arena *arena, const struct domain_memory *from,
     out->domain = arena_str(arena, from->domain);
 }
 
+void change_copy_fact(struct arena *arena, const struct domain_fact *from, struct domain_fact *out)
+{
+    out->kind = arena_str(arena, from->kind);
+    out->domain = arena_str(arena, from->domain);
+    out->name = arena_str(arena, from->name);
+    out->value = arena_str(arena, from->value);
+}
+
 struct change *change_new(enum change_kind kind, directory_done *done, void *context)
 {
     struct change *change = memory_new(sizeof *change);

@@ -25,7 +25,7 @@ enum change_kind {
     CHANGE_PUT_RECIPIENT,
     CHANGE_REMOVE_RECIPIENT,
     CHANGE_PUT_MEMORY,
-    CHANGE_PUT_TOLD,
+    CHANGE_PUT_FACT,
 };
 
 /* One change that is to become durable; owns what it says. */
@@ -38,7 +38,7 @@ struct change {
         struct known_route route;
         struct known_recipient recipient; /* of a removal, the address alone */
         struct domain_memory memory;
-        struct told_of_delay told;
+        struct domain_fact fact;
     };
     directory_done *done;
     void *context;
@@ -56,6 +56,7 @@ void change_copy_recipient(struct arena *arena, const struct known_recipient *fr
                            struct known_recipient *out);
 void change_copy_memory(struct arena *arena, const struct domain_memory *from,
                         struct domain_memory *out);
+void change_copy_fact(struct arena *arena, const struct domain_fact *from, struct domain_fact *out);
 
 /* Opens or creates, brings the tables to this version. With `check_all`, every page is looked at.
  */
@@ -65,7 +66,7 @@ void database_close(struct database *database); /* NULL is fine */
 struct database_reader {
     void (*domain)(void *context, const struct domain_record *record); /* valid during the call */
     void (*route)(void *context, const struct known_route *route);
-    void (*told)(void *context, const struct told_of_delay *told);
+    void (*fact)(void *context, const struct domain_fact *fact);
     void *context;
 };
 /* All that is there; on an error, what came before it has been handed over. */

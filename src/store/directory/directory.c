@@ -33,10 +33,9 @@ struct route_entry {
     struct known_route route;
 };
 
-struct told_entry {
-    struct told_entry *next; /* of the same domain; it has as many as ages were ever set for it */
-    int64_t age_ms;
-    int64_t until_ms;
+struct fact_entry {
+    struct arena arena;
+    struct domain_fact fact;
 };
 
 struct directory {
@@ -45,7 +44,7 @@ struct directory {
     struct domain_entry **domain; /* sorted by name */
     size_t domain_count;
     struct map routes; /* name -> struct route_entry */
-    struct map told;   /* name -> the first struct told_entry */
+    struct map facts;  /* fact_key() -> struct fact_entry */
 
     struct link queued; /* struct change */
     struct worker_job job;
@@ -88,13 +87,22 @@ static void free_route(struct route_entry *entry)
     memory_free(entry);
 }
 
-static void free_told(struct told_entry *entry)
+static void free_fact(struct fact_entry *entry)
 {
-    while (entry != NULL) {
-        struct told_entry *next = entry->next;
-        memory_free(entry);
-        entry = next;
-    }
+    if (entry == NULL)
+        return;
+    arena_fini(&entry->arena);
+    memory_free(entry);
+}
+
+static struct buf fact_key(struct str kind, struct str domain, struct str name)
+{
+    struct buf key = { 0 };
+
+    buf_add_counted(&key, kind);
+    buf_add_counted(&key, domain);
+    buf_add(&key, name);
+    return key;
 }
 
 static void insert_at(struct directory *directory, size_t place, struct domain_entry *entry)
@@ -134,27 +142,42 @@ static void keep_route(void *context, const struct known_route *route)
     free_route(map_put(&directory->routes, entry->route.domain, entry));
 }
 
-static struct told_entry *find_told(const struct directory *directory, struct str domain,
-                                    int64_t age_ms)
-{
-    struct told_entry *entry = map_find(&directory->told, domain);
-
-    while (entry != NULL && entry->age_ms != age_ms)
-        entry = entry->next;
-    return entry;
-}
-
-static void keep_told(void *context, const struct told_of_delay *told)
+/* An empty value forgets. What it is given may lie in the entry that goes. */
+static void keep_fact(void *context, const struct domain_fact *fact)
 {
     struct directory *directory = context;
-    struct told_entry *entry = find_told(directory, told->domain, told->age_ms);
+    struct buf key = fact_key(fact->kind, fact->domain, fact->name);
 
-    if (entry == NULL) {
-        entry = memory_new(sizeof *entry);
-        entry->age_ms = told->age_ms;
-        entry->next = map_put(&directory->told, told->domain, entry);
+    if (fact->value.len == 0) {
+        free_fact(map_remove(&directory->facts, buf_str(&key)));
+    } else {
+        struct fact_entry *entry = memory_new(sizeof *entry);
+        change_copy_fact(&entry->arena, fact, &entry->fact);
+        free_fact(map_put(&directory->facts, buf_str(&key), entry));
     }
-    entry->until_ms = told->until_ms;
+    buf_fini(&key);
+}
+
+static struct fact_entry *find_fact_of(const struct directory *directory, struct str domain)
+{
+    struct fact_entry *entry;
+    size_t cursor = 0;
+
+    while ((entry = map_next(&directory->facts, &cursor, NULL)) != NULL)
+        if (str_equals(entry->fact.domain, domain))
+            return entry;
+    return NULL;
+}
+
+static void forget_facts(struct directory *directory, struct str domain)
+{
+    struct fact_entry *entry;
+
+    while ((entry = find_fact_of(directory, domain)) != NULL) {
+        struct buf key = fact_key(entry->fact.kind, entry->fact.domain, entry->fact.name);
+        free_fact(map_remove(&directory->facts, buf_str(&key)));
+        buf_fini(&key);
+    }
 }
 
 static void forget_domain(struct directory *directory, struct str name)
@@ -163,7 +186,7 @@ static void forget_domain(struct directory *directory, struct str name)
     size_t place = place_of(directory, name, &found);
 
     free_route(map_remove(&directory->routes, name));
-    free_told(map_remove(&directory->told, name));
+    forget_facts(directory, name);
     if (!found)
         return;
     struct domain_entry *entry = directory->domain[place];
@@ -226,23 +249,8 @@ static void queue_change(struct directory *directory, struct change *change)
 
 static int read_all(struct directory *directory)
 {
-    const struct database_reader reader = { keep_domain, keep_route, keep_told, directory };
+    const struct database_reader reader = { keep_domain, keep_route, keep_fact, directory };
     return database_read(directory->database, &reader);
-}
-
-static void add_told(const struct directory *directory, struct link *changes)
-{
-    struct told_entry *entry;
-    struct str domain;
-    size_t cursor = 0;
-
-    while ((entry = map_next(&directory->told, &cursor, &domain)) != NULL)
-        for (; entry != NULL; entry = entry->next) {
-            struct change *change = change_new(CHANGE_PUT_TOLD, NULL, NULL);
-            change->told = (struct told_of_delay){ arena_str(&change->arena, domain), entry->age_ms,
-                                                   entry->until_ms };
-            list_append(changes, &change->link);
-        }
 }
 
 /* Everything that is in memory, into a new file. */
@@ -252,9 +260,9 @@ static int write_all(struct directory *directory)
     struct link *first;
     size_t cursor = 0;
     struct route_entry *route;
+    struct fact_entry *fact;
 
     list_init(&changes);
-    add_told(directory, &changes);
     for (size_t i = 0; i < directory->domain_count; i++) {
         struct change *change = change_new(CHANGE_PUT_DOMAIN, NULL, NULL);
         change_copy_domain(&change->arena, &directory->domain[i]->record,
@@ -264,6 +272,12 @@ static int write_all(struct directory *directory)
     while ((route = map_next(&directory->routes, &cursor, NULL)) != NULL) {
         struct change *change = change_new(CHANGE_PUT_ROUTE, NULL, NULL);
         change_copy_route(&change->arena, &route->route, &change->route);
+        list_append(&changes, &change->link);
+    }
+    cursor = 0;
+    while ((fact = map_next(&directory->facts, &cursor, NULL)) != NULL) {
+        struct change *change = change_new(CHANGE_PUT_FACT, NULL, NULL);
+        change_copy_fact(&change->arena, &fact->fact, &change->fact);
         list_append(&changes, &change->link);
     }
     int error = database_write(directory->database, &changes);
@@ -364,7 +378,7 @@ static struct directory *new_directory(struct worker *worker)
     directory->worker = worker;
     directory->job = (struct worker_job){ .run = run_batch, .done = batch_done };
     map_init(&directory->routes);
-    map_init(&directory->told);
+    map_init(&directory->facts);
     list_init(&directory->queued);
     list_init(&directory->batch);
     return directory;
@@ -373,7 +387,7 @@ static struct directory *new_directory(struct worker *worker)
 static void free_directory(struct directory *directory)
 {
     struct route_entry *route;
-    struct told_entry *told;
+    struct fact_entry *fact;
     size_t cursor = 0;
 
     database_close(directory->database);
@@ -381,10 +395,11 @@ static void free_directory(struct directory *directory)
         free_domain(directory->domain[--directory->domain_count]);
     while ((route = map_next(&directory->routes, &cursor, NULL)) != NULL)
         free_route(route);
-    for (cursor = 0; (told = map_next(&directory->told, &cursor, NULL)) != NULL;)
-        free_told(told);
     map_fini(&directory->routes);
-    map_fini(&directory->told);
+    cursor = 0;
+    while ((fact = map_next(&directory->facts, &cursor, NULL)) != NULL)
+        free_fact(fact);
+    map_fini(&directory->facts);
     memory_free(directory->domain);
     memory_free(directory);
 }
@@ -426,7 +441,7 @@ void directory_close(struct directory *directory)
     free_directory(directory);
 }
 
-/* ---- domains, routes, notices ---- */
+/* ---- domains, routes, facts ---- */
 
 const struct domain_record *directory_find_domain(const struct directory *directory,
                                                   struct str name)
@@ -480,6 +495,33 @@ void directory_put_route(struct directory *directory, const struct known_route *
     queue_change(directory, change);
 }
 
+struct str directory_find_fact(const struct directory *directory, struct str kind,
+                               struct str domain, struct str name)
+{
+    struct buf key = fact_key(kind, domain, name);
+    const struct fact_entry *entry = map_find(&directory->facts, buf_str(&key));
+
+    buf_fini(&key);
+    return entry != NULL ? entry->fact.value : STR_NONE;
+}
+
+const struct domain_fact *directory_next_fact(const struct directory *directory, size_t *cursor)
+{
+    const struct fact_entry *entry = map_next(&directory->facts, cursor, NULL);
+    return entry != NULL ? &entry->fact : NULL;
+}
+
+void directory_put_fact(struct directory *directory, const struct domain_fact *fact,
+                        directory_done *done, void *context)
+{
+    struct change *change = change_new(CHANGE_PUT_FACT, done, context);
+
+    check(fact->kind.len > 0 && fact->domain.len > 0);
+    change_copy_fact(&change->arena, fact, &change->fact);
+    keep_fact(directory, &change->fact);
+    queue_change(directory, change);
+}
+
 /* ---- recipients ---- */
 
 int directory_read_recipients(struct directory *directory,
@@ -510,25 +552,5 @@ void directory_put_memory(struct directory *directory, const struct domain_memor
     struct change *change = change_new(CHANGE_PUT_MEMORY, NULL, NULL);
 
     change_copy_memory(&change->arena, memory, &change->memory);
-    queue_change(directory, change);
-}
-
-/* ---- who was told of delays ---- */
-
-int64_t directory_find_told(const struct directory *directory, struct str domain, int64_t age_ms)
-{
-    const struct told_entry *entry = find_told(directory, domain, age_ms);
-    return entry != NULL ? entry->until_ms : 0;
-}
-
-void directory_put_told(struct directory *directory, const struct told_of_delay *told,
-                        directory_done *done, void *context)
-{
-    struct change *change = change_new(CHANGE_PUT_TOLD, done, context);
-
-    check(told->domain.len > 0 && told->age_ms > 0 && told->until_ms > 0);
-    change->told = *told;
-    change->told.domain = arena_str(&change->arena, told->domain);
-    keep_told(directory, &change->told);
     queue_change(directory, change);
 }

@@ -41,12 +41,11 @@ struct known_route {
     struct str plan; /* encoded by route/ */
 };
 
-/* How far a domain's senders have been told that their mail waits (SPEC N1): of what is held, all
- * that came up to until_ms was looked at when it was age_ms old. */
-struct told_of_delay {
-    struct str domain;
-    int64_t age_ms;
-    int64_t until_ms; /* Unix time */
+/* What a part of the program wants to know again after a restart: `kind` is the part's word, `name`
+ * tells its facts of one domain apart. They go with the domain. */
+struct domain_fact {
+    struct str kind, domain, name;
+    struct str value; /* bytes; never empty */
 };
 
 /* Opens or creates the file; blocks; before the role serves anybody. A file that is damaged is set
@@ -73,9 +72,14 @@ const struct known_route *directory_find_route(const struct directory *directory
 void directory_put_route(struct directory *directory, const struct known_route *route,
                          directory_done *done, void *context);
 
-/* until_ms; 0: nobody was told yet. */
-int64_t directory_find_told(const struct directory *directory, struct str domain, int64_t age_ms);
-void directory_put_told(struct directory *directory, const struct told_of_delay *told,
+/* STR_NONE: there is none. */
+struct str directory_find_fact(const struct directory *directory, struct str kind,
+                               struct str domain, struct str name);
+/* Calls with *cursor = 0, 1, …: every fact, of whatever kind; NULL at the end. Not while changing
+ * them. */
+const struct domain_fact *directory_next_fact(const struct directory *directory, size_t *cursor);
+/* Adds or replaces; copies what it is given. An empty value takes the fact away. */
+void directory_put_fact(struct directory *directory, const struct domain_fact *fact,
                         directory_done *done, void *context);
 
 struct directory_recipient_reader { /* what is handed over lives during the call */

@@ -7,15 +7,15 @@
  *     known_route     domain, seen_ms, plan
  *     recipient       domain, address, …         known_recipient.h
  *     domain_memory   domain, …                  known_recipient.h
- *     told_of_delay   domain, age_ms, until_ms
+ *     domain_fact     kind, domain, name, value  what parts of the program want to know again
  *
  * The statements are plain enough for PostgreSQL: numbered parameters, ON
  * CONFLICT, no types that only one of the two has. The file's user_version counts
  * the migrations that have been applied to it.
  *
  * WAL with synchronous=FULL: a transaction is durable when COMMIT returns.
- * secure_delete is off: what is removed here is no secret, and the overwriting
- * costs a write per page.
+ * secure_delete is off: a secret that is removed here was replaced, and is worth
+ * nothing any more; the overwriting would cost a write per page.
  */
 #include "store/directory/sqlite.h"
 
@@ -45,8 +45,8 @@ static const char *const migrations[] = {
     "CREATE TABLE domain_memory (domain TEXT PRIMARY KEY, behind_ms BIGINT NOT NULL,"
     "  still_ms BIGINT NOT NULL, takes_all INTEGER NOT NULL, takes_all_ms BIGINT NOT NULL,"
     "  extensions BIGINT NOT NULL, size_max BIGINT NOT NULL, greeted_ms BIGINT NOT NULL);",
-    ("CREATE TABLE told_of_delay (domain TEXT NOT NULL, age_ms BIGINT NOT NULL,"
-     "  until_ms BIGINT NOT NULL, PRIMARY KEY (domain, age_ms));"),
+    ("CREATE TABLE domain_fact (kind TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL,"
+     "  value BYTEA NOT NULL, PRIMARY KEY (kind, domain, name));"),
 };
 enum { VERSION = sizeof migrations / sizeof *migrations };
 

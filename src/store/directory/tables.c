@@ -133,23 +133,24 @@ static int read_routes(struct database *database, const struct database_reader *
     return sqlite_error(rc);
 }
 
-static int read_told(struct database *database, const struct database_reader *reader)
+static int read_facts(struct database *database, const struct database_reader *reader)
 {
     sqlite3_stmt *statement = NULL;
-    int error = sqlite_prepare(database, "SELECT domain, age_ms, until_ms FROM told_of_delay", NULL,
+    int error = sqlite_prepare(database, "SELECT kind, domain, name, value FROM domain_fact", NULL,
                                0, &statement);
     int rc = SQLITE_DONE;
 
     if (error < 0)
         return error;
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct told_of_delay told = {
-            .domain = sqlite_column(statement, 0),
-            .age_ms = sqlite3_column_int64(statement, 1),
-            .until_ms = sqlite3_column_int64(statement, 2),
+        struct domain_fact fact = {
+            .kind = sqlite_column(statement, 0),
+            .domain = sqlite_column(statement, 1),
+            .name = sqlite_column(statement, 2),
+            .value = sqlite_column(statement, 3),
         };
-        if (told.age_ms > 0 && told.until_ms > 0 && told.until_ms <= ENVELOPE_TIME_MAX)
-            reader->told(reader->context, &told);
+        if (fact.value.len > 0)
+            reader->fact(reader->context, &fact);
     }
     (void)sqlite3_finalize(statement);
     return sqlite_error(rc);
@@ -157,16 +158,10 @@ static int read_told(struct database *database, const struct database_reader *re
 
 int database_read(struct database *database, const struct database_reader *reader)
 {
-    static int (*const read[])(struct database *, const struct database_reader *) = { read_domains,
-                                                                                      read_routes,
-                                                                                      read_told };
-    int error = 0;
-
-    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
-        int failed = read[i](database, reader);
-        error = error < 0 ? error : failed;
-    }
-    return error;
+    int error = read_domains(database, reader);
+    int second = read_routes(database, reader);
+    int third = read_facts(database, reader);
+    return error < 0 ? error : second < 0 ? second : third;
 }
 
 /* ---- writing ---- */
@@ -230,7 +225,7 @@ static int remove_domain(struct database *database, const struct change *change)
     if (error == 0)
         error = EXECUTE(database, "DELETE FROM known_route WHERE domain = $1", TEXT(name));
     if (error == 0)
-        error = EXECUTE(database, "DELETE FROM told_of_delay WHERE domain = $1", TEXT(name));
+        error = EXECUTE(database, "DELETE FROM domain_fact WHERE domain = $1", TEXT(name));
     return error == 0 ? EXECUTE(database, "DELETE FROM domain WHERE name = $1", TEXT(name)) : error;
 }
 
@@ -244,13 +239,18 @@ static int put_route(struct database *database, const struct change *change)
                    TEXT(route->domain), NUMBER(route->seen_ms), BYTES(route->plan));
 }
 
-static int put_told(struct database *database, const struct change *change)
+static int put_fact(struct database *database, const struct change *change)
 {
-    const struct told_of_delay *told = &change->told;
+    const struct domain_fact *fact = &change->fact;
+
+    if (fact->value.len == 0)
+        return EXECUTE(database,
+                       "DELETE FROM domain_fact WHERE kind = $1 AND domain = $2 AND name = $3",
+                       TEXT(fact->kind), TEXT(fact->domain), TEXT(fact->name));
     return EXECUTE(database,
-                   "INSERT INTO told_of_delay (domain, age_ms, until_ms) VALUES ($1, $2, $3)"
-                   " ON CONFLICT (domain, age_ms) DO UPDATE SET until_ms = excluded.until_ms",
-                   TEXT(told->domain), NUMBER(told->age_ms), NUMBER(told->until_ms));
+                   "INSERT INTO domain_fact (kind, domain, name, value) VALUES ($1, $2, $3, $4)"
+                   " ON CONFLICT (kind, domain, name) DO UPDATE SET value = excluded.value",
+                   TEXT(fact->kind), TEXT(fact->domain), TEXT(fact->name), BYTES(fact->value));
 }
 
 int database_write(struct database *database, const struct link *changes)
@@ -262,7 +262,7 @@ int database_write(struct database *database, const struct link *changes)
         [CHANGE_PUT_RECIPIENT] = table_put_recipient,
         [CHANGE_REMOVE_RECIPIENT] = table_remove_recipient,
         [CHANGE_PUT_MEMORY] = table_put_memory,
-        [CHANGE_PUT_TOLD] = put_told,
+        [CHANGE_PUT_FACT] = put_fact,
     };
     int error = sqlite_run(database, "BEGIN IMMEDIATE");
 

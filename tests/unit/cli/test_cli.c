@@ -153,7 +153,7 @@ static int stop_node(void **state)
     return 0;
 }
 
-/* Runs the command; what it printed is in `printed` (standard output and error, 8 KiB). */
+/* Runs the command; what it printed is in `printed` (standard output and error, 16 KiB). */
 static char printed[16384];
 
 static int run(const char *const *words)

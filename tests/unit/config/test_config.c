@@ -143,7 +143,7 @@ static void says_where_and_what_to_write_instead(void **state)
           "test.conf:3: unknown name \"tls\"; known here are hostname, data, user, names, "
           "postmaster, "
           "addresses, control, receivers, deliverers, listen smtp, dns, sign, "
-          "store, smtp, dnsbl, filter, callout, report, schedule, "
+          "store, smtp, dnsbl, filter, callout, report, web, schedule, "
           "log, defaults" },
         { "listen submission { address = {\"0.0.0.0:587\"} }",
           "test.conf:2: section listen \"submission\" is not known; write listen smtp instead" },

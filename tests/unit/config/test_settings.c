@@ -71,6 +71,9 @@ static void reads_and_writes_units(void **state)
 
 #define TIMES "notify-delay must be none, TIME,TIME,... (4, growing, 1m … 30d)"
 #define LINE  "contact must be none, or a line of 200 octets without \" \\ $"
+#define NOT_A_HOOK                                                                                 \
+    "webhook must be none, an https URL, or an http URL of this machine such as "                  \
+    "http://127.0.0.1:8080/"
 
 static void says_what_is_allowed(void **state)
 {
@@ -96,6 +99,28 @@ static void says_what_is_allowed(void **state)
         { "filters", "a,,b", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a,a", "filters must be none, NAME,NAME,... (8)" },
         { "filters", "a,none", "filters must be none, NAME,NAME,... (8)" },
+        { "tell-down", "none", NULL },
+        { "tell-down", "owner", NULL },
+        { "tell-down", "webhook, Owner,postmaster", NULL },
+        { "tell-down", "", "tell-down must be none, or some of postmaster,owner,webhook" },
+        { "tell-down", "owner,none",
+          "tell-down must be none, or some of postmaster,owner,webhook" },
+        { "tell-down", "sender", "tell-down must be none, or some of postmaster,owner,webhook" },
+        { "owner", "none", NULL },
+        { "owner", "Anna@Example.COM", NULL },
+        { "owner", "anna", "owner must be none, or an address such as admin@example.com" },
+        { "owner", "anna@localhost",
+          "owner must be none, or an address such as admin@example.com" },
+        { "owner", "\"a b\"@example.com",
+          "owner must be none, or an address such as admin@example.com" },
+        { "webhook", "none", NULL },
+        { "webhook", "https://hooks.example.com/services/T1?x=%20", NULL },
+        { "webhook", "http://127.0.0.1:8080/hook", NULL },
+        { "webhook", "http://[::1]/hook", NULL },
+        { "webhook", "http://localhost/", NOT_A_HOOK },
+        { "webhook", "http://192.168.1.2/", NOT_A_HOOK },
+        { "webhook", "https://user:secret@example.com/", NOT_A_HOOK },
+        { "webhook", "ftp://example.com/", NOT_A_HOOK },
         { "filters", "a b", "filters must be none, NAME,NAME,... (8)" },
         { "notify-delay", "none", NULL },
         { "notify-delay", "1m", NULL },
@@ -208,6 +233,25 @@ static void a_line_has_its_limit(void **state)
     assert_false(setting_put_text(&domain, SETTING_CONTACT, str_of(text, SETTING_TEXT_MAX + 1)));
 }
 
+static void some_of_several_words_are_one_value(void **state)
+{
+    struct domain_settings settings = { 0 };
+    struct buf why = { 0 };
+    struct buf text = { 0 };
+    (void)state;
+    assert_int_equal(setting_value(NULL, NULL, SETTING_TELL_DOWN), TELL_OWNER | TELL_WEBHOOK);
+    assert_true(setting_parse(&settings, SETTING_TELL_DOWN, STR("webhook,postmaster"), &why));
+    assert_int_equal(setting_value(&settings, NULL, SETTING_TELL_DOWN),
+                     TELL_POSTMASTER | TELL_WEBHOOK);
+    setting_add_text(&text, SETTING_TELL_DOWN, &settings, NULL);
+    assert_text(&text, "postmaster,webhook");
+    assert_true(setting_parse(&settings, SETTING_TELL_DOWN, STR("none"), &why));
+    setting_add_text(&text, SETTING_TELL_DOWN, &settings, NULL);
+    assert_text(&text, "none");
+    assert_true(setting_parse(&settings, SETTING_OWNER, STR("Anna@Example.COM"), &why));
+    assert_true(str_equals(setting_text(&settings, NULL, SETTING_OWNER), STR("Anna@example.com")));
+}
+
 static void knows_no_other_name(void **state)
 {
     enum setting setting;
@@ -226,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_text_goes_the_same_way),
         cmocka_unit_test(a_text_may_have_a_default),
         cmocka_unit_test(a_line_has_its_limit),
+        cmocka_unit_test(some_of_several_words_are_one_value),
         cmocka_unit_test(knows_no_other_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

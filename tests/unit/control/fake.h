@@ -368,6 +368,17 @@ static size_t fake_roles(void *context, struct control_role *out_role)
     return 1;
 }
 
+static void fake_new_secret(void *context, struct str domain, directory_done *done,
+                            void *done_context)
+{
+    struct fake *fake = context;
+    const struct domain_fact fact = { STR("webhook-secret"), domain, STR(""),
+                                      fake->events.len % 2 == 0 ? STR("first") : STR("second") };
+
+    buf_add_byte(&fake->events, 's');
+    directory_put_fact(fake->directory, &fact, done, done_context);
+}
+
 static const struct control_host fake_host = {
     .answer = fake_answer,
     .settle = fake_settle,
@@ -378,6 +389,7 @@ static const struct control_host fake_host = {
     .route_status = fake_route,
     .route_problem = fake_problem,
     .entry_status = fake_entry,
+    .new_webhook_secret = fake_new_secret,
     .roles = fake_roles,
 };
 

@@ -406,7 +406,7 @@ static void every_operation_has_help(void **state)
         assert_true(strlen(help) > 5);
         count++;
     }
-    assert_int_equal(count, 20);
+    assert_int_equal(count, 23);
 }
 
 static void a_backup_keeps_files_until_its_end(void **state)
@@ -489,12 +489,80 @@ static void cuts_a_stream_into_lines(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+#define TEMPLATE(rest) "{'op':'domain.template-set','name':'example.org'," rest "}"
+
+static void keeps_a_text_without_mistakes(void **state)
+{
+    assert_ok(*state, ADD);
+    assert_ok(*state, "{'op':'domain.template','name':'example.org','occasion':'down'}");
+    assert_holds(*state, "\"language\":\"en\",\"own\":false,\"text\":\"Subject: {domain}:");
+    assert_ok(*state,
+              TEMPLATE("'occasion':'down','language':'de','text':'Subject: Aus\\n\\n{reason}'"));
+    assert_holds(*state, "\"own\":true,\"text\":\"Subject: Aus\\n\\n{reason}\"");
+    assert_fails(*state,
+                 TEMPLATE("'occasion':'down','language':'de',"
+                          "'text':'Subject: Aus\\n\\nx {raeson}'"),
+                 "bad-template");
+    assert_holds(*state, "mistakes:\\nline 3, column 3: there is no {raeson}; write {reason}");
+    assert_ok(*state, "{'op':'domain.set','name':'example.org','set':{'language':'de'}}");
+    assert_ok(*state, "{'op':'domain.template','name':'example.org','occasion':'down'}");
+    assert_holds(*state, "\"own\":true,\"text\":\"Subject: Aus");
+    assert_ok(*state, TEMPLATE("'occasion':'down','text':''"));
+    assert_holds(*state, "\"own\":false");
+    assert_fails(*state, TEMPLATE("'occasion':'dwon','text':''"), "no-such-text");
+    assert_holds(*state, "did you mean down?");
+    assert_fails(*state, TEMPLATE("'occasion':'down','language':'fr','text':''"), "bad-argument");
+    assert_fails(*state, "{'op':'domain.template','name':'example.net','occasion':'down'}",
+                 "no-such-domain");
+}
+
+static void makes_a_secret_once_or_when_told(void **state)
+{
+    assert_ok(*state, "{'op':'domain.add','name':'example.net'}");
+    buf_reset(&((struct fake *)*state)->events);
+    assert_ok(*state, "{'op':'domain.webhook-secret','name':'example.net'}");
+    assert_holds(*state, "\"secret\":\"first\"");
+    assert_ok(*state, "{'op':'domain.webhook-secret','name':'example.net'}");
+    assert_holds(*state, "\"secret\":\"first\"");
+    assert_ok(*state, "{'op':'domain.webhook-secret','name':'example.net','new':true}");
+    assert_holds(*state, "\"secret\":\"second\"");
+    assert_ok(*state, "{'op':'domain.show','name':'example.net'}");
+    assert_null(memmem(((struct fake *)*state)->answers.ptr, ((struct fake *)*state)->answers.len,
+                       "\"second\"", 8));
+}
+
+static void warns_of_an_owner_who_would_not_read_it(void **state)
+{
+    struct fake *fake = *state;
+
+    fake->knows_routes = true;
+    fake->route.state = ROUTE_STATE_DOWN;
+    assert_ok(fake, ADD);
+    assert_holds(fake, "\"warnings\":[]");
+    assert_ok(fake, "{'op':'domain.add','name':'example.net','set':{'owner':'a@example.net'}}");
+    assert_holds(fake, "a@example.net is in the domain itself");
+    assert_ok(fake, "{'op':'domain.set','name':'example.net','set':{'hold':'1d'}}");
+    assert_holds(fake, "\"warnings\":[]"); /* once is enough */
+    assert_ok(fake, "{'op':'domain.set','name':'example.net','set':{'owner':'a@example.org'}}");
+    assert_holds(fake, "whose primary does not answer now");
+    fake->route.state = ROUTE_STATE_UP;
+    assert_ok(fake, "{'op':'domain.set','name':'example.net','set':{'owner':'a@example.org'}}");
+    assert_holds(fake, "\"warnings\":[]");
+    assert_ok(fake, "{'op':'domain.set','name':'example.net','set':{'owner':'a@x.example'}}");
+    assert_holds(fake, "\"warnings\":[]");
+    assert_ok(fake, "{'op':'domain.set','name':'example.net','set':{'owner':'none'}}");
+    assert_holds(fake, "\"warnings\":[]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(refuses_what_it_does_not_understand),
         TEST(suggests_what_was_meant),
         TEST(adds_a_domain_and_shows_it),
+        TEST(keeps_a_text_without_mistakes),
+        TEST(makes_a_secret_once_or_when_told),
+        TEST(warns_of_an_owner_who_would_not_read_it),
         TEST(changes_only_what_is_said),
         TEST(removing_is_refused_while_mail_is_held),
         TEST(pauses_for_a_while_or_until_resumed),

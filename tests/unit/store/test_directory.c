@@ -2,11 +2,7 @@
 /* test_directory.c: what is told durable is there after a crash; a damaged file stops nobody.
  *
  * A crash is a child process that ends without closing anything. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "testing.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -192,35 +188,6 @@ static void domains_come_sorted_by_name(void **state)
     assert_null(directory_next_domain(fixture->directory, &cursor));
 }
 
-static void it_is_known_how_far_senders_were_told(void **state)
-{
-    struct fixture *fixture = *state;
-    const struct told_of_delay told[] = { { STR("example.org"), HOUR_MS, 1000 },
-                                          { STR("example.org"), DAY_MS, 500 },
-                                          { STR("example.net"), HOUR_MS, 7 },
-                                          { STR("example.org"), HOUR_MS, 2000 } };
-    int done = 0;
-
-    put_example(fixture);
-    for (int i = 0; i < 4; i++)
-        directory_put_told(fixture->directory, &told[i], count_done, &done);
-    for (int opened = 0; opened < 2; opened++) {
-        const struct directory *directory = fixture->directory;
-        assert_true(directory_find_told(directory, STR("example.org"), HOUR_MS) == 2000);
-        assert_true(directory_find_told(directory, STR("example.org"), DAY_MS) == 500);
-        assert_true(directory_find_told(directory, STR("example.net"), HOUR_MS) == 7);
-        assert_true(directory_find_told(directory, STR("example.net"), DAY_MS) == 0);
-        close_directory(fixture);
-        open_directory(fixture);
-    }
-    assert_int_equal(done, 4);
-    directory_remove_domain(fixture->directory, STR("example.org"), NULL, NULL);
-    close_directory(fixture);
-    open_directory(fixture);
-    assert_true(directory_find_told(fixture->directory, STR("example.org"), HOUR_MS) == 0);
-    assert_true(directory_find_told(fixture->directory, STR("example.net"), HOUR_MS) == 7);
-}
-
 static void a_removed_domain_stays_removed_with_its_route(void **state)
 {
     struct fixture *fixture = *state;
@@ -325,6 +292,39 @@ static void execute_sql(const char *path, const char *sql)
     assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
     assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(handle);
+}
+
+static void a_fact_is_found_replaced_and_goes_with_its_domain(void **state)
+{
+    struct fixture *fixture = *state;
+    struct domain_fact fact = { STR("secret"), STR("example.org"), STR(""), STR("\0one") };
+    struct domain_fact other = { STR("secret"), STR("example.org"), STR("x"), STR("other") };
+    size_t cursor = 0;
+    int done = 0;
+
+    put_example(fixture);
+    directory_put_fact(fixture->directory, &fact, count_done, &done);
+    directory_put_fact(fixture->directory, &other, count_done, &done);
+    fact.value = STR("two");
+    directory_put_fact(fixture->directory, &fact, count_done, &done);
+    other.value = STR("");
+    directory_put_fact(fixture->directory, &other, count_done, &done);
+    close_directory(fixture);
+    assert_int_equal(done, 4);
+    open_directory(fixture);
+    assert_str(directory_find_fact(fixture->directory, STR("secret"), STR("example.org"), STR("")),
+               STR("two"));
+    assert_null(
+        directory_find_fact(fixture->directory, STR("secret"), STR("example.org"), STR("x")).ptr);
+    assert_str(directory_next_fact(fixture->directory, &cursor)->value, STR("two"));
+    assert_null(directory_next_fact(fixture->directory, &cursor));
+    directory_remove_domain(fixture->directory, STR("example.org"), count_done, &done);
+    cursor = 0;
+    assert_null(directory_next_fact(fixture->directory, &cursor));
+    close_directory(fixture);
+    open_directory(fixture);
+    cursor = 0;
+    assert_null(directory_next_fact(fixture->directory, &cursor));
 }
 
 /* ---- recipients ---- */
@@ -508,7 +508,7 @@ static void a_file_of_the_first_version_is_brought_up_to_date(void **state)
     close_directory(fixture);
     execute_sql(fixture->path, "DELETE FROM domain_setting WHERE name = 'filters';"
                                "ALTER TABLE domain_setting DROP COLUMN text; DROP TABLE recipient;"
-                               "DROP TABLE domain_memory; DROP TABLE told_of_delay;"
+                               "DROP TABLE domain_memory; DROP TABLE domain_fact;"
                                "PRAGMA user_version = 1");
     open_directory(fixture);
     const struct domain_record *found =
@@ -576,7 +576,7 @@ int main(void)
         TEST(domains_come_sorted_by_name),
         TEST(a_removed_domain_stays_removed_with_its_route),
         TEST(a_route_may_hold_any_bytes),
-        TEST(it_is_known_how_far_senders_were_told),
+        TEST(a_fact_is_found_replaced_and_goes_with_its_domain),
         TEST(what_was_told_durable_survives_a_crash),
         TEST(a_file_that_is_no_database_is_set_aside),
         TEST(recipients_come_back_in_the_order_they_were_confirmed),

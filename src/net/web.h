@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/* web.h: posts to web servers (HTTP/1.1, TLS), by libcurl on our loop.
+ *
+ * libcurl resolves nothing, follows nothing, and knows no proxy, cookie or password: a request goes
+ * to the addresses that came with it, and to no other. Certificates are checked against anchors
+ * that were read at the start. Of what the server says, the status counts; the rest is thrown away,
+ * and cut off where it gets long.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/endpoint.h"
+#include "net/loop.h"
+
+enum {
+    WEB_ADDRESSES_MAX = 8,
+    WEB_FIELDS_MAX = 8,
+    WEB_AT_ONCE_MAX = 64,
+    WEB_TIME_MAX_MS = 30 * 1000,
+    WEB_ANSWER_MAX = 64 * 1024, /* octets of an answer, and of its header */
+};
+
+struct web;
+
+struct web_post {
+    struct str url;                             /* url_parse() takes it */
+    struct endpoint address[WEB_ADDRESSES_MAX]; /* with the URL's port */
+    uint32_t address_count;
+    struct str field[WEB_FIELDS_MAX]; /* "Name: value" */
+    uint32_t field_count;
+    struct str body; /* JSON */
+};
+
+/* What the server answered (200, 404 …); 0: it did not, for the reason given. Not from inside of
+ * web_post(). */
+typedef void web_done(void *context, unsigned status, struct str why);
+
+/* `anchors`: certificates as PEM; empty: no server is trusted. Before confinement: the libraries
+ * look at files when they are used for the first time. */
+struct web *web_new(struct loop *loop, struct str anchors);
+void web_free(struct web *web); /* NULL is fine; what is under way ends without done() */
+
+/* Copies what it is given. False: there are too many, or it is not well-formed. */
+bool web_post(struct web *web, const struct web_post *post, web_done *done, void *context);
+
+/* Once a turn. */
+void web_turn(struct web *web, struct now now);
+int64_t web_deadline(const struct web *web);

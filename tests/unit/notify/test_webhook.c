@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+/* test_webhook.c: what is posted, how it is signed, where it may go and how often it is tried. */
+#include "testing.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "notify/webhook.h"
+
+static void the_body_has_the_facts_of_its_event(void **state)
+{
+    const struct alert_facts facts = { .since_ms = 1795886400000,
+                                       .held = 12,
+                                       .times = 2,
+                                       .delivered = 5,
+                                       .reason = STR("451 4.4.1 \"no\x01 answer\"\xff") };
+    const struct webhook_event event = { .alert = ALERT_DOWN,
+                                         .facts = &facts,
+                                         .id = STR("01K"),
+                                         .domain = STR("example.org"),
+                                         .node = STR("mx2.example.net"),
+                                         .now_ms = 1795886460123 };
+    struct buf out = { 0 };
+    (void)state;
+    webhook_add_body(&out, &event);
+    assert_buf(&out, "{\"id\":\"01K\",\"event\":\"down\",\"domain\":\"example.org\","
+                     "\"node\":\"mx2.example.net\",\"at\":\"2026-11-28T17:21:00.123Z\","
+                     "\"times\":2,\"since\":\"2026-11-28T17:20:00.000Z\",\"held\":12,"
+                     "\"oldest\":null,\"primary\":null,"
+                     "\"reason\":\"451 4.4.1 \\\"no? answer\\\"?\"}");
+    buf_fini(&out);
+}
+
+/* However much a server says. */
+static void a_body_stays_small(void **state)
+{
+    char much[4000];
+    const struct alert_facts facts = { .reason = { much, sizeof much },
+                                       .primary = { much, sizeof much } };
+    (void)state;
+    for (int byte = 0; byte < 256; byte++)
+        for (int alert = 0; alert < ALERT_COUNT; alert++) {
+            const struct webhook_event event = { .alert = (enum alert)alert,
+                                                 .facts = &facts,
+                                                 .id = STR("01K"),
+                                                 .domain = { much, 253 },
+                                                 .node = { much, 253 } };
+            struct buf out = { 0 };
+            memset(much, byte, sizeof much);
+            webhook_add_body(&out, &event);
+            json_t *json = json_loadb(out.ptr, out.len, 0, NULL);
+            assert_non_null(json);
+            json_decref(json);
+            buf_fini(&out);
+        }
+}
+
+/* By Python: hmac.new(b"key", b"1795886460.{}", "sha256"). */
+static void the_signature_is_hmac_sha256(void **state)
+{
+    struct buf one = { 0 };
+    struct buf other = { 0 };
+    (void)state;
+    webhook_add_signature(&one, STR("key"), 1795886460, STR("{}"));
+    assert_buf(&one, "sha256=030b2fcdcc467527929fc16ad28908274f7743c1a94be0f69aae5af098256ac5");
+    webhook_add_signature(&other, STR("key"), 1795886461, STR("{}"));
+    assert_false(str_equals(buf_str(&one), buf_str(&other)));
+    buf_reset(&other);
+    webhook_add_signature(&other, STR("kez"), 1795886460, STR("{}"));
+    assert_false(str_equals(buf_str(&one), buf_str(&other)));
+    buf_fini(&one);
+    buf_fini(&other);
+}
+
+static void pauses_grow_to_an_hour(void **state)
+{
+    static const int minutes[] = { 1, 2, 4, 8, 16, 32, 60, 60 };
+    (void)state;
+    for (uint32_t i = 0; i < COUNT_OF(minutes); i++)
+        assert_int_equal(webhook_pause(i + 1), minutes[i] * MINUTE_MS);
+    assert_int_equal(webhook_pause(UINT32_MAX), HOUR_MS);
+}
+
+static void some_addresses_are_never_posted_to(void **state)
+{
+    static const struct {
+        const char *address;
+        bool by_name, by_address;
+    } cases[] = {
+        { "192.0.2.1", true, true },
+        { "10.1.2.3", true, true },
+        { "192.168.1.1", true, true },
+        { "fd00::1", true, true },
+        { "2001:db8::1", true, true },
+        { "127.0.0.1", false, true },
+        { "127.8.8.8", false, true },
+        { "::1", false, true },
+        { "169.254.169.254", false, false },
+        { "fe80::1", false, false },
+        { "fec0::1", false, false },
+        { "0.0.0.0", false, false },
+        { "::", false, false },
+        { "224.0.0.1", false, false },
+        { "255.255.255.255", false, false },
+        { "ff02::1", false, false },
+        { "::ffff:169.254.169.254", false, false },
+        { "64:ff9b::a9fe:a9fe", false, false },
+        { "64:ff9b::7f00:1", false, true },
+        { "2002:a9fe:a9fe::1", false, false },
+        { "2002:7f00:1::", false, true },
+        { "64:ff9b::c000:201", true, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct endpoint endpoint;
+        assert_true(endpoint_from_ip(str_from(cases[i].address), 443, &endpoint));
+        if (webhook_may_post_to(endpoint, false) != cases[i].by_name ||
+            webhook_may_post_to(endpoint, true) != cases[i].by_address)
+            fail_msg("%s", cases[i].address);
+    }
+}
+
+static void what_waits_reads_back(void **state)
+{
+    const struct webhook_waiting waiting = { 1, 2, 3, STR("{}") };
+    struct webhook_waiting read;
+    struct buf bytes = { 0 };
+    (void)state;
+    webhook_waiting_encode(&bytes, &waiting);
+    assert_true(webhook_waiting_decode(buf_str(&bytes), &read));
+    assert_int_equal(read.made_ms, 1);
+    assert_int_equal(read.next_ms, 2);
+    assert_int_equal(read.tries, 3);
+    assert_str(read.body, STR("{}"));
+    for (size_t len = 0; len < bytes.len - 1; len++)
+        assert_false(webhook_waiting_decode(str_first(buf_str(&bytes), len), &read));
+    bytes.ptr[7] = (char)0x80;
+    assert_false(webhook_waiting_decode(buf_str(&bytes), &read));
+    buf_fini(&bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_body_has_the_facts_of_its_event),
+        cmocka_unit_test(a_body_stays_small),
+        cmocka_unit_test(the_signature_is_hmac_sha256),
+        cmocka_unit_test(pauses_grow_to_an_hour),
+        cmocka_unit_test(some_addresses_are_never_posted_to),
+        cmocka_unit_test(what_waits_reads_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
