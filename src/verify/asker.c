@@ -195,10 +195,13 @@ static bool charge_suspect(struct verified *domain, struct str network)
     return false;
 }
 
-/* Nobody knows him, and nobody can be asked. */
-static struct verifier_answer judge_suspect(struct verified *domain, struct str network)
+/* Nobody knows him, and nobody can be asked. Who was accepted in this hour is not counted again. */
+static struct verifier_answer judge_suspect(struct verified *domain, struct str network,
+                                            struct str key)
 {
-    struct verifier_answer accepted = accept(false);
+    struct verifier *verifier = domain->verifier;
+    bool is_counted = budget_used(verifier->suspected, key, verifier->now.mono_ms) > 0;
+    struct verifier_answer accepted = accept(is_counted);
 
     switch (domain->policy.suspects) {
     case SUSPECTS_ACCEPT:
@@ -209,8 +212,10 @@ static struct verifier_answer judge_suspect(struct verified *domain, struct str 
         return charge_unknown(domain, network) ? refuse(buf_str(&domain->name))
                                                : too_many_unknown();
     }
-    if (!charge_suspect(domain, network))
+    if (!is_counted && !charge_suspect(domain, network))
         return no_more_suspects();
+    if (!is_counted)
+        (void)budget_take(verifier->suspected, key, 1, verifier->now.mono_ms);
     accepted.is_suspect = true;
     return accepted;
 }
@@ -236,7 +241,7 @@ static struct verifier_answer judge(struct asker *asker, struct verified *domain
     case READING_UNWELCOME:
     case READING_SILENT:
         return_unknown(asker);
-        return judge_suspect(domain, buf_str(&asker->network));
+        return judge_suspect(domain, buf_str(&asker->network), buf_str(&asker->key));
     case READING_LATER:
     case READING_NOT_TRIED:
         break;
@@ -341,7 +346,7 @@ static void admit(struct asker *asker, struct verified *domain)
         return;
     }
     if (!domain->is_up || domain->is_unwelcome) {
-        tell(asker, judge_suspect(domain, network));
+        tell(asker, judge_suspect(domain, network, buf_str(&asker->key)));
         return;
     }
     if (!charge_unknown(domain, network)) {
@@ -421,7 +426,7 @@ static bool decide(struct verified *domain, const struct verifier_question *ques
     }
     if (can_ask)
         return ask_primary(domain, question, key, out_answer);
-    *out_answer = judge_suspect(domain, question->network);
+    *out_answer = judge_suspect(domain, question->network, key);
     return true;
 }
 

@@ -379,6 +379,7 @@ struct verifier *verifier_new(const struct verifier_host *host, void *context,
     verifier->host = host;
     verifier->context = context;
     verifier->random = random;
+    verifier->suspected = budget_new(HOUR_MS);
     verifier->unknown = budget_new(HOUR_MS);
     verifier->suspects_of_network = budget_new(HOUR_MS);
     verifier->suspects_of_domain = budget_new(HOUR_MS);
@@ -424,6 +425,7 @@ void verifier_free(struct verifier *verifier)
     map_fini(&verifier->askers);
     map_fini(&verifier->open);
     heap_fini(&verifier->due);
+    budget_free(verifier->suspected);
     budget_free(verifier->unknown);
     budget_free(verifier->suspects_of_network);
     budget_free(verifier->suspects_of_domain);

@@ -102,7 +102,8 @@ struct verifier {
     struct link
         uncredited; /* struct asker.link: their network has as many questions open as it may */
     uint32_t uncredited_count;
-    struct map open; /* struct open_questions, by network */
+    struct map open;          /* struct open_questions, by network */
+    struct budget *suspected; /* addresses that were accepted though nobody knows them */
     struct budget *unknown, *suspects_of_network, *suspects_of_domain, *refusals;
     uint64_t last_inquiry;
     int64_t look_ms, sweep_ms; /* monotonic */

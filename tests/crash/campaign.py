@@ -81,7 +81,7 @@ class Campaign:
             options = dict(CLIENTS[name])
             domains = options.pop("domains")
             clients.start(count=NEVER, give_up=120 * peers.SLOWER,
-                          recipient=[f"user%lu@{domain}" for domain in domains], **options)
+                          recipient=[f"user@{domain}" for domain in domains], **options)
 
     def flap(self):
         """One primary goes, or comes back."""

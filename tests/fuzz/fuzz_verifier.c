@@ -62,7 +62,7 @@ static void count(struct world *world, unsigned number, const struct verifier_an
     if (world->now.mono_ms - network->hour_ms >= HOUR_MS)
         *network = (struct network){ .hour_ms = world->now.mono_ms };
     network->refused += answer->verdict.code == 550 && answer->verdict.enhanced[1] == 1;
-    network->suspects += answer->is_suspect;
+    network->suspects += answer->is_suspect && !answer->holds; /* counted just now */
     /* An hour of ours may lie across two of the budgets'. */
     check(network->refused <= 2 * LIMIT_UNKNOWN);
     check(network->suspects <= 2 * LIMIT_NETWORK);

@@ -94,7 +94,7 @@ def test_the_room_of_a_drained_domain_comes_back(holdfast, load, sink, full):
     node = holdfast({"example.org": primary.endpoint, "example.net": "127.0.0.1:1"},
                     top="store { free-min = \"1G\" }")
     clients = [load(node.endpoint, name).start(count=count, sessions=10, per_session=500, size=size,
-                                               recipient=f"user%lu@{domain}", give_up=600)
+                                               recipient=f"user@{domain}", give_up=600)
                for name, domain in (("one", "example.org"), ("two", "example.net"))]
     for one in clients:
         one.wait(2000)
@@ -108,7 +108,7 @@ def test_the_room_of_a_drained_domain_comes_back(holdfast, load, sink, full):
     peers.wait_until(lambda: node.held("example.org") == 0, 1200, "the drain of one domain", every=0.2)
     drained = time.monotonic()
     more = load(node.endpoint, "more").start(count=full(20_000, 2_000), sessions=4, per_session=100,
-                                             size=4096, recipient="user%lu@example.net", give_up=60)
+                                             size=4096, recipient="user@example.net", give_up=60)
     spares = 4 * 64 * MIB  # kept for what comes next
     peers.wait_until(lambda: before - octets(spool) >= 0.9 * share - full(0, spares), 60, "the room",
                      every=0.2)
