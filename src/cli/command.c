@@ -20,13 +20,15 @@ static const struct option_rule options[OPTION_COUNT] = {
                       "how long mail waits for the primary; short for --set hold=TIME" },
     [OPTION_SET] = { "set", "KEY=VALUE", OPTION_PAIR, "set",
                      "a setting; KEY=default takes it back; may be repeated" },
-    [OPTION_FORCE] = { "force", NULL, OPTION_FLAG, "force", "even while mail is held for it" },
+    [OPTION_FORCE] = { "force", NULL, OPTION_FLAG, "force",
+                       "even while mail is held for it, or with a list that lost much" },
     [OPTION_UNTIL] = { "until", "TIME", OPTION_TEXT, "until",
                        "2h, or 2026-11-22T06:00:00Z; without it until resumed" },
     [OPTION_DOMAIN] = { "domain", "DOMAIN", OPTION_TEXT, "domain", "only of this domain" },
     [OPTION_RECIPIENT] = { "recipient", "ADDRESS", OPTION_TEXT, "recipient",
                            "only for this recipient" },
-    [OPTION_STATE] = { "state", "STATE", OPTION_TEXT, "state", "held, rescued or all" },
+    [OPTION_STATE] = { "state", "STATE", OPTION_TEXT, "state",
+                       "of messages held, rescued or all; of recipients valid, invalid or doubt" },
     [OPTION_LIMIT] = { "limit", "COUNT", OPTION_NUMBER, "limit", "at most so many" },
     [OPTION_AFTER] = { "after", "POSITION", OPTION_TEXT, "after",
                        "the next page; the end of a page names it" },
@@ -53,6 +55,21 @@ static const struct option_rule options[OPTION_COUNT] = {
     [OPTION_FILE] = { "file", "FILE", OPTION_LOCAL, NULL,
                       "take the text from this file; - is standard input" },
     [OPTION_RESET] = { "reset", NULL, OPTION_LOCAL, NULL, "back to the built-in text" },
+    [OPTION_MATCH] = { "match", "TEXT", OPTION_TEXT, "match", "whose address has this in it" },
+    [OPTION_INVALID] = { "invalid", NULL, OPTION_FLAG, "invalid", "there is no such recipient" },
+    [OPTION_FORMAT] = { "format", "FORMAT", OPTION_LOCAL, NULL,
+                        "csv, postfix, ldif or plain; else it is guessed" },
+    [OPTION_DRY_RUN] = { "dry-run", NULL, OPTION_LOCAL, NULL, "only say what would change" },
+    [OPTION_LDAP] = { "ldap", "URI", OPTION_LOCAL, NULL,
+                      "ask this directory, with ldapsearch, instead of a file" },
+    [OPTION_BASE] = { "base", "DN", OPTION_LOCAL, NULL, "where in it to look" },
+    [OPTION_FILTER] = { "filter", "FILTER", OPTION_LOCAL, NULL,
+                        "which entries; (mail=*) if not given" },
+    [OPTION_ATTRIBUTE] = { "attribute", "NAME", OPTION_LOCAL, NULL,
+                           "where the addresses are; mail if not given" },
+    [OPTION_BIND] = { "bind", "DN", OPTION_LOCAL, NULL, "who asks; nobody if not given" },
+    [OPTION_PASSWORD_FILE] = { "password-file", "FILE", OPTION_LOCAL, NULL,
+                               "the file that holds the password of who asks" },
     [OPTION_NEW] = { "new", NULL, OPTION_FLAG, "new", "make another one; the old one ends" },
 };
 
@@ -68,6 +85,12 @@ static const struct option_rule options[OPTION_COUNT] = {
     {                                                                                              \
         {                                                                                          \
             "id", "ID", false                                                                      \
+        }                                                                                          \
+    }
+#define ADDRESS                                                                                    \
+    {                                                                                              \
+        {                                                                                          \
+            "address", "ADDRESS", false                                                            \
         }                                                                                          \
     }
 #define CHANGE (BIT(PRIMARY) | BIT(HOLD) | BIT(SET) | BIT(JSON))
@@ -120,6 +143,22 @@ static const struct command commands[] = {
       .help = "show or change the text that people get on an occasion" },
     { "domain", "webhook-secret", "domain.webhook-secret", run_operation, show_secret, NAME,
       BIT(NEW) | BIT(JSON), .help = "what the posts of its webhook are signed with" },
+
+    { "", "verify", "recipient.verify", run_verify, show_verify, ADDRESS, BIT(JSON),
+      .help = "ask the primary whether it has a recipient" },
+    { "recipient", "list", "recipient.list", run_operation, show_recipients,
+      .options = BIT(DOMAIN) | BIT(STATE) | BIT(MATCH) | BIT(LIMIT) | BIT(AFTER) | BIT(JSON),
+      .help = "what is known of a domain's recipients" },
+    { "recipient", "show", "recipient.show", run_operation, show_recipient, ADDRESS, BIT(JSON),
+      .help = "what is known of one recipient" },
+    { "recipient", "pin", "recipient.pin", run_operation, show_recipient, ADDRESS,
+      BIT(INVALID) | BIT(JSON), .help = "say for good that a recipient is there, or is not" },
+    { "recipient", "forget", "recipient.forget", run_operation, show_forgotten, ADDRESS, BIT(JSON),
+      .help = "forget what is known of a recipient" },
+    { "recipient", "import", .run = run_import, .argument = { { NULL, "FILE", true } },
+      .options = BIT(DOMAIN) | BIT(FORMAT) | BIT(DRY_RUN) | BIT(FORCE) | BIT(LDAP) | BIT(BASE) |
+                 BIT(FILTER) | BIT(ATTRIBUTE) | BIT(BIND) | BIT(PASSWORD_FILE) | BIT(JSON),
+      .help = "take a list of a domain's recipients" },
 
     { "queue", "list", "queue.list", run_operation, show_messages,
       .options = PART | BIT(STATE) | BIT(LIMIT) | BIT(AFTER) | BIT(NEWEST),

@@ -48,6 +48,16 @@ enum option {
     OPTION_FILE,
     OPTION_RESET,
     OPTION_NEW,
+    OPTION_MATCH,
+    OPTION_INVALID,
+    OPTION_FORMAT,
+    OPTION_DRY_RUN,
+    OPTION_LDAP,
+    OPTION_BASE,
+    OPTION_FILTER,
+    OPTION_ATTRIBUTE,
+    OPTION_BIND,
+    OPTION_PASSWORD_FILE,
     OPTION_COUNT
 };
 
@@ -137,6 +147,8 @@ int cli_ask(const struct cli *cli, json_t *request, json_t **out_answer);
 json_t *cli_make_request(const struct cli *cli);
 /* Asks (takes the request), shows the answer; an exit status. */
 int cli_run_request(struct cli *cli, json_t *request);
+/* EXIT_OK, or EXIT_REFUSED if it is a refusal (which is said where it is read). */
+int cli_show_answer(struct cli *cli, const json_t *answer);
 /* commands of their own */
 int run_run(struct cli *cli);
 int run_role(struct cli *cli);
@@ -150,6 +162,14 @@ int run_export(struct cli *cli);
 
 /* template.c */
 int run_template(struct cli *cli);
+
+/* recipients.c */
+int run_verify(struct cli *cli);
+int run_import(struct cli *cli);
+void show_verify(struct cli *cli, const json_t *answer);
+void show_recipients(struct cli *cli, const json_t *answer);
+void show_recipient(struct cli *cli, const json_t *answer);
+void show_forgotten(struct cli *cli, const json_t *answer);
 
 /* authcheck.c */
 int run_authcheck(struct cli *cli);

@@ -125,16 +125,23 @@ int run_operation(struct cli *cli)
     return request != NULL ? cli_run_request(cli, request) : EXIT_USAGE;
 }
 
+int cli_show_answer(struct cli *cli, const json_t *answer)
+{
+    int status = is_ok(answer) ? EXIT_OK : EXIT_REFUSED;
+
+    /* In JSON a refusal is an answer like any other, on standard output too. */
+    if (status == EXIT_OK || cli_has(cli, OPTION_JSON))
+        print_answer(cli, answer);
+    return status;
+}
+
 int cli_run_request(struct cli *cli, json_t *request)
 {
     json_t *answer = NULL;
     int status = cli_ask(cli, request, &answer);
     if (status != EXIT_OK)
         return status;
-    /* In JSON a refusal is an answer like any other, on standard output too. */
-    status = is_ok(answer) ? EXIT_OK : EXIT_REFUSED;
-    if (status == EXIT_OK || cli_has(cli, OPTION_JSON))
-        print_answer(cli, answer);
+    status = cli_show_answer(cli, answer);
     json_decref(answer);
     return status;
 }

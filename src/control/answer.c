@@ -99,6 +99,7 @@ void request_free(struct request *request)
     request_free_export(request);
     request_free_settling(request);
     json_decref(request->arguments);
+    json_decref(request->body);
     buf_fini(&request->domain);
     memory_free(request);
 }

@@ -47,6 +47,10 @@ struct operation {
     {                                                                                              \
         "domain", ARGUMENT_DOMAIN, true                                                            \
     }
+#define NEEDED_DOMAIN                                                                              \
+    {                                                                                              \
+        "domain", ARGUMENT_DOMAIN, false                                                           \
+    }
 #define ID                                                                                         \
     {                                                                                              \
         "id", ARGUMENT_ID, false                                                                   \
@@ -98,6 +102,23 @@ static const struct operation operations[] = {
       "a text of one's own, or an empty one" },
     { "domain.webhook-secret", operation_domain_webhook_secret, true, { NAME, FLAG("new") },
       "what the posts of its webhook are signed with" },
+    { "recipient.verify", operation_recipient_verify, false, { NEEDED("address") },
+      "ask the primary whether it has a recipient" },
+    { "recipient.list", operation_recipient_list, false,
+      { NEEDED_DOMAIN, TEXT("state"), TEXT("match"), COUNT("limit"), TEXT("after") },
+      "what is known of a domain's recipients" },
+    { "recipient.show", operation_recipient_show, false, { NEEDED("address") },
+      "what is known of one recipient" },
+    { "recipient.pin", operation_recipient_pin, true, { NEEDED("address"), FLAG("invalid") },
+      "say for good whether a recipient is there" },
+    { "recipient.forget", operation_recipient_forget, true, { NEEDED("address") },
+      "forget what is known of a recipient" },
+    { "recipient.import-begin", operation_recipient_import_begin, true, { NEEDED_DOMAIN },
+      "a list of a domain's recipients follows" },
+    { "recipient.import-part", operation_recipient_import_part, false,
+      { COUNT("number"), { "addresses", ARGUMENT_LIST, false } }, "some of them" },
+    { "recipient.import-end", operation_recipient_import_end, true,
+      { COUNT("number"), FLAG("dry_run"), FLAG("force") }, "that was all; take it, or only compare" },
     { "queue.list", operation_queue_list, false,
       { DOMAIN, TEXT("recipient"), TEXT("state"), COUNT("limit"), TEXT("after"), FLAG("newest") },
       "held and rescued messages" },
@@ -327,6 +348,7 @@ struct control *control_new(const struct control_setup *setup)
 
     control->setup = *setup;
     list_init(&control->requests);
+    list_init(&control->imports);
     return control;
 }
 
@@ -343,6 +365,7 @@ void control_free(struct control *control)
         if (request->go_on != NULL)
             request_free(request);
     }
+    control_free_imports(control);
     memory_free(control);
 }
 

@@ -27,6 +27,8 @@
 #include "store/store.h"
 
 struct control;
+struct verifier;
+struct verifier_answer;
 
 struct control_role {
     const char *name;   /* receiver-1; lives during the call */
@@ -72,6 +74,11 @@ struct control_host {
     /* Makes a secret for the domain's webhook, and keeps it (notify/webhook.h). */
     void (*new_webhook_secret)(void *context, struct str domain, directory_done *done,
                                void *done_context);
+    /* Asks the primary about a recipient, whatever is known; done() may come from inside the call,
+     * and comes at the latest with the end of the host. */
+    void (*verify)(void *context, struct str domain, struct str address,
+                   void (*done)(void *context, const struct verifier_answer *answer),
+                   void *done_context);
     /* Fills in at most CONTROL_ROLES_MAX; returns how many. */
     size_t (*roles)(void *context, struct control_role *out_role);
 };
@@ -82,7 +89,8 @@ struct control_setup {
     const struct config *config; /* outlives the control, or is replaced by control_set_config() */
     struct directory *directory;
     struct store *store;
-    int64_t started_ms; /* Unix time */
+    struct verifier *verifier; /* NULL: nobody is verified */
+    int64_t started_ms;        /* Unix time */
 };
 
 struct control *control_new(const struct control_setup *setup);

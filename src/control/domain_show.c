@@ -158,6 +158,7 @@ json_t *json_domain(struct request *request, const struct domain_record *record)
     put_settings(json, request, &record->settings);
     if (setup->host->route_status(setup->context, record->name, request->now, &status))
         json_put(json, "route", json_route(&status));
+    json_put(json, "recipients", json_recipients(request, record->name));
     return json;
 }
 

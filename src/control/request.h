@@ -16,7 +16,9 @@
 struct control {
     struct control_setup setup;
     struct link requests;
-    uint64_t backup; /* number of the last one begun; backup.c */
+    uint64_t backup;     /* number of the last one begun; backup.c */
+    struct link imports; /* struct import.link; import.c */
+    uint64_t last_import;
 };
 
 struct export;
@@ -34,6 +36,7 @@ struct request {
     void (*go_on)(struct request *request); /* set while it waits for control_continue() */
     struct export *export;                  /* export.c */
     struct settling *settling;              /* settle.c */
+    json_t *body;                           /* of an answer that is being made; recipient.c */
 };
 
 /* ---- answers ---- */
@@ -99,6 +102,16 @@ void operation_queue_export(struct request *request); /* export.c */
 void operation_backup_begin(struct request *request); /* backup.c */
 void operation_backup_go_on(struct request *request);
 void operation_backup_end(struct request *request);
+void operation_recipient_list(struct request *request); /* recipient.c */
+void operation_recipient_show(struct request *request);
+void operation_recipient_pin(struct request *request);
+void operation_recipient_forget(struct request *request);
+void operation_recipient_verify(struct request *request);
+json_t *json_recipients(const struct request *request, struct str domain);
+void operation_recipient_import_begin(struct request *request); /* import.c */
+void operation_recipient_import_part(struct request *request);
+void operation_recipient_import_end(struct request *request);
+void control_free_imports(struct control *control);
 void request_free_export(struct request *request);
 void request_free_settling(struct request *request);
 

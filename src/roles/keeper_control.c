@@ -343,6 +343,13 @@ static size_t on_roles(void *context, struct control_role *out_role)
     return count;
 }
 
+static void on_verify(void *context, struct str domain, struct str address,
+                      void (*done)(void *context, const struct verifier_answer *answer),
+                      void *done_context)
+{
+    (void)keeper_verify(context, domain, address, done, done_context);
+}
+
 static const struct control_host control_hooks = {
     .answer = on_answer,
     .settle = on_settle,
@@ -354,6 +361,7 @@ static const struct control_host control_hooks = {
     .route_problem = on_route_problem,
     .entry_status = on_entry_status,
     .new_webhook_secret = on_new_webhook_secret,
+    .verify = on_verify,
     .roles = on_roles,
 };
 
@@ -382,6 +390,7 @@ void keeper_control_start(struct keeper *keeper)
         .config = keeper->process->config,
         .directory = keeper->directory,
         .store = keeper->store,
+        .verifier = keeper->verifier,
         .started_ms = keeper_now(keeper).wall_ms,
     };
 

@@ -561,12 +561,16 @@ void keeper_recipients_init(struct keeper *keeper)
 
 void keeper_recipients_fini(struct keeper *keeper)
 {
+    static const struct verifier_answer nothing = { .reading = READING_SILENT };
     void *value;
     size_t cursor = 0;
 
     verifier_free(keeper->verifier);
     keeper_callouts_fini(keeper);
     while ((value = map_next(&keeper->verifications, &cursor, NULL)) != NULL) {
+        const struct pending *pending = value;
+        if (pending->answered != NULL)
+            pending->answered(pending->context, &nothing);
         pending_free(keeper, value);
         cursor = 0;
     }

@@ -212,6 +212,9 @@ static void learn_valid(struct recipient_cache *cache, struct str name, bool is_
         return;
     if (address == NULL)
         address = add(cache, name, true);
+    bool is_listed = address->known.is_valid && address->known.source == LEARNED_FROM_LIST;
+    if (is_listed && source != PINNED) /* until another list comes, it is on this one */
+        source = LEARNED_FROM_LIST;
     bool is_news = !address->known.is_valid || address->known.doubt_ms != 0 ||
                    address->known.is_full != is_full || address->known.source != source ||
                    clock_ms - address->kept_ms >= KEEP_EVERY_MS;
@@ -354,7 +357,7 @@ static enum known_answer look_at_valid(const struct address *address, bool is_up
 
     if (address->known.source == PINNED)
         return KNOWN_VALID;
-    if (age_ms >= limits->expiry_ms)
+    if (age_ms >= limits->expiry_ms && address->known.source != LEARNED_FROM_LIST)
         return KNOWN_NOTHING;
     return is_up && (age_ms >= limits->refresh_ms || is_doubtful) ? KNOWN_VALID_STALE : KNOWN_VALID;
 }
@@ -432,7 +435,7 @@ static void sweep(struct recipient_cache *cache, struct link *list, int64_t life
         struct address *address = container_of(link, struct address, link);
         if (clock_ms - address->known.confirmed_ms < life_ms)
             return; /* those behind were confirmed later */
-        if (address->known.source != PINNED)
+        if (address->known.source != PINNED && address->known.source != LEARNED_FROM_LIST)
             drop(cache, address);
     }
 }

@@ -244,3 +244,73 @@ def test_mail_is_taken_only_while_the_primary_is_down(holdfast, primary):
     server.stop()
     down(node)
     assert codes(node, "anna@example.org") == [250]
+
+
+def recipients(node, *words):
+    return {one["address"]: one for one in
+            node.json("recipient", "list", "--domain", "example.org", *words)["recipients"]}
+
+
+def test_the_operator_sees_asks_and_settles(holdfast, primary):
+    server = primary("anna", "otto")
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    up(node)
+    said = node.json("verify", "anna@example.org")
+    assert (said["reading"], said["accepted"], said["known"]) == ("valid", True, None)
+    assert node.cli("verify", "nobody@example.org", check=False).returncode == 1
+    known = recipients(node)
+    assert {name: one["state"] for name, one in known.items()} == \
+        {"anna@example.org": "valid", "nobody@example.org": "invalid"}
+    assert known["anna@example.org"]["source"] == "probe"
+    assert list(recipients(node, "--state", "invalid")) == ["nobody@example.org"]
+    assert list(recipients(node, "--match", "ANN")) == ["anna@example.org"]
+    node.cli("recipient", "pin", "nobody@example.org")
+    assert codes(node, "nobody@example.org") == [250]
+    node.cli("recipient", "pin", "anna@example.org", "--invalid")
+    assert codes(node, "anna@example.org") == [550]
+    node.cli("recipient", "forget", "anna@example.org")
+    assert codes(node, "anna@example.org") == [250]
+    assert node.domain()["recipients"]["asked"] is True
+    server.stop()
+    down(node)
+    done = node.cli("verify", "new@example.org", check=False)
+    assert done.returncode == 2 and "cannot be asked" in done.stdout, done.stdout
+
+
+def test_a_list_is_compared_and_taken(holdfast, primary, state):
+    server = primary(start=False)
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK + ' suspects = "refuse"')
+    down(node)
+    path = state / "list.csv"
+    path.write_text("Name,Mail\n" + "".join(f'"U, {i}",u{i}@example.org\n' for i in range(10)))
+    looked = node.json("recipient", "import", path, "--domain", "example.org", "--dry-run")
+    assert (looked["added"], looked["gone"], looked["done"]) == (10, 0, False)
+    assert codes(node, "u1@example.org") == [550]
+    node.cli("recipient", "import", path, "--domain", "example.org")
+    assert codes(node, "u1@example.org", "U9@example.org", "x@example.org") == [250, 250, 550]
+    path.write_text("".join(f"u{i}@example.org OK\n" for i in range(6)))
+    refused = node.cli("recipient", "import", path, "--domain", "example.org", check=False)
+    assert refused.returncode == 1 and "--force" in refused.stderr, refused
+    assert codes(node, "u9@example.org") == [250]
+    node.cli("recipient", "import", path, "--domain", "example.org", "--force")
+    node.crash()
+    node.start()
+    assert codes(node, "u1@example.org", "u9@example.org") == [250, 550]
+
+
+@pytest.mark.plain
+def test_a_list_of_a_hundred_thousand(holdfast, primary, state, full):
+    count = full(200_000, 50_000)
+    server = primary(start=False)
+    node = holdfast({"example.org": server.endpoint}, defaults=QUICK)
+    path = state / "list"
+    path.write_text("".join(f"u{i}@example.org\n" for i in range(count)))
+    began = time.monotonic()
+    node.cli("recipient", "import", path, "--domain", "example.org", seconds=120)
+    assert time.monotonic() - began < 20 * peers.SLOWER
+    peers.wait_until(lambda: node.domain()["recipients"]["valid"] == count, what="all of them")
+    node.stop()
+    node.start(seconds=60)
+    assert node.domain()["recipients"]["valid"] == count
+    page = node.json("recipient", "list", "--domain", "example.org", "--limit", "10")
+    assert len(page["recipients"]) == 10 and page["after"] == page["recipients"][-1]["address"]

@@ -406,7 +406,7 @@ static void every_operation_has_help(void **state)
         assert_true(strlen(help) > 5);
         count++;
     }
-    assert_int_equal(count, 23);
+    assert_int_equal(count, 31);
 }
 
 static void a_backup_keeps_files_until_its_end(void **state)
