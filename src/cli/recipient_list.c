@@ -65,12 +65,11 @@ static void take(struct reading *reading, struct str text)
         list->catch_alls++;
         return;
     }
-    if (!address_parse(text, 0, &address) || !domain_normalise(address.domain, &domain))
+    if (list->count >= LIST_ADDRESSES_MAX || !address_parse(text, 0, &address) ||
+        !domain_normalise(address.domain, &domain))
         note_fault(reading, text);
     else if (!str_equals(buf_str(&domain), reading->domain))
         list->others++;
-    else if (list->count >= LIST_ADDRESSES_MAX)
-        note_fault(reading, text);
     else
         add(list, address.local, buf_str(&domain));
     buf_fini(&domain);

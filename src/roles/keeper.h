@@ -97,7 +97,7 @@ struct keeper {
     struct map greetings;       /* by domain: struct greeting */
     struct link recipient_news; /* struct news.link */
     struct unsure {             /* messages for somebody whom nobody knew when they came, by id */
-        struct map young, old;  /* values mean nothing */
+        struct map young, old;
     } unsure;
     uint64_t last_asker;
     bool answers_are_void; /* receivers are told at the turn's end */

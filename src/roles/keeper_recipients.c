@@ -411,32 +411,74 @@ static void ask_control(struct keeper *keeper, struct str domain)
 
 /* ---- mail whose recipients nobody knows ---- */
 
-void keeper_note_unsure(struct keeper *keeper, const struct envelope *envelope)
-{
-    struct unsure *unsure = &keeper->unsure;
-    bool is_unsure = false;
+struct unsure_mail {
+    struct buf recipients; /* those whom nobody knew, a zero behind each */
+};
 
-    for (uint32_t i = 0; i < envelope->recipient_count && !is_unsure; i++) {
-        const struct domain_record *record =
-            directory_find_domain(keeper->directory, recipient_domain(&envelope->recipient[i]));
-        is_unsure = record != NULL && keeper_verifies(keeper, record) &&
-                    !verifier_is_valid(keeper->verifier, envelope->recipient[i].address,
-                                       keeper_mail_now(keeper));
-    }
-    if (!is_unsure)
-        return;
+static void unsure_mail_free(struct unsure_mail *mail)
+{
+    if (mail != NULL)
+        buf_fini(&mail->recipients);
+    memory_free(mail);
+}
+
+static void forget_unsure(struct map *map)
+{
+    size_t cursor = 0;
+    void *mail;
+
+    while ((mail = map_next(map, &cursor, NULL)) != NULL)
+        unsure_mail_free(mail);
+    map_fini(map);
+}
+
+static void add_unsure(struct unsure *unsure, struct message_id id, struct unsure_mail *mail)
+{
     if (unsure->young.count >= UNSURE_MAX / 2) {
-        map_fini(&unsure->old);
+        forget_unsure(&unsure->old);
         unsure->old = unsure->young;
         map_init(&unsure->young);
     }
-    (void)map_put(&unsure->young, message_id_key(&envelope->id), unsure);
+    unsure_mail_free(map_put(&unsure->young, message_id_key(&id), mail));
 }
 
+void keeper_note_unsure(struct keeper *keeper, const struct envelope *envelope)
+{
+    struct buf recipients = { 0 };
+
+    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
+        struct str address = envelope->recipient[i].address;
+        const struct domain_record *record =
+            directory_find_domain(keeper->directory, recipient_domain(&envelope->recipient[i]));
+        if (record == NULL || !keeper_verifies(keeper, record) ||
+            verifier_is_valid(keeper->verifier, address, keeper_mail_now(keeper)))
+            continue;
+        buf_add(&recipients, address);
+        buf_add_byte(&recipients, '\0');
+    }
+    if (recipients.len == 0)
+        return;
+    struct unsure_mail *mail = memory_new(sizeof *mail);
+    mail->recipients = recipients;
+    add_unsure(&keeper->unsure, envelope->id, mail);
+}
+
+/* Until all of them are known to be there. */
 bool keeper_is_unsure(const struct keeper *keeper, struct message_id id)
 {
-    return map_find(&keeper->unsure.young, message_id_key(&id)) != NULL ||
-           map_find(&keeper->unsure.old, message_id_key(&id)) != NULL;
+    const struct unsure_mail *mail = map_find(&keeper->unsure.young, message_id_key(&id));
+    struct str address = STR_NONE;
+
+    if (mail == NULL)
+        mail = map_find(&keeper->unsure.old, message_id_key(&id));
+    if (mail == NULL)
+        return false;
+    struct str left = buf_str(&mail->recipients);
+    while (left.len > 0 && str_cut(&left, '\0', &address))
+        if (address.len > 0 &&
+            !verifier_is_valid(keeper->verifier, address, keeper_mail_now(keeper)))
+            return true;
+    return false;
 }
 
 /* ---- deliveries teach ---- */
@@ -579,8 +621,8 @@ void keeper_recipients_fini(struct keeper *keeper)
         greeting_free(value);
     map_fini(&keeper->verifications);
     map_fini(&keeper->greetings);
-    map_fini(&keeper->unsure.young);
-    map_fini(&keeper->unsure.old);
+    forget_unsure(&keeper->unsure.young);
+    forget_unsure(&keeper->unsure.old);
     list_each_safe (link, &keeper->recipient_news) {
         struct news *news = container_of(link, struct news, link);
         list_remove(link);

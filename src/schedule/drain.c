@@ -182,21 +182,27 @@ static void reserve_for_suspect(struct route *route)
     }
 }
 
-/* So many of those in flight that nobody knows may be refused that the primary would take us for a
- * harvester. Others are not slowed. */
-static bool has_to_wait(const struct route *route, const struct target *target, struct item *item)
+enum unsure_wait { WAIT_NOT, WAIT_FOR_ANSWERS, WAIT_FOR_TIME };
+
+/* So many recipients whom nobody knows were refused within some minutes that the primary would take
+ * us for a harvester: with more of them we wait. Those in flight may be refused, too; their answers
+ * come soon. Other mail is not slowed. */
+static enum unsure_wait has_to_wait(const struct route *route, const struct target *target,
+                                    struct item *item)
 {
     struct schedule *schedule = route->schedule;
     int64_t limit = route_value(route, SETTING_REFUSALS);
     struct refusals refusals = target->refusals;
 
-    if (limit == 0)
-        return false;
-    uint32_t recent = refusals_recent(&refusals, now_of(route)) + target->unsure_in_flight;
-    if (!schedule->host->is_unsure(schedule->context, &item->entry))
-        return false;
-    item->is_unsure = recent < limit;
-    return !item->is_unsure;
+    if (limit == 0 || !schedule->host->is_unsure(schedule->context, &item->entry))
+        return WAIT_NOT;
+    uint32_t recent = refusals_recent(&refusals, now_of(route));
+    if (recent >= limit)
+        return WAIT_FOR_TIME;
+    if (recent + target->unsure_in_flight >= limit)
+        return WAIT_FOR_ANSWERS;
+    item->is_unsure = true;
+    return WAIT_NOT;
 }
 
 /* The next one to go that need not wait. */
@@ -206,10 +212,15 @@ static struct item *next_item(struct route *route, const struct handover *handov
     struct item *item;
 
     while ((item = waiting_next(waiting, alone, route->phase == DRAIN_TRIPPED, now_of(route))) !=
-               NULL &&
-           has_to_wait(route, handover->target, item))
+           NULL) {
+        enum unsure_wait wait = has_to_wait(route, handover->target, item);
+        if (wait == WAIT_NOT)
+            return item;
+        if (wait == WAIT_FOR_ANSWERS)
+            return NULL; /* of which one comes next, and we with it */
         waiting_defer(waiting, item, now_of(route) + UNSURE_WAIT_MS);
-    return item;
+    }
+    return NULL;
 }
 
 static void give_all(struct route *route)
