@@ -379,4 +379,6 @@ def test_the_end_of_the_holding_time_is_told_before_it_comes(holdfast, hook, sin
     event = web.wait_for("near-expiry", 60)
     assert down["held"] == 1 and event["held"] == 1 and down["at"] < event["at"] < event["until"]
     peers.wait_until(lambda: there.held() == 0, 60, "the end of the holding time")
-    assert [name for name, _ in web.events()] == ["down", "near-expiry"]
+    refused = web.wait_for("refused", 60)  # nobody knows who sent it: the owner is told
+    assert refused["failures"] == 1
+    assert [name for name, _ in web.events()] == ["down", "near-expiry", "refused"]
