@@ -141,21 +141,13 @@ void inquiry_run(struct verified *domain)
 
 /* ---- what is learned ---- */
 
-static void tell_users(struct verified *domain, bool were_gone)
-{
-    bool are_gone = recipient_cache_is_dead(domain->cache);
-
-    if (are_gone != were_gone)
-        verified_event(domain, are_gone ? VERIFIER_USERS_GONE : VERIFIER_USERS_BACK, NULL);
-}
-
 static void learn(struct verified *domain, struct str key, enum reading reading,
                   enum recipient_source source)
 {
     bool were_gone = recipient_cache_is_dead(domain->cache);
 
     recipient_cache_learn(domain->cache, key, reading, source, domain->verifier->now.wall_ms);
-    tell_users(domain, were_gone);
+    verified_tell_users(domain, were_gone);
 }
 
 static void learn_catch_all(struct verified *domain, bool takes_all)

@@ -121,11 +121,22 @@ static void keep(const struct recipient_cache *cache, struct address *address)
     cache->host->changed(cache->context, &address->known, false);
 }
 
+/* There is nobody left whom the primary could be asked about to see whether it has them again. */
+static void believe_if_none_is_doubtful(struct recipient_cache *cache)
+{
+    if (cache->is_dead && recipient_cache_doubtful(cache).len == 0)
+        cache->is_dead = false;
+}
+
 static void drop(struct recipient_cache *cache, struct address *address)
 {
+    bool was_doubtful = address->known.doubt_ms != 0;
+
     if (address->kept_ms != 0)
         cache->host->changed(cache->context, &address->known, true);
     address_free(cache, address);
+    if (was_doubtful)
+        believe_if_none_is_doubtful(cache);
 }
 
 static void put_last(struct recipient_cache *cache, struct address *address, bool is_valid)
@@ -202,6 +213,19 @@ static bool is_settled(const struct address *address, enum recipient_source sour
     return address != NULL && address->known.source == PINNED && source != PINNED;
 }
 
+/* Only the primary's own word says that it has its users again; a list does not. */
+static void clear_doubt(struct recipient_cache *cache, struct address *address,
+                        enum recipient_source source)
+{
+    if (address->known.doubt_ms == 0 || source == LEARNED_FROM_LIST)
+        return;
+    address->known.doubt_ms = 0;
+    if (source == PINNED)
+        believe_if_none_is_doubtful(cache);
+    else
+        cache->is_dead = false;
+}
+
 static void learn_valid(struct recipient_cache *cache, struct str name, bool is_full,
                         enum recipient_source source, int64_t clock_ms)
 {
@@ -219,9 +243,7 @@ static void learn_valid(struct recipient_cache *cache, struct str name, bool is_
                    address->known.is_full != is_full || address->known.source != source ||
                    clock_ms - address->kept_ms >= KEEP_EVERY_MS;
     set_state(cache, address, true, clock_ms);
-    if (address->known.doubt_ms != 0) /* it has its users again */
-        cache->is_dead = false;
-    address->known.doubt_ms = 0;
+    clear_doubt(cache, address, source);
     address->known.is_full = is_full;
     address->known.confirmed_ms = address->known.valid_ms = clock_ms;
     address->known.source = source;
@@ -263,6 +285,7 @@ static void make_invalid(struct recipient_cache *cache, struct str name,
     address->known.confirmed_ms = clock_ms;
     address->known.source = source;
     keep(cache, address);
+    believe_if_none_is_doubtful(cache);
 }
 
 static void learn_invalid(struct recipient_cache *cache, struct str name,

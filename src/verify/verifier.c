@@ -35,6 +35,14 @@ void verified_event(struct verified *domain, enum verifier_event event, const st
                           said != NULL ? said : &nothing);
 }
 
+void verified_tell_users(struct verified *domain, bool were_gone)
+{
+    bool are_gone = recipient_cache_is_dead(domain->cache);
+
+    if (are_gone != were_gone)
+        verified_event(domain, are_gone ? VERIFIER_USERS_GONE : VERIFIER_USERS_BACK, NULL);
+}
+
 /* ---- what the cache says ---- */
 
 /* Whoever was told that he is served, and is not any more, must be told anew. */
@@ -225,8 +233,10 @@ void verifier_learn(struct verifier *verifier, struct str address, enum reading 
     verifier->now = now;
     if (domain == NULL)
         return;
+    bool were_gone = recipient_cache_is_dead(domain->cache);
     address_fold(&key, address);
     recipient_cache_learn(domain->cache, buf_str(&key), reading, source, now.wall_ms);
+    verified_tell_users(domain, were_gone);
     buf_fini(&key);
 }
 
@@ -237,8 +247,10 @@ void verifier_forget(struct verifier *verifier, struct str address)
 
     if (domain == NULL)
         return;
+    bool were_gone = recipient_cache_is_dead(domain->cache);
     address_fold(&key, address);
     recipient_cache_forget(domain->cache, buf_str(&key));
+    verified_tell_users(domain, were_gone);
     buf_fini(&key);
 }
 
@@ -284,8 +296,10 @@ static void look_at_all(struct verifier *verifier)
         verifier->sweep_ms = verifier->now.mono_ms + SWEEP_MS;
     while ((domain = map_next(&verifier->domains, &cursor, NULL)) != NULL) {
         look_at(domain);
+        bool were_gone = recipient_cache_is_dead(domain->cache);
         if (sweeps)
             recipient_cache_sweep(domain->cache, &domain->policy.limits, verifier->now.wall_ms);
+        verified_tell_users(domain, were_gone);
     }
 }
 

@@ -113,6 +113,8 @@ struct verifier {
 struct verified *verified_find(const struct verifier *verifier, struct str domain);
 struct verified *verified_of_address(const struct verifier *verifier, struct str address);
 void verified_event(struct verified *domain, enum verifier_event event, const struct verdict *said);
+/* If its users have come or gone since. */
+void verified_tell_users(struct verified *domain, bool were_gone);
 /* Lower case, as which it is remembered. */
 void address_fold(struct buf *out, struct str address);
 

@@ -157,6 +157,51 @@ static void a_dead_user_database_teaches_nothing(void **state)
     tell_story(slowly, COUNT_OF(slowly));
 }
 
+/* A, B and C are refused at once. */
+static struct recipient_cache *dead_cache(struct kept *kept)
+{
+    static const char *const names[] = { A, B, C };
+    struct recipient_cache *cache = recipient_cache_new(&host, kept);
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        recipient_cache_learn(cache, str_from(names[i]), READING_VALID, LEARNED_BY_PROBE, begin_ms);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        recipient_cache_learn(cache, str_from(names[i]), READING_INVALID, LEARNED_BY_PROBE,
+                              begin_ms + DAY);
+    assert_true(recipient_cache_is_dead(cache));
+    return cache;
+}
+
+static void a_list_does_not_bring_a_dead_database_back(void **state)
+{
+    struct kept kept = { 0 };
+    struct recipient_cache *cache = dead_cache(&kept);
+    (void)state;
+    recipient_cache_learn(cache, STR(A), READING_VALID, LEARNED_FROM_LIST, begin_ms + DAY);
+    recipient_cache_learn(cache, STR(B), READING_VALID, LEARNED_FROM_LIST, begin_ms + DAY);
+    recipient_cache_learn(cache, STR(C), READING_VALID, LEARNED_FROM_LIST, begin_ms + DAY);
+    assert_true(recipient_cache_is_dead(cache));
+    assert_true(recipient_cache_doubtful(cache).len > 0);
+    recipient_cache_learn(cache, STR(A), READING_VALID, LEARNED_BY_PROBE, begin_ms + DAY);
+    assert_false(recipient_cache_is_dead(cache));
+    recipient_cache_free(cache);
+}
+
+/* Else nobody would be left whom the primary could be asked about, and it would stay so. */
+static void a_database_is_not_dead_without_a_doubt(void **state)
+{
+    struct kept kept = { 0 };
+    struct recipient_cache *cache = dead_cache(&kept);
+    (void)state;
+    recipient_cache_forget(cache, STR(A));
+    assert_true(recipient_cache_is_dead(cache));
+    recipient_cache_learn(cache, STR(B), READING_VALID, PINNED, begin_ms + DAY);
+    assert_true(recipient_cache_is_dead(cache));
+    recipient_cache_learn(cache, STR(C), READING_INVALID, PINNED, begin_ms + DAY);
+    assert_false(recipient_cache_is_dead(cache));
+    recipient_cache_free(cache);
+}
+
 static void what_says_nothing_teaches_nothing(void **state)
 {
     static const enum reading readings[] = { READING_ANYTHING, READING_UNSURE,    READING_REFUSED,
@@ -295,6 +340,8 @@ int main(void)
         cmocka_unit_test(a_new_mailbox_is_found_after_five_minutes),
         cmocka_unit_test(one_refusal_makes_nobody_invalid_who_was_valid_lately),
         cmocka_unit_test(a_dead_user_database_teaches_nothing),
+        cmocka_unit_test(a_list_does_not_bring_a_dead_database_back),
+        cmocka_unit_test(a_database_is_not_dead_without_a_doubt),
         cmocka_unit_test(what_says_nothing_teaches_nothing),
         cmocka_unit_test(the_operator_has_the_last_word),
         cmocka_unit_test(a_domain_that_takes_all_needs_no_asking),
