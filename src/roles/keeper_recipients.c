@@ -87,9 +87,9 @@ static void send_answer(struct keeper *keeper, struct pending *pending,
 }
 
 /* What an answer says of the primary itself. */
-static enum control_answer control_of(enum reading reading)
+static enum control_answer control_of(const struct verifier_answer *answer)
 {
-    switch (reading) {
+    switch (answer->reading) {
     case READING_VALID:
     case READING_FULL:
         return CONTROL_TAKEN;
@@ -98,8 +98,9 @@ static enum control_answer control_of(enum reading reading)
     case READING_REFUSED:
     case READING_UNWELCOME:
         return CONTROL_REFUSED;
+    case READING_LATER: /* of who need not be there, a refusal is read so */
+        return answer->said.code >= 500 ? CONTROL_ABSENT : CONTROL_UNKNOWN;
     case READING_ANYTHING:
-    case READING_LATER:
     case READING_NOT_TRIED:
     case READING_SILENT:
         break;
@@ -116,7 +117,7 @@ static void on_answered(void *context, uint64_t asker, const struct verifier_ans
         return;
     if (pending->is_control)
         add_news(keeper, NEWS_CONTROLLED, buf_str(&pending->recipient))->control =
-            control_of(answer->reading);
+            control_of(answer);
     else if (pending->source != 0)
         send_answer(keeper, pending, answer);
     else

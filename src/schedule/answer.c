@@ -168,7 +168,7 @@ static void note_unwelcome(struct route *route, const struct verdict *verdict)
 }
 
 /* MAIL says something about us or the sender, and what we did not send says nothing at all. */
-static void note_breaker(struct route *route, const struct schedule_answer *answer)
+static void note_breaker(struct route *route, const struct schedule_answer *answer, bool is_first)
 {
     enum breaker_note note = BREAKER_TAKEN;
 
@@ -177,6 +177,8 @@ static void note_breaker(struct route *route, const struct schedule_answer *answ
     else if (answer->taken == 0 && answer->refusal.stage == STAGE_RECIPIENT)
         note = BREAKER_UNKNOWN;
     else if (answer->taken == 0)
+        return;
+    if (note == BREAKER_UNKNOWN && !is_first) /* one is no crowd, however often */
         return;
     if (breaker_note(&route->breaker, note, now_of(route)))
         drain_trip(route, &answer->refusal);
@@ -188,9 +190,10 @@ static void refuse(struct route *route, struct target *target, struct item *item
     route->deferred_in_row = 0;
     waiting_note_reason(&route->waiting, item, &answer->refusal);
     count_refusals(target, answer);
+    bool is_first = item->refused_at == 0;
     bool is_news = trial_begin(route, item, answer);
     if (is_news)
-        note_breaker(route, answer);
+        note_breaker(route, answer, is_first);
     wait_for_canary(route);
     if (answer->refusal.stage == STAGE_SENDER)
         note_unwelcome(route, &answer->refusal);
@@ -221,7 +224,7 @@ void answer_come(struct route *route, struct target *target, struct item *item,
         defer(route, target, item, progress, verdict);
     }
     if (progress && answer->refused == 0)
-        note_breaker(route, answer);
+        note_breaker(route, answer, true);
 }
 
 void answer_lost(struct route *route, struct item *item, bool alone, enum session_end how,

@@ -7,6 +7,7 @@
 enum {
     MESSAGES = 20,
     REFUSED_MAX = 5,
+    DOUBTED_MAX = 4,
     PATIENCE_MAX = 2, /* 20 of 20 */
     CANARIES_MAX = 3,
     PAUSE_MIN_MS = 30 * SECOND_MS,
@@ -62,6 +63,16 @@ bool breaker_note(struct breaker *breaker, enum breaker_note note, int64_t now_m
         breaker->tripped_ms = now_ms;
     }
     return breaker->is_tripped;
+}
+
+bool breaker_doubt(struct breaker *breaker, int64_t now_ms)
+{
+    if (breaker->is_tripped || breaker->in_row < DOUBTED_MAX)
+        return false;
+    breaker->is_tripped = true;
+    breaker->was_unknown = true;
+    breaker->tripped_ms = now_ms;
+    return true;
 }
 
 int64_t breaker_pause(struct breaker *breaker)

@@ -5,7 +5,8 @@
  * breaker watches the last messages that were taken or refused:
  *
  *     CLOSED ── of any 20 messages 5 refused that should have been taken ──▶ TRIPPED
- *        │  └── 20 refused in a row, whoever their recipients were ────────▶    │
+ *        │  ├── 20 refused in a row, whoever their recipients were ────────▶    │
+ *        │  └── 4 in a row, and then one who ought to be there ────────────▶    │
  *        ▲                                                                      │
  *        └────────────────── a message is taken that was given since ───────────┘
  *
@@ -40,13 +41,15 @@ struct breaker {
     uint32_t patience;          /* doublings of what is borne of DISLIKED */
     uint32_t canaries;          /* since it tripped */
     bool is_tripped;
-    bool was_unknown;   /* it tripped over unknown recipients alone */
+    bool was_unknown;   /* it tripped over unknown recipients alone: a control may close it */
     int64_t tripped_ms; /* what was given before proves nothing */
     int64_t pause_ms;   /* until the next canary */
 };
 
 /* True if it trips with this message. While it is tripped, nothing is noted. */
 bool breaker_note(struct breaker *breaker, enum breaker_note note, int64_t now_ms);
+/* A control was refused: one that is known to exist, or the postmaster. True if it trips. */
+bool breaker_doubt(struct breaker *breaker, int64_t now_ms);
 /* How long to wait before the next canary; longer each time. */
 int64_t breaker_pause(struct breaker *breaker);
 void breaker_close(struct breaker *breaker);

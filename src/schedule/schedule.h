@@ -182,6 +182,7 @@ void schedule_session_ended(struct schedule *schedule, session_number session, e
 enum control_answer {
     CONTROL_TAKEN,   /* a recipient who is known to exist was accepted */
     CONTROL_REFUSED, /* … was refused with 5yz */
+    CONTROL_ABSENT,  /* nobody is known, and the postmaster, who ought to exist, was refused */
     CONTROL_UNKNOWN, /* nobody is known, or it could not be found out */
 };
 

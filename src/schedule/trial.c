@@ -266,24 +266,36 @@ void trial_look(struct route *route)
             judge(route, container_of(link, struct item, link));
     if (!is_waiting)
         return;
-    if (wants_control(route))
+    if (route->state == ROUTE_STATE_UP && wants_control(route)) /* who is silent is probed enough */
         ask_control(route);
     timer_set(route->schedule, &route->trials, now_of(route) + LOOK_MS);
     drain_work(route);
 }
 
+/* The postmaster alone says nothing: not everybody has one. */
+static void note_refused_control(struct route *route, enum control_answer control)
+{
+    bool is_known = control == CONTROL_REFUSED;
+    struct verdict refusal =
+        verdict_make(550, 1, 1,
+                     is_known ? STR("A recipient who is known to exist was refused")
+                              : STR("Everybody was refused, the postmaster too"));
+    bool trips = is_known && breaker_note(&route->breaker, BREAKER_REFUSED, now_of(route));
+
+    if (trips || breaker_doubt(&route->breaker, now_of(route)))
+        drain_trip(route, &refusal);
+}
+
 void trial_controlled(struct route *route, enum control_answer control)
 {
-    struct verdict refusal =
-        verdict_make(550, 1, 1, STR("A recipient who is known to exist was refused"));
 
     route->is_controlling = false;
     if (control == CONTROL_TAKEN && route->control_at + 1 > route->accepted_at)
         route->accepted_at = route->control_at + 1; /* later than all that was answered before */
     if (control == CONTROL_TAKEN && route->breaker.is_tripped && route->breaker.was_unknown)
         drain_untrip(route);
-    if (control == CONTROL_REFUSED && breaker_note(&route->breaker, BREAKER_REFUSED, now_of(route)))
-        drain_trip(route, &refusal);
+    if (control == CONTROL_REFUSED || control == CONTROL_ABSENT)
+        note_refused_control(route, control);
     trial_look(route);
     drain_work(route);
 }

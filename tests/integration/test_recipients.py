@@ -92,6 +92,32 @@ def test_the_empty_sender_can_be_chosen(holdfast, primary):
     assert "MAIL FROM:<>" in sum(server.dialogues, [])
 
 
+def write_users(file, *names):
+    """A table of Postfix; it is read anew when Postfix is told to."""
+    file.write_text("".join(f"{name}@example.org ok\n" for name in names))
+    return {"virtual_mailbox_maps": f"texthash:{file}"}
+
+
+@pytest.mark.plain
+def test_a_new_mailbox_is_found_after_five_minutes(holdfast, postfix, tmp_path):
+    """Of a clock that runs sixty times faster: five seconds."""
+    file = tmp_path / "users"
+    tmp_path.chmod(0o755)
+    primary = postfix(settings=write_users(file, "anna"))
+    primary.start()
+    node = holdfast({"example.org": primary.endpoint}, speed=60)
+    up(node)
+    assert codes(node, "anna@example.org", "nina@example.org") == [250, 550]
+    began = time.monotonic()
+    write_users(file, "anna", "nina")
+    primary.run("reload")
+    if codes(node, "nina@example.org") == [250]:  # a slow machine took five seconds to get here
+        assert time.monotonic() - began >= 4.5
+    peers.wait_until(lambda: codes(node, "nina@example.org") == [250], 15, "the mailbox",
+                     every=1)
+    assert 4.5 <= time.monotonic() - began
+
+
 def test_a_dictionary_gets_twenty_answers(holdfast, primary, full):
     server = primary("anna")
     node = holdfast({"example.org": server.endpoint}, defaults=QUICK)

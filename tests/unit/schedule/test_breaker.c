@@ -59,6 +59,25 @@ static void says_whether_anybody_was_known(void **state)
     assert_true(breaker.is_tripped && !breaker.was_unknown);
 }
 
+static void a_refused_control_is_enough_after_four_in_a_row(void **state)
+{
+    struct breaker breaker = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 7);
+    assert_false(breaker_doubt(&breaker, 8));
+    (void)breaker_note(&breaker, BREAKER_TAKEN, 8);
+    (void)breaker_note(&breaker, BREAKER_UNKNOWN, 8);
+    assert_false(breaker_doubt(&breaker, 8));
+    for (int i = 0; i < 3; i++)
+        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 9);
+    assert_true(breaker_doubt(&breaker, 10));
+    assert_true(breaker.is_tripped && breaker.was_unknown);
+    assert_int_equal(breaker.tripped_ms, 10);
+    assert_false(breaker_doubt(&breaker, 11)); /* once is enough */
+}
+
 static void pauses_grow_until_twenty_went_well(void **state)
 {
     static const int64_t wanted_s[] = { 30, 60, 120, 240, 300, 300 };
@@ -112,6 +131,7 @@ int main(void)
         cmocka_unit_test(trips_at_five_of_twenty),
         cmocka_unit_test(unknown_recipients_count_in_a_row_alone),
         cmocka_unit_test(says_whether_anybody_was_known),
+        cmocka_unit_test(a_refused_control_is_enough_after_four_in_a_row),
         cmocka_unit_test(pauses_grow_until_twenty_went_well),
         cmocka_unit_test(bears_with_a_primary_that_filters),
     };

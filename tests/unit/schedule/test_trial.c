@@ -156,6 +156,46 @@ static void a_control_that_is_refused_counts_against_the_primary(void **state)
     world_free(world);
 }
 
+/* Nobody is known, all who were tried are refused, and the postmaster is as well. */
+static void four_unknown_and_the_postmaster_refused_are_too_much(void **state)
+{
+    (void)state;
+    for (unsigned count = 3; count <= 4; count++) {
+        struct world *world = world_new(18);
+        world->control = CONTROL_ABSENT;
+        hold(world, 0, (int)count);
+        for (uint32_t i = 0; i < count; i++)
+            world->mail[i].is_wrong = true;
+        world_add_domain(world, 0, 0);
+        world_run(world, 5 * MINUTE_MS);
+        assert_int_equal(world->believed, 0);
+        assert_int_equal(world->trips, count == 4 ? 1 : 0);
+        world->control = CONTROL_TAKEN;
+        for (uint32_t i = 0; i < count; i++)
+            world->mail[i].is_wrong = false;
+        world_run(world, 15 * MINUTE_MS);
+        assert_true(world->delivered == count);
+        world_free(world);
+    }
+}
+
+/* However often it is tried, it is one message. */
+static void one_refused_alone_with_the_postmaster_is_no_crowd(void **state)
+{
+    struct world *world = world_new(19);
+
+    (void)state;
+    world->control = CONTROL_ABSENT;
+    world_add_domain(world, 0, 0);
+    world_run(world, SECOND_MS);
+    uint32_t mail = world_arrive(world, 0);
+    world->mail[mail].is_wrong = true;
+    world_run(world, 2 * HOUR_MS);
+    assert_int_equal(world->trips, 0);
+    assert_int_equal(world->believed, 1);
+    world_free(world);
+}
+
 /* Every third recipient that exists is refused. Whoever throws dice meets some of them again and
  * again, but not many. */
 static void a_primary_that_refuses_every_third_is_hardly_believed(void **state)
@@ -397,6 +437,8 @@ int main(void)
         cmocka_unit_test(alone_it_is_believed_after_an_hour),
         cmocka_unit_test(a_control_proves_that_the_primary_knows_its_users),
         cmocka_unit_test(a_control_that_is_refused_counts_against_the_primary),
+        cmocka_unit_test(four_unknown_and_the_postmaster_refused_are_too_much),
+        cmocka_unit_test(one_refused_alone_with_the_postmaster_is_no_crowd),
         cmocka_unit_test(a_primary_that_refuses_every_third_is_hardly_believed),
         cmocka_unit_test(nothing_is_believed_before_it_is_judged),
         cmocka_unit_test(bad_messages_do_not_hold_the_drain_for_ever),
