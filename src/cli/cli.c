@@ -2,11 +2,14 @@
 /* cli.c: from main() to the command and back. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/command.h"
 
 bool cli_write(FILE *file, struct str bytes)
@@ -26,6 +29,20 @@ void cli_say(const char *format, ...)
     buf_add_byte(&text, '\n');
     (void)cli_write(stderr, buf_str(&text));
     buf_fini(&text);
+}
+
+bool cli_read_file(const char *path, size_t size_max, struct buf *out)
+{
+    bool is_input = strcmp(path, "-") == 0;
+    const char *name = is_input ? "standard input" : path;
+    int error =
+        is_input ? file_read_fd(STDIN_FILENO, size_max, out) : file_read(path, size_max, out);
+
+    if (error == -EFBIG)
+        cli_say("%s has more than %zu bytes, which is too much", name, size_max);
+    else if (error != 0)
+        cli_say("%s cannot be read (%s)", name, strerror(-error));
+    return error == 0;
 }
 
 void cli_flush(struct cli *cli)

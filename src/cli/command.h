@@ -201,6 +201,9 @@ bool help_about(enum language language, const char *group_or_name, const char *n
 
 /* For people, to standard error, with "holdfast: " in front. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A file, or with "-" standard input. False after having said why: it cannot be read, or it is
+ * larger. */
+bool cli_read_file(const char *path, size_t size_max, struct buf *out);
 void cli_flush(struct cli *cli);
 /* False with errno: not everything was written. */
 bool cli_write(FILE *file, struct str bytes);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* recipients.c: what is known of recipients, for people; and a list of them, from a file or from an
  * LDAP directory, to the node. */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -12,7 +9,7 @@
 #include "config/settings.h"
 #include "mail/domain.h"
 
-enum { LIST_OCTETS_MAX = 64 * 1024 * 1024, PIECE = 64 * 1024, PART = 5000 };
+enum { LIST_OCTETS_MAX = 64 * 1024 * 1024, PART = 5000 };
 
 /* ---- showing ---- */
 
@@ -115,26 +112,6 @@ int run_verify(struct cli *cli)
 
 /* ---- a list ---- */
 
-static bool read_file(const char *path, struct buf *out)
-{
-    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = 1;
-
-    while (fd >= 0 && got > 0 && out->len <= LIST_OCTETS_MAX) {
-        buf_reserve(out, PIECE);
-        got = read(fd, out->ptr + out->len, PIECE);
-        out->len += got > 0 ? (size_t)got : 0;
-    }
-    bool is_read = fd >= 0 && got >= 0;
-    if (!is_read)
-        cli_say("%s cannot be read (%s)", path, strerror(errno));
-    else if (out->len > LIST_OCTETS_MAX)
-        cli_say("%s is too large for a list", path);
-    if (fd >= 0)
-        (void)close(fd);
-    return is_read && out->len <= LIST_OCTETS_MAX;
-}
-
 static struct str value_or(const struct cli *cli, enum option option, const char *fallback)
 {
     const char *value = cli_value(cli, option);
@@ -176,7 +153,8 @@ static bool read_list(const struct cli *cli, struct str domain, struct recipient
         cli_say("a FILE, or --ldap URI --base DN? give one of them");
         return false;
     }
-    bool is_read = is_ldap ? read_ldap(cli, &bytes) : read_file(cli->argument[0], &bytes);
+    bool is_read =
+        is_ldap ? read_ldap(cli, &bytes) : cli_read_file(cli->argument[0], LIST_OCTETS_MAX, &bytes);
     if (is_read)
         recipient_list_read(list, buf_str(&bytes), format, domain);
     buf_fini(&bytes);

@@ -1,39 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* template.c: the texts that people get: shown, so that a file can be made of them, and taken from
  * a file. */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/printable.h"
 #include "cli/show.h"
 
-enum { TEXT_MAX = 64 * 1024, PIECE = 8 * 1024 };
-
-/* All of a file; false after having said why. */
-static bool read_text(const char *path, struct buf *out)
-{
-    int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = 1;
-
-    while (fd >= 0 && got > 0 && out->len <= TEXT_MAX) {
-        buf_reserve(out, PIECE);
-        got = read(fd, out->ptr + out->len, PIECE);
-        out->len += got > 0 ? (size_t)got : 0;
-    }
-    bool is_read = fd >= 0 && got >= 0;
-    if (!is_read)
-        cli_say("%s cannot be read (%s)", path, strerror(errno));
-    else if (out->len > TEXT_MAX)
-        cli_say("%s is too large for a text", path);
-    else if (out->len == 0)
-        cli_say("%s is empty; --reset goes back to the built-in text", path);
-    if (fd >= 0)
-        (void)close(fd);
-    return is_read && out->len > 0 && out->len <= TEXT_MAX;
-}
+enum { TEXT_MAX = 64 * 1024 };
 
 /* NULL after having said why. */
 static json_t *text_of(const struct cli *cli)
@@ -44,7 +18,10 @@ static json_t *text_of(const struct cli *cli)
 
     if (path == NULL)
         return json_string("");
-    if (read_text(path, &bytes)) {
+    bool is_read = cli_read_file(path, TEXT_MAX, &bytes);
+    if (is_read && bytes.len == 0) {
+        cli_say("%s is empty; --reset goes back to the built-in text", path);
+    } else if (is_read) {
         text = json_stringn(bytes.ptr, bytes.len);
         if (text == NULL)
             cli_say("%s is no UTF-8; save the text as UTF-8", path);

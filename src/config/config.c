@@ -3,12 +3,11 @@
 #include "config/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "config/schema.h"
 
@@ -100,31 +99,13 @@ int config_load_text(struct str name, struct str text, struct config **out_confi
     return 0;
 }
 
-/* At most one byte more than allowed, so that too much is noticed. */
-static int read_file(const char *path, struct buf *text)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ssize_t len = 0;
-
-    if (fd < 0)
-        return -errno;
-    buf_reserve(text, FILE_SIZE_MAX + 1);
-    do {
-        len = read(fd, text->ptr + text->len, FILE_SIZE_MAX + 1 - text->len);
-        text->len += len > 0 ? (size_t)len : 0;
-    } while (len > 0 && text->len <= FILE_SIZE_MAX);
-    int error = len < 0 ? -errno : 0;
-    (void)close(fd);
-    return error;
-}
-
 int config_load(const char *path, struct config **out_config, struct config_problems *problems)
 {
     struct buf text = { 0 };
     struct str name = str_from(path);
-    int error = read_file(path, &text);
+    int error = file_read(path, FILE_SIZE_MAX, &text);
 
-    if (error < 0)
+    if (error < 0 && error != -EFBIG)
         config_error(problems, name, 0,
                      "this cannot be read (%s); name another file with --config or "
                      "HOLDFAST_CONFIG",

@@ -1,44 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 /* deliverer_web.c: posts to web servers that the keeper asks for; see deliverer.h. */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "roles/deliverer.h"
 
-enum { ANCHORS_MAX = 8 << 20, PIECE = 64 * 1024, WHY_MAX = 500 };
+enum { ANCHORS_MAX = 8 << 20, WHY_MAX = 500 };
 
 /* ---- trust ---- */
-
-/* 0 or a negative errno. */
-static int read_file(struct str path, struct buf *out)
-{
-    struct buf name = { 0 };
-    ssize_t got = 1;
-
-    buf_add(&name, path);
-    buf_add_byte(&name, '\0');
-    int fd = open(name.ptr, O_RDONLY | O_CLOEXEC);
-    buf_fini(&name);
-    while (fd >= 0 && got > 0 && out->len < ANCHORS_MAX) {
-        buf_reserve(out, PIECE);
-        got = read(fd, out->ptr + out->len, PIECE);
-        out->len += got > 0 ? (size_t)got : 0;
-    }
-    int error = fd < 0 || got < 0 ? -errno : 0;
-    if (fd >= 0)
-        (void)close(fd);
-    return error;
-}
 
 void deliverer_web_open(struct deliverer *deliverer)
 {
     struct str path = deliverer->process->config->web_ca;
+    struct buf name = { 0 };
     struct buf anchors = { 0 };
-    int error = path.len > 0 ? read_file(path, &anchors) : 0;
+
+    buf_add(&name, path);
+    buf_add_byte(&name, '\0');
+    int error = path.len > 0 ? file_read(name.ptr, ANCHORS_MAX, &anchors) : 0;
+    buf_fini(&name);
 
     if (error != 0)
         log_warn("web_ca_unreadable", LOG_STR("path", path), LOG_TEXT("error", strerror(-error)),

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/* file.c: see file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum { PIECE = 64 * 1024 };
+
+int file_read_fd(int fd, size_t size_max, struct buf *out)
+{
+    size_t left = size_max + 1; /* so that too much is noticed */
+    ssize_t got = 1;
+
+    while (got > 0 && left > 0) {
+        size_t piece = left < PIECE ? left : PIECE;
+        buf_reserve(out, piece);
+        do
+            got = read(fd, out->ptr + out->len, piece);
+        while (got < 0 && errno == EINTR);
+        if (got < 0)
+            return -errno;
+        out->len += (size_t)got;
+        left -= (size_t)got;
+    }
+    return left == 0 ? -EFBIG : 0;
+}
+
+int file_read(const char *path, size_t size_max, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        return -errno;
+    int error = file_read_fd(fd, size_max, out);
+    (void)close(fd);
+    return error;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+/* file.h: a whole file in memory, if it is not too large. */
+#pragma once
+
+#include "base/buf.h"
+
+/* Appends what is in the file, up to its end. 0; -EFBIG if that is more than `size_max` octets, of
+ * which at most one more than those were added; or another negative errno. Blocks: not for an event
+ * loop's busy hours. */
+int file_read(const char *path, size_t size_max, struct buf *out);
+/* The same of what is open already, which stays so; a pipe, too. */
+int file_read_fd(int fd, size_t size_max, struct buf *out);

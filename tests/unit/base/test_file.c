@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/* A whole file, one that is too large, none at all, and a pipe. */
+#include "testing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+static void reads_up_to_what_is_allowed(void **state)
+{
+    char path[] = "/tmp/holdfast-file-XXXXXX";
+    int fd = mkstemp(path);
+    struct buf out = { 0 };
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "0123456789", 10), 10);
+    buf_add(&out, STR("> "));
+    assert_int_equal(file_read(path, 10, &out), 0);
+    assert_true(str_equals(buf_str(&out), STR("> 0123456789")));
+    buf_reset(&out);
+    assert_int_equal(file_read(path, 9, &out), -EFBIG);
+    assert_int_equal(out.len, 10);
+    buf_reset(&out);
+    assert_int_equal(file_read(path, 3, &out), -EFBIG);
+    assert_int_equal(out.len, 4);
+    (void)unlink(path);
+    (void)close(fd);
+    buf_fini(&out);
+}
+
+static void says_why_not(void **state)
+{
+    struct buf out = { 0 };
+
+    (void)state;
+    assert_int_equal(file_read("/nowhere/at/all", 10, &out), -ENOENT);
+    assert_int_equal(file_read("/", 10, &out), -EISDIR);
+    assert_int_equal(out.len, 0);
+    buf_fini(&out);
+}
+
+static void reads_a_pipe_to_its_end(void **state)
+{
+    struct buf out = { 0 };
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "abc", 3), 3);
+    (void)close(ends[1]);
+    assert_int_equal(file_read_fd(ends[0], 100, &out), 0);
+    assert_true(str_equals(buf_str(&out), STR("abc")));
+    (void)close(ends[0]);
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_up_to_what_is_allowed),
+        cmocka_unit_test(says_why_not),
+        cmocka_unit_test(reads_a_pipe_to_its_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
