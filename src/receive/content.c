@@ -148,12 +148,23 @@ void content_finish(struct receive_session *session)
     session->content.open = false;
 }
 
+/* A recipient's primary gets our own fields as well. */
+uint64_t content_octets_max(const struct receive_session *session)
+{
+    uint64_t ours = session->settings->message_size_max;
+    uint64_t theirs = session->transaction.size_max;
+
+    if (theirs > 2 * OWN_FIELDS_ROOM)
+        theirs -= OWN_FIELDS_ROOM;
+    return theirs > 0 && theirs < ours ? theirs : ours;
+}
+
 /* Why the content cannot be taken, or STR_NONE. */
 static struct str find_refusal(const struct receive_session *session, size_t header_size)
 {
     const struct content *content = &session->content;
 
-    if (content->octets > session->settings->message_size_max)
+    if (content->octets > content_octets_max(session))
         return STR("552 5.3.4 Message exceeds the size limit");
     if (trace_is_loop(&content->trace))
         return STR("554 5.4.6 Mail loop: too many hops, or it was here before");

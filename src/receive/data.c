@@ -34,7 +34,8 @@ static struct str chunk_refusal(const struct receive_session *session, uint64_t 
         return STR("503 5.5.1 The transaction has failed; end it with RSET");
     if (session->transaction.recipient_count == 0)
         return STR("554 5.5.1 No valid recipients");
-    if (size > session->settings->message_size_max - session->content.octets)
+    uint64_t octets_max = content_octets_max(session);
+    if (size > octets_max || session->content.octets > octets_max - size)
         return STR("552 5.3.4 Message exceeds the size limit");
     return STR_NONE;
 }

@@ -10,18 +10,16 @@ struct mail_options { /* what the parameters of MAIL say */
     enum body_type body_type;
     uint8_t ret;
     struct str envelope_id;
+    uint64_t size;
 };
 
 /* Each returns the refusal, or STR_NONE. */
 static struct str take_size(const struct receive_session *session, struct str value,
                             struct mail_options *options)
 {
-    uint64_t size = 0;
-    (void)options;
-
-    if (!str_to_u64(value, UINT64_MAX, &size))
+    if (!str_to_u64(value, UINT64_MAX, &options->size))
         return STR("501 5.5.4 Bad SIZE");
-    if (size > session->settings->message_size_max)
+    if (options->size > session->settings->message_size_max)
         return STR("552 5.3.4 Message exceeds the size limit");
     return STR_NONE;
 }
@@ -132,6 +130,7 @@ void command_mail(struct receive_session *session, struct str argument)
     session->transaction.sender = arena_str(&session->transaction.arena, path.address.whole);
     session->transaction.body_type = options.body_type;
     session->transaction.ret = options.ret;
+    session->transaction.size = options.size;
     session->transaction.envelope_id = arena_str(&session->transaction.arena, options.envelope_id);
     session_enter(session, SESSION_MAIL);
     reply_say(session, STR("250 2.1.0 Sender OK"));

@@ -35,7 +35,7 @@ struct receive_settings { /* shared by all sessions, outlives them */
     struct str hostname;
     struct str
         postmaster; /* whom RCPT TO:<postmaster> means; empty: "postmaster", the host decides */
-    uint64_t message_size_max;
+    uint64_t message_size_max; /* ours, or less, if no primary takes so much */
     size_t header_size_max;
     uint32_t recipients_max;
     uint32_t errors_max;
@@ -84,8 +84,10 @@ void receive_feed(struct receive_session *session, struct str bytes, struct now 
 void receive_end(struct receive_session *session, struct now now);
 bool receive_wants_input(const struct receive_session *session);
 
+/* `size_max`: the largest message that he can be given, in octets, as his primary announces it; 0:
+ * as large as we take. RFC 1870. */
 void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
-                              const struct verdict *verdict, struct now now);
+                              const struct verdict *verdict, uint64_t size_max, struct now now);
 /* `id` as content_open() was given it; answers about any other content are ignored. */
 void receive_content_answer(struct receive_session *session, struct message_id id,
                             const struct verdict *verdict, struct now now);

@@ -23,12 +23,13 @@
 
 enum {
     COMMAND_LINE_MAX =
-        2048,               /* with its end; RFC 5321 4.5.3.1.4 asks for 512, extensions for more */
-    INPUT_MAX = 16 * 1024,  /* held back before the host is asked to stop reading */
-    PIPELINE_MAX = 64,      /* recipients asked about at a time */
-    PIECE_MAX = 64 * 1024,  /* content decoded in one go */
-    ROOM_MIN = 4096,        /* smaller windows are not worth a write */
-    IDLE_BUFFER_MAX = 4096, /* an empty buffer above this gives its memory back */
+        2048,              /* with its end; RFC 5321 4.5.3.1.4 asks for 512, extensions for more */
+    INPUT_MAX = 16 * 1024, /* held back before the host is asked to stop reading */
+    OWN_FIELDS_ROOM = 4 * 1024, /* Received, Authentication-Results, a seal */
+    PIPELINE_MAX = 64,          /* recipients asked about at a time */
+    PIECE_MAX = 64 * 1024,      /* content decoded in one go */
+    ROOM_MIN = 4096,            /* smaller windows are not worth a write */
+    IDLE_BUFFER_MAX = 4096,     /* an empty buffer above this gives its memory back */
 
     CLIENT_NAME_WAIT_MS = 5 * SECOND_MS,
     RECIPIENT_WAIT_MS = 60 * SECOND_MS,
@@ -56,6 +57,8 @@ struct transaction {
     enum body_type body_type;
     uint8_t ret; /* RFC 3461, as in the envelope */
     struct str envelope_id;
+    uint64_t size;     /* as declared; 0: it was not */
+    uint64_t size_max; /* the most that a recipient's primary takes; 0: there is none yet */
     struct recipient *recipient; /* those we said 250 to, each once */
     uint32_t recipient_count;
     uint32_t recipient_cap;
@@ -91,6 +94,7 @@ struct pending_recipient { /* on the heap, in session->pending */
     bool answered;
     bool is_error; /* the client's mistake, not the host's word */
     struct verdict verdict;
+    uint64_t size_max;          /* 0: as large as we take */
     struct recipient recipient; /* its strings stand behind the struct */
     char bytes[];
 };
@@ -209,6 +213,8 @@ enum step content_step(struct receive_session *session);
 void content_pass_on(struct receive_session *session);
 /* The content is complete: gives the host what is left of it, and forgets it. */
 void content_finish(struct receive_session *session);
+/* How large it may be: as we take, or less where no recipient's primary takes that. */
+uint64_t content_octets_max(const struct receive_session *session);
 /* Gives the content up; `line`, a constant, is said when its octets have come. */
 void content_refuse(struct receive_session *session, struct str line);
 void content_abandon(struct receive_session *session);

@@ -126,6 +126,7 @@ void keeper_admission_answer(struct keeper *keeper, uint32_t source, uint64_t ti
                              struct str sender, struct str recipient)
 {
     const struct keeper_peer *peer = keeper_peer_of_source(keeper, source);
+    ptrdiff_t at = str_find_last(recipient, '@');
     struct buf bytes = { 0 };
 
     if (peer == NULL)
@@ -136,7 +137,9 @@ void keeper_admission_answer(struct keeper *keeper, uint32_t source, uint64_t ti
                  LOG_STR("text", verdict_text(verdict)));
     verdict_encode(&bytes, verdict);
     channel_send(peer->channel, recipient_answer, .ticket = ticket, .verdict = buf_str(&bytes),
-                 .holds_for = holds_for);
+                 .holds_for = holds_for,
+                 .size_max = keeper_size_max(keeper, at >= 0 ? str_skip(recipient, (size_t)at + 1)
+                                                             : STR_NONE));
     buf_fini(&bytes);
 }
 

@@ -83,7 +83,8 @@ void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
     store_health(keeper->store, &health);
     struct verdict verdict = health.condition == STORE_OK ? verdict_accept() : health.verdict;
     verdict_encode(&bytes, &verdict);
-    channel_send(peer->channel, health, .verdict = buf_str(&bytes));
+    channel_send(peer->channel, health, .verdict = buf_str(&bytes),
+                 .size_max = keeper_size_max_of_any(keeper));
     buf_fini(&bytes);
 }
 

@@ -259,6 +259,21 @@ uint64_t keeper_size_max(const struct keeper *keeper, struct str domain)
     return greeting != NULL ? greeting->size_max : 0;
 }
 
+uint64_t keeper_size_max_of_any(const struct keeper *keeper)
+{
+    const struct domain_record *record;
+    uint64_t most = 0;
+    size_t cursor = 0;
+
+    while ((record = directory_next_domain(keeper->directory, &cursor)) != NULL) {
+        uint64_t size_max = keeper_size_max(keeper, record->name);
+        if (size_max == 0)
+            return 0;
+        most = size_max > most ? size_max : most;
+    }
+    return most;
+}
+
 static void on_restore(void *context, const struct known_recipient *recipient)
 {
     struct keeper *keeper = context;

@@ -315,14 +315,16 @@ static void on_listener(void *context, unsigned what)
 
 /* ---- the role ---- */
 
-static void set_settings(struct receiver *receiver)
+void receiver_configure_sessions(struct receiver *receiver)
 {
     const struct config *config = receiver->process->config;
+    uint64_t ours = (uint64_t)config->smtp_message_size;
+    uint64_t theirs = receiver->size_max;
 
     receiver->settings = (struct receive_settings){
         .hostname = config->hostname,
         .postmaster = config->postmaster,
-        .message_size_max = (uint64_t)config->smtp_message_size,
+        .message_size_max = theirs > 0 && theirs < ours ? theirs : ours,
         .header_size_max = (size_t)config->smtp_header_size,
         .recipients_max = config->smtp_recipients,
         .errors_max = config->smtp_errors,
@@ -354,7 +356,7 @@ static void *create(struct role_process *process)
     map_init(&receiver->dns_known);
     map_init(&receiver->filter_asks);
     list_init(&receiver->filter_queue);
-    set_settings(receiver);
+    receiver_configure_sessions(receiver);
     return receiver;
 }
 
@@ -486,7 +488,7 @@ static void take_filter(void *state, uint64_t ticket, int error, int fd)
 /* The sessions keep pointing at the settings, whose hostname lives in the new configuration. */
 static void reload(void *state)
 {
-    set_settings(state);
+    receiver_configure_sessions(state);
 }
 
 static void stop(void *state)

@@ -120,6 +120,7 @@ struct receiver {
     uint64_t last_ticket;
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */
+    uint64_t size_max;      /* the largest message that any primary takes; 0: one has not said */
     struct watch *listener[CONFIG_LIST_MAX];
     int listener_fd[CONFIG_LIST_MAX];
     unsigned listener_count;
@@ -167,6 +168,11 @@ struct connection {
     struct dns_answers names;
 };
 
+struct recipient_answer { /* as in messages.def */
+    struct verdict verdict;
+    uint64_t size_max;
+};
+
 struct ask { /* may this recipient be served? */
     struct link link;
     struct connection *connection;
@@ -174,7 +180,7 @@ struct ask { /* may this recipient be served? */
     uint64_t session_ticket; /* the session's */
     bool is_inside;          /* the domain's door let it in */
     bool has_verdict;
-    struct verdict verdict;
+    struct recipient_answer answer;
     struct buf helo;
     struct buf sender;
     struct buf recipient;
@@ -193,10 +199,10 @@ void receiver_content_pass(struct connection *connection, const struct envelope 
 void receiver_content_refuse(struct connection *connection, const struct verdict *verdict);
 
 /* receiver_answers.c */
-const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient,
-                                           int64_t now_ms);
-void receiver_answer_keep(struct receiver *receiver, struct str whom, const struct verdict *verdict,
-                          int64_t now_ms); /* copies */
+const struct recipient_answer *receiver_answer_find(const struct receiver *receiver,
+                                                    struct str recipient, int64_t now_ms);
+void receiver_answer_keep(struct receiver *receiver, struct str whom,
+                          const struct recipient_answer *answer, int64_t now_ms); /* copies */
 void receiver_answers_forget(struct receiver *receiver);
 
 /* receiver_policies.c: what domains want, as the keeper says. */
@@ -258,6 +264,8 @@ void receiver_name_ask(struct connection *connection);
 void receiver_name_forget(struct connection *connection);
 
 /* receiver.c */
+/* From the configuration, and from what the keeper says. */
+void receiver_configure_sessions(struct receiver *receiver);
 void receiver_touch(struct connection *connection);
 void receiver_count_recipient(struct connection *connection); /* of its network, this minute */
 void receiver_bury_channel(struct receiver *receiver, struct channel *channel);

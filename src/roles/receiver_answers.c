@@ -13,24 +13,25 @@ enum { ANSWERS_MAX = 8192, LIFE_MS = 5 * MINUTE_MS }; /* one more, and it begins
 
 struct known_answer {
     int64_t until_ms;
-    struct verdict verdict;
+    struct recipient_answer answer;
 };
 
-static const struct verdict *find(const struct receiver *receiver, struct str whom, int64_t now_ms)
-{
-    const struct known_answer *answer = map_find(&receiver->answers, whom);
-    return answer != NULL && now_ms < answer->until_ms ? &answer->verdict : NULL;
-}
-
-const struct verdict *receiver_answer_find(const struct receiver *receiver, struct str recipient,
+static const struct recipient_answer *find(const struct receiver *receiver, struct str whom,
                                            int64_t now_ms)
 {
-    const struct verdict *verdict = find(receiver, recipient, now_ms);
+    const struct known_answer *known = map_find(&receiver->answers, whom);
+    return known != NULL && now_ms < known->until_ms ? &known->answer : NULL;
+}
+
+const struct recipient_answer *receiver_answer_find(const struct receiver *receiver,
+                                                    struct str recipient, int64_t now_ms)
+{
+    const struct recipient_answer *answer = find(receiver, recipient, now_ms);
     ptrdiff_t at = str_find_last(recipient, '@');
 
-    if (verdict == NULL && at >= 0)
-        verdict = find(receiver, str_skip(recipient, (size_t)at), now_ms);
-    return verdict;
+    if (answer == NULL && at >= 0)
+        answer = find(receiver, str_skip(recipient, (size_t)at), now_ms);
+    return answer;
 }
 
 void receiver_answers_forget(struct receiver *receiver)
@@ -44,14 +45,14 @@ void receiver_answers_forget(struct receiver *receiver)
     map_init(&receiver->answers);
 }
 
-void receiver_answer_keep(struct receiver *receiver, struct str whom, const struct verdict *verdict,
-                          int64_t now_ms)
+void receiver_answer_keep(struct receiver *receiver, struct str whom,
+                          const struct recipient_answer *answer, int64_t now_ms)
 {
-    struct known_answer *answer = memory_new(sizeof *answer);
+    struct known_answer *known = memory_new(sizeof *known);
 
     if (receiver->answers.count >= ANSWERS_MAX)
         receiver_answers_forget(receiver);
-    answer->until_ms = now_ms + LIFE_MS;
-    answer->verdict = *verdict;
-    memory_free(map_put(&receiver->answers, whom, answer));
+    known->until_ms = now_ms + LIFE_MS;
+    known->answer = *answer;
+    memory_free(map_put(&receiver->answers, whom, known));
 }

@@ -98,7 +98,7 @@ static void refuse(struct ask *ask, const struct verdict *verdict)
              LOG_STR("to", buf_str(&ask->recipient)), LOG_INT("code", verdict->code),
              LOG_STR("text", verdict_text(verdict)));
     buf_fini(&client);
-    ask->verdict = *verdict;
+    ask->answer = (struct recipient_answer){ .verdict = *verdict };
     ask->has_verdict = true;
 }
 
@@ -151,13 +151,13 @@ static bool settle(struct ask *ask, struct now now)
     if (ask->has_verdict)
         return true;
     ask->is_inside = true;
-    const struct verdict *known =
+    const struct recipient_answer *known =
         receiver_answer_find(ask->connection->receiver, buf_str(&ask->recipient), now.mono_ms);
     if (known == NULL) {
         receiver_ask_keeper(ask);
         return false;
     }
-    ask->verdict = *known;
+    ask->answer = *known;
     return true;
 }
 
@@ -167,10 +167,11 @@ void receiver_door_turn(struct connection *connection, struct now now)
         struct ask *ask = container_of(link, struct ask, link);
         if (!settle(ask, now))
             continue;
-        struct verdict verdict = ask->verdict;
+        struct recipient_answer answer = ask->answer;
         uint64_t session_ticket = ask->session_ticket;
         receiver_ask_free(ask);
-        receive_recipient_answer(connection->session, session_ticket, &verdict, now);
+        receive_recipient_answer(connection->session, session_ticket, &answer.verdict,
+                                 answer.size_max, now);
         if (connection->is_over)
             return;
     }

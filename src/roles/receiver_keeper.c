@@ -250,16 +250,16 @@ static bool take_recipient_answer(struct receiver *receiver, struct cursor paylo
     if (!message_get_recipient_answer(payload, &message))
         return false;
     struct cursor cursor = cursor_over(message.verdict);
-    struct verdict verdict = verdict_decode(&cursor);
+    struct recipient_answer answer = { verdict_decode(&cursor), message.size_max };
     struct ask *ask = map_find(&receiver->asks, receiver_ticket_key(&message.ticket));
     if (!cursor_done(&cursor))
         return false;
     if (message.holds_for.len > 0)
-        receiver_answer_keep(receiver, message.holds_for, &verdict,
+        receiver_answer_keep(receiver, message.holds_for, &answer,
                              loop_now(receiver->process->loop).mono_ms);
     if (ask == NULL || ask->has_verdict)
         return true; /* the client is gone; or it was asked again */
-    ask->verdict = verdict;
+    ask->answer = answer;
     ask->has_verdict = true;
     receiver_touch(ask->connection);
     return true;
@@ -331,6 +331,8 @@ static bool take_health(struct receiver *receiver, struct cursor payload, struct
     receiver->refusal = verdict_decode(&cursor);
     if (!cursor_done(&cursor))
         return false;
+    receiver->size_max = message.size_max;
+    receiver_configure_sessions(receiver);
     receiver_answers_forget(receiver);
     receiver_policies_forget(receiver);
     list_each (link, &receiver->connections) {

@@ -245,7 +245,8 @@ static void answer_recipient(struct world *world, size_t at, uint16_t code)
         buf_add_byte(&world->admitted, '\0');
     }
     buf_fini(&asked.address);
-    receive_recipient_answer(world->session, asked.ticket, &verdict, world->now);
+    receive_recipient_answer(world->session, asked.ticket, &verdict, code % 3 == 0 ? 200 : 0,
+                             world->now);
 }
 
 static void forget_asked(struct world *world)

@@ -92,6 +92,49 @@ def test_the_empty_sender_can_be_chosen(holdfast, primary):
     assert "MAIL FROM:<>" in sum(server.dialogues, [])
 
 
+def size_of(client):
+    """What EHLO says of SIZE."""
+    return next(line.split()[1] for line in client.ask("EHLO client.example")[1].splitlines()
+                if line.startswith("SIZE"))
+
+
+def test_the_size_that_a_primary_takes_is_ours(holdfast, postfix, sink):
+    """SPEC R5: learned from its greeting, also while it is down, and after a crash."""
+    primary = postfix(settings={"message_size_limit": 20000})
+    primary.start()
+    node = holdfast({"example.org": primary.endpoint}, defaults=QUICK)
+    up(node)
+
+    def is_mirrored():
+        with node.connect() as client:
+            client.reply()
+            size = size_of(client)
+            return size == "20000" and client.ask("MAIL FROM:<a@client.example> SIZE=20001")[:2]
+    assert peers.wait_until(is_mirrored, what="the size")[0] == 552
+    primary.stop()
+    down(node)
+    node.crash()
+    node.start()
+    down(node)
+    code, text = peers.wait_until(is_mirrored, what="the size")
+    assert (code, "5.3.4" in text) == (552, True)
+
+    other = sink()  # takes more: what counts is whose mail it is
+    node.add("example.com", other.endpoint)
+    peers.wait_until(lambda: node.state_of("example.com") == "up", what="the other")
+    with node.connect() as client:
+        client.reply()
+        assert int(size_of(client)) > 20001
+        assert client.ask("MAIL FROM:<a@client.example> SIZE=20001")[0] == 250
+        code, text = client.ask("RCPT TO:<a@example.org>")
+        assert (code, "example.org takes no message of more than 20000" in text) == (552, True)
+        assert client.ask("RCPT TO:<a@example.com>")[0] == 250
+        client.ask("RSET")
+        assert client.ask("MAIL FROM:<a@client.example> SIZE=20000")[0] == 250
+        assert client.ask("RCPT TO:<a@example.org>")[0] == 250
+        client.ask("RSET")
+
+
 def write_users(file, *names):
     """A table of Postfix; it is read anew when Postfix is told to."""
     file.write_text("".join(f"{name}@example.org ok\n" for name in names))

@@ -154,6 +154,25 @@ static const struct dialogue_case cases[] = {
                       "501 5.5.4 Malformed RCPT parameter\r\n" RCPT_OK GO_ON STORED,
       "open commit(ESMTP c.example <a@b.example> c@d.example c@xn--tda.example) ",
       "" },
+    { "a declared size that the primary of a recipient does not take (RFC 1870)",
+      { EHLO, "MAIL FROM:<a@b.example> SIZE=21\r\nRCPT TO:<small@d.example>\r\n" TO "DATA\r\n",
+        "0123456789012345678\r\n.\r\nMAIL FROM:<a@b.example> SIZE=20\r\n"
+        "RCPT TO:<small@d.example>\r\nQUIT\r\n" },
+      HELLO SENDER_OK
+      "552 5.3.4 d.example takes no message of more than 20 octets\r\n" RCPT_OK GO_ON STORED
+          SENDER_OK RCPT_OK BYE,
+      COMMIT "close ",
+      "0123456789012345678\r\n" },
+    { "a size that was not declared, and no recipient's primary takes",
+      { EHLO, FROM "RCPT TO:<small@d.example>\r\nDATA\r\n",
+        "0123456789012345678\r\n.\r\n" FROM "RCPT TO:<small@d.example>\r\nBDAT 21 LAST\r\n",
+        "012345678901234567\r\nx" FROM "RCPT TO:<small@d.example>\r\n" TO "BDAT 21 LAST\r\n",
+        "012345678901234567\r\nx" },
+      HELLO SENDER_OK RCPT_OK GO_ON
+      "552 5.3.4 Message exceeds the size limit\r\n" SENDER_OK RCPT_OK
+      "552 5.3.4 Message exceeds the size limit\r\n" SENDER_OK RCPT_OK RCPT_OK STORED,
+      "open abort open commit(ESMTP c.example <a@b.example> small@d.example c@d.example) ",
+      "012345678901234567\r\nx" },
     { "what is asked for about notices is kept (RFC 3461)",
       { EHLO,
         "MAIL FROM:<a@b.example> ret=hdrs ENVID=QQ+2B314 SIZE=5\r\n"
