@@ -149,3 +149,25 @@ enum judgement policy_judge(const struct policy *policy, const struct policy *of
         judgement = judge_dmarc(policy, authentication, out_reason);
     return judgement;
 }
+
+/* Does somebody answer for it, whoever that is? */
+static bool passes_anything(const struct authentication *authentication)
+{
+    bool passes = authentication->results.spf.result == SPF_PASS;
+
+    for (unsigned i = 0; i < authentication->dkim.count; i++)
+        passes |= authentication->dkim.verdict[i].result == DKIM_PASS;
+    return passes;
+}
+
+/* Not for good: he may well exist. */
+enum judgement policy_judge_suspect(const struct authentication *authentication,
+                                    struct verdict *out_reason)
+{
+    if (passes_anything(authentication))
+        return JUDGED_GOOD;
+    *out_reason = verdict_make(450, 7, 1,
+                               STR("Whether the recipient exists cannot be asked now, and neither "
+                                   "SPF nor DKIM answers for you; please try again later"));
+    return JUDGED_TO_REFUSE;
+}

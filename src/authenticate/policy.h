@@ -33,3 +33,6 @@ bool policy_decode(struct cursor *cursor, struct policy *out_policy);
 enum judgement policy_judge(const struct policy *policy, const struct policy *of_sender,
                             const struct authentication *authentication,
                             struct verdict *out_reason);
+/* Of a recipient whom nobody knows, and who gets only mail that passes SPF or DKIM (SPEC V4). */
+enum judgement policy_judge_suspect(const struct authentication *authentication,
+                                    struct verdict *out_reason);

@@ -16,7 +16,7 @@ static const char *const no_yes[] = { "no", "yes" };
 static const char *const helos[] = { "no", "own", "strict" };
 static const char *const actions[] = { "tag", "hold", "refuse" };
 static const char *const accepts[] = { "always", "when-down" };
-static const char *const suspects[] = { "accept", "defer", "refuse" };
+static const char *const suspects[] = { "accept", "defer", "refuse", "prove" };
 static const char *const gones[] = { "tag", "hold", "defer" };
 static const char *const languages[] = { "en", "de" };
 static const char *const audiences[] = { "postmaster", "owner", "webhook" };
@@ -87,7 +87,7 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "messages that are taken in for the domain in an hour, at most; 0 is no limit" },
     [SETTING_VERIFY_RECIPIENTS] = { "verify-recipients", UNIT_WORD, 0, 1, 1,
         "whether the primary is asked about recipients, and its answers remembered", no_yes },
-    [SETTING_SUSPECTS] = { "suspects", UNIT_WORD, 0, SUSPECTS_REFUSE, SUSPECTS_ACCEPT,
+    [SETTING_SUSPECTS] = { "suspects", UNIT_WORD, 0, SUSPECTS_PROVE, SUSPECTS_ACCEPT,
         "recipients that nobody knows while the primary cannot be asked", suspects },
     [SETTING_SUSPECTS_PER_NETWORK] = { "suspects-per-network", UNIT_NUMBER, 0, 100000, 200,
         "of these, how many are accepted from one client network in an hour" },

@@ -84,7 +84,8 @@ enum setting {
 enum setting_accept { ACCEPT_ALWAYS, ACCEPT_WHEN_DOWN };
 
 /* What is said to who writes to an address that nobody knows, while the primary cannot be asked. */
-enum setting_suspects { SUSPECTS_ACCEPT, SUSPECTS_DEFER, SUSPECTS_REFUSE };
+/* PROVE: accept, if SPF or DKIM passes. */
+enum setting_suspects { SUSPECTS_ACCEPT, SUSPECTS_DEFER, SUSPECTS_REFUSE, SUSPECTS_PROVE };
 
 /* What is done with mail that a filter could not look at. */
 enum setting_gone { GONE_TAG, GONE_HOLD, GONE_DEFER };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { ENVELOPE_VERSION = 2 };
+enum { HELD_BACK = 1, NEEDS_PROOF = 2 }; /* flags of a recipient */
 
 bool envelope_holds_back(const struct envelope *envelope)
 {
@@ -33,7 +34,8 @@ void envelope_encode(struct buf *out, const struct envelope *envelope)
         buf_add_counted(out, envelope->recipient[i].address);
         buf_add_counted(out, envelope->recipient[i].original);
         buf_add_u8(out, envelope->recipient[i].notify);
-        buf_add_u8(out, envelope->recipient[i].is_held_back);
+        buf_add_u8(out, (uint8_t)((envelope->recipient[i].is_held_back ? HELD_BACK : 0) |
+                                  (envelope->recipient[i].needs_proof ? NEEDS_PROOF : 0)));
     }
     if (envelope_holds_back(envelope))
         verdict_encode(out, &envelope->reason);
@@ -59,10 +61,11 @@ static void decode_recipients(struct cursor *cursor, struct arena *arena, struct
         envelope->recipient[i].address = decode_text(cursor);
         envelope->recipient[i].original = decode_text(cursor);
         envelope->recipient[i].notify = cursor_u8(cursor);
-        uint8_t is_held_back = cursor_u8(cursor);
-        if (is_held_back > 1)
+        uint8_t flags = cursor_u8(cursor);
+        if (flags > (HELD_BACK | NEEDS_PROOF))
             cursor->failed = true;
-        envelope->recipient[i].is_held_back = is_held_back != 0;
+        envelope->recipient[i].is_held_back = (flags & HELD_BACK) != 0;
+        envelope->recipient[i].needs_proof = (flags & NEEDS_PROOF) != 0;
     }
     if (envelope_holds_back(envelope))
         envelope->reason = verdict_decode(cursor);

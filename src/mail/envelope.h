@@ -43,6 +43,7 @@ struct recipient {
     struct str original; /* ORCPT in xtext as it came, or empty */
     uint8_t notify;      /* enum notify bits */
     bool is_held_back;   /* not delivered until somebody has looked at it and released it */
+    bool needs_proof;    /* nobody knows him: SPF or DKIM has to pass; false once it is stored */
 };
 
 enum {

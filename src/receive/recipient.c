@@ -182,7 +182,7 @@ static struct verdict too_large(const struct pending_recipient *pending)
     struct str domain = str_skip(address, (size_t)(str_find_last(address, '@') + 1));
 
     return verdict_format(552, 3, 4, "%.*s takes no message of more than %llu octets",
-                          STR_FMT(domain), (unsigned long long)pending->size_max);
+                          STR_FMT(domain), (unsigned long long)pending->terms.size_max);
 }
 
 /* One of them who can have it all is enough to go on. */
@@ -201,11 +201,11 @@ static void admit(struct receive_session *session, struct pending_recipient *pen
 {
     if (pending->verdict.fate != FATE_ACCEPT)
         return;
-    if (pending->size_max > 0 && session->transaction.size > pending->size_max) {
+    if (pending->terms.size_max > 0 && session->transaction.size > pending->terms.size_max) {
         pending->verdict = too_large(pending);
         return;
     }
-    raise_size_max(session, pending->size_max);
+    raise_size_max(session, pending->terms.size_max);
     struct recipient *known =
         transaction_recipient(&session->transaction, pending->recipient.address);
     if (known != NULL)
@@ -236,14 +236,16 @@ void recipients_flush(struct receive_session *session)
 }
 
 void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
-                              const struct verdict *verdict, uint64_t size_max, struct now now)
+                              const struct verdict *verdict, struct receive_terms terms,
+                              struct now now)
 {
     session->now = now;
     list_each (link, &session->pending) {
         struct pending_recipient *pending = container_of(link, struct pending_recipient, link);
         if (pending->ticket == ticket && !pending->answered) {
             set_answer(pending, *verdict, false);
-            pending->size_max = size_max;
+            pending->terms = terms;
+            pending->recipient.needs_proof = terms.needs_proof;
             break; /* none has it: the answer came too late */
         }
     }

@@ -164,7 +164,8 @@ void transaction_add(struct transaction *transaction, const struct recipient *re
     transaction->recipient[transaction->recipient_count++] =
         (struct recipient){ .address = arena_str(arena, recipient->address),
                             .original = arena_str(arena, recipient->original),
-                            .notify = recipient->notify };
+                            .notify = recipient->notify,
+                            .needs_proof = recipient->needs_proof };
 }
 
 void transaction_reset(struct receive_session *session)

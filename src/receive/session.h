@@ -49,6 +49,11 @@ struct receive_settings { /* shared by all sessions, outlives them */
     int64_t tarpit_ms;      /* by which replies wait for who was refused several times */
 };
 
+struct receive_terms { /* on which a recipient is served */
+    uint64_t size_max; /* the largest message his primary takes, in octets; 0: as large as we do */
+    bool needs_proof;  /* as in the envelope */
+};
+
 struct receive_host {
     /* Bytes for the peer. Replies of one turn may come in several calls. */
     void (*send)(void *context, struct str bytes);
@@ -84,10 +89,9 @@ void receive_feed(struct receive_session *session, struct str bytes, struct now 
 void receive_end(struct receive_session *session, struct now now);
 bool receive_wants_input(const struct receive_session *session);
 
-/* `size_max`: the largest message that he can be given, in octets, as his primary announces it; 0:
- * as large as we take. RFC 1870. */
 void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
-                              const struct verdict *verdict, uint64_t size_max, struct now now);
+                              const struct verdict *verdict, struct receive_terms terms,
+                              struct now now);
 /* `id` as content_open() was given it; answers about any other content are ignored. */
 void receive_content_answer(struct receive_session *session, struct message_id id,
                             const struct verdict *verdict, struct now now);

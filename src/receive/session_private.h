@@ -94,7 +94,7 @@ struct pending_recipient { /* on the heap, in session->pending */
     bool answered;
     bool is_error; /* the client's mistake, not the host's word */
     struct verdict verdict;
-    uint64_t size_max;          /* 0: as large as we take */
+    struct receive_terms terms;
     struct recipient recipient; /* its strings stand behind the struct */
     char bytes[];
 };

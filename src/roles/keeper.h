@@ -150,10 +150,16 @@ const struct keeper_peer *keeper_peer_of_source(const struct keeper *keeper, uin
 
 /* keeper_admission.c */
 bool keeper_admission_asked(struct keeper *keeper, struct keeper_peer *peer, struct cursor payload);
-/* To the receiver that `source` names, if it is still there; `holds_for` as in messages.def. */
-void keeper_admission_answer(struct keeper *keeper, uint32_t source, uint64_t ticket,
-                             const struct verdict *verdict, struct str holds_for, struct str client,
-                             struct str sender, struct str recipient);
+struct admission_answer {
+    uint32_t source; /* the receiver that asked */
+    uint64_t ticket; /* its own */
+    struct verdict verdict;
+    struct str holds_for; /* as in messages.def */
+    struct str client, sender, recipient;
+    bool needs_proof;
+};
+/* To the receiver, if it is still there. */
+void keeper_admission_answer(struct keeper *keeper, const struct admission_answer *answer);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;

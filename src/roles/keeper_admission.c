@@ -121,25 +121,24 @@ static struct str holds_for(const struct admission *admission, const struct verd
     return str_skip(recipient, (size_t)at);
 }
 
-void keeper_admission_answer(struct keeper *keeper, uint32_t source, uint64_t ticket,
-                             const struct verdict *verdict, struct str holds_for, struct str client,
-                             struct str sender, struct str recipient)
+void keeper_admission_answer(struct keeper *keeper, const struct admission_answer *answer)
 {
-    const struct keeper_peer *peer = keeper_peer_of_source(keeper, source);
-    ptrdiff_t at = str_find_last(recipient, '@');
+    const struct keeper_peer *peer = keeper_peer_of_source(keeper, answer->source);
+    const struct verdict *verdict = &answer->verdict;
+    ptrdiff_t at = str_find_last(answer->recipient, '@');
+    struct str domain = at >= 0 ? str_skip(answer->recipient, (size_t)at + 1) : STR_NONE;
     struct buf bytes = { 0 };
 
     if (peer == NULL)
         return;
     if (verdict->fate != FATE_ACCEPT)
-        log_info("recipient_refused", LOG_STR("client", client), LOG_STR("from", sender),
-                 LOG_STR("to", recipient), LOG_INT("code", verdict->code),
-                 LOG_STR("text", verdict_text(verdict)));
+        log_info("recipient_refused", LOG_STR("client", answer->client),
+                 LOG_STR("from", answer->sender), LOG_STR("to", answer->recipient),
+                 LOG_INT("code", verdict->code), LOG_STR("text", verdict_text(verdict)));
     verdict_encode(&bytes, verdict);
-    channel_send(peer->channel, recipient_answer, .ticket = ticket, .verdict = buf_str(&bytes),
-                 .holds_for = holds_for,
-                 .size_max = keeper_size_max(keeper, at >= 0 ? str_skip(recipient, (size_t)at + 1)
-                                                             : STR_NONE));
+    channel_send(peer->channel, recipient_answer, .ticket = answer->ticket,
+                 .verdict = buf_str(&bytes), .holds_for = answer->holds_for,
+                 .size_max = keeper_size_max(keeper, domain), .needs_proof = answer->needs_proof);
     buf_fini(&bytes);
 }
 
@@ -168,9 +167,14 @@ static void admit(struct admission *admission)
         return;
     }
     endpoint_add_ip(&client, admission->client);
-    keeper_admission_answer(keeper, admission->peer->source, ask->ticket, &verdict,
-                            holds_for(admission, &verdict), buf_str(&client), ask->sender,
-                            ask->recipient);
+    const struct admission_answer answer = { .source = admission->peer->source,
+                                             .ticket = ask->ticket,
+                                             .verdict = verdict,
+                                             .holds_for = holds_for(admission, &verdict),
+                                             .client = buf_str(&client),
+                                             .sender = ask->sender,
+                                             .recipient = ask->recipient };
+    keeper_admission_answer(keeper, &answer);
     buf_fini(&client);
 }
 

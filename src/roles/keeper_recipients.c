@@ -78,9 +78,17 @@ static void send_answer(struct keeper *keeper, struct pending *pending,
 {
     struct str recipient = buf_str(&pending->recipient);
 
-    keeper_admission_answer(keeper, pending->source, pending->ticket, &answer->verdict,
-                            pending->may_hold && answer->holds ? recipient : STR_NONE,
-                            buf_str(&pending->client), buf_str(&pending->sender), recipient);
+    const struct admission_answer admission = {
+        .source = pending->source,
+        .ticket = pending->ticket,
+        .verdict = answer->verdict,
+        .holds_for = pending->may_hold && answer->holds ? recipient : STR_NONE,
+        .client = buf_str(&pending->client),
+        .sender = buf_str(&pending->sender),
+        .recipient = recipient,
+        .needs_proof = answer->needs_proof,
+    };
+    keeper_admission_answer(keeper, &admission);
     if (answer->is_suspect)
         log_info("recipient_on_suspicion", LOG_STR("client", buf_str(&pending->client)),
                  LOG_STR("from", buf_str(&pending->sender)), LOG_STR("to", recipient));

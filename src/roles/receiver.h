@@ -170,7 +170,7 @@ struct connection {
 
 struct recipient_answer { /* as in messages.def */
     struct verdict verdict;
-    uint64_t size_max;
+    struct receive_terms terms;
 };
 
 struct ask { /* may this recipient be served? */

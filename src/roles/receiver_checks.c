@@ -151,7 +151,8 @@ static bool is_wanted(const struct checks *checks)
     bool wanted = of_sender->is_protected && of_sender->own_sender != ACTION_TAG;
 
     for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
-        wanted |= checks->policy[i]->sender.checks_senders;
+        wanted |=
+            checks->policy[i]->sender.checks_senders || checks->envelope.recipient[i].needs_proof;
     return wanted;
 }
 
@@ -235,6 +236,16 @@ static void judge_sender(struct checks *checks, bool is_authenticated)
     }
 }
 
+static void judge_suspects(struct checks *checks)
+{
+    struct verdict why;
+
+    for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
+        if (checks->envelope.recipient[i].needs_proof)
+            judgement_add(&checks->judgement[i], policy_judge_suspect(checks->authentication, &why),
+                          &checks->reason, &why);
+}
+
 /* Fills in what the envelope says of held back recipients. */
 static enum judgement conclude(struct checks *checks)
 {
@@ -304,6 +315,8 @@ static void pass(struct connection *connection, bool is_authenticated)
         log_judgement("held_back", checks, &checks->envelope.reason);
     if (is_authenticated && authentication_proves_sender(checks->authentication))
         checks->envelope.flags |= ENVELOPE_PROVED;
+    for (uint32_t i = 0; i < checks->envelope.recipient_count; i++)
+        checks->envelope.recipient[i].needs_proof = false;
     add_front(checks, is_authenticated, &found);
     if (is_authenticated && is_to_seal(checks))
         add_seal(connection, buf_str(&found), &front);
@@ -347,6 +360,7 @@ static void decide(struct connection *connection)
         judge_sender(checks, is_authenticated);
         if (is_authenticated)
             report(connection, conclude(checks));
+        judge_suspects(checks);
     }
     if (conclude(checks) == JUDGED_GOOD && !receiver_filters_run(connection))
         return;

@@ -170,8 +170,8 @@ void receiver_door_turn(struct connection *connection, struct now now)
         struct recipient_answer answer = ask->answer;
         uint64_t session_ticket = ask->session_ticket;
         receiver_ask_free(ask);
-        receive_recipient_answer(connection->session, session_ticket, &answer.verdict,
-                                 answer.size_max, now);
+        receive_recipient_answer(connection->session, session_ticket, &answer.verdict, answer.terms,
+                                 now);
         if (connection->is_over)
             return;
     }

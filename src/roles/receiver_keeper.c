@@ -250,7 +250,10 @@ static bool take_recipient_answer(struct receiver *receiver, struct cursor paylo
     if (!message_get_recipient_answer(payload, &message))
         return false;
     struct cursor cursor = cursor_over(message.verdict);
-    struct recipient_answer answer = { verdict_decode(&cursor), message.size_max };
+    struct recipient_answer answer = {
+        .verdict = verdict_decode(&cursor),
+        .terms = { .size_max = message.size_max, .needs_proof = message.needs_proof != 0 },
+    };
     struct ask *ask = map_find(&receiver->asks, receiver_ticket_key(&message.ticket));
     if (!cursor_done(&cursor))
         return false;

@@ -205,6 +205,7 @@ static struct verifier_answer judge_suspect(struct verified *domain, struct str 
 
     switch (domain->policy.suspects) {
     case SUSPECTS_ACCEPT:
+    case SUSPECTS_PROVE:
         break;
     case SUSPECTS_DEFER:
         return no_more_suspects();
@@ -217,6 +218,7 @@ static struct verifier_answer judge_suspect(struct verified *domain, struct str 
     if (!is_counted)
         (void)budget_take(verifier->suspected, key, 1, verifier->now.mono_ms);
     accepted.is_suspect = true;
+    accepted.needs_proof = domain->policy.suspects == SUSPECTS_PROVE;
     return accepted;
 }
 

@@ -38,7 +38,8 @@ enum {
 struct verifier_answer {
     struct verdict verdict;
     bool holds;           /* it is the same for this address until the host is told otherwise */
-    bool is_suspect;      /* accepted although nobody knows him */
+    bool is_suspect;      /* accepted although nobody knows him … */
+    bool needs_proof;     /* … if SPF or DKIM passes */
     enum reading reading; /* of what the primary said, if it was asked just now */
     struct verdict said;  /* code 0: it was not */
 };

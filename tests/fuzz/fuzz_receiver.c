@@ -349,7 +349,7 @@ static void answer_recipient(struct world *world, uint8_t which, uint8_t n)
     add_verdict(&verdict, n, "OK if you say so");
     KEEPER_SAYS(world, recipient_answer,
                 .ticket = world->ask[(world->asks - 1 - which % known) % ASKS],
-                .verdict = buf_str(&verdict), .size_max = n & 0x20 ? 2000 : 0,
+                .verdict = buf_str(&verdict), .size_max = n & 0x20 ? 2000 : 0, .needs_proof = n & 1,
                 .holds_for = n & 0x40   ? STR("@example.org")
                              : n & 0x80 ? STR("user@example.org")
                                         : STR_NONE);

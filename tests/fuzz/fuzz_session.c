@@ -235,9 +235,11 @@ static const struct receive_host host = {
 static void answer_recipient(struct world *world, size_t at, uint16_t code)
 {
     struct verdict verdict = verdict_make(code, 1, 5, STR("So be it"));
+    struct receive_terms terms = { .needs_proof = code % 5 == 0 };
     if (at >= world->asked_count)
         return;
     struct asked asked = world->asked[at];
+    terms.size_max = asked.ticket % 3 == 0 ? 200 : 0;
     world->asked[at] = world->asked[--world->asked_count];
     if (code == 250) {
         buf_add_byte(&world->admitted, '\0');
@@ -245,8 +247,7 @@ static void answer_recipient(struct world *world, size_t at, uint16_t code)
         buf_add_byte(&world->admitted, '\0');
     }
     buf_fini(&asked.address);
-    receive_recipient_answer(world->session, asked.ticket, &verdict, code % 3 == 0 ? 200 : 0,
-                             world->now);
+    receive_recipient_answer(world->session, asked.ticket, &verdict, terms, world->now);
 }
 
 static void forget_asked(struct world *world)

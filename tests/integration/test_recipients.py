@@ -272,6 +272,44 @@ def test_damage_to_the_cache_is_mended(holdfast, primary):
     assert codes(node, "anna@example.org", "nobody@example.org") == [250, 550]
 
 
+def test_suspects_of_proved_senders_alone(holdfast, nsd, recorder):
+    """SPEC V4, the stricter mode: who is not known gets mail only from who is."""
+    nsd.zone("sender.example", ['@ IN TXT "v=spf1 ip4:127.0.0.66 -all"'])
+    nsd.zone("example.org", ["@ IN A 192.0.2.1"])
+    nsd.start()
+    nobody = {"*": "550 5.1.1 No such user", "known@example.org": None}
+    primary = recorder(refuse=nobody)
+    node = holdfast({"example.org": primary.endpoint}, dns=f'servers = {{"{nsd.endpoint}"}}',
+                    defaults=QUICK + ' suspects = "prove" check-senders = "no"')
+    up(node)
+    node.send(peers.message()[1], "known@example.org")
+    primary.wait_for(1)
+    primary.stop()
+    down(node)
+    sender = "alice@sender.example"
+
+    def send(recipients, source):
+        return peers.send(node.address, node.port, sender, recipients,
+                          peers.message(sender=sender)[1], source=source)
+    send("new@example.org", "127.0.0.66")
+    assert node.held() == 1
+    with pytest.raises(peers.smtplib.SMTPDataError) as refused:
+        send("other@example.org", "127.0.0.77")
+    assert refused.value.smtp_code == 450 and b"answers for you" in refused.value.smtp_error
+    with pytest.raises(peers.smtplib.SMTPDataError):  # the receiver knows him by now
+        send("new@example.org", "127.0.0.77")
+    assert node.held() == 1
+    send("known@example.org", "127.0.0.77")
+    send(["known@example.org", "third@example.org"], "127.0.0.77")  # the third is held back
+    assert node.held() == 3
+    primary.refuse = {}
+    primary.start()
+    peers.wait_until(lambda: node.held() == 0, what="the drain")
+    primary.wait_for(4)
+    rescued, = node.json("queue", "list", "--state", "rescued")["messages"]
+    assert "third@example.org" in str(node.json("queue", "show", rescued["id"]))
+
+
 def test_suspects_are_bounded(holdfast, primary):
     server = primary(start=False)
     node = holdfast({"example.org": server.endpoint},

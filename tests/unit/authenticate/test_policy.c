@@ -143,9 +143,36 @@ static void survives_the_channel(void **state)
     buf_fini(&bytes);
 }
 
+/* Who answers for it need not be the sender's domain. */
+static void suspects_want_spf_or_dkim(void **state)
+{
+    static const struct {
+        struct found found;
+        enum judgement judgement;
+    } cases[] = {
+        { { "a@b.example", STRANGER, SPF_PASS, 0, NULL, 0, 0 }, JUDGED_GOOD },
+        { { "", STRANGER, SPF_PASS, 0, NULL, 0, 0 }, JUDGED_GOOD },
+        { { "a@b.example", STRANGER, SPF_FAIL, DKIM_PASS, "c.example", 0, 0 }, JUDGED_GOOD },
+        { { "a@b.example", STRANGER, SPF_NONE, 0, NULL, 0, 0 }, JUDGED_TO_REFUSE },
+        { { "a@b.example", STRANGER, SPF_SOFTFAIL, 0, NULL, 0, 0 }, JUDGED_TO_REFUSE },
+        { { "a@b.example", STRANGER, SPF_TEMPERROR, 0, NULL, 0, 0 }, JUDGED_TO_REFUSE },
+        { { "a@b.example", STRANGER, SPF_NONE, DKIM_FAIL, "b.example", 0, 0 }, JUDGED_TO_REFUSE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct authentication *authentication = make(&cases[i].found);
+        struct verdict reason = verdict_accept();
+        assert_int_equal(policy_judge_suspect(authentication, &reason), cases[i].judgement);
+        assert_int_equal(reason.code, cases[i].judgement == JUDGED_GOOD ? 250 : 450);
+        authentication_free(authentication);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(suspects_want_spf_or_dkim),
         cmocka_unit_test(strangers_do_not_use_our_domain),
         cmocka_unit_test(dmarc_and_spf_are_the_domains_to_judge),
         cmocka_unit_test(survives_the_channel),

@@ -27,6 +27,7 @@ static struct envelope example(struct recipient recipient[2])
     recipient[0] = (struct recipient){ STR("x@example.org"), STR("rfc822;x@example.org"),
                                        NOTIFY_FAILURE | NOTIFY_DELAY };
     recipient[1] = (struct recipient){ STR("\"a@b\"@example.org"), STR_NONE, NOTIFY_NEVER };
+    recipient[1].needs_proof = true;
     return envelope;
 }
 
@@ -48,6 +49,7 @@ static void assert_same(const struct envelope *got, const struct envelope *want)
         assert_str(got->recipient[i].address, want->recipient[i].address);
         assert_str(got->recipient[i].original, want->recipient[i].original);
         assert_int_equal(got->recipient[i].notify, want->recipient[i].notify);
+        assert_int_equal(got->recipient[i].needs_proof, want->recipient[i].needs_proof);
     }
 }
 

@@ -237,7 +237,8 @@ static inline void dialogue_answer(struct dialogue *dialogue, size_t at)
     dialogue->asked_count--;
     memmove(&dialogue->asked[at], &dialogue->asked[at + 1],
             (dialogue->asked_count - at) * sizeof dialogue->asked[0]);
-    receive_recipient_answer(dialogue->session, ticket, &verdict, size_max, dialogue->now);
+    receive_recipient_answer(dialogue->session, ticket, &verdict,
+                             (struct receive_terms){ .size_max = size_max }, dialogue->now);
 }
 
 static inline bool answer_one(struct dialogue *dialogue)

@@ -67,14 +67,16 @@ static void unknown_and_late_answers_are_ignored(void **state)
     dialogue_say(&dialogue, EHLO);
     dialogue_feed(&dialogue, STR(FROM TO));
     uint64_t ticket = dialogue.asked[0].ticket;
-    receive_recipient_answer(dialogue.session, ticket + 1, &verdict, 0, dialogue.now);
+    receive_recipient_answer(dialogue.session, ticket + 1, &verdict, (struct receive_terms){ 0 },
+                             dialogue.now);
     expect_heard(&dialogue, HELLO SENDER_OK);
     dialogue_wait(&dialogue, MINUTE_MS - 1);
     expect_heard(&dialogue, "");
     assert_true(receive_deadline(dialogue.session) == dialogue.now.mono_ms + 1);
     dialogue_wait(&dialogue, 1);
     expect_heard(&dialogue, "451 4.3.0 No answer in time; try again later\r\n");
-    receive_recipient_answer(dialogue.session, ticket, &verdict, 0, dialogue.now);
+    receive_recipient_answer(dialogue.session, ticket, &verdict, (struct receive_terms){ 0 },
+                             dialogue.now);
     dialogue_feed(&dialogue, STR("DATA\r\n"));
     expect_heard(&dialogue, "554 5.5.1 No valid recipients\r\n");
     dialogue_end(&dialogue);
