@@ -22,7 +22,8 @@
  *   7  Whose sender was proved is not settled as refused or expired before a notice
  *      that says so is stored; and it says so once, unless the keeper died since and
  *      its store had forgotten. (Which senders were proved, the ledger decides: it
- *      writes it into the envelope on the way to the store.)
+ *      writes it into the envelope on the way to the store.) Whose sender was not, of
+ *      that nobody is told.
  */
 #pragma once
 

@@ -48,7 +48,7 @@ static void read_notice(struct append *append, struct store_upload *upload)
     if (!message_id_from_text(field_of(text, "Final-Log-Id: "), &id) ||
         (append->about = page_find(id)) == NULL)
         world_fail("a notice is about nothing that is known");
-    for (unsigned i = 0; append->about != NULL && i < append->about->share_count; i++) {
+    for (unsigned i = 0; i < append->about->share_count; i++) {
         struct buf line = { 0 };
         buf_add_format(&line, "Final-Recipient: rfc822; %s\r\nAction: failed\r\n",
                        append->about->share[i].address);
@@ -56,6 +56,9 @@ static void read_notice(struct append *append, struct store_upload *upload)
             append->failed |= 1u << i;
         buf_fini(&line);
     }
+    if (!append->about->is_proved)
+        world_fail("%s: its sender is told something, and may be forged",
+                   message_id_to_text(id).text);
     buf_fini(&content);
 }
 

@@ -65,19 +65,56 @@ static void choose_recipients(struct letter *letter, unsigned domains)
     }
 }
 
-struct letter *letter_new(unsigned domains)
+static struct letter *add_letter(void)
 {
     check(letters.count < LETTERS_MAX);
     struct letter *letter = memory_new(sizeof *letter);
 
     letter->number = letters.count;
     letters.letter[letters.count++] = letter;
+    return letter;
+}
+
+static void choose_sender(struct letter *letter)
+{
+    (void)snprintf(letter->sender, sizeof letter->sender, "sender%u@elsewhere.example",
+                   (unsigned)chance_below(5));
+}
+
+struct letter *letter_new(unsigned domains)
+{
+    struct letter *letter = add_letter();
+
     if (!chance_percent(10)) /* the rest has the empty sender, as bounces do */
-        (void)snprintf(letter->sender, sizeof letter->sender, "sender%u@elsewhere.example",
-                       (unsigned)chance_below(5));
+        choose_sender(letter);
     choose_recipients(letter, domains);
     write_content(letter);
     return letter;
+}
+
+struct letter *letter_to(const char *recipient)
+{
+    struct letter *letter = add_letter();
+
+    choose_sender(letter);
+    (void)snprintf(letter->recipient[0], sizeof letter->recipient[0], "%s", recipient);
+    letter->recipient_count = 1;
+    write_content(letter);
+    return letter;
+}
+
+void letter_stuff(const struct letter *letter, struct buf *out)
+{
+    struct str rest = buf_str(&letter->content);
+
+    while (rest.len > 0) {
+        size_t length = (size_t)str_find(rest, '\n') + 1;
+        if (rest.ptr[0] == '.')
+            buf_add_byte(out, '.');
+        buf_add(out, str_first(rest, length));
+        rest = str_skip(rest, length);
+    }
+    buf_add(out, STR(".\r\n"));
 }
 
 struct letter *letter_find(unsigned number)

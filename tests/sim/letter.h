@@ -21,6 +21,10 @@ struct letter {
 
 /* A new one, by chance, for some of the domains d0.example … */
 struct letter *letter_new(unsigned domains);
+/* One to this recipient, from a sender who is not empty. */
+struct letter *letter_to(const char *recipient);
+/* As DATA wants it (RFC 5321 4.5.2), with the lonely dot. */
+void letter_stuff(const struct letter *letter, struct buf *out);
 struct letter *letter_find(unsigned number); /* NULL: there is none */
 /* The letter that a content with our Received field before it holds, and the message id that the
  * field names. NULL: none, or it is not as it was sent. */

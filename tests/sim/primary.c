@@ -107,6 +107,7 @@ struct session {
 static struct {
     struct primary primary[PRIMARIES_MAX];
     unsigned count;
+    bool (*knows)(const char *recipient); /* NULL: everybody */
 } primaries;
 
 /* ---- replies ---- */
@@ -217,6 +218,8 @@ static const char *judge_recipient(struct session *session, const char *recipien
     struct primary *primary = session->primary;
     unsigned dice = (unsigned)recipient[4] % 6; /* userN@… */
 
+    if (primaries.knows != NULL && !primaries.knows(recipient))
+        return "550 5.1.1 No such user here";
     if (primary->temper == LYING && recipient[4] % 2 == 0)
         return "550 5.1.1 No such user here";
     if (primary->temper == BEREFT)
@@ -503,6 +506,17 @@ void primaries_start(unsigned count, int64_t until_ms)
         list_init(&primary->sessions);
         on_change(&primary->change);
     }
+}
+
+void primaries_know(bool (*knows)(const char *recipient))
+{
+    primaries.knows = knows;
+}
+
+void primaries_die(void)
+{
+    for (unsigned i = 0; i < primaries.count; i++)
+        set_temper(&primaries.primary[i], DEAD);
 }
 
 void primaries_heal(void)

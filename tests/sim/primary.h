@@ -12,6 +12,8 @@ enum { PRIMARIES_MAX = 4 };
 
 /* Each primary changes its temper now and then until `until_ms` (true time). */
 void primaries_start(unsigned count, int64_t until_ms);
+void primaries_know(bool (*knows)(const char *recipient)); /* whom; the others are refused */
+void primaries_die(void);  /* connections are refused, until they are healed */
 void primaries_heal(void); /* up, honest and quick from now on */
 /* What the policy allows: the shortest pause between probes of a primary that does not answer, and
  * what sessions there may be at most. */

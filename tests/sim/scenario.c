@@ -47,7 +47,7 @@ static struct {
 
 /* ---- the cast ---- */
 
-static struct config *make_config(void)
+struct config *scenario_config(void)
 {
     static const char text[] = "hostname = \"mx2.sim.example\"\n"
                                "data = \"/\"\n"
@@ -112,7 +112,7 @@ void scenario_add_domain(unsigned number)
 
 static void begin(void)
 {
-    struct config *config = make_config();
+    struct config *config = scenario_config();
 
     story.is_long = chance_percent(30);
     story.domains = (unsigned)chance_between(1, SCENARIO_DOMAINS_MAX);

@@ -72,20 +72,6 @@ static void say(struct sender *sender, const char *words, const char *address)
 
 /* ---- content ---- */
 
-static void stuff(const struct letter *letter, struct buf *out)
-{
-    struct str rest = buf_str(&letter->content);
-
-    while (rest.len > 0) {
-        size_t length = (size_t)str_find(rest, '\n') + 1;
-        if (rest.ptr[0] == '.')
-            buf_add_byte(out, '.');
-        buf_add(out, str_first(rest, length));
-        rest = str_skip(rest, length);
-    }
-    buf_add(out, STR(".\r\n"));
-}
-
 static void send_piece(struct sender *sender)
 {
     size_t left = sender->content.len - sender->sent;
@@ -112,7 +98,7 @@ static void begin_content(struct sender *sender)
     sender->step = CONTENT;
     sender->sent = 0;
     buf_reset(&sender->content);
-    stuff(sender->letter, &sender->content);
+    letter_stuff(sender->letter, &sender->content);
     if (sender->temper == BREAKING)
         sender->break_at = (size_t)chance_below(sender->content.len);
     send_piece(sender);

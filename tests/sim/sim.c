@@ -5,6 +5,7 @@
  *     sim --seeds 5..90 --jobs 2
  *     sim --seed 77 --trace       one, with all that happens
  *     sim --twice …               each twice, which must be the same run to the last line
+ *     sim --story …               the story of story.c instead
  *     sim --keep-going …          does not stop after ten that failed
  *
  * Each seed runs in a process of its own, so that it begins with nothing, and what
@@ -26,6 +27,7 @@
 #include "base/memory.h"
 #include "sim/ledger.h"
 #include "sim/scenario.h"
+#include "sim/story.h"
 #include "sim/world.h"
 
 enum { SEEDS_DEFAULT = 300, JOBS_MAX = 64, FAILURES_MAX = 10 };
@@ -49,6 +51,7 @@ static struct {
     unsigned jobs;
     bool is_traced;
     bool twice;
+    bool is_story;
     bool keep_going; /* after FAILURES_MAX */
     uint64_t *hash;  /* per seed, with --twice */
     uint64_t passed, failed;
@@ -80,7 +83,10 @@ static void play(uint64_t seed, int result)
     struct outcome outcome;
 
     world_init(seed, sim.is_traced);
-    scenario_play();
+    if (sim.is_story)
+        story_play();
+    else
+        scenario_play();
     outcome = (struct outcome){ .trace_hash = world.trace_hash,
                                 .steps = world.steps,
                                 .counts = ledger_counts() };
@@ -245,6 +251,8 @@ static void take_arguments(int count, char **argument)
             sim.is_traced = true;
         else if (strcmp(argument[i], "--twice") == 0)
             sim.twice = true;
+        else if (strcmp(argument[i], "--story") == 0)
+            sim.is_story = true;
         else if (strcmp(argument[i], "--keep-going") == 0)
             sim.keep_going = true;
         else if (strcmp(argument[i], "--seed") == 0 && i + 1 < count)
