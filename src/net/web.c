@@ -274,8 +274,8 @@ static void set_trust(CURL *easy, struct web *web)
     SET(SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     SET(SSL_VERIFYPEER, 1L);
     SET(SSL_VERIFYHOST, 2L);
-    SET(CAINFO, NULL);
-    SET(CAPATH, NULL);
+    SET(CAINFO, (char *)NULL);
+    SET(CAPATH, (char *)NULL);
     SET(CAINFO_BLOB, &anchors);
 }
 

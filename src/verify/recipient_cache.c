@@ -237,16 +237,16 @@ static void learn_valid(struct recipient_cache *cache, struct str name, bool is_
     if (address == NULL)
         address = add(cache, name, true);
     bool is_listed = address->known.is_valid && address->known.source == LEARNED_FROM_LIST;
-    if (is_listed && source != PINNED) /* until another list comes, it is on this one */
-        source = LEARNED_FROM_LIST;
+    enum recipient_source kept = /* until another list comes, it is on this one */
+        is_listed && source != PINNED ? LEARNED_FROM_LIST : source;
     bool is_news = !address->known.is_valid || address->known.doubt_ms != 0 ||
-                   address->known.is_full != is_full || address->known.source != source ||
+                   address->known.is_full != is_full || address->known.source != kept ||
                    clock_ms - address->kept_ms >= KEEP_EVERY_MS;
     set_state(cache, address, true, clock_ms);
     clear_doubt(cache, address, source);
     address->known.is_full = is_full;
     address->known.confirmed_ms = address->known.valid_ms = clock_ms;
-    address->known.source = source;
+    address->known.source = kept;
     if (is_news)
         keep(cache, address);
 }

@@ -149,9 +149,10 @@ static void primary_speaks(struct fixture *fixture)
 /* The code that is answered; 0: none yet. */
 static unsigned ask_from(struct fixture *fixture, const char *network, const char *address)
 {
-    static uint64_t asker;
+    static uint64_t last_asker;
+    uint64_t asker = ++last_asker;
     struct verifier_answer answer = { 0 };
-    struct verifier_question question = { .asker = ++asker,
+    struct verifier_question question = { .asker = asker,
                                           .domain = STR("example.org"),
                                           .network = str_from(network),
                                           .address = str_from(address) };
