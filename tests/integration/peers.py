@@ -933,14 +933,14 @@ class OpenDkim:
             self.process = None
 
 
-def clock(speed):
-    """The environment of a program whose clock runs so many times faster."""
-    if speed == 1:
+def clock(speed, ahead_days=0):
+    """The environment of a program whose clock runs so many times faster, and is so far ahead."""
+    if speed == 1 and ahead_days == 0:
         return {}
     library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
     if not library:
         raise Missing("libfaketime is not installed")
-    return {"LD_PRELOAD": library[0], "FAKETIME": f"+0 x{speed}", "FAKETIME_NO_CACHE": "1"}
+    return {"LD_PRELOAD": library[0], "FAKETIME": f"+{ahead_days}d x{speed}", "FAKETIME_NO_CACHE": "1"}
 
 
 class Holdfast:
@@ -953,7 +953,7 @@ class Holdfast:
         self.state = pathlib.Path(state)
         self.state.mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o711)
-        self.speed = speed
+        self.speed, self.ahead_days = speed, 0
         self.binary = pathlib.Path(binary or BUILD / "holdfast")
         self.address, self.port = address, port or free_port(address)
         self.hostname = hostname or "mx2.example.net"
@@ -989,7 +989,7 @@ class Holdfast:
         if not self.binary.exists():
             raise Missing(f"{self.binary} is not built")
         self.process = Process([str(self.binary), "run", "--config", str(self.config)], self.log,
-                               env={**self.env, **clock(self.speed)})
+                               env={**self.env, **clock(self.speed, self.ahead_days)})
         wait_until(self.greets, seconds, "holdfast's banner")
         for name, primaries in dict(domains).items():
             self.add(name, primaries)

@@ -34,12 +34,25 @@ def down(node):
 QUICK = 'probe-interval = "1s" probe-interval-up = "10s" probes-down = 1'
 
 
-def test_the_story_with_postfix(holdfast, postfix):
-    """Only the domain is given: users are learned, remembered, and their mail comes home."""
+@pytest.mark.plain
+def test_the_story_with_postfix(holdfast, postfix, nsd, recorder):
+    """Only the domain is given: users are learned and remembered, across a crash and five days; their
+    mail comes home, and of who was not there only a proved sender hears."""
+    if not peers.IS_ROOT:
+        pytest.skip("needs root for port 25")
+    nsd.zone("sender.example", ['@ IN TXT "v=spf1 ip4:127.0.0.66 -all"', "@ IN MX 10 mx",
+                                "mx IN A 127.0.0.39"])
+    nsd.zone("example.org", ["@ IN A 192.0.2.1"])
+    nsd.start()
+    taker = recorder("127.0.0.39", start=False)
+    taker.port = 25
+    taker.start()
     primary = postfix(settings={"virtual_mailbox_maps":
                                 "inline:{anna@example.org=ok, otto@example.org=ok}"})
     primary.start()
-    node = holdfast({"example.org": primary.endpoint}, defaults=QUICK)
+    node = holdfast(dns=f'servers = {{"{nsd.endpoint}"}}',
+                    defaults=QUICK + ' hold = "10d" spf-fail = "tag"')
+    node.add("example.org", primary.endpoint)
     up(node)
     assert codes(node, "anna@example.org", "otto@example.org", "nobody@example.org") == \
         [250, 250, 550]
@@ -47,19 +60,27 @@ def test_the_story_with_postfix(holdfast, postfix):
     down(node)
     assert codes(node, "Anna@example.org", "nobody@example.org", "never@example.org") == \
         [250, 550, 250]
+    for user, source in (("anna", "127.0.0.66"), ("otto", "127.0.0.77"), ("never", "127.0.0.66"),
+                         ("never", "127.0.0.77")):
+        peers.send(node.address, node.port, "alice@sender.example", f"{user}@example.org",
+                   peers.message(subject=user, sender="alice@sender.example")[1], source=source)
     node.crash()
+    node.ahead_days = 5
     node.start()
     down(node)
     assert codes(node, "anna@example.org", "nobody@example.org", "other@example.org") == \
         [250, 550, 250]
-    for user in ("anna", "otto", "never"):
-        node.send(peers.message(subject=user)[1], f"{user}@example.org")
-    assert node.held() == 3
+    assert node.held() == 4
     primary.start()
-    peers.wait_until(lambda: node.held() == 0, what="the drain")
+    peers.wait_until(lambda: node.held() == 0, 60, "the drain")
     peers.wait_until(lambda: primary.count() == 2, what="both messages at Dovecot")
     rescued = node.json("queue", "list", "--domain", "example.org", "--state", "rescued")
-    assert len(rescued["messages"]) == 1
+    assert len(rescued["messages"]) == 2
+    peers.wait_until(lambda: "notice_withheld" in node.text(), what="the word on the forged one")
+    taker.wait_for(1)
+    notice = b"".join(taker.taken)
+    assert b"Final-Recipient: rfc822; never@example.org" in notice and b"Action: failed" in notice
+    assert node.text().count(" notice_sent ") == 1 and len(taker.taken) == 1
 
 
 def test_a_question_is_polite(holdfast, primary):
