@@ -253,7 +253,8 @@ static void take_attribute(struct reading *reading, struct str line)
     struct str name = STR_NONE;
     struct buf bytes = { 0 };
 
-    if (!str_cut(&value, ':', &name) || !is_address_attribute(name))
+    if (!str_cut(&value, ':', &name) ||
+        !(is_address_attribute(name) || str_equals_nocase(name, reading->list->attribute)))
         return;
     bool is_encoded = value.len > 0 && value.ptr[0] == ':';
     value = str_trim(is_encoded ? str_skip(value, 1) : value);

@@ -22,8 +22,9 @@ struct list_fault {
     struct str text; /* printable, cut */
 };
 
-struct recipient_list { /* {0} is empty */
-    struct arena arena; /* owns all texts */
+struct recipient_list {   /* {0} is empty */
+    struct arena arena;   /* owns all texts but … */
+    struct str attribute; /* … this: of LDIF, beside those that usually hold addresses */
     struct str
         *address; /* local@domain in lower case, the domain in normal form; sorted, each once */
     size_t count, cap;
@@ -40,7 +41,8 @@ void recipient_list_read(struct recipient_list *list, struct str text, enum list
                          struct str domain);
 void recipient_list_fini(struct recipient_list *list);
 
-/* Where ldapsearch (ldap-utils) looks; empty texts are left out. */
+/* Where ldapsearch (ldap-utils) looks; empty texts are left out. The password is the first line of
+ * the file; no attribute means mail and proxyAddresses. */
 struct list_ldap {
     struct str uri, base, filter, attribute, bind, password_file;
 };

@@ -118,13 +118,23 @@ static struct str value_or(const struct cli *cli, enum option option, const char
     return str_from(value != NULL ? value : fallback);
 }
 
-static bool read_ldap(const struct cli *cli, struct buf *out)
+/* Who has an address of the domain, as most directories say it. */
+static void add_default_filter(struct str domain, struct buf *out)
 {
+    buf_add_format(out, "(|(mail=*@%.*s)(proxyAddresses=smtp:*@%.*s))", STR_FMT(domain),
+                   STR_FMT(domain));
+}
+
+static bool read_ldap(const struct cli *cli, struct str domain, struct buf *out)
+{
+    struct buf filter = { 0 };
+
+    add_default_filter(domain, &filter);
     const struct list_ldap ldap = {
         .uri = value_or(cli, OPTION_LDAP, ""),
         .base = value_or(cli, OPTION_BASE, ""),
-        .filter = value_or(cli, OPTION_FILTER, "(mail=*)"),
-        .attribute = value_or(cli, OPTION_ATTRIBUTE, "mail"),
+        .filter = cli_has(cli, OPTION_FILTER) ? value_or(cli, OPTION_FILTER, "") : buf_str(&filter),
+        .attribute = value_or(cli, OPTION_ATTRIBUTE, ""),
         .bind = value_or(cli, OPTION_BIND, ""),
         .password_file = value_or(cli, OPTION_PASSWORD_FILE, ""),
     };
@@ -134,6 +144,7 @@ static bool read_ldap(const struct cli *cli, struct buf *out)
     if (error != 0)
         cli_say("%.*s", STR_FMT(buf_str(&why)));
     buf_fini(&why);
+    buf_fini(&filter);
     return error == 0;
 }
 
@@ -153,8 +164,9 @@ static bool read_list(const struct cli *cli, struct str domain, struct recipient
         cli_say("a FILE, or --ldap URI --base DN? give one of them");
         return false;
     }
-    bool is_read =
-        is_ldap ? read_ldap(cli, &bytes) : cli_read_file(cli->argument[0], LIST_OCTETS_MAX, &bytes);
+    bool is_read = is_ldap ? read_ldap(cli, domain, &bytes)
+                           : cli_read_file(cli->argument[0], LIST_OCTETS_MAX, &bytes);
+    list->attribute = value_or(cli, OPTION_ATTRIBUTE, "");
     if (is_read)
         recipient_list_read(list, buf_str(&bytes), format, domain);
     buf_fini(&bytes);

@@ -270,9 +270,10 @@ def test_a_post_is_signed_and_nothing_secret_is_logged(node, hook):
 
 
 @pytest.mark.timeout(300 * peers.SLOWER)
+@pytest.mark.plain
 def test_a_webhook_that_is_down_is_tried_again_across_a_crash(node, hook):
     """Not taken, then dead; then all is killed; in the end it is taken once, under the same id."""
-    there, web = node(), hook()
+    there, web = node(speed=5), hook()
     web.statuses = [503]
     there.add("example.org", "127.0.0.1:1", webhook=web.url)
     peers.wait_until(lambda: " webhook_failed " in there.text(), what="the first try")

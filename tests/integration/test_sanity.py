@@ -12,10 +12,15 @@ def hold(node, count, domain="example.org", sender="sender@client.example"):
         node.send(peers.message()[1], f"user@{domain}", sender=sender)
 
 
+# Pauses of minutes are waited for: the clock runs faster.
+SPEED = 6
+
+
 def trips(node, domain, state="tripped"):
     return len(re.findall(rf"breaker domain={domain} state={state}", node.text()))
 
 
+@pytest.mark.plain
 def test_550_to_everything_after_the_return_settles_nothing(holdfast, sink):
     """Two that lost their minds, with much mail and with little: nothing leaves the queue, the
     breaker is told, and when they are well again everything arrives by itself."""
@@ -25,7 +30,7 @@ def test_550_to_everything_after_the_return_settles_nothing(holdfast, sink):
     node = holdfast({"example.org": unknown.endpoint, "example.com": filtering.endpoint,
                      "example.net": little.endpoint},
                     # Else mail for who is not known would wait after four refusals.
-                    defaults='retry-first = "30s" refusals = 0')
+                    defaults='retry-first = "30s" refusals = 0', speed=SPEED)
     hold(node, 40)
     hold(node, 40, "example.com")
     hold(node, 2, "example.net")
@@ -69,10 +74,11 @@ def test_one_refused_among_many_is_rescued_soon(holdfast, sink):
     assert trips(node, "example.org") == 0
 
 
+@pytest.mark.plain
 def test_who_refuses_us_at_the_door_is_blocked_and_gets_all_later(holdfast, sink):
     primary = sink("--say", "banner=554 5.7.1 You are on a list", "--times", "banner=2",
                    start=False)
-    node = holdfast({"example.org": primary.endpoint})
+    node = holdfast({"example.org": primary.endpoint}, speed=SPEED)
     hold(node, 3)
     primary.start()
     peers.wait_until(lambda: node.state_of() == "blocked", 20, "the state")
@@ -85,12 +91,13 @@ def test_who_refuses_us_at_the_door_is_blocked_and_gets_all_later(holdfast, sink
     assert node.state_of() == "up"
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("temper", ["mail=451 4.3.2 Busy", "banner=450 4.3.2 Busy"])
 def test_who_answers_and_defers_everything_is_half_up(holdfast, sink, temper):
     point = temper.split("=")[0]
     primary = sink("--say", temper, "--times", f"{point}={21 if point == 'mail' else 4}",
                    start=False)
-    node = holdfast({"example.org": primary.endpoint}, defaults='retry-first = "30s"')
+    node = holdfast({"example.org": primary.endpoint}, defaults='retry-first = "30s"', speed=SPEED)
     hold(node, 30)
     primary.start()
     peers.wait_until(lambda: node.state_of() == "half-up", 40, "the state")

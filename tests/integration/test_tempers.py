@@ -5,6 +5,7 @@ import pytest
 import peers
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("temper, times", [
     ("mail=451 4.7.1 Greylisted", "mail=1"), ("rcpt=450 4.2.1 Later", "rcpt=2"),
     ("dot=451 4.3.0 Later", "dot=2"), ("data=drop", "data=1"), ("content=drop", "content=1"),
@@ -13,7 +14,7 @@ import peers
 def test_a_moody_primary_gets_all_in_the_end(holdfast, sink, load, temper, times):
     """What is deferred or breaks off is tried again; nothing is lost, nothing comes twice."""
     primary = sink("--say", temper, "--times", times, start=False)
-    node = holdfast({"example.org": primary.endpoint}, defaults='retry-first = "30s"')
+    node = holdfast({"example.org": primary.endpoint}, defaults='retry-first = "30s"', speed=6)
     clients = load(node.endpoint)
     clients.run(count=20, sessions=2)
     primary.start()
