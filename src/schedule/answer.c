@@ -180,7 +180,7 @@ static void note_breaker(struct route *route, const struct schedule_answer *answ
         return;
     if (note == BREAKER_UNKNOWN && !is_first) /* one is no crowd, however often */
         return;
-    if (breaker_note(&route->breaker, note, now_of(route)))
+    if (breaker_note(&route->breaker, note, route->waiting.count[ITEM_FLIGHT], now_of(route)))
         drain_trip(route, &answer->refusal);
 }
 

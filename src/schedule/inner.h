@@ -102,7 +102,7 @@ enum item_place {
 enum {
     WAITING_FRESH_MAX = 1000,
     WAITING_DEFERRED_MAX = 10000,
-    WAITING_TRIAL_MAX = 1000,
+    WAITING_TRIAL_MAX = 4000,
     WAITING_REASONS = 8,
 };
 

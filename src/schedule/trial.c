@@ -142,9 +142,9 @@ static bool was_refused_enough(const struct route *route, const struct item *ite
            now_of(route) - item->refused_ms >= REFUSALS_OVER_MS;
 }
 
-static int64_t next_try(const struct route *route, const struct item *item)
+static int64_t next_try(const struct route *route, uint32_t tries)
 {
-    return now_of(route) + deferral_wait((struct deferral){ 0 }, item->refusals,
+    return now_of(route) + deferral_wait((struct deferral){ 0 }, tries,
                                          route_value(route, SETTING_RETRY_FIRST),
                                          route_value(route, SETTING_RETRY_MAX),
                                          route->schedule->random);
@@ -163,9 +163,14 @@ bool trial_begin(struct route *route, struct item *item, const struct schedule_a
     item->trial.is_known = answer->refused_known > 0;
     item->trial.was_deferred = answer->deferred > 0;
     item->refused_at = route->answers;
-    if (!is_trusted(route) || route->waiting.count[ITEM_TRIAL] > WAITING_TRIAL_MAX) {
+    if (!is_trusted(route)) {
         trial_end(route, item);
         wait_for_trust(route, item);
+        return is_news;
+    }
+    if (route->waiting.count[ITEM_TRIAL] > WAITING_TRIAL_MAX) { /* its turn comes */
+        trial_end(route, item);
+        waiting_defer(&route->waiting, item, next_try(route, item->attempts));
         return is_news;
     }
     count_refusal(route, item);
@@ -174,7 +179,7 @@ bool trial_begin(struct route *route, struct item *item, const struct schedule_a
         item->trial.is_proved || (route->was_taken_before && item->refusals == 1 &&
                                   !item->was_doubted && route->breaker.patience == 0);
     item->repeated_ms = 0;
-    item->trial.until_ms = next_try(route, item);
+    item->trial.until_ms = next_try(route, item->refusals);
     if (was_refused_enough(route, item))
         believe(route, item);
     if (route->trials.node.index == 0)
@@ -280,7 +285,7 @@ static void note_refused_control(struct route *route, enum control_answer contro
         verdict_make(550, 1, 1,
                      is_known ? STR("A recipient who is known to exist was refused")
                               : STR("Everybody was refused, the postmaster too"));
-    bool trips = is_known && breaker_note(&route->breaker, BREAKER_REFUSED, now_of(route));
+    bool trips = is_known && breaker_note(&route->breaker, BREAKER_REFUSED, 0, now_of(route));
 
     if (trips || breaker_doubt(&route->breaker, now_of(route)))
         drain_trip(route, &refusal);

@@ -15,7 +15,7 @@ static size_t trips_at(const char *notes)
                                  : notes[i] == 'r' ? BREAKER_REFUSED
                                  : notes[i] == 'd' ? BREAKER_DISLIKED
                                                    : BREAKER_UNKNOWN;
-        if (breaker_note(&breaker, note, 1000))
+        if (breaker_note(&breaker, note, 0, 1000))
             return i + 1;
     }
     return 0;
@@ -49,13 +49,13 @@ static void says_whether_anybody_was_known(void **state)
 
     (void)state;
     for (int i = 0; i < 20; i++)
-        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 7);
+        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 0, 7);
     assert_true(breaker.is_tripped && breaker.was_unknown);
     assert_int_equal(breaker.tripped_ms, 7);
-    assert_false(breaker_note(&breaker, BREAKER_REFUSED, 8)); /* once is enough */
+    assert_false(breaker_note(&breaker, BREAKER_REFUSED, 0, 8)); /* once is enough */
     breaker = (struct breaker){ 0 };
     for (int i = 0; i < 5; i++)
-        (void)breaker_note(&breaker, BREAKER_REFUSED, 7);
+        (void)breaker_note(&breaker, BREAKER_REFUSED, 0, 7);
     assert_true(breaker.is_tripped && !breaker.was_unknown);
 }
 
@@ -65,17 +65,55 @@ static void a_refused_control_is_enough_after_four_in_a_row(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++)
-        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 7);
+        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 0, 7);
     assert_false(breaker_doubt(&breaker, 8));
-    (void)breaker_note(&breaker, BREAKER_TAKEN, 8);
-    (void)breaker_note(&breaker, BREAKER_UNKNOWN, 8);
+    (void)breaker_note(&breaker, BREAKER_TAKEN, 0, 8);
+    (void)breaker_note(&breaker, BREAKER_UNKNOWN, 0, 8);
     assert_false(breaker_doubt(&breaker, 8));
     for (int i = 0; i < 3; i++)
-        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 9);
+        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 0, 9);
     assert_true(breaker_doubt(&breaker, 10));
     assert_true(breaker.is_tripped && breaker.was_unknown);
     assert_int_equal(breaker.tripped_ms, 10);
     assert_false(breaker_doubt(&breaker, 11)); /* once is enough */
+}
+
+static uint32_t unknown_until_it_trips(struct breaker *breaker, uint32_t under_way)
+{
+    uint32_t count = 1;
+
+    while (!breaker_note(breaker, BREAKER_UNKNOWN, under_way, 1))
+        count++;
+    return count;
+}
+
+static void bears_more_unknown_ones_of_who_was_found_sane(void **state)
+{
+    struct breaker breaker = { 0 };
+
+    (void)state;
+    assert_int_equal(unknown_until_it_trips(&breaker, 7), 34);
+    breaker_close(&breaker);
+    assert_int_equal(unknown_until_it_trips(&breaker, 0), 80);
+    breaker_close(&breaker);
+    assert_int_equal(unknown_until_it_trips(&breaker, 0), 320);
+    for (int i = 0; i < 10; i++) {
+        breaker_close(&breaker);
+        (void)unknown_until_it_trips(&breaker, 0);
+    }
+    breaker_close(&breaker);
+    assert_int_equal(unknown_until_it_trips(&breaker, 0), 20 * 4096);
+    breaker_close(&breaker);
+    for (int i = 0; i < 5; i++) /* it refuses those that it has: all is forgotten */
+        (void)breaker_note(&breaker, BREAKER_REFUSED, 0, 1);
+    breaker_close(&breaker);
+    assert_int_equal(unknown_until_it_trips(&breaker, 0), 20);
+    breaker_close(&breaker);
+    for (int i = 0; i < 4; i++)
+        (void)breaker_note(&breaker, BREAKER_UNKNOWN, 0, 1);
+    assert_true(breaker_doubt(&breaker, 1)); /* and so it is if a control is refused */
+    breaker_close(&breaker);
+    assert_int_equal(unknown_until_it_trips(&breaker, 0), 80);
 }
 
 static void pauses_grow_until_twenty_went_well(void **state)
@@ -88,9 +126,9 @@ static void pauses_grow_until_twenty_went_well(void **state)
         assert_int_equal(breaker_pause(&breaker), wanted_s[i] * SECOND_MS);
     breaker_close(&breaker);
     for (int i = 0; i < 19; i++)
-        (void)breaker_note(&breaker, BREAKER_TAKEN, 1);
+        (void)breaker_note(&breaker, BREAKER_TAKEN, 0, 1);
     assert_int_equal(breaker_pause(&breaker), 300 * SECOND_MS);
-    (void)breaker_note(&breaker, BREAKER_TAKEN, 1);
+    (void)breaker_note(&breaker, BREAKER_TAKEN, 0, 1);
     assert_int_equal(breaker_pause(&breaker), 30 * SECOND_MS);
 }
 
@@ -98,7 +136,7 @@ static uint32_t until_it_trips(struct breaker *breaker, enum breaker_note note)
 {
     uint32_t count = 1;
 
-    while (!breaker_note(breaker, note, 1))
+    while (!breaker_note(breaker, note, 0, 1))
         count++;
     return count;
 }
@@ -117,7 +155,7 @@ static void bears_with_a_primary_that_filters(void **state)
     (void)breaker_pause(&breaker);
     breaker_close(&breaker);
     for (int i = 0; i < 20; i++)
-        (void)breaker_note(&breaker, BREAKER_TAKEN, 1);
+        (void)breaker_note(&breaker, BREAKER_TAKEN, 0, 1);
     assert_int_equal(until_it_trips(&breaker, BREAKER_DISLIKED), 5);
     for (int i = 0; i < 4; i++) /* three canaries were refused: it was broken */
         (void)breaker_pause(&breaker);
@@ -132,6 +170,7 @@ int main(void)
         cmocka_unit_test(unknown_recipients_count_in_a_row_alone),
         cmocka_unit_test(says_whether_anybody_was_known),
         cmocka_unit_test(a_refused_control_is_enough_after_four_in_a_row),
+        cmocka_unit_test(bears_more_unknown_ones_of_who_was_found_sane),
         cmocka_unit_test(pauses_grow_until_twenty_went_well),
         cmocka_unit_test(bears_with_a_primary_that_filters),
     };

@@ -357,6 +357,38 @@ static void a_trial_may_end_in_many_ways(void **state)
     world_free(world);
 }
 
+static void flood(struct world *world, int count)
+{
+    hold(world, 0, count);
+    for (uint32_t i = 0; i < world->mail_count; i++)
+        world->mail[i].is_wrong = true;
+}
+
+/* Nothing but mail to nobody, more than can be on trial: it waits for its turn, and the primary is
+ * not told the same in a loop. */
+static void a_flood_to_nobody_is_settled_without_a_storm(void **state)
+{
+    struct world *world = world_new(24);
+
+    (void)state;
+    world->control = CONTROL_TAKEN;
+    flood(world, 20 + 80 + 320 + 1280 + 5120);
+    world_add_domain(world, 0, 0);
+    world_run(world, 30 * MINUTE_MS);
+    assert_in_range(world->believed, 6700, 6820);
+    assert_in_range(world->trips, 4, 6); /* each time more of it is borne */
+    assert_true(world->refused < 4UL * 6820);
+
+    world->control = CONTROL_UNKNOWN;
+    for (int i = 0; i < 6000; i++)
+        world->mail[world_arrive(world, 0)].is_wrong = true;
+    uint64_t before = world->refused;
+    world_run(world, MINUTE_MS);
+    assert_in_range(world_status(world, 0).on_trial, 3900, 4100);
+    assert_in_range(world->refused - before, 5000, 2 * 6000);
+    world_free(world);
+}
+
 /* MAIL is about us or about the sender: alone it is believed as others are, in a row it is us. */
 static void who_is_refused_at_mail_is_unwelcome(void **state)
 {
@@ -446,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_canary_waits_longer_each_time),
         cmocka_unit_test(nothing_stands_about_while_it_is_tripped),
         cmocka_unit_test(a_trial_may_end_in_many_ways),
+        cmocka_unit_test(a_flood_to_nobody_is_settled_without_a_storm),
         cmocka_unit_test(who_is_refused_at_mail_is_unwelcome),
         cmocka_unit_test(unknown_recipients_are_tried_slowly),
         cmocka_unit_test(a_rate_limit_is_kept_to),
