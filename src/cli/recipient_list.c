@@ -253,7 +253,7 @@ static void take_attribute(struct reading *reading, struct str line)
     struct str name = STR_NONE;
     struct buf bytes = { 0 };
 
-    if (!str_cut(&value, ':', &name) ||
+    if (!str_cut(&value, ':', &name) || name.len == 0 ||
         !(is_address_attribute(name) || str_equals_nocase(name, reading->list->attribute)))
         return;
     bool is_encoded = value.len > 0 && value.ptr[0] == ':';

@@ -144,10 +144,9 @@ static bool was_refused_enough(const struct route *route, const struct item *ite
 
 static int64_t next_try(const struct route *route, uint32_t tries)
 {
-    return now_of(route) + deferral_wait((struct deferral){ 0 }, tries,
-                                         route_value(route, SETTING_RETRY_FIRST),
-                                         route_value(route, SETTING_RETRY_MAX),
-                                         route->schedule->random);
+    return now_of(route) +
+           deferral_wait((struct deferral){ 0 }, tries, route_value(route, SETTING_RETRY_FIRST),
+                         route_value(route, SETTING_RETRY_MAX), route->schedule->random);
 }
 
 bool trial_begin(struct route *route, struct item *item, const struct schedule_answer *answer)

@@ -231,19 +231,49 @@ def test_a_dead_user_database_is_told_and_forgets_nobody(node, hook, postfix, tm
     peers.wait_until(lambda: codes(there, f"new{next(number)}") == [550], 60, "trust", every=5)
 
 
+@pytest.mark.plain
 @pytest.mark.timeout(240 * peers.SLOWER)
-def test_who_refuses_everybody_after_an_outage_is_told(node, hook, sink):
+def test_ten_minutes_of_550_after_an_outage_settle_nothing_and_are_told(node, hook, sink):
     """Nobody is known, so nobody knows better: but all of them, and the postmaster?"""
-    there, web = node(), hook()
+    there, web = node(speed=20), hook()
     primary = sink("--say", "rcpt=550 5.1.1 No such user", start=False)
     there.add("example.org", primary.endpoint, webhook=web.url)
     for number in range(20):
         there.send(peers.message()[1], f"user{number}@example.org")
     primary.start()
+    began = time.monotonic()
     told = web.wait_for("breaker")
     assert told["domain"] == "example.org" and "postmaster" in told["reason"]
+    peers.wait_until(lambda: time.monotonic() - began >= 30, 40, "ten minutes", every=1)
     assert there.held() == 20 and int(there.domain()["rescued"]) == 0
+    primary.stop()
+    primary.start("--without", "SIZE")
+    peers.wait_until(lambda: there.held() == 0, 90, "the drain, by itself")
+    assert primary.count() == 20 and int(there.domain()["rescued"]) == 0
     assert not [event for event, _ in web.events() if event == "refused"]
+    assert there.text().count("state=tripped") == 1
+
+
+@pytest.mark.timeout(240 * peers.SLOWER)
+@pytest.mark.parametrize("ban", ["banner=554 5.7.1 You are banned", "banner=421 4.7.1 Banned",
+                                 "mail=550 5.7.1 You are banned"])
+def test_a_ban_is_told_and_no_known_recipient_suffers(node, hook, sink, ban):
+    there, web = node(), hook()
+    primary = sink()
+    there.add("example.org", primary.endpoint, webhook=web.url)
+    wait_for_state(there, "up")
+    there.send(peers.message()[1], "anna@example.org")
+    peers.wait_until(lambda: primary.count() == 1, what="a delivery")
+    primary.stop()
+    primary.start("--say", ban)
+    began = time.monotonic()
+    for _ in range(3):
+        there.send(peers.message()[1], "anna@example.org")
+    peers.wait_until(lambda: {name for name, _ in web.events()} & {"blocked", "half-up", "down"}, 170,
+                     "the alarm")
+    assert time.monotonic() - began < 180 * peers.SLOWER
+    assert codes(there, "anna") == [250]
+    assert int(there.domain()["rescued"]) == 0 and primary.count() == 1
 
 
 @pytest.mark.timeout(240 * peers.SLOWER)

@@ -380,8 +380,10 @@ static void a_flood_to_nobody_is_settled_without_a_storm(void **state)
     assert_true(world->refused < 4UL * 6820);
 
     world->control = CONTROL_UNKNOWN;
-    for (int i = 0; i < 6000; i++)
-        world->mail[world_arrive(world, 0)].is_wrong = true;
+    for (int i = 0; i < 6000; i++) {
+        uint32_t mail = world_arrive(world, 0);
+        world->mail[mail].is_wrong = true;
+    }
     uint64_t before = world->refused;
     world_run(world, MINUTE_MS);
     assert_in_range(world_status(world, 0).on_trial, 3900, 4100);
