@@ -180,7 +180,7 @@ def test_a_flood_of_forged_mail_is_answered_with_nothing(node, recorder, taker, 
     """All to nobody, among other mail, while the primary is away; it comes back and refuses them."""
     primary = recorder(start=False, refuse={"*": NO_USER, **SANE})
     there = node(primary, spf_fail="tag")
-    count = full(10000, 150)
+    count = full(10000, 500)
     with smtplib.SMTP(there.address, there.port, "spam.example", 60,
                       source_address=(STRANGER, 0)) as client:
         for number in range(count):
@@ -345,7 +345,7 @@ def test_a_killed_keeper_tells_once(node, recorder, taker, full):
     """While a primary refuses, the keeper dies again and again: one notice for each message."""
     primary = recorder(start=False, refuse={"*": NO_USER, **SANE})
     there = node(primary, retry_first="30s")
-    count = full(2000, 60)
+    count = full(2000, 150)
     with smtplib.SMTP(there.address, there.port, "client.example", 60,
                       source_address=(ALLOWED, 0)) as client:
         for number in range(count):
@@ -353,7 +353,7 @@ def test_a_killed_keeper_tells_once(node, recorder, taker, full):
             client.sendmail(SENDER, "bob@example.org", peers.message()[1])
     dice = random.Random(4711)
     primary.start()
-    for _ in range(full(40, 5)):
+    for _ in range(full(40, 8)):
         time.sleep(dice.uniform(0.05, 0.4))  # the moment is what is being tried
         with contextlib.suppress(KeyError, ProcessLookupError):
             os.kill(there.pids()["keeper-1"], signal.SIGKILL)
