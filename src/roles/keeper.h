@@ -157,6 +157,7 @@ struct admission_answer {
     struct str holds_for; /* as in messages.def */
     struct str client, sender, recipient;
     bool needs_proof;
+    struct str company; /* as in messages.def */
 };
 /* To the receiver, if it is still there. */
 void keeper_admission_answer(struct keeper *keeper, const struct admission_answer *answer);

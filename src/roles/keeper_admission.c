@@ -138,7 +138,8 @@ void keeper_admission_answer(struct keeper *keeper, const struct admission_answe
     verdict_encode(&bytes, verdict);
     channel_send(peer->channel, recipient_answer, .ticket = answer->ticket,
                  .verdict = buf_str(&bytes), .holds_for = answer->holds_for,
-                 .size_max = keeper_size_max(keeper, domain), .needs_proof = answer->needs_proof);
+                 .size_max = keeper_size_max(keeper, domain), .needs_proof = answer->needs_proof,
+                 .company = answer->company);
     buf_fini(&bytes);
 }
 

@@ -40,7 +40,10 @@ struct news { /* of one domain, for the turn's end */
     enum control_answer control;
 };
 
-enum { UNSURE_MAX = 100000 };
+enum {
+    UNSURE_MAX = 100000,
+    COMPANY_MAX = 32, /* as many addresses as may be long fit into the answer */
+};
 
 static struct str message_id_key(const struct message_id *id)
 {
@@ -73,22 +76,42 @@ static struct news *add_news(struct keeper *keeper, enum news_kind kind, struct 
 
 /* ---- what the verifier wants ---- */
 
+/* Whoever asks about one who is known hears of some others too, and need not ask about them. */
+static void add_company(struct keeper *keeper, struct str recipient, struct buf *out)
+{
+    struct str company[COMPANY_MAX];
+    ptrdiff_t at = str_find_last(recipient, '@');
+    size_t count = verifier_company(keeper->verifier, str_skip(recipient, (size_t)at + 1),
+                                    keeper_mail_now(keeper), company, COMPANY_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        buf_add(out, company[i]);
+        buf_add_byte(out, '\0');
+    }
+}
+
 static void send_answer(struct keeper *keeper, struct pending *pending,
                         const struct verifier_answer *answer)
 {
     struct str recipient = buf_str(&pending->recipient);
+    bool holds = pending->may_hold && answer->holds;
+    struct buf company = { 0 };
 
+    if (holds && !answer->is_suspect)
+        add_company(keeper, recipient, &company);
     const struct admission_answer admission = {
         .source = pending->source,
         .ticket = pending->ticket,
         .verdict = answer->verdict,
-        .holds_for = pending->may_hold && answer->holds ? recipient : STR_NONE,
+        .holds_for = holds ? recipient : STR_NONE,
         .client = buf_str(&pending->client),
         .sender = buf_str(&pending->sender),
         .recipient = recipient,
         .needs_proof = answer->needs_proof,
+        .company = buf_str(&company),
     };
     keeper_admission_answer(keeper, &admission);
+    buf_fini(&company);
     if (answer->is_suspect)
         log_info("recipient_on_suspicion", LOG_STR("client", buf_str(&pending->client)),
                  LOG_STR("from", buf_str(&pending->sender)), LOG_STR("to", recipient));

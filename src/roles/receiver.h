@@ -201,8 +201,9 @@ void receiver_content_refuse(struct connection *connection, const struct verdict
 /* receiver_answers.c */
 const struct recipient_answer *receiver_answer_find(const struct receiver *receiver,
                                                     struct str recipient, int64_t now_ms);
-void receiver_answer_keep(struct receiver *receiver, struct str whom,
-                          const struct recipient_answer *answer, int64_t now_ms); /* copies */
+/* It is copied, and kept for `whom` and for his company, both as in messages.def. */
+void receiver_answer_keep(struct receiver *receiver, struct str whom, struct str company,
+                          const struct recipient_answer *answer, int64_t now_ms);
 void receiver_answers_forget(struct receiver *receiver);
 
 /* receiver_policies.c: what domains want, as the keeper says. */

@@ -9,9 +9,10 @@
 #include "base/memory.h"
 #include "roles/receiver.h"
 
-enum { ANSWERS_MAX = 8192, LIFE_MS = 5 * MINUTE_MS }; /* one more, and it begins anew */
+enum { ANSWERS_MAX = 65536, LIFE_MS = 5 * MINUTE_MS }; /* one more, and it begins anew */
 
-struct known_answer {
+struct known_answer { /* of all for whom it holds */
+    size_t holders;
     int64_t until_ms;
     struct recipient_answer answer;
 };
@@ -34,25 +35,42 @@ const struct recipient_answer *receiver_answer_find(const struct receiver *recei
     return answer;
 }
 
+static void release(struct known_answer *known)
+{
+    if (known != NULL && --known->holders == 0)
+        memory_free(known);
+}
+
 void receiver_answers_forget(struct receiver *receiver)
 {
     size_t cursor = 0;
-    void *answer;
+    struct known_answer *known;
 
-    while ((answer = map_next(&receiver->answers, &cursor, NULL)) != NULL)
-        memory_free(answer);
+    while ((known = map_next(&receiver->answers, &cursor, NULL)) != NULL)
+        release(known);
     map_fini(&receiver->answers);
     map_init(&receiver->answers);
 }
 
-void receiver_answer_keep(struct receiver *receiver, struct str whom,
+static void hold(struct receiver *receiver, struct str whom, struct known_answer *known)
+{
+    if (receiver->answers.count >= ANSWERS_MAX)
+        receiver_answers_forget(receiver);
+    known->holders++;
+    release(map_put(&receiver->answers, whom, known));
+}
+
+void receiver_answer_keep(struct receiver *receiver, struct str whom, struct str company,
                           const struct recipient_answer *answer, int64_t now_ms)
 {
     struct known_answer *known = memory_new(sizeof *known);
+    struct str next = STR_NONE;
 
-    if (receiver->answers.count >= ANSWERS_MAX)
-        receiver_answers_forget(receiver);
+    known->holders = 1; /* ourselves, until all have it */
     known->until_ms = now_ms + LIFE_MS;
     known->answer = *answer;
-    memory_free(map_put(&receiver->answers, whom, known));
+    hold(receiver, whom, known);
+    while (company.len > 0 && str_cut(&company, '\0', &next))
+        hold(receiver, next, known);
+    release(known);
 }

@@ -258,7 +258,7 @@ static bool take_recipient_answer(struct receiver *receiver, struct cursor paylo
     if (!cursor_done(&cursor))
         return false;
     if (message.holds_for.len > 0)
-        receiver_answer_keep(receiver, message.holds_for, &answer,
+        receiver_answer_keep(receiver, message.holds_for, message.company, &answer,
                              loop_now(receiver->process->loop).mono_ms);
     if (ask == NULL || ask->has_verdict)
         return true; /* the client is gone; or it was asked again */

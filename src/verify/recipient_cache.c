@@ -21,6 +21,7 @@ struct recipient_cache {
     void *context;
     struct map by_name;
     struct link valid, invalid; /* struct address.link */
+    struct link *company;       /* in `valid`, or its head: whom the next company begins with */
     size_t valid_count, invalid_count;
     bool is_unreachable;
     int64_t behind_ms;                             /* until it became unreachable */
@@ -40,14 +41,22 @@ struct recipient_cache *recipient_cache_new(const struct recipient_cache_host *h
     cache->context = context;
     map_init(&cache->by_name);
     list_init(&cache->valid);
+    cache->company = &cache->valid;
     list_init(&cache->invalid);
     return cache;
+}
+
+static void leave_list(struct recipient_cache *cache, struct address *address)
+{
+    if (cache->company == &address->link)
+        cache->company = address->link.next;
+    list_remove(&address->link);
 }
 
 static void address_free(struct recipient_cache *cache, struct address *address)
 {
     (void)map_remove(&cache->by_name, buf_str(&address->name));
-    list_remove(&address->link);
+    leave_list(cache, address);
     if (address->known.is_valid)
         cache->valid_count--;
     else
@@ -141,7 +150,7 @@ static void drop(struct recipient_cache *cache, struct address *address)
 
 static void put_last(struct recipient_cache *cache, struct address *address, bool is_valid)
 {
-    list_remove(&address->link);
+    leave_list(cache, address);
     list_append(is_valid ? &cache->valid : &cache->invalid, &address->link);
 }
 
@@ -403,6 +412,25 @@ enum known_answer recipient_cache_look(const struct recipient_cache *cache, stru
     if (answer == KNOWN_NOTHING && is_up && cache->is_dead)
         return KNOWN_DEAD;
     return answer;
+}
+
+/* The next in turn, once around: whoever gets them has had the ones before. */
+size_t recipient_cache_company(struct recipient_cache *cache, bool is_up,
+                               const struct recipient_limits *limits, int64_t wall_ms,
+                               struct str *out, size_t max)
+{
+    int64_t clock_ms = recipient_cache_clock(cache, wall_ms);
+    size_t count = 0;
+
+    for (size_t looked = 0; looked < max && looked < cache->valid_count; looked++) {
+        if (cache->company == &cache->valid)
+            cache->company = cache->valid.next;
+        const struct address *address = container_of(cache->company, const struct address, link);
+        if (look_at_valid(address, is_up, limits, clock_ms) == KNOWN_VALID)
+            out[count++] = address->known.address;
+        cache->company = cache->company->next;
+    }
+    return count;
 }
 
 struct str recipient_cache_control(const struct recipient_cache *cache, struct str but,

@@ -81,6 +81,11 @@ enum known_answer {
 enum known_answer recipient_cache_look(const struct recipient_cache *cache, struct str name,
                                        bool is_up, const struct recipient_limits *limits,
                                        int64_t wall_ms);
+/* Valid ones who need not be asked about, for who wants to know more than he asked: the next in
+ * turn, at most `max`. Lives until the next call that learns or forgets. */
+size_t recipient_cache_company(struct recipient_cache *cache, bool is_up,
+                               const struct recipient_limits *limits, int64_t wall_ms,
+                               struct str *out, size_t max);
 bool recipient_cache_is_dead(const struct recipient_cache *cache);
 bool recipient_cache_is_catch_all(const struct recipient_cache *cache, int64_t wall_ms);
 /* Was a random address asked about lately? */

@@ -366,6 +366,17 @@ bool verifier_is_valid(const struct verifier *verifier, struct str address, stru
     return known == KNOWN_VALID || known == KNOWN_VALID_STALE;
 }
 
+size_t verifier_company(struct verifier *verifier, struct str domain, struct now now,
+                        struct str *out, size_t max)
+{
+    const struct verified *verified = verified_find(verifier, domain);
+
+    if (verified == NULL)
+        return 0;
+    return recipient_cache_company(verified->cache, verified->is_up && !verified->is_unwelcome,
+                                   &verified->policy.limits, now.wall_ms, out, max);
+}
+
 void verifier_each(const struct verifier *verifier, struct str domain,
                    void (*each)(void *context, const struct known_recipient *recipient),
                    void *context)

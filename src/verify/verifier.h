@@ -122,6 +122,10 @@ void verifier_learn(struct verifier *verifier, struct str address, enum reading 
 void verifier_forget(struct verifier *verifier, struct str address);
 /* Is it known that the primary has him? For who judges what the primary says later. */
 bool verifier_is_valid(const struct verifier *verifier, struct str address, struct now now);
+/* Some of the domain of whom is known that they are valid, each time the next ones; at most `max`.
+ * Borrowed until the next call that learns or forgets. */
+size_t verifier_company(struct verifier *verifier, struct str domain, struct now now,
+                        struct str *out, size_t max);
 /* Does the primary take somebody that it is known to have? Answered as a question is: reading. */
 bool verifier_ask_control(struct verifier *verifier, struct str domain, uint64_t asker,
                           struct now now);

@@ -352,7 +352,10 @@ static void answer_recipient(struct world *world, uint8_t which, uint8_t n)
                 .verdict = buf_str(&verdict), .size_max = n & 0x20 ? 2000 : 0, .needs_proof = n & 1,
                 .holds_for = n & 0x40   ? STR("@example.org")
                              : n & 0x80 ? STR("user@example.org")
-                                        : STR_NONE);
+                                        : STR_NONE,
+                .company = n & 0x10   ? str_of("a@example.org\0b@example.org", 28)
+                           : n & 0x08 ? str_of("\0\0c", 3)
+                                      : STR_NONE);
     buf_fini(&verdict);
 }
 

@@ -2,7 +2,6 @@
 /* fuzz_url.c: what people give as a webhook. What is taken is read by libcurl in the same way: the
  * same scheme, host and port, no user; and its parts are parts of the text. */
 #include <curl/curl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -30,11 +29,13 @@ static bool has_no(CURLU *handle, CURLUPart part)
 static void compare(struct str text, const struct url *url)
 {
     CURLU *handle = curl_url();
-    char *whole = strndup(text.ptr, text.len);
+    struct buf whole = { 0 };
     struct buf port = { 0 };
 
-    check(handle != NULL && whole != NULL);
-    check(curl_url_set(handle, CURLUPART_URL, whole, 0) == CURLUE_OK);
+    buf_add(&whole, text);
+    buf_add_byte(&whole, '\0');
+    check(handle != NULL);
+    check(curl_url_set(handle, CURLUPART_URL, buf_str(&whole).ptr, 0) == CURLUE_OK);
     check(part_is(handle, CURLUPART_SCHEME, 0, url->is_tls ? STR("https") : STR("http")));
     if (!url->is_address) /* of addresses there are several spellings */
         check(part_is(handle, CURLUPART_HOST, 0, url->host));
@@ -43,7 +44,7 @@ static void compare(struct str text, const struct url *url)
     check(has_no(handle, CURLUPART_USER) && has_no(handle, CURLUPART_PASSWORD) &&
           has_no(handle, CURLUPART_FRAGMENT));
     buf_fini(&port);
-    free(whole);
+    buf_fini(&whole);
     curl_url_cleanup(handle);
 }
 

@@ -333,6 +333,37 @@ static void what_was_kept_comes_back(void **state)
     recipient_cache_free(cache);
 }
 
+/* Each time the next ones, until all had their turn; never who is to be asked about. */
+static void company_comes_in_turn(void **state)
+{
+    struct kept kept = { 0 };
+    struct recipient_cache *cache = recipient_cache_new(&host, &kept);
+    struct str company[3];
+    (void)state;
+    assert_int_equal(recipient_cache_company(cache, true, &limits, begin_ms, company, 2), 0);
+    recipient_cache_learn(cache, STR(A), READING_VALID, LEARNED_BY_PROBE, begin_ms);
+    recipient_cache_learn(cache, STR(B), READING_VALID, LEARNED_BY_PROBE, begin_ms + 4 * DAY);
+    recipient_cache_learn(cache, STR(C), READING_VALID, LEARNED_BY_PROBE, begin_ms + 4 * DAY);
+    recipient_cache_learn(cache, STR("no@example.org"), READING_INVALID, LEARNED_BY_PROBE,
+                          begin_ms + 4 * DAY);
+    assert_int_equal(recipient_cache_company(cache, true, &limits, begin_ms, company, 2), 2);
+    assert_str(company[0], STR(A));
+    assert_str(company[1], STR(B));
+    assert_int_equal(recipient_cache_company(cache, true, &limits, begin_ms, company, 3), 3);
+    assert_str(company[0], STR(C));
+    assert_str(company[1], STR(A));
+    assert_str(company[2], STR(B));
+    recipient_cache_forget(cache, STR(C)); /* whose turn it was */
+    assert_int_equal(recipient_cache_company(cache, true, &limits, begin_ms, company, 1), 1);
+    assert_str(company[0], STR(A));
+    assert_int_equal(recipient_cache_company(cache, true, &limits, begin_ms + 8 * DAY, company, 3),
+                     1);
+    assert_str(company[0], STR(B)); /* the other one's refresh is due */
+    assert_int_equal(recipient_cache_company(cache, false, &limits, begin_ms + 8 * DAY, company, 3),
+                     2);
+    recipient_cache_free(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +380,7 @@ int main(void)
         cmocka_unit_test(what_strangers_make_up_has_an_end),
         cmocka_unit_test(what_is_no_news_is_not_kept_again),
         cmocka_unit_test(what_was_kept_comes_back),
+        cmocka_unit_test(company_comes_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
