@@ -47,6 +47,18 @@ static void crawl(struct route *route, const struct verdict *verdict)
     route_state_event(route, ROUTE_EVENT_DEFERRED, verdict);
 }
 
+/* A refusal is no deferral, and no sign of health either: the next one waits as long as this one
+ * did. */
+static void go_on_crawling(struct route *route)
+{
+    if (route->state != ROUTE_STATE_HALF_UP || route->breaker.is_tripped)
+        return;
+    if (route->crawl_ms == 0)
+        route->crawl_ms = route_value(route, SETTING_PROBE_INTERVAL);
+    route->phase = DRAIN_CRAWL;
+    route->canary_at_ms = now_of(route) + route->crawl_ms;
+}
+
 static void open_wide(struct route *route)
 {
     route->deferred_in_row = 0;
@@ -194,6 +206,7 @@ static void refuse(struct route *route, struct target *target, struct item *item
     bool is_news = trial_begin(route, item, answer);
     if (is_news)
         note_breaker(route, answer, is_first);
+    go_on_crawling(route);
     wait_for_canary(route);
     if (answer->refusal.stage == STAGE_SENDER)
         note_unwelcome(route, &answer->refusal);

@@ -358,6 +358,32 @@ static void who_defers_everything_is_half_up(void **state)
     world_free(world);
 }
 
+/* Nor is it asked without a pause about who it says it does not have. */
+static void who_then_refuses_everything_is_not_hurried(void **state)
+{
+    struct world *world = world_new(11);
+
+    (void)state;
+    world->primary[0].defers_all = true;
+    for (int i = 0; i < 100; i++)
+        (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_HALF_UP);
+    world->primary[0].defers_all = false;
+    world->primary[0].refuses_all = true;
+    world->primary[0].refuses_at = STAGE_RECIPIENT;
+    world->primary[0].refuses_unknown = true;
+    uint64_t before = world->dispatched;
+    world_run(world, HOUR_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_HALF_UP);
+    assert_in_range(world->dispatched - before, 5, 60);
+    world->primary[0].refuses_all = false;
+    assert_true(world_run_until_empty(world, HOUR_MS));
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world_free(world);
+}
+
 static void greylisting_is_not_half_up(void **state)
 {
     struct world *world = world_new(12);
@@ -438,6 +464,7 @@ int main(void)
         cmocka_unit_test(who_is_put_off_at_the_door_is_half_up),
         cmocka_unit_test(a_421_is_a_primary_that_is_down),
         cmocka_unit_test(who_defers_everything_is_half_up),
+        cmocka_unit_test(who_then_refuses_everything_is_not_hurried),
         cmocka_unit_test(greylisting_is_not_half_up),
         cmocka_unit_test(the_host_may_say_that_we_are_unwelcome),
         cmocka_unit_test(signs_of_life_do_not_make_it_worse),
