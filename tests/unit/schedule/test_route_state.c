@@ -365,10 +365,10 @@ static void who_then_refuses_everything_is_not_hurried(void **state)
 
     (void)state;
     world->primary[0].defers_all = true;
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 3; i++) /* too few for the breaker */
         (void)world_hold(world, 0);
     world_add_domain(world, 0, 0);
-    world_run(world, MINUTE_MS);
+    world_run(world, 12LL * HOUR_MS);
     assert_int_equal(world->state[0], ROUTE_STATE_HALF_UP);
     world->primary[0].defers_all = false;
     world->primary[0].refuses_all = true;
@@ -377,7 +377,7 @@ static void who_then_refuses_everything_is_not_hurried(void **state)
     uint64_t before = world->dispatched;
     world_run(world, HOUR_MS);
     assert_int_equal(world->state[0], ROUTE_STATE_HALF_UP);
-    assert_in_range(world->dispatched - before, 5, 60);
+    assert_in_range(world->dispatched - before, 2, 60);
     world->primary[0].refuses_all = false;
     assert_true(world_run_until_empty(world, HOUR_MS));
     assert_int_equal(world->state[0], ROUTE_STATE_UP);
