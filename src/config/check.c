@@ -83,6 +83,17 @@ static void check_memory(struct checking *checking)
                      "store memory is below smtp message-size; write at least the same instead");
 }
 
+static void check_tls(struct checking *checking)
+{
+    const struct config *config = checking->config;
+
+    if (config->tls_key.count > 0 && config->tls_key.count != config->tls_certificate.count)
+        config_error(checking->problems, checking->name, LINE(checking, tls_key),
+                     "tls has %u certificates and %u keys; write one key for each, or none if they "
+                     "are in the same files",
+                     config->tls_certificate.count, config->tls_key.count);
+}
+
 static void check_sign(struct checking *checking)
 {
     const struct config *config = checking->config;
@@ -142,7 +153,7 @@ void config_check(struct str name, struct config *config, const struct config_li
 {
     static void (*const checks[])(struct checking *) = {
         check_hostname, check_control, check_listeners, check_sessions, check_memory,
-        check_sign,     check_filters, check_reports,   check_retry,
+        check_sign,     check_tls,     check_filters,   check_reports,  check_retry,
     };
     struct checking checking = { name, config, lines, problems };
 
@@ -168,6 +179,14 @@ void config_check_files(struct str name, const struct config *config,
     if (!is_readable(config->sign_key))
         config_warning(problems, name, 0, "sign key %.*s cannot be read; nothing would be sealed",
                        STR_FMT(config->sign_key));
+    const struct config_strings *const files[] = { &config->tls_certificate, &config->tls_key };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        for (uint32_t k = 0; k < files[i]->count; k++)
+            if (!is_readable(files[i]->item[k]))
+                config_warning(problems, name, 0,
+                               "tls file %.*s cannot be read; a certificate of our own making "
+                               "would be shown instead",
+                               STR_FMT(files[i]->item[k]));
     if (!is_readable(config->dns_trust_anchor))
         config_warning(problems, name, 0,
                        "dns trust-anchor %.*s cannot be read, DNS answers would not be validated; "

@@ -8,6 +8,7 @@
  *     postmaster = "admin@example.org"           # of a domain that is protected here
  *     addresses = {"192.0.2.7"}                  # addresses we are reached at from outside (NAT)
  *     listen smtp { address = {"0.0.0.0:25", "[::]:25"} }
+ *     tls { certificate = {"/etc/holdfast/cert.pem"}  key = {"/etc/holdfast/key.pem"} }
  *     dns   { servers = {"127.0.0.1:53"}  trust-anchor = "/usr/share/dns/root.key" }
  *     store { driver = "log" }
  *     smtp  { message-size = "50MB"  sessions = 1000 … }
@@ -87,6 +88,10 @@ struct config {
     uint32_t deliverers;               /* role processes; 1 */
 
     struct config_endpoints listen_smtp;
+    struct config_endpoints listen_smtps; /* with TLS from the first octet */
+
+    struct config_strings tls_certificate; /* paths; empty: one of our own making */
+    struct config_strings tls_key; /* paths, one for each; empty: they are in the same files */
 
     struct config_endpoints dns_servers; /* empty: the system's resolv.conf */
     struct str dns_trust_anchor;         /* path; empty: no validation */

@@ -106,9 +106,10 @@ struct options {
     size_t sections;
 };
 
+/* Sections of one kind share their options: which of them is meant, the title tells. */
 static void add_option(cfg_opt_t *options, cfg_opt_t option)
 {
-    while (options->name != NULL)
+    while (options->name != NULL && strcmp(options->name, option.name) != 0)
         options++;
     if (options->name == NULL)
         *options = option;
@@ -182,13 +183,24 @@ static cfg_t *open_parser(struct binding *binding)
     return cfg;
 }
 
+static bool is_known_section(cfg_t *cfg)
+{
+    struct buf section = { 0 };
+    bool is_known = false;
+
+    parse_add_section(&section, cfg);
+    for (size_t i = 0; i < config_item_count() && !is_known; i++)
+        is_known = str_equals(str_from(config_item_at(i).section), buf_str(&section));
+    buf_fini(&section);
+    return is_known;
+}
+
 /* What calls no callback: sections without items and empty lists. Those are given nevertheless. */
 static void look_at_empty_ones(struct parse *parse, cfg_t *cfg)
 {
     size_t index;
 
-    if (cfg_title(cfg) != NULL && strcmp(cfg_title(cfg), "smtp") != 0 &&
-        parse->problems->errors == 0)
+    if (cfg_title(cfg) != NULL && !is_known_section(cfg) && parse->problems->errors == 0)
         complain_of_title(parse, cfg);
     for (cfg_opt_t *option = cfg->opts; option->name != NULL; option++) {
         if (option->type == CFGT_SEC)

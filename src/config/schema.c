@@ -35,6 +35,13 @@ static const struct config_item items[] = {
 
     { "listen smtp", "address", CONFIG_ENDPOINTS, AT(listen_smtp), RESTART,
       .fallback = "0.0.0.0:25 [::]:25", .help = "addresses and ports to take mail at" },
+    { "listen smtps", "address", CONFIG_ENDPOINTS, AT(listen_smtps), RESTART,
+      .fallback = "", .help = "the same with TLS from the first octet; empty: none" },
+
+    { "tls", "certificate", CONFIG_PATHS, AT(tls_certificate), 1, .fallback = "",
+      .help = "files with certificates and their chains (PEM); empty: one of our own making" },
+    { "tls", "key", CONFIG_PATHS, AT(tls_key), 1, .fallback = "",
+      .help = "files with their private keys, in the same order; empty: they are in those" },
 
     { "dns", "servers", CONFIG_ENDPOINTS, AT(dns_servers), .fallback = "", .port = 53, RESTART,
       .help = "resolvers to ask; none: those of /etc/resolv.conf" },

@@ -25,6 +25,7 @@ enum config_type {
     CONFIG_DURATION,  /* int64_t, ms */
     CONFIG_LEVEL,     /* enum log_level */
     CONFIG_DOMAINS,   /* struct config_strings */
+    CONFIG_PATHS,     /* struct config_strings, each as PATH */
     CONFIG_ADDRESSES, /* struct config_endpoints, port 0 */
     CONFIG_ENDPOINTS, /* struct config_endpoints */
     CONFIG_DNSBLS,    /* struct config_dnsbls */

@@ -11,9 +11,10 @@ static const struct value_type *const types[CONFIG_TYPE_COUNT] = {
     [CONFIG_BOOL] = &value_bool,           [CONFIG_COUNT] = &value_count,
     [CONFIG_NUMBER] = &value_number,       [CONFIG_BYTES] = &value_number,
     [CONFIG_DURATION] = &value_number,     [CONFIG_LEVEL] = &value_level,
-    [CONFIG_DOMAINS] = &value_domains,     [CONFIG_ADDRESSES] = &value_endpoints,
-    [CONFIG_ENDPOINTS] = &value_endpoints, [CONFIG_DNSBLS] = &value_dnsbls,
-    [CONFIG_MILTERS] = &value_milters,     [CONFIG_SETTING] = &value_setting,
+    [CONFIG_DOMAINS] = &value_domains,     [CONFIG_PATHS] = &value_paths,
+    [CONFIG_ADDRESSES] = &value_endpoints, [CONFIG_ENDPOINTS] = &value_endpoints,
+    [CONFIG_DNSBLS] = &value_dnsbls,       [CONFIG_MILTERS] = &value_milters,
+    [CONFIG_SETTING] = &value_setting,
 };
 
 bool config_type_is_list(enum config_type type)

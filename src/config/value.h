@@ -29,4 +29,5 @@ extern const struct value_type value_sender, value_mailbox, value_word, value_pa
 /* value_number.c */
 extern const struct value_type value_number, value_count, value_setting;
 /* value_list.c */
-extern const struct value_type value_domains, value_endpoints, value_dnsbls, value_milters;
+extern const struct value_type value_domains, value_paths, value_endpoints, value_dnsbls,
+    value_milters;

@@ -2,9 +2,10 @@
 /* value_list.c: lists of names and of addresses; see value.h. */
 #include "config/value.h"
 
-/* ---- names ---- */
+/* ---- names and paths ---- */
 
-static bool parse_domains(struct place place, struct str text, struct buf *why)
+static bool parse_one(struct place place, const struct value_type *type, struct str text,
+                      struct buf *why)
 {
     struct config_strings *list = place.at;
 
@@ -13,13 +14,23 @@ static bool parse_domains(struct place place, struct str text, struct buf *why)
         return false;
     }
     place.at = &list->item[list->count];
-    if (!value_domain.parse(place, text, why))
+    if (!type->parse(place, text, why))
         return false;
     list->count++;
     return true;
 }
 
-static void dump_domains(const struct config_item *item, const void *at, struct buf *out)
+static bool parse_domains(struct place place, struct str text, struct buf *why)
+{
+    return parse_one(place, &value_domain, text, why);
+}
+
+static bool parse_paths(struct place place, struct str text, struct buf *why)
+{
+    return parse_one(place, &value_path, text, why);
+}
+
+static void dump_strings(const struct config_item *item, const void *at, struct buf *out)
 {
     const struct config_strings *list = at;
 
@@ -31,7 +42,7 @@ static void dump_domains(const struct config_item *item, const void *at, struct 
     buf_add_byte(out, '}');
 }
 
-static void encode_domains(const struct config_item *item, const void *at, struct buf *out)
+static void encode_strings(const struct config_item *item, const void *at, struct buf *out)
 {
     const struct config_strings *list = at;
     (void)item;
@@ -40,7 +51,7 @@ static void encode_domains(const struct config_item *item, const void *at, struc
         buf_add_counted(out, list->item[i]);
 }
 
-static bool decode_domains(struct place place, struct cursor *cursor)
+static bool decode_strings(struct place place, struct cursor *cursor)
 {
     struct config_strings *list = place.at;
     uint8_t count = cursor_u8(cursor);
@@ -331,8 +342,10 @@ static bool decode_milters(struct place place, struct cursor *cursor)
 
 /* ---- the types ---- */
 
-const struct value_type value_domains = { true, parse_domains, dump_domains, encode_domains,
-                                          decode_domains };
+const struct value_type value_domains = { true, parse_domains, dump_strings, encode_strings,
+                                          decode_strings };
+const struct value_type value_paths = { true, parse_paths, dump_strings, encode_strings,
+                                        decode_strings };
 const struct value_type value_endpoints = { true, parse_endpoints, dump_endpoints, encode_endpoints,
                                             decode_endpoints };
 const struct value_type value_dnsbls = { true, parse_dnsbls, dump_dnsbls, encode_dnsbls,

@@ -22,8 +22,10 @@ struct stream {
     struct stream_set *set;
     struct link dirty;
     struct watch *watch;
-    struct buf output;
-    size_t sent; /* of `output`, already with the kernel */
+    struct tls *tls;   /* NULL: without */
+    struct buf plain;  /* with TLS: what is not encrypted yet */
+    struct buf output; /* as it goes to the peer */
+    size_t sent;       /* of `output`, already with the kernel */
     const struct stream_host *host;
     void *context;
     int fd;
@@ -67,6 +69,80 @@ static void end(struct stream *stream, int error)
     stream->host->end(stream->context, error);
 }
 
+/* ---- TLS ---- */
+
+static int send_output(struct stream *stream);
+
+static void end_securely(struct stream *stream)
+{
+    switch (tls_state(stream->tls)) {
+    case TLS_HANDSHAKE:
+    case TLS_OPEN:
+        return;
+    case TLS_CLOSED:
+        end(stream, 0);
+        return;
+    case TLS_FAILED:
+        (void)send_output(stream); /* why; the host may free us before the turn's end */
+        end(stream, -EPROTO);
+        return;
+    }
+}
+
+/* All of it, whatever the host says meanwhile about wanting more: it is bounded by what was read.
+ */
+static void decrypt(struct stream *stream, struct str bytes)
+{
+    static char plain[READ_SIZE];
+    bool was_open = tls_state(stream->tls) == TLS_OPEN;
+    size_t before = stream->output.len;
+    size_t got;
+
+    tls_feed(stream->tls, bytes, &stream->output);
+    if (!was_open && tls_state(stream->tls) == TLS_OPEN && stream->host->secured != NULL)
+        stream->host->secured(stream->context);
+    while ((got = tls_read(stream->tls, plain, sizeof plain, &stream->output)) > 0)
+        stream->host->input(stream->context, str_of(plain, got));
+    if (stream->output.len > before || stream->plain.len > 0)
+        mark_dirty(stream);
+    end_securely(stream);
+}
+
+static void encrypt(struct stream *stream)
+{
+    if (stream->plain.len == 0 || tls_state(stream->tls) == TLS_HANDSHAKE ||
+        tls_state(stream->tls) == TLS_FAILED)
+        return;
+    tls_write(stream->tls, buf_str(&stream->plain), &stream->output);
+    if (stream->plain.cap > KEEP_BUFFER_MAX)
+        buf_fini(&stream->plain);
+    else
+        buf_reset(&stream->plain);
+}
+
+void stream_secure(struct stream *stream, struct tls *tls)
+{
+    check(stream->tls == NULL);
+    stream->tls = tls;
+    tls_feed(tls, STR_NONE, &stream->output); /* the client speaks first */
+    mark_dirty(stream);
+}
+
+const struct tls *stream_tls(const struct stream *stream)
+{
+    return stream->tls;
+}
+
+/* ---- reading ---- */
+
+static void take(struct stream *stream, struct str bytes)
+{
+    if (stream->tls != NULL)
+        decrypt(stream, bytes);
+    else
+        stream->host->input(stream->context, bytes);
+}
+
 static void read_some(struct stream *stream)
 {
     static char buffer[READ_SIZE]; /* one thread, one loop; see the head of stream.h */
@@ -79,7 +155,7 @@ static void read_some(struct stream *stream)
             end(stream, got < 0 ? -errno : 0);
             return;
         }
-        stream->host->input(stream->context, str_of(buffer, (size_t)got));
+        take(stream, str_of(buffer, (size_t)got));
         if (got < READ_SIZE)
             return;
     }
@@ -114,6 +190,8 @@ void stream_free(struct stream *stream)
         return;
     list_remove(&stream->dirty);
     watch_free(stream->watch);
+    tls_free(stream->tls);
+    buf_fini(&stream->plain);
     buf_fini(&stream->output);
     (void)close(stream->fd);
     memory_free(stream);
@@ -123,14 +201,14 @@ void stream_output(struct stream *stream, struct str bytes)
 {
     if (bytes.len == 0)
         return;
-    buf_add(&stream->output, bytes);
+    buf_add(stream->tls != NULL ? &stream->plain : &stream->output, bytes);
     stream->announce_drained = true;
     mark_dirty(stream);
 }
 
 size_t stream_pending(const struct stream *stream)
 {
-    return stream->output.len - stream->sent;
+    return stream->plain.len + stream->output.len - stream->sent;
 }
 
 void stream_want_input(struct stream *stream, bool want)
@@ -177,9 +255,9 @@ static int send_output(struct stream *stream)
 {
     int flags = stream->closing ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
 
-    while (stream_pending(stream) > 0) {
-        ssize_t sent =
-            send(stream->fd, stream->output.ptr + stream->sent, stream_pending(stream), flags);
+    while (stream->sent < stream->output.len) {
+        ssize_t sent = send(stream->fd, stream->output.ptr + stream->sent,
+                            stream->output.len - stream->sent, flags);
         if (sent < 0)
             return -errno;
         stream->sent += (size_t)sent;
@@ -196,11 +274,16 @@ static int send_output(struct stream *stream)
 /* True if it called a host that may have more to do. */
 static bool flush(struct stream *stream)
 {
+    if (stream->tls != NULL)
+        encrypt(stream);
+    if (stream->tls != NULL && stream->closing)
+        tls_end(stream->tls, &stream->output);
     int error = send_output(stream);
     bool broken = error != 0 && error != -EAGAIN && error != -EINTR;
     stream->wants_output = error == -EAGAIN || error == -EINTR;
     if (broken) {
         forget_output(stream);
+        buf_fini(&stream->plain);
         stream->announce_drained = false;
     }
     update_watch(stream);
@@ -212,7 +295,8 @@ static bool flush(struct stream *stream)
         end(stream, error);
         return true;
     }
-    if (stream->wants_output || !stream->announce_drained || stream->host->drained == NULL)
+    if (stream->wants_output || !stream->announce_drained || stream->host->drained == NULL ||
+        stream_pending(stream) > 0) /* it waits for the handshake */
         return false;
     stream->announce_drained = false;
     return stream->host->drained(stream->context);

@@ -6,12 +6,16 @@
  * and written at stream_flush(), which the role calls at the turn's end for every
  * stream that asked (stream_output() tells the role through `dirty`). No function of
  * the host is called from inside a call of the host into the stream.
+ *
+ * With TLS (stream_secure()) the host goes on in plain text: what it puts out waits
+ * for the handshake, and what comes in comes after it.
  */
 #pragma once
 
 #include "base/list.h"
 #include "base/str.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 struct stream;
 
@@ -29,6 +33,9 @@ struct stream_host {
      * can be sent. Each is told once, and the second may follow the first: who has closed its side
      * may be gone altogether. */
     void (*end)(void *context, int error);
+    /* The handshake is done; before any input. Where it fails, end() is called with -EPROTO, and
+     * stream_tls() knows why. May be NULL. */
+    void (*secured)(void *context);
     /* All output has been handed to the kernel; called after a stream_flush() that emptied it.
      * True: there is something to do at once. May be NULL. */
     bool (*drained)(void *context);
@@ -41,7 +48,11 @@ struct stream *stream_new(struct loop *loop, struct stream_set *set, int fd,
                           const struct stream_host *host, void *context);
 void stream_free(struct stream *stream); /* closes at once; NULL is fine; not inside host calls */
 void stream_output(struct stream *stream, struct str bytes);
-size_t stream_pending(const struct stream *stream); /* octets not yet taken by the kernel */
+/* From now on with TLS; takes it over. What was put out before goes out as it is, and what comes in
+ * from now on is the peer's handshake. Once. */
+void stream_secure(struct stream *stream, struct tls *tls);
+const struct tls *stream_tls(const struct stream *stream); /* NULL: without */
+size_t stream_pending(const struct stream *stream);        /* octets not yet taken by the kernel */
 void stream_want_input(struct stream *stream, bool want);
 /* Sends what is pending, closes, calls closed(). No input() or end() comes any more. A peer that
  * does not read can hold this up for ever: the host frees the stream when it has waited enough. */

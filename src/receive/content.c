@@ -48,6 +48,14 @@ void content_refuse(struct receive_session *session, struct str line)
     session->content.stalled = false;
 }
 
+/* RFC 3848 */
+static struct str protocol_of(const struct receive_session *session)
+{
+    if (session->tls.len > 0)
+        return session->extended ? STR("ESMTPS") : STR("SMTPS");
+    return session->extended ? STR("ESMTP") : STR("SMTP");
+}
+
 struct envelope content_envelope(const struct receive_session *session)
 {
     return (struct envelope){
@@ -57,7 +65,7 @@ struct envelope content_envelope(const struct receive_session *session)
         .client = session->client,
         .helo = buf_str(&session->helo),
         .client_name = buf_str(&session->client_name),
-        .protocol = session->extended ? STR("ESMTP") : STR("SMTP"),
+        .protocol = protocol_of(session),
         .sender = session->transaction.sender,
         .envelope_id = session->transaction.envelope_id,
         .ret = session->transaction.ret,
@@ -75,6 +83,7 @@ static void add_received(const struct receive_session *session, const struct env
         .client = envelope->client,
         .node = session->settings->hostname,
         .protocol = envelope->protocol,
+        .tls = buf_str(&session->tls),
         .id = envelope->id,
         .recipient = envelope->recipient_count == 1 ? envelope->recipient[0].address : STR_NONE,
         .wall_ms = envelope->received_ms,

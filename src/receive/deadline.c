@@ -96,6 +96,7 @@ static struct due next_due(const struct receive_session *session)
     case SESSION_DATA:
     case SESSION_CHUNK:
         return due_in_content(session);
+    case SESSION_SECURING:
     case SESSION_START:
     case SESSION_READY:
     case SESSION_MAIL:

@@ -43,6 +43,8 @@ void command_ehlo(struct receive_session *session, struct str argument)
                    (unsigned long long)settings->message_size_max);
     buf_add(&session->output, STR("250-8BITMIME\r\n")); /* RFC 6152 */
     buf_add(&session->output, STR("250-DSN\r\n"));      /* RFC 3461 */
+    if (settings->has_tls && session->tls.len == 0)
+        buf_add(&session->output, STR("250-STARTTLS\r\n")); /* RFC 3207 */
     if (settings->chunking)
         buf_add(&session->output, STR("250-CHUNKING\r\n")); /* RFC 3030 */
     reply_say(session, STR("250 ENHANCEDSTATUSCODES"));     /* RFC 2034 */
@@ -94,5 +96,6 @@ void command_vrfy(struct receive_session *session, struct str argument)
 void command_help(struct receive_session *session, struct str argument)
 {
     (void)argument;
-    reply_say(session, STR("214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"));
+    reply_say(session,
+              STR("214 2.0.0 EHLO HELO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"));
 }

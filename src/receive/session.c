@@ -15,6 +15,7 @@
  * CHUNKED   between two of them                       content.c
  * FAILED    a chunk was refused; RSET or the last chunk ends the transaction (RFC 3030 2)
  * COMMIT    the content is with the host, who will answer
+ * SECURING  220 is said to STARTTLS, the handshake is due        command_starttls()
  * CLOSED    nothing follows                           session_close()
  *
  * A refused chunk returns to where it came from or goes to FAILED; content that is
@@ -32,14 +33,17 @@
 #include "base/memory.h"
 
 static const char *const state_name[] = {
-    [SESSION_START] = "start",   [SESSION_READY] = "ready",   [SESSION_MAIL] = "mail",
-    [SESSION_DATA] = "data",     [SESSION_CHUNK] = "chunk",   [SESSION_CHUNKED] = "chunked",
-    [SESSION_FAILED] = "failed", [SESSION_COMMIT] = "commit", [SESSION_CLOSED] = "closed",
+    [SESSION_START] = "start",       [SESSION_READY] = "ready",   [SESSION_MAIL] = "mail",
+    [SESSION_DATA] = "data",         [SESSION_CHUNK] = "chunk",   [SESSION_CHUNKED] = "chunked",
+    [SESSION_FAILED] = "failed",     [SESSION_COMMIT] = "commit", [SESSION_CLOSED] = "closed",
+    [SESSION_SECURING] = "securing",
 };
 
 static const unsigned session_next[] = {
-    [SESSION_START] = IN(SESSION_READY) | IN(SESSION_CHUNK) | IN(SESSION_CLOSED),
-    [SESSION_READY] = IN(SESSION_READY) | IN(SESSION_MAIL) | IN(SESSION_CHUNK) | IN(SESSION_CLOSED),
+    [SESSION_START] =
+        IN(SESSION_READY) | IN(SESSION_CHUNK) | IN(SESSION_SECURING) | IN(SESSION_CLOSED),
+    [SESSION_READY] = IN(SESSION_READY) | IN(SESSION_MAIL) | IN(SESSION_CHUNK) |
+                      IN(SESSION_SECURING) | IN(SESSION_CLOSED),
     [SESSION_MAIL] = IN(SESSION_READY) | IN(SESSION_DATA) | IN(SESSION_CHUNK) | IN(SESSION_CLOSED),
     [SESSION_DATA] = IN(SESSION_READY) | IN(SESSION_COMMIT) | IN(SESSION_CLOSED),
     [SESSION_CHUNK] = IN(SESSION_START) | IN(SESSION_READY) | IN(SESSION_CHUNKED) |
@@ -47,6 +51,7 @@ static const unsigned session_next[] = {
     [SESSION_CHUNKED] = IN(SESSION_READY) | IN(SESSION_CHUNK) | IN(SESSION_CLOSED),
     [SESSION_FAILED] = IN(SESSION_READY) | IN(SESSION_CHUNK) | IN(SESSION_CLOSED),
     [SESSION_COMMIT] = IN(SESSION_READY) | IN(SESSION_CLOSED),
+    [SESSION_SECURING] = IN(SESSION_START) | IN(SESSION_CLOSED),
     [SESSION_CLOSED] = 0,
 };
 
@@ -72,7 +77,8 @@ static const struct {
     [SMTP_HELP] = { ANY, command_help },               /* RFC 5321 4.1.1.8 */
     [SMTP_NOOP] = { ANY, command_noop },               /* RFC 5321 4.1.1.9 */
     [SMTP_QUIT] = { ANY, command_quit },               /* RFC 5321 4.1.1.10 */
-    [SMTP_SAML] = { 0, NULL },                         /* the last verb */
+    [SMTP_STARTTLS] = { IN(SESSION_START) | IN(SESSION_READY), command_starttls }, /* RFC 3207 4 */
+    [SMTP_SAML] = { 0, NULL }, /* the last verb */
 };
 
 static const struct str line_fault_reply[] = {
@@ -92,13 +98,14 @@ void session_enter(struct receive_session *session, enum session_state next)
 /* What a command out of place should have come after (RFC 5321 4.1.4). */
 static struct str sequence_reply(const struct receive_session *session, enum smtp_verb verb)
 {
+
     if (session->state == SESSION_START)
         return STR("503 5.5.1 Say EHLO first");
     if (session->state == SESSION_READY)
         return STR("503 5.5.1 Say MAIL first");
     if (session->state == SESSION_FAILED)
         return STR("503 5.5.1 The transaction has failed; end it with RSET");
-    if (verb == SMTP_MAIL)
+    if (verb == SMTP_MAIL || verb == SMTP_STARTTLS)
         return STR("503 5.5.1 There is a transaction already; end it with RSET");
     return STR("503 5.5.1 After BDAT only BDAT goes on");
 }
@@ -161,6 +168,7 @@ static enum step session_step(struct receive_session *session)
     case SESSION_CHUNK:
         return content_step(session);
     case SESSION_COMMIT:
+    case SESSION_SECURING:
     case SESSION_CLOSED:
         return STEP_WAIT;
     }
@@ -197,6 +205,7 @@ void session_run(struct receive_session *session, struct str fresh)
     if (session->held.len == 0 && session->held.cap > IDLE_BUFFER_MAX)
         buf_fini(&session->held);
     reply_flush(session);
+    secure_when_said(session);
 }
 
 void session_greet(struct receive_session *session)
@@ -250,6 +259,7 @@ void receive_free(struct receive_session *session)
     recipients_free(session);
     buf_fini(&session->held);
     buf_fini(&session->output);
+    buf_fini(&session->tls);
     buf_fini(&session->helo);
     buf_fini(&session->client_name);
     memory_free(session);

@@ -45,6 +45,7 @@ struct receive_settings { /* shared by all sessions, outlives them */
     uint64_t data_rate_min; /* octets/s */
     bool bare_newline_reject;
     bool chunking;
+    bool has_tls;           /* there is a certificate: STARTTLS is offered */
     int64_t greet_delay_ms; /* before the banner; who speaks meanwhile is let go */
     int64_t tarpit_ms;      /* by which replies wait for who was refused several times */
 };
@@ -71,6 +72,9 @@ struct receive_host {
     /* … and ends: store it durably, then answer with receive_content_answer(). */
     void (*content_commit)(void *context, const struct envelope *envelope);
     void (*content_abort)(void *context); /* or is given up */
+    /* What was sent goes out as it is, then the client's handshake is due; receive_secured() when
+     * it is done. If it fails, the connection is over. */
+    void (*start_tls)(void *context);
     /* Flush what was sent and close the connection. Nothing follows. */
     void (*close)(void *context);
 };
@@ -87,6 +91,9 @@ void receive_free(struct receive_session *session);
 void receive_feed(struct receive_session *session, struct str bytes, struct now now);
 /* The peer has closed its sending side. */
 void receive_end(struct receive_session *session, struct now now);
+/* The handshake is done; also of a connection that began with it. `how` is copied, for the Received
+ * field: "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256 bits)". */
+void receive_secured(struct receive_session *session, struct str how, struct now now);
 bool receive_wants_input(const struct receive_session *session);
 
 void receive_recipient_answer(struct receive_session *session, uint64_t ticket,

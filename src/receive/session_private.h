@@ -10,6 +10,7 @@
  * content.c    the octets of a message on their way to the host
  * deadline.c   what happens when nothing happens
  * reply.c      what we say
+ * secure.c     STARTTLS
  */
 #pragma once
 
@@ -47,6 +48,7 @@ enum session_state {
     SESSION_CHUNKED,
     SESSION_FAILED,
     SESSION_COMMIT,
+    SESSION_SECURING,
     SESSION_CLOSED,
 };
 #define IN(state) (1U << (state))
@@ -114,8 +116,10 @@ struct receive_session {
     bool discarding_line; /* within a line that is too long */
     bool ended;           /* the peer will send no more */
     bool shutting_down;
-    bool extended;     /* EHLO, not HELO */
-    bool client_named; /* the reverse name is known, or was waited for long enough */
+    bool extended;       /* EHLO, not HELO */
+    bool client_named;   /* the reverse name is known, or was waited for long enough */
+    bool must_start_tls; /* once our reply has left */
+    struct buf tls;      /* how the connection is secured, for people; empty: it is not */
     struct buf helo;
     struct buf client_name;
     struct verdict refusal; /* of new mail; FATE_ACCEPT: none */
@@ -184,6 +188,10 @@ void command_noop(struct receive_session *session, struct str argument);
 void command_quit(struct receive_session *session, struct str argument);
 void command_vrfy(struct receive_session *session, struct str argument);
 void command_help(struct receive_session *session, struct str argument);
+
+/* secure.c */
+void command_starttls(struct receive_session *session, struct str argument);
+void secure_when_said(struct receive_session *session);
 
 /* sender.c */
 void command_mail(struct receive_session *session, struct str argument);

@@ -5,6 +5,7 @@
  * behind us (rspamd, SpamAssassin) take apart to find the client:
  *
  *     Received: from HELO (NAME [192.0.2.1])
+ *             (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256 bits))
  *             by NODE with ESMTP id 01KAN…
  *             for <recipient>; Sat, 21 Nov 2026 21:40:49 +0000
  */
@@ -186,6 +187,11 @@ void trace_add_received(struct buf *out, const struct trace_stamp *stamp)
     buf_add(out, STR("Received: from "));
     add_name(out, stamp->helo);
     add_client(out, stamp);
+    if (stamp->tls.len > 0) {
+        buf_add(out, STR("\r\n\t(using "));
+        buf_add(out, stamp->tls);
+        buf_add(out, STR(")"));
+    }
     buf_add(out, STR("\r\n\tby "));
     buf_add(out, stamp->node);
     buf_add(out, STR(" with "));

@@ -47,6 +47,7 @@ struct trace_stamp {
     struct endpoint client;
     struct str node;     /* our name */
     struct str protocol; /* SMTP, ESMTP … */
+    struct str tls;      /* how the connection is secured, in our words, or empty */
     struct message_id id;
     struct str recipient; /* the only one, or empty */
     int64_t wall_ms;

@@ -36,12 +36,13 @@ static void add_listener(struct keeper *keeper, struct endpoint endpoint)
 }
 
 /* A listener on all addresses listens on each of ours. */
-static void add_listeners(struct keeper *keeper, const struct config *config)
+static void add_listeners(struct keeper *keeper, const struct config *config,
+                          const struct config_endpoints *list)
 {
     static const uint8_t any[16];
 
-    for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
-        struct endpoint listener = config->listen_smtp.item[i];
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct endpoint listener = list->item[i];
         add_listener(keeper, listener);
         for (uint32_t k = 0;
              memcmp(listener.address, any, sizeof any) == 0 && k < config->addresses.count; k++) {
@@ -66,7 +67,8 @@ void keeper_routes_configure(struct keeper *keeper)
         .address_count = config->addresses.count,
         .listener = keeper->self_listener,
     };
-    add_listeners(keeper, config);
+    add_listeners(keeper, config, &config->listen_smtp);
+    add_listeners(keeper, config, &config->listen_smtps);
 }
 
 static void lookup_free(struct lookup *lookup)

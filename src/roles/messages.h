@@ -28,6 +28,8 @@ enum listener_kind {
     LISTENER_SMTP = 1,
     LISTENER_CONTROL = 2,
     LISTENER_NEIGHBOUR = 3, /* SMTP too: that of another receiver, who may be in trouble */
+    LISTENER_SMTPS = 4,     /* with TLS from the first octet */
+    LISTENER_NEIGHBOUR_SMTPS = 5,
 };
 
 enum message_type {

@@ -195,17 +195,16 @@ static int listen_at(struct endpoint at, unsigned number, struct listeners *list
     return 0;
 }
 
-static bool listen_smtp(const struct config *config, struct listeners *listeners)
+static bool listen_for(const char *service, const struct config_endpoints *at,
+                       struct listeners *listeners)
 {
-    listeners->receivers = config->receivers;
-    check(listeners->receivers <= RECEIVERS_MAX);
-    for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
+    for (uint32_t i = 0; i < at->count; i++) {
         struct buf text = { 0 };
-        int error = listen_at(config->listen_smtp.item[i], i, listeners);
-        endpoint_add_text(&text, config->listen_smtp.item[i]);
+        int error = listen_at(at->item[i], listeners->smtp_count, listeners);
+        endpoint_add_text(&text, at->item[i]);
         buf_add_byte(&text, '\0');
         if (error == 0)
-            log_info("listening", LOG_TEXT("service", "smtp"), LOG_TEXT("address", text.ptr));
+            log_info("listening", LOG_TEXT("service", service), LOG_TEXT("address", text.ptr));
         else
             (void)complain("cannot listen", text.ptr, strerror(-error));
         buf_fini(&text);
@@ -214,6 +213,15 @@ static bool listen_smtp(const struct config *config, struct listeners *listeners
         listeners->smtp_count++;
     }
     return true;
+}
+
+static bool listen_smtp(const struct config *config, struct listeners *listeners)
+{
+    listeners->receivers = config->receivers;
+    check(listeners->receivers <= RECEIVERS_MAX);
+    bool is_fine = listen_for("smtp", &config->listen_smtp, listeners);
+    listeners->smtp_plain = listeners->smtp_count;
+    return is_fine && listen_for("smtps", &config->listen_smtps, listeners);
 }
 
 bool place_listen(const struct config *config, struct listeners *out_listeners)
@@ -301,16 +309,18 @@ static uint32_t receivers_by_itself(void)
 
 void place_fill_in(struct config *config)
 {
+    const struct config_endpoints *const lists[] = { &config->listen_smtp, &config->listen_smtps };
     bool all = false;
 
     if (config->receivers == 0)
         config->receivers = receivers_by_itself();
-    for (uint32_t i = 0; i < config->listen_smtp.count; i++) {
-        if (is_any(config->listen_smtp.item[i]))
-            all = true;
-        else
-            add_address(config, config->listen_smtp.item[i]);
-    }
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (uint32_t k = 0; k < lists[i]->count; k++) {
+            if (is_any(lists[i]->item[k]))
+                all = true;
+            else
+                add_address(config, lists[i]->item[k]);
+        }
     if (all)
         add_all_of_machine(config);
 }

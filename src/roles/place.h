@@ -12,9 +12,10 @@ enum { RECEIVERS_MAX = 64 };
 
 /* Each receiver listens with a socket of its own, so that a connection wakes one of them. */
 struct listeners {
-    int smtp[RECEIVERS_MAX][CONFIG_LIST_MAX];
+    int smtp[RECEIVERS_MAX][2 * CONFIG_LIST_MAX]; /* first those without TLS */
     unsigned receivers;
     unsigned smtp_count; /* of each */
+    unsigned smtp_plain; /* of those, without TLS from the first octet */
     int control;         /* -1: none */
 };
 

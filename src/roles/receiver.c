@@ -59,13 +59,41 @@ static void on_input(void *context, struct str bytes)
     receiver_touch(connection);
 }
 
+static void log_tls_failure(const struct connection *connection)
+{
+    struct buf client = { 0 };
+
+    endpoint_add_ip(&client, connection->client);
+    log_info("tls_failed", LOG_STR("client", buf_str(&client)),
+             LOG_STR("why", tls_why(stream_tls(connection->stream))));
+    buf_fini(&client);
+}
+
 static void on_end(void *context, int error)
 {
     struct connection *connection = context;
+    if (error == -EPROTO)
+        log_tls_failure(connection);
     if (error != 0)
         connection->is_over = connection->is_closed = true;
     else
         connection->has_ended = true;
+    receiver_touch(connection);
+}
+
+static void on_secured(void *context)
+{
+    struct connection *connection = context;
+    struct tls_facts facts = tls_facts(stream_tls(connection->stream));
+    struct buf how = { 0 };
+
+    if (connection->is_over)
+        return;
+    buf_add_format(&how, "%.*s with cipher %.*s (%u bits)", STR_FMT(facts.version),
+                   STR_FMT(facts.cipher), facts.bits);
+    receive_secured(connection->session, buf_str(&how),
+                    loop_now(connection->receiver->process->loop));
+    buf_fini(&how);
     receiver_touch(connection);
 }
 
@@ -85,9 +113,11 @@ static void on_closed(void *context)
     receiver_touch(connection);
 }
 
-static const struct stream_host stream_hooks = {
-    .input = on_input, .end = on_end, .drained = on_drained, .closed = on_closed
-};
+static const struct stream_host stream_hooks = { .input = on_input,
+                                                 .end = on_end,
+                                                 .secured = on_secured,
+                                                 .drained = on_drained,
+                                                 .closed = on_closed };
 
 static struct str network_key(const struct endpoint *network, struct buf *room)
 {
@@ -184,7 +214,7 @@ static void count_sessions(struct receiver *receiver, int change)
 }
 
 static struct verdict welcome(const struct receiver *receiver, const struct network *network,
-                              int fd)
+                              const struct listener *listener, int fd)
 {
     const struct config *config = receiver->process->config;
 
@@ -198,7 +228,7 @@ static struct verdict welcome(const struct receiver *receiver, const struct netw
         network->connections > config->smtp_connections_per_minute)
         return verdict_make(421, 7, 0,
                             STR("Too many connections from your network within a minute"));
-    if (has_spoken(fd))
+    if (!listener->is_secure && has_spoken(fd))
         return verdict_make(554, 5, 0, STR("Wait for the greeting before you speak"));
     return verdict_accept();
 }
@@ -211,10 +241,14 @@ static void log_connection(const char *event, const struct connection *connectio
     buf_fini(&client);
 }
 
-static void connection_open(struct receiver *receiver, int fd, struct endpoint client)
+static void connection_open(struct receiver *receiver, const struct listener *listener, int fd,
+                            struct endpoint client)
 {
+    if (listener->is_secure && receiver->tls == NULL) {
+        (void)close(fd);
+        return;
+    }
     struct connection *connection = memory_new(sizeof *connection);
-
     connection->receiver = receiver;
     connection->client = client;
     connection->network = enter_network(receiver, client);
@@ -223,7 +257,9 @@ static void connection_open(struct receiver *receiver, int fd, struct endpoint c
     list_append(&receiver->connections, &connection->link);
     connection->stream = stream_new(receiver->process->loop, &receiver->process->streams, fd,
                                     &stream_hooks, connection);
-    struct verdict refusal = welcome(receiver, connection->network, fd);
+    if (listener->is_secure)
+        stream_secure(connection->stream, tls_accept(receiver->tls));
+    struct verdict refusal = welcome(receiver, connection->network, listener, fd);
     struct now now = loop_now(receiver->process->loop);
     connection->session = receive_new(&receiver->settings, &receiver_session_host, connection,
                                       client, &receiver->process->random, now, &refusal);
@@ -278,8 +314,8 @@ static void look_after(struct connection *connection, struct now now)
 
 static void watch_listeners(struct receiver *receiver, bool on)
 {
-    for (unsigned i = 0; i < receiver->listener_count; i++)
-        watch_set(receiver->listener[i], on ? WATCH_READ : 0);
+    for (unsigned i = 0; i < receiver->own_count; i++)
+        watch_set(receiver->own[i].watch, on ? WATCH_READ : 0);
 }
 
 static void accept_later(struct receiver *receiver, int error)
@@ -289,13 +325,13 @@ static void accept_later(struct receiver *receiver, int error)
     watch_listeners(receiver, false);
 }
 
-static void accept_some(struct receiver *receiver, int listener)
+static void accept_some(struct receiver *receiver, const struct listener *listener)
 {
     for (int i = 0; i < ACCEPTS_PER_TURN_MAX; i++) {
         struct endpoint client;
-        int fd = socket_accept(listener, &client);
+        int fd = socket_accept(listener->fd, &client);
         if (fd >= 0)
-            connection_open(receiver, fd, client);
+            connection_open(receiver, listener, fd, client);
         else if (fd == -EAGAIN)
             return;
         else if (fd != -ECONNABORTED && fd != -EINTR) { /* those: the client was gone already */
@@ -309,8 +345,8 @@ static void on_listener(void *context, unsigned what)
 {
     struct receiver *receiver = context;
     (void)what;
-    for (unsigned i = 0; i < receiver->listener_count; i++)
-        accept_some(receiver, receiver->listener_fd[i]);
+    for (unsigned i = 0; i < receiver->own_count; i++)
+        accept_some(receiver, &receiver->own[i]);
 }
 
 /* ---- the role ---- */
@@ -334,6 +370,7 @@ void receiver_configure_sessions(struct receiver *receiver)
         .data_rate_min = (uint64_t)config->smtp_data_rate_min,
         .bare_newline_reject = config->smtp_bare_newline_reject,
         .chunking = config->smtp_chunking,
+        .has_tls = receiver->tls != NULL,
         .greet_delay_ms = config->smtp_greet_delay,
         .tarpit_ms = config->smtp_tarpit,
     };
@@ -372,12 +409,13 @@ static void destroy(void *state)
 
     list_each_safe (link, &receiver->connections)
         connection_free(container_of(link, struct connection, link));
-    for (unsigned i = 0; i < receiver->listener_count; i++) {
-        watch_free(receiver->listener[i]);
-        (void)close(receiver->listener_fd[i]);
+    for (unsigned i = 0; i < receiver->own_count; i++) {
+        watch_free(receiver->own[i].watch);
+        (void)close(receiver->own[i].fd);
     }
     for (unsigned i = 0; i < receiver->neighbour_count; i++)
-        (void)close(receiver->neighbour_fd[i]);
+        (void)close(receiver->neighbour[i].fd);
+    tls_server_free(receiver->tls);
     free_dead_channels(receiver);
     channel_free(receiver->keeper);
     channel_free(receiver->resolver);
@@ -406,16 +444,54 @@ static void destroy(void *state)
 static void take_listener(void *state, enum listener_kind kind, int fd)
 {
     struct receiver *receiver = state;
+    bool is_secure = kind == LISTENER_SMTPS || kind == LISTENER_NEIGHBOUR_SMTPS;
+    struct listener listener = { .fd = fd, .is_secure = is_secure };
 
-    if (kind == LISTENER_NEIGHBOUR) {
-        check(receiver->neighbour_count < CONFIG_LIST_MAX);
-        receiver->neighbour_fd[receiver->neighbour_count++] = fd;
+    if (kind == LISTENER_NEIGHBOUR || kind == LISTENER_NEIGHBOUR_SMTPS) {
+        check(receiver->neighbour_count < 2 * CONFIG_LIST_MAX);
+        receiver->neighbour[receiver->neighbour_count++] = listener;
         return;
     }
-    check(kind == LISTENER_SMTP && receiver->listener_count < CONFIG_LIST_MAX);
-    unsigned i = receiver->listener_count++;
-    receiver->listener_fd[i] = fd;
-    receiver->listener[i] = watch_new(receiver->process->loop, fd, on_listener, receiver);
+    check((kind == LISTENER_SMTP || is_secure) && receiver->own_count < 2 * CONFIG_LIST_MAX);
+    listener.watch = watch_new(receiver->process->loop, fd, on_listener, receiver);
+    receiver->own[receiver->own_count++] = listener;
+}
+
+/* ---- certificates ---- */
+
+enum { CERTIFICATES_MAX = CONFIG_LIST_MAX };
+
+static bool take_certificates(void *state, struct cursor payload)
+{
+    struct receiver *receiver = state;
+    struct message_certificates message;
+    struct tls_certificate certificate[CERTIFICATES_MAX];
+    struct buf why = { 0 };
+    size_t count = 0;
+
+    if (!message_get_certificates(payload, &message))
+        return false;
+    struct cursor pairs = cursor_over(message.pairs);
+    for (; count < CERTIFICATES_MAX && !cursor_done(&pairs); count++) {
+        certificate[count].chain = cursor_counted(&pairs);
+        certificate[count].key = cursor_counted(&pairs);
+        if (!cursor_ok(&pairs))
+            return false;
+    }
+    const struct tls_server_settings settings = { .certificate = certificate,
+                                                  .certificate_count = count,
+                                                  .ticket_key = message.ticket_key,
+                                                  .ticket_key_before = message.ticket_key_before };
+    struct tls_server *next = tls_server_new(&settings, &why);
+    if (next == NULL && count > 0)
+        log_error("certificates_unusable", LOG_STR("why", buf_str(&why)));
+    buf_fini(&why);
+    if (next != NULL || count == 0) {
+        tls_server_free(receiver->tls);
+        receiver->tls = next;
+        receiver->settings.has_tls = next != NULL;
+    }
+    return true;
 }
 
 static void take_board(void *state, int fd)
@@ -533,7 +609,7 @@ static void tick(struct receiver *receiver, struct now now)
     if (now.mono_ms >= receiver->neighbour_ms) {
         receiver->neighbour_ms = now.mono_ms + NEIGHBOUR_MS;
         for (unsigned i = 0; i < receiver->neighbour_count; i++)
-            accept_some(receiver, receiver->neighbour_fd[i]);
+            accept_some(receiver, &receiver->neighbour[i]);
     }
 }
 
@@ -598,5 +674,6 @@ const struct role_hooks receiver_hooks = {
     .reload = reload,
     .stop = stop,
     .filter = take_filter,
+    .certificates = take_certificates,
     .turn = turn,
 };

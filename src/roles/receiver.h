@@ -89,6 +89,12 @@ enum content_state {
     CONTENT_COMMITTED, /* asked for a verdict, or in doubt */
 };
 
+struct listener {
+    int fd;
+    bool is_secure;      /* TLS from the first octet */
+    struct watch *watch; /* NULL: it is looked at now and then */
+};
+
 struct receiver {
     struct role_process *process;
     struct receive_settings settings;
@@ -121,11 +127,11 @@ struct receiver {
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */
     uint64_t size_max;      /* the largest message that any primary takes; 0: one has not said */
-    struct watch *listener[CONFIG_LIST_MAX];
-    int listener_fd[CONFIG_LIST_MAX];
-    unsigned listener_count;
-    int neighbour_fd[CONFIG_LIST_MAX]; /* another receiver's listeners */
+    struct listener own[2 * CONFIG_LIST_MAX];
+    unsigned own_count;
+    struct listener neighbour[2 * CONFIG_LIST_MAX]; /* another receiver's */
     unsigned neighbour_count;
+    struct tls_server *tls;  /* NULL: there is no certificate */
     int64_t neighbour_ms;    /* when they are looked at again */
     int64_t accept_again_ms; /* 0: accepting */
     int64_t sweep_ms;        /* when networks without sessions are looked for again */

@@ -185,6 +185,14 @@ static void on_content_abort(void *context)
     drop_content(context);
 }
 
+static void on_start_tls(void *context)
+{
+    struct connection *connection = context;
+
+    check(connection->receiver->tls != NULL); /* it does not go away again */
+    stream_secure(connection->stream, tls_accept(connection->receiver->tls));
+}
+
 static void on_close(void *context)
 {
     struct connection *connection = context;
@@ -205,6 +213,7 @@ const struct receive_host receiver_session_host = {
     .content_write = on_content_write,
     .content_commit = on_content_commit,
     .content_abort = on_content_abort,
+    .start_tls = on_start_tls,
     .close = on_close,
 };
 

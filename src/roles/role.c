@@ -180,6 +180,10 @@ static void take_packet(struct role_process *process, const struct leash_packet 
     case MESSAGE_filter_answer:
         take_filter(process, packet);
         break;
+    case MESSAGE_certificates:
+        check(process->hooks->certificates != NULL &&
+              process->hooks->certificates(process->state, packet->payload));
+        break;
     default:
         break; /* message_is_allowed() has let nothing else pass */
     }

@@ -50,6 +50,8 @@ struct role_hooks {
     /* Receiver alone; may be NULL. The descriptor is connecting, and the receiver's now; -1: error.
      */
     void (*filter)(void *state, uint64_t ticket, int error, int fd);
+    /* Receiver alone; may be NULL. False: malformed. */
+    bool (*certificates)(void *state, struct cursor payload);
     int64_t (*turn)(void *state, struct now now); /* as loop_turn */
 };
 

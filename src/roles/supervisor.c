@@ -26,6 +26,7 @@
 #include "base/memory.h"
 #include "net/socket.h"
 #include "roles/board.h"
+#include "roles/certificates.h"
 #include "roles/leash.h"
 #include "roles/place.h"
 #include "roles/roles.h"
@@ -65,6 +66,7 @@ struct supervisor {
     struct child child[ROLE_PROCESSES_MAX];
     unsigned child_count;
     struct listeners listeners;
+    struct certificates certificates;
     int board;     /* board.h */
     bool is_ready; /* everybody was running once */
     /* Stopping goes by stages: those who take mail in, those who hand it over, the rest. */
@@ -174,12 +176,33 @@ static int send_smtp_listeners(struct child *child)
     int error = 0;
 
     for (unsigned i = 0; i < listeners->smtp_count && error == 0; i++) {
-        error = leash_send(&child->leash, listeners->smtp[own][i], listener, .kind = LISTENER_SMTP);
+        bool is_plain = i < listeners->smtp_plain;
+        error = leash_send(&child->leash, listeners->smtp[own][i], listener,
+                           .kind = is_plain ? LISTENER_SMTP : LISTENER_SMTPS);
         if (error == 0 && next != own)
             error = leash_send(&child->leash, listeners->smtp[next][i], listener,
-                               .kind = LISTENER_NEIGHBOUR);
+                               .kind = is_plain ? LISTENER_NEIGHBOUR : LISTENER_NEIGHBOUR_SMTPS);
     }
     return error;
+}
+
+static int send_certificates(struct child *child)
+{
+    const struct certificates *certificates = &child->supervisor->certificates;
+
+    return leash_send(&child->leash, -1, certificates, .pairs = buf_str(&certificates->pairs),
+                      .ticket_key = buf_str(&certificates->ticket_key),
+                      .ticket_key_before = buf_str(&certificates->ticket_key_before));
+}
+
+/* Sessions go on with what they began with. */
+static void hand_out_certificates(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->child_count; i++) {
+        struct child *child = &supervisor->child[i];
+        if (child->role == ROLE_RECEIVER && is_alive(child) && send_certificates(child) != 0)
+            log_child(LOG_WARN, "certificates_not_handed_over", child);
+    }
 }
 
 static int send_listeners(struct child *child)
@@ -194,6 +217,8 @@ static int send_listeners(struct child *child)
     if (error == 0 && child->role == ROLE_RECEIVER)
         error = leash_send(&child->leash, child->supervisor->board, board,
                            .slots = child->supervisor->config->receivers);
+    if (error == 0 && child->role == ROLE_RECEIVER)
+        error = send_certificates(child);
     return error;
 }
 
@@ -461,6 +486,10 @@ static void on_hangup(void *context, int number)
         supervisor->config = next;
         log_set_level(next->log_level);
         hand_out_config(supervisor);
+        if (certificates_read(&supervisor->certificates, next)) {
+            log_info("certificates_changed", LOG_TEXT("file", supervisor->config_path));
+            hand_out_certificates(supervisor);
+        }
         log_info("reloaded", LOG_TEXT("file", supervisor->config_path));
     }
     place_notify("READY=1");
@@ -530,6 +559,12 @@ static int64_t turn(void *context, struct now now)
     }
     if (loop_is_stopped(supervisor->loop))
         return NEVER_MS;
+    if (certificates_turn(&supervisor->certificates, supervisor->config, now)) {
+        log_info("certificates_changed", LOG_TEXT("file", supervisor->config_path));
+        hand_out_certificates(supervisor);
+    }
+    if (certificates_deadline(&supervisor->certificates) < deadline)
+        deadline = certificates_deadline(&supervisor->certificates);
     for (unsigned i = 0; i < supervisor->child_count; i++) {
         struct child *child = &supervisor->child[i];
         if (child->state == CHILD_WAITING && child->spawn_at_ms <= now.mono_ms)
@@ -595,6 +630,7 @@ int roles_run(const char *config_path)
             status = 0;
         }
         place_close(&supervisor->listeners);
+        certificates_fini(&supervisor->certificates);
         config_free(supervisor->config);
     }
     if (status == 0)

@@ -134,7 +134,7 @@ static void client_come(struct world *world, struct client *client, uint8_t n)
                                             .port = 4711 };
     if (n & 2)
         (void)send(client->fd, "EHLO too.early\r\n", 16, MSG_NOSIGNAL);
-    if (!hand_loop_ready(world->process.loop, world->receiver->listener_fd[0], WATCH_READ)) {
+    if (!hand_loop_ready(world->process.loop, world->receiver->own[0].fd, WATCH_READ)) {
         (void)close(hand_socket.accepted); /* nobody accepts any more */
         hand_socket.accepted = -1;
         client_close(client);

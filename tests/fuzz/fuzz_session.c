@@ -42,6 +42,7 @@ struct world {
     char last;   /* octet of content */
     bool inside; /* a call into the session */
     bool open, committed, closed;
+    bool is_securing, is_secure;
 };
 
 static void check_call(const struct world *world)
@@ -53,18 +54,12 @@ static void check_call(const struct world *world)
 /* RFC 5321 4.2.1: the client may forget what it has heard 250 for. */
 static void check_promise(struct world *world, struct str line)
 {
-    static const char *const known[] = { "250-mx.example",
-                                         "250-SIZE",
-                                         "250-8BITMIME",
-                                         "250-CHUNKING",
-                                         "250-DSN",
-                                         "250-PIPELINING",
-                                         "250 ENHANCEDSTATUSCODES",
-                                         "250 mx.example",
-                                         "250 2.0.0 OK",
-                                         "250 2.0.0 Chunk OK",
-                                         "250 2.1.0 Sender OK",
-                                         "250 2.1.5 " };
+    static const char *const known[] = {
+        "250-mx.example", "250-SIZE",     "250-8BITMIME",       "250-CHUNKING",
+        "250-DSN",        "250-STARTTLS", "250-PIPELINING",     "250 ENHANCEDSTATUSCODES",
+        "250 mx.example", "250 2.0.0 OK", "250 2.0.0 Chunk OK", "250 2.1.0 Sender OK",
+        "250 2.1.5 "
+    };
     bool is_known = false;
 
     if (str_starts(line, STR("250 2.0.0 Stored"))) {
@@ -124,13 +119,14 @@ static void world_open(void *context, struct message_id id)
     world->last = '\0';
 }
 
-/* Our field: its three lines are whole, and nothing of the client's stands among them. */
-static void check_received(struct str head)
+/* Our field: its lines are whole, and nothing of the client's stands among them. */
+static void check_received(const struct world *world, struct str head)
 {
     struct str line;
+    int lines = world->is_secure ? 4 : 3;
 
     check(str_starts(head, STR("Received: from ")));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < lines; i++) {
         check(str_cut(&head, '\n', &line) && line.len > 1 && line.ptr[line.len - 1] == '\r');
         check(i == 0 || line.ptr[0] == '\t');
         for (size_t k = 1; k + 1 < line.len; k++)
@@ -154,7 +150,7 @@ static void world_header(void *context, const struct envelope *envelope, struct 
     struct world *world = context;
     check_call(world);
     check(world->open && world->head.len == 0);
-    check_received(received);
+    check_received(world, received);
     check(header.len <= world->settings.header_size_max);
     check(content_header_size(header, 0) == header.len);
     buf_add(&world->head, received);
@@ -221,6 +217,15 @@ static void world_close(void *context)
     world->closed = true;
 }
 
+/* The handshake is done at once, but not from within this call. */
+static void world_start_tls(void *context)
+{
+    struct world *world = context;
+    check_call(world);
+    check(world->settings.has_tls && !world->is_secure && !world->is_securing);
+    world->is_securing = true;
+}
+
 static const struct receive_host host = {
     .send = world_send,
     .ask_recipient = world_ask,
@@ -229,6 +234,7 @@ static const struct receive_host host = {
     .content_write = world_write,
     .content_commit = world_commit,
     .content_abort = world_abort,
+    .start_tls = world_start_tls,
     .close = world_close,
 };
 
@@ -343,6 +349,15 @@ static void feed(struct world *world, struct str bytes)
         receive_feed(world->session, bytes, world->now);
 }
 
+static void secure(struct world *world)
+{
+    if (!world->is_securing)
+        return;
+    world->is_securing = false;
+    world->is_secure = true;
+    receive_secured(world->session, STR("TLSv1.3"), world->now);
+}
+
 static void check_event(void *context, struct str line)
 {
     (void)context;
@@ -364,7 +379,8 @@ static void prepare(struct world *world, uint8_t mode)
                       .session_timeout_ms = 30 * MINUTE_MS,
                       .data_rate_min = (mode & 2) != 0 ? 0 : 100,
                       .bare_newline_reject = (mode & 4) != 0,
-                      .chunking = (mode & 8) == 0 },
+                      .chunking = (mode & 8) == 0,
+                      .has_tls = (mode & 32) != 0 },
     };
     random_from_seed(&world->random, 1);
     log_set_sink(check_event, NULL);
@@ -388,6 +404,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             operate(&world, operation);
             continue;
         }
+        secure(&world);
         struct str bytes = str_first(str_of(data + at, size - at), operation - 0x80U);
         feed(&world, bytes);
         at += bytes.len;

@@ -1020,6 +1020,12 @@ class Holdfast:
             wait_until(lambda pid=pid: has_ended(pid), what="the roles' end")
         self.process = None
 
+    def crash_role(self, name):
+        """kill -9 of one role; returns when the next one runs."""
+        before = self.pids()[name]
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: self.pids().get(name, before) != before, what=f"the next {name}")
+
     def reload(self):
         """SIGHUP; returns once the supervisor has said what came of it."""
         before = self.text().count(" reload")

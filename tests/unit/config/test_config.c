@@ -139,16 +139,23 @@ static void says_where_and_what_to_write_instead(void **state)
           "test.conf:2: unknown name \"server\" in section dns; did you mean \"servers\"?" },
         { "dns { colour = 1 }", "test.conf:2: unknown name \"colour\" in section dns; known here "
                                 "are servers, trust-anchor" },
-        { "\ntls { certificate = \"/x\" }",
-          "test.conf:3: unknown name \"tls\"; known here are hostname, data, user, names, "
+        { "\nhouse { certificate = \"/x\" }",
+          "test.conf:3: unknown name \"house\"; known here are hostname, data, user, names, "
           "postmaster, "
-          "addresses, control, receivers, deliverers, listen smtp, dns, sign, "
+          "addresses, control, receivers, deliverers, listen smtp, listen smtps, tls, dns, sign, "
           "store, smtp, dnsbl, filter, callout, report, web, schedule, "
           "log, defaults" },
+        { "tls { certificate = {\"/a.pem\", \"/b.pem\"} key = \"/a.key\" }",
+          "test.conf:2: tls has 2 certificates and 1 keys; write one key for each, or none if they "
+          "are in the same files" },
+        { "tls { certificate = {\"a.pem\"} }",
+          "test.conf:2: certificate cannot be \"a.pem\"; write an absolute path such as "
+          "/var/lib/holdfast instead" },
         { "listen submission { address = {\"0.0.0.0:587\"} }",
-          "test.conf:2: section listen \"submission\" is not known; write listen smtp instead" },
-        { "listen portal {\n}",
-          "test.conf:3: section listen \"portal\" is not known; write listen smtp instead" },
+          "test.conf:2: section listen \"submission\" is not known; write listen smtp or listen "
+          "smtps instead" },
+        { "listen portal {\n}", "test.conf:3: section listen \"portal\" is not known; write listen "
+                                "smtp or listen smtps instead" },
         { "listen { address = \"0.0.0.0:25\" }",
           "test.conf:2: section listen lacks what to listen for; write listen smtp { … } instead" },
         { "listen smtp { address = {\"0.0.0.0:25\",\n\"0.0.0.0:25\"} }",

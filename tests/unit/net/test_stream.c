@@ -68,7 +68,9 @@ static void on_closed(void *context)
     fixture->stream = NULL;
 }
 
-static const struct stream_host host = { on_input, on_end, on_drained, on_closed };
+static const struct stream_host host = {
+    .input = on_input, .end = on_end, .drained = on_drained, .closed = on_closed
+};
 
 static int set_up(void **state)
 {

@@ -157,6 +157,13 @@ static inline void fake_close(void *context)
     buf_add(&dialogue->events, STR("close "));
 }
 
+static inline void fake_start_tls(void *context)
+{
+    struct dialogue *dialogue = context;
+    assert_false(dialogue->closed);
+    buf_add(&dialogue->events, STR("tls "));
+}
+
 static const struct receive_host fake_host = {
     .send = fake_send,
     .ask_recipient = fake_ask,
@@ -165,6 +172,7 @@ static const struct receive_host fake_host = {
     .content_write = fake_write,
     .content_commit = fake_commit,
     .content_abort = fake_abort,
+    .start_tls = fake_start_tls,
     .close = fake_close,
 };
 

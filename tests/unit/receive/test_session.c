@@ -291,6 +291,104 @@ static void normalised_chunks_count_as_they_are_stored(void **state)
     dialogue_end(&dialogue);
 }
 
+#define TLS "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256 bits)"
+#define HELLO_TLS                                                                                  \
+    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n"             \
+    "250-STARTTLS\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+#define READY "220 2.0.0 Go ahead\r\n"
+
+static void begin_with_tls(struct dialogue *dialogue)
+{
+    dialogue_prepare(dialogue);
+    dialogue->settings.has_tls = true;
+    dialogue_start(dialogue);
+    dialogue_name(dialogue);
+    expect_heard(dialogue, BANNER);
+}
+
+/* RFC 3207 4.2 */
+static void what_came_before_tls_is_forgotten(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_with_tls(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO_TLS);
+    dialogue_say(&dialogue, "STARTTLS\r\n");
+    expect_heard(&dialogue, READY);
+    expect_events(&dialogue, "tls ");
+    receive_secured(dialogue.session, STR(TLS), dialogue.now);
+    dialogue_say(&dialogue, FROM);
+    expect_heard(&dialogue, "503 5.5.1 Say EHLO first\r\n");
+    dialogue_say(&dialogue, "EHLO other.example\r\n");
+    expect_heard(&dialogue, HELLO);
+    dialogue_say(&dialogue, "STARTTLS\r\n");
+    expect_heard(&dialogue, "503 5.5.1 TLS is on already\r\n");
+    dialogue_say(&dialogue, FROM TO);
+    dialogue_say(&dialogue, "DATA\r\n");
+    dialogue_say(&dialogue, "Subject: x\r\n\r\n.\r\n");
+    expect_events(&dialogue, "open commit(ESMTPS other.example <a@b.example> c@d.example) ");
+    assert_non_null(strstr(dialogue.content.ptr, "\r\n\t(using " TLS ")\r\n\tby "));
+    dialogue_end(&dialogue);
+}
+
+/* Somebody between us and the client could have added it. */
+static void nothing_may_stand_behind_starttls(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_with_tls(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO_TLS);
+    dialogue_say(&dialogue, "STARTTLS\r\nEHLO evil.example\r\n");
+    expect_heard(&dialogue, "503 5.5.0 Data sent before it was its turn; closing\r\n");
+    expect_events(&dialogue, "close ");
+    dialogue_end(&dialogue);
+}
+
+static void tls_is_not_for_everybody(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO);
+    dialogue_say(&dialogue, "STARTTLS\r\n");
+    expect_heard(&dialogue, "454 4.7.0 TLS is not available at the moment\r\n");
+    dialogue_say(&dialogue, "STARTTLS now\r\n");
+    expect_heard(&dialogue, "501 5.5.4 STARTTLS takes no argument\r\n");
+    dialogue_say(&dialogue, FROM "STARTTLS\r\n");
+    expect_heard(&dialogue,
+                 SENDER_OK "503 5.5.1 There is a transaction already; end it with RSET\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void a_handshake_has_its_time(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_with_tls(&dialogue);
+    dialogue_say(&dialogue, "STARTTLS\r\n");
+    expect_heard(&dialogue, READY);
+    dialogue_wait(&dialogue, 5 * MINUTE_MS);
+    expect_heard(&dialogue, TIMEOUT);
+    expect_events(&dialogue, "tls close ");
+    receive_secured(dialogue.session, STR(TLS), dialogue.now); /* too late */
+    dialogue_end(&dialogue);
+}
+
+/* With TLS from the first octet. */
+static void a_connection_may_begin_secure(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_with_tls(&dialogue);
+    receive_secured(dialogue.session, STR(TLS), dialogue.now);
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO);
+    dialogue_end(&dialogue);
+}
+
 static void chunking_can_be_switched_off(void **state)
 {
     struct dialogue dialogue;
@@ -895,6 +993,11 @@ int main(void)
         cmocka_unit_test(chunks_above_the_size_are_swallowed),
         cmocka_unit_test(normalised_chunks_count_as_they_are_stored),
         cmocka_unit_test(chunking_can_be_switched_off),
+        cmocka_unit_test(what_came_before_tls_is_forgotten),
+        cmocka_unit_test(nothing_may_stand_behind_starttls),
+        cmocka_unit_test(tls_is_not_for_everybody),
+        cmocka_unit_test(a_handshake_has_its_time),
+        cmocka_unit_test(a_connection_may_begin_secure),
         cmocka_unit_test(bare_newlines_can_be_refused),
         cmocka_unit_test(loops_are_refused),
         cmocka_unit_test(our_name_may_change_within_content),

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* tls_inner.h: what tls.c, tls_server.c and tls_client.c share. */
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include "net/tls.h"
+
+struct tls {
+    SSL *ssl;
+    enum tls_state state;
+    struct str in;   /* fed and not taken yet; empty between calls */
+    struct buf *out; /* of the call under way */
+    struct buf why;
+    struct buf reason; /* … in our words, if it is we who do not trust the peer */
+    enum tls_fault fault;
+    struct tls_server *server;     /* held on to; NULL: we are the client */
+    struct tls_expected *expected; /* of the server; NULL: we are it */
+};
+
+/* What both sides have in common; `ciphers` are for TLS 1.2. NULL: no memory. */
+SSL_CTX *tls_context_new(const SSL_METHOD *method, const char *ciphers);
+void tls_expected_free(struct tls_expected *expected);
+/* Takes over `ssl`. */
+struct tls *tls_over(SSL *ssl);
+/* OpenSSL's reason for what it refused last; takes it off its list. */
+void tls_add_error(struct buf *out);

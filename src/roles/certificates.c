@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: ISC */
+/* certificates.c: see certificates.h. Files are read anew every minute: who renews a certificate
+ * need not think of us. */
+#include "roles/certificates.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/cursor.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "net/tls.h"
+
+enum { FILE_MAX = 64 * 1024, PAIRS_MAX = 200 * 1024, LOOK_MS = MINUTE_MS };
+#define TICKETS_MS ((int64_t)12 * HOUR_MS) /* sessions are resumed for a day at most */
+
+static void forget(struct buf *secret)
+{
+    if (secret->ptr != NULL)
+        OPENSSL_cleanse(secret->ptr, secret->cap);
+    buf_fini(secret);
+}
+
+static void replace(struct buf *old, struct buf *next)
+{
+    forget(old);
+    *old = *next;
+    *next = (struct buf){ 0 };
+}
+
+static void complain(struct str file, const char *why)
+{
+    log_error("certificate_unusable", LOG_STR("file", file), LOG_TEXT("why", why),
+              LOG_TEXT("hint", "mend it; it is looked at again within a minute"));
+}
+
+/* ---- reading ---- */
+
+static bool read_file(struct str name, struct buf *out)
+{
+    struct buf path = { 0 };
+
+    buf_add(&path, name);
+    buf_add_byte(&path, '\0');
+    int error = file_read(path.ptr, FILE_MAX, out);
+    buf_fini(&path);
+    if (error < 0)
+        complain(name, strerror(-error));
+    return error == 0;
+}
+
+static void add_pair(struct buf *out, struct str chain, struct str key)
+{
+    buf_add_counted(out, chain);
+    buf_add_counted(out, key);
+}
+
+/* Can it be used? */
+static bool try_pair(struct str file, struct str chain, struct str key)
+{
+    const struct tls_certificate certificate = { chain, key };
+    const struct tls_server_settings settings = { .certificate = &certificate,
+                                                  .certificate_count = 1 };
+    struct buf why = { 0 };
+    struct tls_server *server = tls_server_new(&settings, &why);
+    bool is_fine = server != NULL;
+
+    buf_add_byte(&why, '\0');
+    if (!is_fine)
+        complain(file, why.ptr);
+    tls_server_free(server);
+    buf_fini(&why);
+    return is_fine;
+}
+
+static bool read_pair(const struct config *config, uint32_t index, struct buf *out)
+{
+    struct buf chain = { 0 };
+    struct buf key = { 0 };
+    struct str file = config->tls_certificate.item[index];
+    bool is_fine = read_file(file, &chain);
+
+    if (is_fine && config->tls_key.count > 0)
+        is_fine = read_file(config->tls_key.item[index], &key);
+    else
+        buf_add(&key, buf_str(&chain));
+    is_fine = is_fine && try_pair(file, buf_str(&chain), buf_str(&key));
+    if (is_fine)
+        add_pair(out, buf_str(&chain), buf_str(&key));
+    forget(&chain);
+    forget(&key);
+    return is_fine;
+}
+
+/* Those that can be used; false: one cannot. */
+static bool read_pairs(const struct config *config, struct buf *out)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < config->tls_certificate.count; i++)
+        all = read_pair(config, i, out) && all;
+    if (out->len <= PAIRS_MAX)
+        return all;
+    complain(config->tls_certificate.item[0], "all of them together are too large");
+    forget(out);
+    return false;
+}
+
+static void use_own(struct certificates *certificates, const struct config *config, struct buf *out)
+{
+    struct buf chain = { 0 };
+    struct buf key = { 0 };
+
+    if (certificates->own.len == 0 ||
+        !str_equals(buf_str(&certificates->own_hostname), config->hostname)) {
+        forget(&certificates->own);
+        buf_reset(&certificates->own_hostname);
+        buf_add(&certificates->own_hostname, config->hostname);
+        if (tls_make_certificate(config->hostname, &chain, &key))
+            add_pair(&certificates->own, buf_str(&chain), buf_str(&key));
+        forget(&chain);
+        forget(&key);
+    }
+    buf_add(out, buf_str(&certificates->own));
+}
+
+bool certificates_read(struct certificates *certificates, const struct config *config)
+{
+    struct buf pairs = { 0 };
+    bool all = read_pairs(config, &pairs);
+
+    if (!all && certificates->pairs.len > 0) { /* what there is may be the better one */
+        forget(&pairs);
+        return false;
+    }
+    if (pairs.len == 0)
+        use_own(certificates, config, &pairs);
+    bool is_news = !str_equals(buf_str(&pairs), buf_str(&certificates->pairs));
+    replace(&certificates->pairs, &pairs);
+    return is_news;
+}
+
+/* ---- time ---- */
+
+static void make_ticket_key(struct certificates *certificates, struct now now)
+{
+    uint8_t key[TLS_TICKET_KEY_SIZE];
+
+    certificates->ticket_ms = now.mono_ms;
+    if (RAND_bytes(key, sizeof key) != 1)
+        return;
+    replace(&certificates->ticket_key_before, &certificates->ticket_key);
+    buf_add_bytes(&certificates->ticket_key, key, sizeof key);
+    OPENSSL_cleanse(key, sizeof key);
+}
+
+bool certificates_turn(struct certificates *certificates, const struct config *config,
+                       struct now now)
+{
+    bool is_news = false;
+
+    if (certificates->ticket_key.len == 0 || now.mono_ms - certificates->ticket_ms >= TICKETS_MS) {
+        make_ticket_key(certificates, now);
+        is_news = true;
+    }
+    if (now.mono_ms >= certificates->look_ms) {
+        certificates->look_ms = now.mono_ms + LOOK_MS;
+        is_news = certificates_read(certificates, config) || is_news;
+    }
+    return is_news;
+}
+
+int64_t certificates_deadline(const struct certificates *certificates)
+{
+    return certificates->look_ms;
+}
+
+void certificates_fini(struct certificates *certificates)
+{
+    forget(&certificates->pairs);
+    forget(&certificates->own);
+    forget(&certificates->ticket_key);
+    forget(&certificates->ticket_key_before);
+    buf_fini(&certificates->own_hostname);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/* certificates.h: the certificates that the supervisor reads, and the keys of tickets, which it
+ * makes: receivers share both, and may open no file.
+ *
+ * Where none is configured, or none can be used, one of our own making is shown: mail that would
+ * come in the clear comes encrypted then, and who wants to know us cannot.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "config/config.h"
+
+struct certificates {
+    struct buf pairs;      /* as in messages.def */
+    struct buf ticket_key; /* the one that seals, and the one before; empty: there is none */
+    struct buf ticket_key_before;
+    int64_t ticket_ms;       /* monotonic, when the first was made */
+    struct buf own;          /* the pair of our own making; empty: it was not needed yet */
+    struct buf own_hostname; /* whom it names */
+    int64_t look_ms;         /* monotonic, when the files are looked at again */
+};
+
+/* Reads the files and tries what is in them. What cannot be used is logged: then what there was
+ * stays, or our own is made. True: `pairs` are others than before. */
+bool certificates_read(struct certificates *certificates, const struct config *config);
+/* Now and then: new ticket keys, and files that have changed. True: receivers are to be told. */
+bool certificates_turn(struct certificates *certificates, const struct config *config,
+                       struct now now);
+int64_t certificates_deadline(const struct certificates *certificates);
+void certificates_fini(struct certificates *certificates);

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: ISC */
+/* test_tls.c: a client and a server of ours, with nothing but memory between them. */
+#include "testing.h"
+
+#include "net/tls.h"
+#include <string.h>
+
+struct side {
+    struct tls *tls;
+    struct buf out; /* on its way to the other */
+    struct buf heard;
+};
+
+struct pair {
+    struct buf chain, key;
+    struct tls_server *server;
+    struct tls_client *client;
+    struct side at_client, at_server;
+};
+
+static struct tls_server *server_for(const struct tls_certificate *certificate, size_t count)
+{
+    static const char key[TLS_TICKET_KEY_SIZE] = "the same everywhere";
+    const struct tls_server_settings settings = { .certificate = certificate,
+                                                  .certificate_count = count,
+                                                  .ticket_key = str_of(key, sizeof key) };
+    struct buf why = { 0 };
+    struct tls_server *server = tls_server_new(&settings, &why);
+
+    assert_true((server == NULL) == (why.len > 0));
+    buf_fini(&why);
+    return server;
+}
+
+static void begin(struct pair *pair, const char *name)
+{
+    *pair = (struct pair){ 0 };
+    assert_true(tls_make_certificate(str_from(name), &pair->chain, &pair->key));
+    struct tls_certificate certificate = { buf_str(&pair->chain), buf_str(&pair->key) };
+    pair->server = server_for(&certificate, 1);
+    assert_non_null(pair->server);
+    pair->client = tls_client_new(STR_NONE);
+}
+
+static void side_fini(struct side *side)
+{
+    tls_free(side->tls);
+    buf_fini(&side->out);
+    buf_fini(&side->heard);
+    *side = (struct side){ 0 };
+}
+
+static void end(struct pair *pair)
+{
+    side_fini(&pair->at_client);
+    side_fini(&pair->at_server);
+    tls_server_free(pair->server);
+    tls_client_free(pair->client);
+    buf_fini(&pair->chain);
+    buf_fini(&pair->key);
+}
+
+/* What one has for the other, `step` octets at a time. */
+static bool carry(struct side *from, struct side *to, size_t step)
+{
+    struct buf bytes = from->out;
+    char room[100];
+    size_t got;
+
+    from->out = (struct buf){ 0 };
+    for (struct str left = buf_str(&bytes); left.len > 0;) {
+        struct str piece = str_first(left, step);
+        left = str_skip(left, piece.len);
+        tls_feed(to->tls, piece, &to->out);
+        while ((got = tls_read(to->tls, room, sizeof room, &to->out)) > 0)
+            buf_add_bytes(&to->heard, room, got);
+    }
+    bool carried = bytes.len > 0;
+    buf_fini(&bytes);
+    return carried;
+}
+
+static void settle(struct pair *pair, size_t step)
+{
+    bool to_server = true;
+    bool to_client = true;
+
+    while (to_server || to_client) {
+        to_server = carry(&pair->at_client, &pair->at_server, step);
+        to_client = carry(&pair->at_server, &pair->at_client, step);
+    }
+}
+
+static void meet(struct pair *pair, const struct tls_demand *demand, size_t step)
+{
+    side_fini(&pair->at_client);
+    side_fini(&pair->at_server);
+    pair->at_client.tls = tls_connect(pair->client, demand);
+    pair->at_server.tls = tls_accept(pair->server);
+    tls_feed(pair->at_client.tls, STR_NONE, &pair->at_client.out);
+    settle(pair, step);
+}
+
+static bool is_open(const struct pair *pair)
+{
+    bool client = tls_state(pair->at_client.tls) == TLS_OPEN;
+    return client && tls_state(pair->at_server.tls) == TLS_OPEN;
+}
+
+static void they_understand_each_other_however_it_is_cut(void **state)
+{
+    static const size_t step[] = { 1, 7, 100000 };
+    struct pair pair;
+    struct tls_demand demand = { .server_name = STR("mx.example.org") };
+    struct buf large = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        buf_add_byte(&large, (char)('a' + i % 26));
+    begin(&pair, "mx.example.org");
+    for (size_t i = 0; i < COUNT_OF(step); i++) {
+        meet(&pair, &demand, step[i]);
+        assert_true(is_open(&pair));
+        assert_str(tls_facts(pair.at_server.tls).version, STR("TLSv1.3"));
+        tls_write(pair.at_client.tls, STR("EHLO client\r\n"), &pair.at_client.out);
+        tls_write(pair.at_server.tls, buf_str(&large), &pair.at_server.out);
+        settle(&pair, step[i]);
+        assert_str(buf_str(&pair.at_server.heard), STR("EHLO client\r\n"));
+        assert_str(buf_str(&pair.at_client.heard), buf_str(&large));
+        tls_end(pair.at_client.tls, &pair.at_client.out);
+        settle(&pair, step[i]);
+        assert_int_equal(tls_state(pair.at_server.tls), TLS_CLOSED);
+    }
+    buf_fini(&large);
+    end(&pair);
+}
+
+static void who_speaks_no_tls_is_told_so(void **state)
+{
+    struct pair pair;
+    (void)state;
+    begin(&pair, "mx.example.org");
+    pair.at_server.tls = tls_accept(pair.server);
+    tls_feed(pair.at_server.tls, STR("EHLO client.example.org\r\n"), &pair.at_server.out);
+    assert_int_equal(tls_state(pair.at_server.tls), TLS_FAILED);
+    assert_int_equal(tls_fault(pair.at_server.tls), TLS_FAULT_HANDSHAKE);
+    assert_true(tls_why(pair.at_server.tls).len > 0);
+    tls_feed(pair.at_server.tls, STR("more"), &pair.at_server.out); /* to no effect */
+    assert_int_equal(tls_state(pair.at_server.tls), TLS_FAILED);
+    end(&pair);
+}
+
+/* ---- who the server is ---- */
+
+static void expect_fault(struct pair *pair, const struct tls_demand *demand, enum tls_fault fault)
+{
+    meet(pair, demand, 100000);
+    assert_int_equal(tls_fault(pair->at_client.tls), fault);
+    assert_int_equal(is_open(pair), fault == TLS_FAULT_NONE);
+    if (fault != TLS_FAULT_NONE)
+        assert_int_equal(tls_state(pair->at_client.tls), TLS_FAILED);
+}
+
+static void a_name_needs_somebody_who_is_trusted(void **state)
+{
+    struct pair pair;
+    struct tls_demand demand = { .server_name = STR("mx.example.org"), .check = TLS_CHECK_NAME };
+    (void)state;
+    begin(&pair, "mx.example.org");
+    demand.name[demand.name_count++] = STR("mx.example.org");
+    expect_fault(&pair, &demand, TLS_FAULT_UNTRUSTED);
+    demand.anchors = buf_str(&pair.chain);
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    demand.name[0] = STR("other.example.org");
+    expect_fault(&pair, &demand, TLS_FAULT_NAME);
+    demand.name[demand.name_count++] = STR("MX.example.ORG");
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    end(&pair);
+}
+
+static void a_pin_stands_above_all(void **state)
+{
+    struct pair pair;
+    struct tls_pin key, certificate;
+    struct tls_demand demand = { .server_name = STR("mx.example.org") };
+    (void)state;
+    begin(&pair, "mx.example.org");
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    assert_true(tls_peer_pins(pair.at_client.tls, &key, &certificate));
+    assert_false(tls_peer_pins(pair.at_server.tls, &key, &certificate));
+    demand.pin = &key;
+    demand.pin_count = 1;
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    demand.pin = &certificate;
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    certificate.is_of_certificate = false;
+    expect_fault(&pair, &demand, TLS_FAULT_PIN);
+    demand.check = TLS_CHECK_NAME; /* it says nothing about who has signed it */
+    demand.pin = &key;
+    expect_fault(&pair, &demand, TLS_FAULT_UNTRUSTED);
+    end(&pair);
+}
+
+static void tlsa_records_say_which_key_it_is(void **state)
+{
+    struct pair pair;
+    struct tls_pin key, certificate;
+    struct tls_demand demand = { .server_name = STR("mx.example.org"), .check = TLS_CHECK_TLSA };
+    (void)state;
+    begin(&pair, "mx.elsewhere.example"); /* the name does not matter to DANE-EE */
+    demand.name[demand.name_count++] = STR("mx.example.org");
+    expect_fault(&pair, &demand, TLS_FAULT_NONE); /* there is none that could be used */
+    assert_true(tls_peer_pins(pair.at_client.tls, &key, &certificate));
+    struct tls_tlsa record[2] = {
+        { 3, 1, 1, str_of(key.digest, TLS_DIGEST_SIZE) },
+        { 3, 0, 1, str_of(certificate.digest, TLS_DIGEST_SIZE) },
+    };
+    demand.tlsa = record;
+    demand.tlsa_count = 1;
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    demand.tlsa = record + 1;
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    record[1].selector = 1;
+    expect_fault(&pair, &demand, TLS_FAULT_TLSA);
+    demand.tlsa = record;
+    demand.tlsa_count = 2; /* one is enough */
+    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    record[0].usage = 1;
+    record[1].data = STR("short");
+    expect_fault(&pair, &demand, TLS_FAULT_NONE); /* no usable one is left */
+    end(&pair);
+}
+
+/* ---- certificates by name ---- */
+
+static void expect_name(struct pair *pair, const char *asked, const struct buf *chain)
+{
+    struct tls_demand demand = { .server_name = str_from(asked), .check = TLS_CHECK_NAME };
+
+    demand.name[demand.name_count++] = STR("first.example.org");
+    demand.name[demand.name_count++] = STR("x.second.example.net");
+    demand.anchors = buf_str(chain);
+    expect_fault(pair, &demand, TLS_FAULT_NONE);
+}
+
+static void each_name_has_its_certificate(void **state)
+{
+    struct pair pair;
+    struct buf chain = { 0 };
+    struct buf key = { 0 };
+    (void)state;
+    begin(&pair, "first.example.org");
+    assert_true(tls_make_certificate(STR("*.Second.example.net"), &chain, &key));
+    const struct tls_certificate both[] = { { buf_str(&pair.chain), buf_str(&pair.key) },
+                                            { buf_str(&chain), buf_str(&key) } };
+    tls_server_free(pair.server);
+    pair.server = server_for(both, 2);
+    expect_name(&pair, "first.example.org", &pair.chain);
+    expect_name(&pair, "x.second.EXAMPLE.net", &chain);
+    expect_name(&pair, "nobody.example", &pair.chain);
+    expect_name(&pair, "", &pair.chain);
+    struct tls_server *old = pair.server; /* replaced while a connection is being made */
+    pair.at_server.tls = (side_fini(&pair.at_server), tls_accept(old));
+    tls_server_free(old);
+    pair.server = server_for(both, 1);
+    side_fini(&pair.at_client);
+    pair.at_client.tls = tls_connect(
+        pair.client, &(struct tls_demand){ .server_name = STR("x.second.example.net") });
+    tls_feed(pair.at_client.tls, STR_NONE, &pair.at_client.out);
+    settle(&pair, 100000);
+    assert_true(is_open(&pair));
+    buf_fini(&chain);
+    buf_fini(&key);
+    end(&pair);
+}
+
+static void what_is_no_certificate_is_not_shown(void **state)
+{
+    struct pair pair;
+    struct buf chain = { 0 };
+    struct buf key = { 0 };
+    (void)state;
+    begin(&pair, "mx.example.org");
+    assert_true(tls_make_certificate(STR("mx.example.org"), &chain, &key));
+    const struct tls_certificate bad[] = {
+        { STR_NONE, STR_NONE },
+        { buf_str(&chain), STR("no key") },
+        { buf_str(&key), buf_str(&key) },
+        { buf_str(&chain), buf_str(&pair.key) }, /* another one's */
+        { str_first(buf_str(&chain), chain.len / 2), buf_str(&key) },
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_null(server_for(&bad[i], 1));
+    buf_fini(&chain);
+    buf_fini(&key);
+    end(&pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(they_understand_each_other_however_it_is_cut),
+        cmocka_unit_test(who_speaks_no_tls_is_told_so),
+        cmocka_unit_test(a_name_needs_somebody_who_is_trusted),
+        cmocka_unit_test(a_pin_stands_above_all),
+        cmocka_unit_test(tlsa_records_say_which_key_it_is),
+        cmocka_unit_test(each_name_has_its_certificate),
+        cmocka_unit_test(what_is_no_certificate_is_not_shown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
