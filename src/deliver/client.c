@@ -2,10 +2,15 @@
 /* client.c: the connection: from the banner to the end.
  *
  *     BANNER -> EHLO -> READY -> QUIT -> CLOSED       (any -> CLOSED)
- *                 \-> HELO -^
+ *               ^ |\-> HELO -^
+ *               | \-> STARTTLS -> SECURING
+ *               '-----------------'
  *
  *   BANNER -> EHLO    take_banner()    220
  *   EHLO -> HELO      take_ehlo()      5yz: a server older than EHLO
+ *   EHLO -> STARTTLS  take_ehlo()      it is offered, and wanted
+ *   … -> SECURING     take_starttls()  220
+ *   SECURING -> EHLO  deliver_secured()
  *   … -> READY        become_ready()
  *   READY -> QUIT     client_write()   asked to, or MAILMAX reached; nothing under way
  *   … -> CLOSED       client_close()
@@ -49,7 +54,10 @@ void client_enter(struct deliver_client *client, enum client_state next)
 {
     static const unsigned successors[] = {
         [CLIENT_BANNER] = IN(CLIENT_EHLO) | IN(CLIENT_CLOSED),
-        [CLIENT_EHLO] = IN(CLIENT_HELO) | IN(CLIENT_READY) | IN(CLIENT_CLOSED),
+        [CLIENT_EHLO] =
+            IN(CLIENT_HELO) | IN(CLIENT_STARTTLS) | IN(CLIENT_READY) | IN(CLIENT_CLOSED),
+        [CLIENT_STARTTLS] = IN(CLIENT_SECURING) | IN(CLIENT_READY) | IN(CLIENT_CLOSED),
+        [CLIENT_SECURING] = IN(CLIENT_EHLO) | IN(CLIENT_CLOSED),
         [CLIENT_HELO] = IN(CLIENT_READY) | IN(CLIENT_CLOSED),
         [CLIENT_READY] = IN(CLIENT_QUIT) | IN(CLIENT_CLOSED),
         [CLIENT_QUIT] = IN(CLIENT_CLOSED),
@@ -140,14 +148,80 @@ static void take_banner(struct deliver_client *client, const struct smtp_reply *
     say(client, STR("EHLO "));
 }
 
+static void close_insecure(struct deliver_client *client, struct verdict verdict)
+{
+    client_send(client, STR("QUIT\r\n"));
+    client_flush(client);
+    client_close(client, DELIVER_CLOSED_INSECURE, verdict);
+}
+
+/* What the server offers is there; is it secure enough? */
+static void take_greeting(struct deliver_client *client, struct smtp_greeting greeting)
+{
+    bool wants_tls = client->tls == DELIVER_TLS_MAY || client->tls == DELIVER_TLS_MUST;
+
+    if (wants_tls && (greeting.extensions & EXTENSION_STARTTLS)) {
+        client->greeting = greeting;
+        buf_add(&client->name, greeting.name);
+        client_enter(client, CLIENT_STARTTLS);
+        client_send(client, STR("STARTTLS\r\n"));
+    } else if (client->tls == DELIVER_TLS_MUST) {
+        close_insecure(client, verdict_make(451, 7, 10, STR("The server does not offer STARTTLS")));
+    } else {
+        become_ready(client, greeting);
+    }
+}
+
 static void take_ehlo(struct deliver_client *client, const struct smtp_reply *reply)
 {
-    if (reply->code >= 500) {
+    if (reply->code >= 500 && client->tls == DELIVER_TLS_MUST) {
+        close_insecure(client, verdict_make(451, 7, 10, STR("The server knows no STARTTLS")));
+    } else if (reply->code >= 500) {
         client_enter(client, CLIENT_HELO);
         say(client, STR("HELO "));
     } else if (is_welcome(client, reply)) {
-        become_ready(client, smtp_greeting_parse(reply));
+        take_greeting(client, smtp_greeting_parse(reply));
     }
+}
+
+/* One that offers it and then will not is as one that does not offer it. */
+static void take_starttls(struct deliver_client *client, const struct smtp_reply *reply)
+{
+    struct smtp_greeting greeting = client->greeting;
+
+    greeting.name = buf_str(&client->name);
+    if (reply->code == 220) {
+        client_enter(client, CLIENT_SECURING);
+        client_flush(client);
+        client->host->start_tls(client->context);
+    } else if (client->tls == DELIVER_TLS_MUST) {
+        close_insecure(client, verdict_format(451, 7, 10, "STARTTLS is refused: %u %.*s",
+                                              (unsigned)reply->code, STR_FMT(reply->text)));
+    } else if (reply->code == 421) {
+        close_refused(client, reply);
+    } else {
+        become_ready(client, greeting);
+    }
+}
+
+/* Nothing may come between the reply to STARTTLS and the handshake. */
+static void take_too_early(struct deliver_client *client, const struct smtp_reply *reply)
+{
+    (void)reply;
+    client_close(client, DELIVER_CLOSED_PROTOCOL,
+                 verdict_make(451, 5, 0, STR("The server speaks on after STARTTLS")));
+}
+
+void deliver_secured(struct deliver_client *client, struct now now)
+{
+    if (client->state != CLIENT_SECURING)
+        return;
+    client->progress_ms = now.mono_ms;
+    client->tls = DELIVER_TLS_ON;
+    client->greeting = (struct smtp_greeting){ 0 };
+    client_enter(client, CLIENT_EHLO);
+    say(client, STR("EHLO "));
+    client_write(client);
 }
 
 static void take_helo(struct deliver_client *client, const struct smtp_reply *reply)
@@ -171,8 +245,10 @@ static void take_goodbye(struct deliver_client *client, const struct smtp_reply 
 static void take(struct deliver_client *client, const struct smtp_reply *reply)
 {
     static void (*const take_in[])(struct deliver_client *, const struct smtp_reply *) = {
-        [CLIENT_BANNER] = take_banner,      [CLIENT_EHLO] = take_ehlo,    [CLIENT_HELO] = take_helo,
-        [CLIENT_READY] = client_take_reply, [CLIENT_QUIT] = take_goodbye,
+        [CLIENT_BANNER] = take_banner,      [CLIENT_EHLO] = take_ehlo,
+        [CLIENT_HELO] = take_helo,          [CLIENT_READY] = client_take_reply,
+        [CLIENT_QUIT] = take_goodbye,       [CLIENT_STARTTLS] = take_starttls,
+        [CLIENT_SECURING] = take_too_early,
     };
     take_in[client->state](client, reply);
 }
@@ -182,6 +258,10 @@ void deliver_feed(struct deliver_client *client, struct str bytes, struct now no
     struct smtp_reply reply;
 
     while (bytes.len > 0 && client->state != CLIENT_CLOSED) {
+        if (client->state == CLIENT_SECURING) {
+            take_too_early(client, NULL);
+            break;
+        }
         switch (smtp_reply_read(&client->reader, &bytes, &reply)) {
         case SMTP_REPLY_MORE:
             break;
@@ -228,13 +308,15 @@ bool deliver_is_idle(const struct deliver_client *client)
 }
 
 struct deliver_client *deliver_new(const struct deliver_settings *settings,
-                                   const struct deliver_host *host, void *context, struct now now)
+                                   const struct deliver_host *host, void *context,
+                                   enum deliver_tls tls, struct now now)
 {
     struct deliver_client *client = memory_new(sizeof *client);
 
     client->settings = settings;
     client->host = host;
     client->context = context;
+    client->tls = tls;
     client->progress_ms = now.mono_ms;
     list_init(&client->transactions);
     list_init(&client->unused);
@@ -254,5 +336,6 @@ void deliver_free(struct deliver_client *client)
     expected_fini(&client->expected);
     smtp_reply_fini(&client->reader);
     buf_fini(&client->out);
+    buf_fini(&client->name);
     memory_free(client);
 }

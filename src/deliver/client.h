@@ -23,6 +23,9 @@
  *     many calls as it likes, or with deliver_content_failed().
  *   - After closed() it frees the client at the end of its turn.
  *
+ * Where TLS is wanted, and the server offers it, STARTTLS follows EHLO (RFC 3207), and EHLO again;
+ * where it is demanded, nothing but EHLO and STARTTLS is said in the clear.
+ *
  * What is promised to the host
  *   1  every message of deliver_message() gets one result, before closed()
  *   2  closed() comes once, and nothing after it
@@ -48,6 +51,7 @@ enum deliver_close {
     DELIVER_CLOSED_LOST,     /* reset or end of stream */
     DELIVER_CLOSED_TIMEOUT,  /* nothing came in time */
     DELIVER_CLOSED_PROTOCOL, /* what came was no SMTP, or out of step */
+    DELIVER_CLOSED_INSECURE, /* TLS was demanded, and is not to be had */
     DELIVER_CLOSED_INTERNAL, /* content could not be had, and there was no other way out of DATA */
 };
 
@@ -68,6 +72,16 @@ struct deliver_host {
      * not begun as FATE_DEFER with in_doubt false. The verdict is the server's last word, or ours
      * on what went wrong. */
     void (*closed)(void *context, enum deliver_close how, const struct verdict *verdict);
+    /* What was sent is out; the handshake is due. Then deliver_secured(); if it fails, the host
+     * frees the client. */
+    void (*start_tls)(void *context);
+};
+
+enum deliver_tls {
+    DELIVER_TLS_NO,
+    DELIVER_TLS_MAY,  /* if it is offered */
+    DELIVER_TLS_MUST, /* or nothing is said */
+    DELIVER_TLS_ON,   /* it is there already */
 };
 
 struct deliver_settings {        /* outlives the client */
@@ -93,11 +107,14 @@ struct delivery { /* one message for some of its recipients; copied */
 };
 
 struct deliver_client *deliver_new(const struct deliver_settings *settings,
-                                   const struct deliver_host *host, void *context, struct now now);
+                                   const struct deliver_host *host, void *context,
+                                   enum deliver_tls tls, struct now now);
 void deliver_free(struct deliver_client *client);
 
 void deliver_feed(struct deliver_client *client, struct str bytes, struct now now);
 void deliver_end(struct deliver_client *client, struct now now); /* the peer closed or reset */
+/* The handshake is done. */
+void deliver_secured(struct deliver_client *client, struct now now);
 /* The socket took everything that was sent up to now (resets the block timeout, asks for more). */
 void deliver_drained(struct deliver_client *client, struct now now);
 

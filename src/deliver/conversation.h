@@ -33,6 +33,8 @@ enum client_state {
     CLIENT_BANNER,
     CLIENT_EHLO,
     CLIENT_HELO,
+    CLIENT_STARTTLS,
+    CLIENT_SECURING,
     CLIENT_READY,
     CLIENT_QUIT,
     CLIENT_CLOSED,
@@ -106,7 +108,9 @@ struct deliver_client {
     struct buf out; /* written, not yet handed to the host */
     size_t unsent;  /* octets handed to the host since its socket was last empty */
 
-    struct smtp_greeting greeting; /* without the name */
+    struct smtp_greeting greeting; /* without the name … */
+    struct buf name;               /* … which is kept until STARTTLS is answered */
+    enum deliver_tls tls;
     bool is_pipelining;
     bool is_chunking;
     bool is_quitting;

@@ -57,6 +57,10 @@ static struct patience patience_of(const struct deliver_client *client)
     case CLIENT_EHLO:
     case CLIENT_HELO:
         return (struct patience){ client->settings->greeting_timeout_ms, "the reply to EHLO" };
+    case CLIENT_STARTTLS:
+        return (struct patience){ client->settings->greeting_timeout_ms, "the reply to STARTTLS" };
+    case CLIENT_SECURING:
+        return (struct patience){ client->settings->greeting_timeout_ms, "the TLS handshake" };
     case CLIENT_READY:
         return patience_when_ready(client);
     case CLIENT_QUIT:

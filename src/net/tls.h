@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "mail/security.h"
 
 struct tls;
 struct tls_server;
@@ -86,40 +87,13 @@ bool tls_make_certificate(struct str hostname, struct buf *out_chain, struct buf
 
 /* ---- when we are the client ---- */
 
-enum { TLS_DIGEST_SIZE = 32, TLS_NAMES_MAX = 4 };
-
-enum tls_check {
-    TLS_CHECK_NOTHING, /* encrypted, with whomever */
-    TLS_CHECK_NAME,    /* a chain to somebody trusted, and one of the names (RFC 6125) */
-    TLS_CHECK_TLSA,    /* one of the records (RFC 7672); nothing, where none can be used */
-};
-
-struct tls_tlsa { /* RFC 6698 2.1 */
-    uint8_t usage, selector, matching;
-    struct str data;
-};
-
-struct tls_pin {            /* SHA-256 */
-    bool is_of_certificate; /* else of its public key (SPKI) */
-    uint8_t digest[TLS_DIGEST_SIZE];
-};
-
-/* What the server has to prove. Copied. */
-struct tls_demand {
-    struct str server_name;         /* whom we ask for (SNI); of no use if it is an address */
-    struct str name[TLS_NAMES_MAX]; /* for its certificate; with TLSA, the first is their base */
-    size_t name_count;
-    enum tls_check check;
-    const struct tls_tlsa *tlsa;
-    size_t tlsa_count;
-    const struct tls_pin *pin; /* one must match, whatever else was checked; none: any will do */
-    size_t pin_count;
-    struct str anchors; /* PEM: whom to trust instead of those of the client; empty: those */
-};
-
 /* Before confinement for the first time. `anchors`: PEM, whom to trust; empty: nobody. */
 struct tls_client *tls_client_new(struct str anchors);
 void tls_client_free(struct tls_client *client); /* NULL is fine; connections outlive it */
-struct tls *tls_connect(struct tls_client *client, const struct tls_demand *demand);
+/* `security` says what the server has to prove (from_start aside); `anchors`: PEM, whom to trust
+ * instead of those of the client; empty: those. Nothing is kept. */
+struct tls *tls_connect(struct tls_client *client, const struct security *security,
+                        struct str anchors);
 /* Of the server's certificate, as soon as it was seen: both digests. False: not yet. */
-bool tls_peer_pins(const struct tls *tls, struct tls_pin *out_key, struct tls_pin *out_certificate);
+bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
+                   struct security_pin *out_certificate);

@@ -18,19 +18,17 @@
 /* Servers are older than we would like: what is encrypted badly is better than what is not. */
 #define CIPHERS "HIGH:!aNULL:!eNULL:!PSK:!SRP:!3DES:!MD5:!SEED:!IDEA:!CAMELLIA:!ARIA"
 
-enum { PINS_MAX = 16 };
-
 struct tls_client {
     SSL_CTX *context;
 };
 
 struct tls_expected {
     bool looks_at_chain;
-    struct tls_pin pin[PINS_MAX];
+    struct security_pin pin[SECURITY_PINS_MAX];
     size_t pin_count;
     bool was_seen;
-    uint8_t key[TLS_DIGEST_SIZE];
-    uint8_t certificate[TLS_DIGEST_SIZE];
+    uint8_t key[SECURITY_DIGEST_SIZE];
+    uint8_t certificate[SECURITY_DIGEST_SIZE];
 };
 
 void tls_expected_free(struct tls_expected *expected)
@@ -66,16 +64,16 @@ static void see(struct tls_expected *expected, X509 *leaf)
         len > 0 &&
         EVP_Digest(der, (size_t)len, expected->key, &key_size, EVP_sha256(), NULL) == 1 &&
         X509_digest(leaf, EVP_sha256(), expected->certificate, &certificate_size) == 1 &&
-        key_size == TLS_DIGEST_SIZE && certificate_size == TLS_DIGEST_SIZE;
+        key_size == SECURITY_DIGEST_SIZE && certificate_size == SECURITY_DIGEST_SIZE;
     OPENSSL_free(der);
 }
 
 static bool is_pinned(const struct tls_expected *expected)
 {
     for (size_t i = 0; i < expected->pin_count; i++) {
-        const struct tls_pin *pin = &expected->pin[i];
+        const struct security_pin *pin = &expected->pin[i];
         const uint8_t *shown = pin->is_of_certificate ? expected->certificate : expected->key;
-        if (expected->was_seen && memcmp(pin->digest, shown, TLS_DIGEST_SIZE) == 0)
+        if (expected->was_seen && memcmp(pin->digest, shown, SECURITY_DIGEST_SIZE) == 0)
             return true;
     }
     return expected->pin_count == 0;
@@ -110,16 +108,17 @@ static int on_verify(X509_STORE_CTX *store, void *argument)
     return 0;
 }
 
-bool tls_peer_pins(const struct tls *tls, struct tls_pin *out_key, struct tls_pin *out_certificate)
+bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
+                   struct security_pin *out_certificate)
 {
     const struct tls_expected *expected = tls->expected;
 
     if (expected == NULL || !expected->was_seen)
         return false;
-    *out_key = (struct tls_pin){ .is_of_certificate = false };
-    *out_certificate = (struct tls_pin){ .is_of_certificate = true };
-    memcpy(out_key->digest, expected->key, TLS_DIGEST_SIZE);
-    memcpy(out_certificate->digest, expected->certificate, TLS_DIGEST_SIZE);
+    *out_key = (struct security_pin){ .is_of_certificate = false };
+    *out_certificate = (struct security_pin){ .is_of_certificate = true };
+    memcpy(out_key->digest, expected->key, SECURITY_DIGEST_SIZE);
+    memcpy(out_certificate->digest, expected->certificate, SECURITY_DIGEST_SIZE);
     return true;
 }
 
@@ -143,29 +142,29 @@ static void ask_for(SSL *ssl, struct str server_name)
         (void)SSL_set_tlsext_host_name(ssl, name);
 }
 
-static void demand_names(SSL *ssl, const struct tls_demand *demand, size_t from)
+static void demand_names(SSL *ssl, const struct security *security, size_t from)
 {
     char name[256];
 
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    for (size_t i = from; i < demand->name_count && i < TLS_NAMES_MAX; i++)
-        if (zero_ended(demand->name[i], name, sizeof name))
+    for (size_t i = from; i < security->name_count; i++)
+        if (zero_ended(security->name[i], name, sizeof name))
             check(SSL_add1_host(ssl, name) == 1);
 }
 
 /* How many of them OpenSSL can use. */
-static size_t demand_tlsa(SSL *ssl, const struct tls_demand *demand)
+static size_t demand_tlsa(SSL *ssl, const struct security *security)
 {
     char base[256];
     size_t usable = 0;
 
-    if (demand->name_count == 0 || !zero_ended(demand->name[0], base, sizeof base) ||
+    if (security->name_count == 0 || !zero_ended(security->name[0], base, sizeof base) ||
         SSL_dane_enable(ssl, base) <= 0)
         return 0;
     (void)SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS); /* RFC 7672 3.1.1 */
-    demand_names(ssl, demand, 1);
-    for (size_t i = 0; i < demand->tlsa_count; i++) {
-        const struct tls_tlsa *record = &demand->tlsa[i];
+    demand_names(ssl, security, 1);
+    for (size_t i = 0; i < security->tlsa_count; i++) {
+        const struct security_tlsa *record = &security->tlsa[i];
         if (record->usage != 2 && record->usage != 3) /* RFC 7672 3.1.3 */
             continue;
         usable += SSL_dane_tlsa_add(ssl, record->usage, record->selector, record->matching,
@@ -191,33 +190,30 @@ static X509_STORE *store_of(struct str pem)
     return store;
 }
 
-static bool demand_identity(SSL *ssl, const struct tls_demand *demand)
+static bool demand_identity(SSL *ssl, const struct security *security, struct str anchors)
 {
-    switch (demand->check) {
-    case TLS_CHECK_NOTHING:
+    if (security->level == SECURITY_TLSA)
+        return demand_tlsa(ssl, security) > 0;
+    if (security->level != SECURITY_NAME)
         return false;
-    case TLS_CHECK_TLSA:
-        return demand_tlsa(ssl, demand) > 0;
-    case TLS_CHECK_NAME:
-        break;
-    }
-    demand_names(ssl, demand, 0);
-    if (demand->anchors.len > 0)
-        check(SSL_set0_verify_cert_store(ssl, store_of(demand->anchors)) == 1);
+    demand_names(ssl, security, 0);
+    if (anchors.len > 0)
+        check(SSL_set0_verify_cert_store(ssl, store_of(anchors)) == 1);
     return true;
 }
 
-struct tls *tls_connect(struct tls_client *client, const struct tls_demand *demand)
+struct tls *tls_connect(struct tls_client *client, const struct security *security,
+                        struct str anchors)
 {
     struct tls_expected *expected = memory_new(sizeof *expected);
     struct tls *tls = tls_over(SSL_new(client->context));
 
     tls->expected = expected;
-    expected->pin_count = demand->pin_count < PINS_MAX ? demand->pin_count : PINS_MAX;
-    if (expected->pin_count > 0)
-        memcpy(expected->pin, demand->pin, expected->pin_count * sizeof *demand->pin);
-    ask_for(tls->ssl, demand->server_name);
-    expected->looks_at_chain = demand_identity(tls->ssl, demand);
+    expected->pin_count = security->pin_count;
+    memcpy(expected->pin, security->pin, sizeof expected->pin);
+    if (security->name_count > 0)
+        ask_for(tls->ssl, security->name[0]);
+    expected->looks_at_chain = demand_identity(tls->ssl, security, anchors);
     SSL_set_connect_state(tls->ssl);
     return tls;
 }

@@ -148,6 +148,8 @@ static enum session_end end_of(enum deliver_close how)
         return SESSION_END_GREETING;
     case DELIVER_CLOSED_INTERNAL:
         return SESSION_END_INTERNAL;
+    case DELIVER_CLOSED_INSECURE:
+        return SESSION_END_CONNECT;
     case DELIVER_CLOSED_LOST:
     case DELIVER_CLOSED_TIMEOUT:
     case DELIVER_CLOSED_PROTOCOL:
@@ -302,8 +304,8 @@ static void on_connected(void *context, unsigned what)
     session->stream = stream_new(deliverer->process->loop, &deliverer->process->streams,
                                  session->fd, &stream_hooks, session);
     session->fd = -1;
-    session->client =
-        deliver_new(settings_of(session), &client_host, session, deliverer_now(deliverer));
+    session->client = deliver_new(settings_of(session), &client_host, session, DELIVER_TLS_NO,
+                                  deliverer_now(deliverer));
     session_serve(session);
 }
 

@@ -48,6 +48,7 @@ struct host {
     struct wanted wanted[WANTED_MAX];
     size_t wanted_count;
     bool is_ready, is_closed;
+    bool must_secure, is_securing, is_secure;
 };
 
 /* Message n: n % 4 + 1 recipients, content of a size that goes from none to several pieces. */
@@ -81,6 +82,7 @@ static void check_line(struct wire *wire, struct str line)
         "RCPT TO:<x@d>",
         "DATA",
         "QUIT",
+        "STARTTLS",
         "RSET",
         "BDAT ",
     };
@@ -109,7 +111,7 @@ static void host_send(void *context, struct str bytes)
     struct host *host = context;
     struct wire *wire = &host->wire;
 
-    check(!host->is_closed && bytes.len > 0);
+    check(!host->is_closed && bytes.len > 0 && !host->is_securing);
     while (bytes.len > 0) {
         ptrdiff_t end = str_find(bytes, '\n');
         if (wire->chunk > 0) {
@@ -131,6 +133,7 @@ static void host_ready(void *context, const struct smtp_greeting *greeting, unsi
 {
     struct host *host = context;
     check(!host->is_closed && !host->is_ready);
+    check(!host->must_secure || host->is_secure); /* no mail in the clear */
     check(window >= 1 && window <= DELIVER_WINDOW_MESSAGES);
     check(greeting->messages_max == 0 || window <= greeting->messages_max);
     host->is_ready = true;
@@ -174,8 +177,15 @@ static void host_closed(void *context, enum deliver_close how, const struct verd
     host->is_closed = true;
 }
 
-static const struct deliver_host functions = { host_send, host_ready, host_result,
-                                               host_want_content, host_closed };
+static void host_start_tls(void *context)
+{
+    struct host *host = context;
+    check(!host->is_closed && !host->is_ready && !host->is_securing && !host->is_secure);
+    host->is_securing = true;
+}
+
+static const struct deliver_host functions = { host_send,         host_ready,  host_result,
+                                               host_want_content, host_closed, host_start_tls };
 static const struct deliver_settings settings = {
     .hostname = { "me.example", 10 },
     .greeting_timeout_ms = 25 * SECOND_MS,
@@ -274,6 +284,11 @@ static size_t act(struct host *host, char action, struct str left)
     case 'e':
         deliver_end(host->client, host->now);
         return 0;
+    case 's':
+        host->is_secure = host->is_secure || host->is_securing;
+        host->is_securing = false;
+        deliver_secured(host->client, host->now);
+        return 0;
     case 't':
         host->now.mono_ms += 10 * SECOND_MS;
         deliver_tick(host->client, host->now);
@@ -299,7 +314,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (content[0] == '\0') /* once */
         for (size_t i = 0; i < sizeof content; i++)
             content[i] = line_of_content[i % (sizeof line_of_content - 1)];
-    host.client = deliver_new(&settings, &functions, &host, host.now);
+    host.must_secure = left.len > 0 && left.ptr[0] == 'T';
+    if (host.must_secure)
+        left = str_skip(left, 1);
+    host.client = deliver_new(&settings, &functions, &host,
+                              host.must_secure ? DELIVER_TLS_MUST : DELIVER_TLS_MAY, host.now);
     while (left.len > 0) {
         char action = left.ptr[0];
         left = str_skip(left, 1);

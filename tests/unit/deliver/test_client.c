@@ -132,17 +132,23 @@ static void host_want_content(void *context, struct message_id id, uint64_t offs
 
 static void host_closed(void *context, enum deliver_close how, const struct verdict *verdict)
 {
-    static const char *const name[] = {
-        "quit", "refused", "lost", "timeout", "protocol", "internal"
-    };
+    static const char *const name[] = { "quit",     "refused",  "lost",    "timeout",
+                                        "protocol", "insecure", "internal" };
     struct dialogue *dialogue = context;
     assert_false(dialogue->is_closed);
     dialogue->is_closed = true;
     buf_add_format(&dialogue->log, "{closed %s %u}", name[how], verdict->code);
 }
 
-static const struct deliver_host host = { host_send, host_ready, host_result, host_want_content,
-                                          host_closed };
+static void host_start_tls(void *context)
+{
+    struct dialogue *dialogue = context;
+    assert_false(dialogue->is_closed);
+    buf_add(&dialogue->log, STR("{tls}"));
+}
+
+static const struct deliver_host host = { host_send,         host_ready,  host_result,
+                                          host_want_content, host_closed, host_start_tls };
 static const struct deliver_settings settings = {
     .hostname = { "me.example", 10 },
     .greeting_timeout_ms = 10 * SECOND_MS,
@@ -220,6 +226,9 @@ static void do_step(struct dialogue *dialogue, const char *does)
     case 'e':
         deliver_end(dialogue->client, dialogue->now);
         break;
+    case 's':
+        deliver_secured(dialogue->client, dialogue->now);
+        break;
     case 't':
         dialogue->now.mono_ms += strtol(does + 1, NULL, 10);
         deliver_tick(dialogue->client, dialogue->now);
@@ -229,10 +238,10 @@ static void do_step(struct dialogue *dialogue, const char *does)
     }
 }
 
-static void hold_once(const struct step *steps, bool is_slow)
+static void hold_once(enum deliver_tls tls, const struct step *steps, bool is_slow)
 {
     struct dialogue dialogue = { .is_slow = is_slow, .now = { .mono_ms = 1000 } };
-    dialogue.client = deliver_new(&settings, &host, &dialogue, dialogue.now);
+    dialogue.client = deliver_new(&settings, &host, &dialogue, tls, dialogue.now);
     for (const struct step *step = steps; step->does != NULL; step++) {
         buf_reset(&dialogue.log);
         do_step(&dialogue, step->does);
@@ -244,13 +253,14 @@ static void hold_once(const struct step *steps, bool is_slow)
     buf_fini(&dialogue.log);
 }
 
-static void hold(const struct step *steps)
+static void hold(enum deliver_tls tls, const struct step *steps)
 {
-    hold_once(steps, false);
-    hold_once(steps, true);
+    hold_once(tls, steps, false);
+    hold_once(tls, steps, true);
 }
 
-#define DIALOGUE(...) hold((const struct step[]){ __VA_ARGS__, { NULL, NULL } })
+#define DIALOGUE_WITH(tls, ...) hold((tls), (const struct step[]){ __VA_ARGS__, { NULL, NULL } })
+#define DIALOGUE(...)           DIALOGUE_WITH(DELIVER_TLS_NO, __VA_ARGS__)
 
 static void greets_and_quits(void **state)
 {
@@ -277,6 +287,42 @@ static void gives_up_when_refused(void **state)
              { "<502 what?", "QUIT\r\n{closed refused 502}" });
     DIALOGUE(CHUNKING, { "<421 idle for too long", "{closed refused 421}" });
     DIALOGUE(CHUNKING, { "<250 what for", "{closed protocol 451}" });
+}
+
+/* RFC 3207: what the server said in the clear is asked again. */
+static void is_secured_where_it_is_offered(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        enum deliver_tls tls = i == 0 ? DELIVER_TLS_MAY : DELIVER_TLS_MUST;
+        DIALOGUE_WITH(tls, HELLO, { "<250-mx\n250-CHUNKING\n250 STARTTLS", "STARTTLS\r\n" },
+                      { "<220 go", "{tls}" }, { "s", "EHLO me.example\r\n" },
+                      { "<250-mx\n250 STARTTLS", "{ready 2}" });
+        DIALOGUE_WITH(tls, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
+                      { "<220 go\n250 injected", "{tls}{closed protocol 451}" }, { "s", "" });
+        DIALOGUE_WITH(tls, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
+                      { "<220 go", "{tls}" }, { "t9999", "" }, { "t1", "{closed timeout 421}" });
+        DIALOGUE_WITH(tls, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
+                      { "<220 go", "{tls}" }, { "e", "{closed lost 421}" });
+    }
+    DIALOGUE_WITH(DELIVER_TLS_NO, HELLO, { "<250-mx\n250 STARTTLS", "{ready 2}" });
+    DIALOGUE_WITH(DELIVER_TLS_ON, HELLO, { "<250-mx\n250 STARTTLS", "{ready 2}" });
+}
+
+static void says_nothing_in_the_clear_where_it_must_not(void **state)
+{
+    (void)state;
+    DIALOGUE_WITH(DELIVER_TLS_MAY, HELLO, { "<250 mx", "{ready 2}" });
+    DIALOGUE_WITH(DELIVER_TLS_MUST, HELLO, { "<250 mx", "QUIT\r\n{closed insecure 451}" });
+    DIALOGUE_WITH(DELIVER_TLS_MUST, HELLO, { "<502 what?", "QUIT\r\n{closed insecure 451}" });
+    DIALOGUE_WITH(DELIVER_TLS_MAY, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
+                  { "<454 not now", "{ready 2}" });
+    DIALOGUE_WITH(DELIVER_TLS_MAY, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
+                  { "<421 not now", "{closed refused 421}" });
+    DIALOGUE_WITH(DELIVER_TLS_MUST, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
+                  { "<454 not now", "QUIT\r\n{closed insecure 451}" });
+    DIALOGUE_WITH(DELIVER_TLS_MUST, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
+                  { "<250 what for", "QUIT\r\n{closed insecure 451}" });
 }
 
 static void pipelines_chunks(void **state)
@@ -551,7 +597,7 @@ static void knows_when_it_is_idle(void **state)
 {
     struct dialogue dialogue = { .now = { .mono_ms = 5 } };
     (void)state;
-    dialogue.client = deliver_new(&settings, &host, &dialogue, dialogue.now);
+    dialogue.client = deliver_new(&settings, &host, &dialogue, DELIVER_TLS_NO, dialogue.now);
     assert_int_equal(deliver_deadline(dialogue.client), 5 + 10 * SECOND_MS);
     assert_false(deliver_is_idle(dialogue.client));
     feed_line(&dialogue, "220 mx\n250-mx\n250 PIPELINING");
@@ -572,6 +618,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greets_and_quits),
         cmocka_unit_test(gives_up_when_refused),
+        cmocka_unit_test(is_secured_where_it_is_offered),
+        cmocka_unit_test(says_nothing_in_the_clear_where_it_must_not),
         cmocka_unit_test(pipelines_chunks),
         cmocka_unit_test(keeps_the_order_of_content),
         cmocka_unit_test(settles_each_recipient),

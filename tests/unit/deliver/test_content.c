@@ -71,7 +71,7 @@ static void start(struct host *host)
     *host = (struct host){ .content = memory_new(LARGE) };
     for (size_t i = 0; i < LARGE; i++)
         host->content[i] = "a line\r\n"[i % 8];
-    host->client = deliver_new(&settings, &functions, host, now);
+    host->client = deliver_new(&settings, &functions, host, DELIVER_TLS_NO, now);
     deliver_feed(host->client, STR("220 mx\r\n"), now);
     deliver_feed(host->client, STR("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n"), now);
     deliver_drained(host->client, now);

@@ -337,7 +337,7 @@ static void live_through(uint64_t seed)
     world.server = (struct server){ .habits = make_habits(&world), .random = &world.random };
     world.server.mail = world.mail;
     world.server.wire = &world.to_server;
-    world.client = deliver_new(&settings, &host, &world, world.now);
+    world.client = deliver_new(&settings, &host, &world, DELIVER_TLS_NO, world.now);
     server_say(&world.server, "220 mx.example");
     for (uint32_t turns = 0; turns < TURNS_MAX && !world.is_closed; turns++)
         turn(&world);

@@ -15,6 +15,7 @@ struct pair {
     struct buf chain, key;
     struct tls_server *server;
     struct tls_client *client;
+    struct str anchors;
     struct side at_client, at_server;
 };
 
@@ -91,11 +92,11 @@ static void settle(struct pair *pair, size_t step)
     }
 }
 
-static void meet(struct pair *pair, const struct tls_demand *demand, size_t step)
+static void meet(struct pair *pair, const struct security *security, size_t step)
 {
     side_fini(&pair->at_client);
     side_fini(&pair->at_server);
-    pair->at_client.tls = tls_connect(pair->client, demand);
+    pair->at_client.tls = tls_connect(pair->client, security, pair->anchors);
     pair->at_server.tls = tls_accept(pair->server);
     tls_feed(pair->at_client.tls, STR_NONE, &pair->at_client.out);
     settle(pair, step);
@@ -111,7 +112,7 @@ static void they_understand_each_other_however_it_is_cut(void **state)
 {
     static const size_t step[] = { 1, 7, 100000 };
     struct pair pair;
-    struct tls_demand demand = { .server_name = STR("mx.example.org") };
+    struct security security = { .level = SECURITY_MUST };
     struct buf large = { 0 };
 
     (void)state;
@@ -119,7 +120,7 @@ static void they_understand_each_other_however_it_is_cut(void **state)
         buf_add_byte(&large, (char)('a' + i % 26));
     begin(&pair, "mx.example.org");
     for (size_t i = 0; i < COUNT_OF(step); i++) {
-        meet(&pair, &demand, step[i]);
+        meet(&pair, &security, step[i]);
         assert_true(is_open(&pair));
         assert_str(tls_facts(pair.at_server.tls).version, STR("TLSv1.3"));
         tls_write(pair.at_client.tls, STR("EHLO client\r\n"), &pair.at_client.out);
@@ -152,9 +153,9 @@ static void who_speaks_no_tls_is_told_so(void **state)
 
 /* ---- who the server is ---- */
 
-static void expect_fault(struct pair *pair, const struct tls_demand *demand, enum tls_fault fault)
+static void expect_fault(struct pair *pair, const struct security *security, enum tls_fault fault)
 {
-    meet(pair, demand, 100000);
+    meet(pair, security, 100000);
     assert_int_equal(tls_fault(pair->at_client.tls), fault);
     assert_int_equal(is_open(pair), fault == TLS_FAULT_NONE);
     if (fault != TLS_FAULT_NONE)
@@ -164,70 +165,69 @@ static void expect_fault(struct pair *pair, const struct tls_demand *demand, enu
 static void a_name_needs_somebody_who_is_trusted(void **state)
 {
     struct pair pair;
-    struct tls_demand demand = { .server_name = STR("mx.example.org"), .check = TLS_CHECK_NAME };
+    struct security security = { .level = SECURITY_NAME };
     (void)state;
     begin(&pair, "mx.example.org");
-    demand.name[demand.name_count++] = STR("mx.example.org");
-    expect_fault(&pair, &demand, TLS_FAULT_UNTRUSTED);
-    demand.anchors = buf_str(&pair.chain);
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
-    demand.name[0] = STR("other.example.org");
-    expect_fault(&pair, &demand, TLS_FAULT_NAME);
-    demand.name[demand.name_count++] = STR("MX.example.ORG");
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    security.name[security.name_count++] = STR("mx.example.org");
+    expect_fault(&pair, &security, TLS_FAULT_UNTRUSTED);
+    pair.anchors = buf_str(&pair.chain);
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    security.name[0] = STR("other.example.org");
+    expect_fault(&pair, &security, TLS_FAULT_NAME);
+    security.name[security.name_count++] = STR("MX.example.ORG");
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
     end(&pair);
 }
 
 static void a_pin_stands_above_all(void **state)
 {
     struct pair pair;
-    struct tls_pin key, certificate;
-    struct tls_demand demand = { .server_name = STR("mx.example.org") };
+    struct security_pin key, certificate;
+    struct security security = { .level = SECURITY_MUST };
     (void)state;
     begin(&pair, "mx.example.org");
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
     assert_true(tls_peer_pins(pair.at_client.tls, &key, &certificate));
     assert_false(tls_peer_pins(pair.at_server.tls, &key, &certificate));
-    demand.pin = &key;
-    demand.pin_count = 1;
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
-    demand.pin = &certificate;
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
-    certificate.is_of_certificate = false;
-    expect_fault(&pair, &demand, TLS_FAULT_PIN);
-    demand.check = TLS_CHECK_NAME; /* it says nothing about who has signed it */
-    demand.pin = &key;
-    expect_fault(&pair, &demand, TLS_FAULT_UNTRUSTED);
+    security.pin[security.pin_count++] = key;
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    security.pin[0] = certificate;
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    security.pin[0].is_of_certificate = false;
+    expect_fault(&pair, &security, TLS_FAULT_PIN);
+    security.level = SECURITY_NAME; /* it says nothing about who has signed it */
+    security.pin[0] = key;
+    expect_fault(&pair, &security, TLS_FAULT_UNTRUSTED);
     end(&pair);
 }
 
 static void tlsa_records_say_which_key_it_is(void **state)
 {
     struct pair pair;
-    struct tls_pin key, certificate;
-    struct tls_demand demand = { .server_name = STR("mx.example.org"), .check = TLS_CHECK_TLSA };
+    struct security_pin key, certificate;
+    struct security security = { .level = SECURITY_TLSA };
     (void)state;
     begin(&pair, "mx.elsewhere.example"); /* the name does not matter to DANE-EE */
-    demand.name[demand.name_count++] = STR("mx.example.org");
-    expect_fault(&pair, &demand, TLS_FAULT_NONE); /* there is none that could be used */
+    security.name[security.name_count++] = STR("mx.example.org");
+    expect_fault(&pair, &security, TLS_FAULT_NONE); /* there is none that could be used */
     assert_true(tls_peer_pins(pair.at_client.tls, &key, &certificate));
-    struct tls_tlsa record[2] = {
-        { 3, 1, 1, str_of(key.digest, TLS_DIGEST_SIZE) },
-        { 3, 0, 1, str_of(certificate.digest, TLS_DIGEST_SIZE) },
+    const struct security_tlsa of_key = { 3, 1, 1, str_of(key.digest, SECURITY_DIGEST_SIZE) };
+    const struct security_tlsa of_certificate = {
+        3, 0, 1, str_of(certificate.digest, SECURITY_DIGEST_SIZE)
     };
-    demand.tlsa = record;
-    demand.tlsa_count = 1;
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
-    demand.tlsa = record + 1;
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
-    record[1].selector = 1;
-    expect_fault(&pair, &demand, TLS_FAULT_TLSA);
-    demand.tlsa = record;
-    demand.tlsa_count = 2; /* one is enough */
-    expect_fault(&pair, &demand, TLS_FAULT_NONE);
-    record[0].usage = 1;
-    record[1].data = STR("short");
-    expect_fault(&pair, &demand, TLS_FAULT_NONE); /* no usable one is left */
+    security.tlsa[0] = of_key;
+    security.tlsa_count = 1;
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    security.tlsa[0] = of_certificate;
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    security.tlsa[0].selector = 1;
+    expect_fault(&pair, &security, TLS_FAULT_TLSA);
+    security.tlsa[1] = of_key;
+    security.tlsa_count = 2; /* one is enough */
+    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    security.tlsa[0].usage = 1;
+    security.tlsa[1].data = STR("short");
+    expect_fault(&pair, &security, TLS_FAULT_NONE); /* no usable one is left */
     end(&pair);
 }
 
@@ -235,12 +235,13 @@ static void tlsa_records_say_which_key_it_is(void **state)
 
 static void expect_name(struct pair *pair, const char *asked, const struct buf *chain)
 {
-    struct tls_demand demand = { .server_name = str_from(asked), .check = TLS_CHECK_NAME };
+    struct security security = { .level = SECURITY_NAME };
 
-    demand.name[demand.name_count++] = STR("first.example.org");
-    demand.name[demand.name_count++] = STR("x.second.example.net");
-    demand.anchors = buf_str(chain);
-    expect_fault(pair, &demand, TLS_FAULT_NONE);
+    security.name[security.name_count++] = str_from(asked);
+    security.name[security.name_count++] = STR("first.example.org");
+    security.name[security.name_count++] = STR("x.second.example.net");
+    pair->anchors = buf_str(chain);
+    expect_fault(pair, &security, TLS_FAULT_NONE);
 }
 
 static void each_name_has_its_certificate(void **state)
@@ -264,8 +265,8 @@ static void each_name_has_its_certificate(void **state)
     tls_server_free(old);
     pair.server = server_for(both, 1);
     side_fini(&pair.at_client);
-    pair.at_client.tls = tls_connect(
-        pair.client, &(struct tls_demand){ .server_name = STR("x.second.example.net") });
+    pair.at_client.tls =
+        tls_connect(pair.client, &(struct security){ .level = SECURITY_MUST }, STR_NONE);
     tls_feed(pair.at_client.tls, STR_NONE, &pair.at_client.out);
     settle(&pair, 100000);
     assert_true(is_open(&pair));
