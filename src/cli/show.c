@@ -36,7 +36,8 @@ const char *show_color(struct str state)
         { "up", COLOR_GOOD },      { "ok", COLOR_GOOD },      { "shaky", COLOR_WARN },
         { "half-up", COLOR_WARN }, { "blocked", COLOR_BAD },  { "down", COLOR_BAD },
         { "paused", COLOR_WARN },  { "removed", COLOR_WARN }, { "full", COLOR_BAD },
-        { "failing", COLOR_BAD },  { "unknown", COLOR_WARN }, { "rescued", COLOR_WARN },
+        { "stranger", COLOR_BAD }, { "failing", COLOR_BAD },  { "unknown", COLOR_WARN },
+        { "rescued", COLOR_WARN },
     };
     for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
         if (str_equals(state, str_from(colors[i].state)))

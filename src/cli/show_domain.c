@@ -100,8 +100,8 @@ static void print_store(struct cli *cli, const json_t *store)
 
 static void print_routes(struct cli *cli, const json_t *routes)
 {
-    static const char *const states[] = { "up",      "shaky",  "down",   "half-up",
-                                          "blocked", "paused", "unknown" };
+    static const char *const states[] = { "up",      "shaky",    "down",   "half-up",
+                                          "blocked", "stranger", "paused", "unknown" };
 
     line_name(cli, "domains");
     buf_add_format(&cli->out, text_in(cli->language, "%lld protected"),

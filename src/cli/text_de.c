@@ -233,6 +233,15 @@ const struct text_pair text_de[] = {
       "Adresse eines Menschen außerhalb der Domain, der von Ereignissen erfährt" },
     { "URL to which events are posted, signed; see domain webhook-secret",
       "URL, der Ereignisse gemeldet werden, signiert; siehe domain webhook-secret" },
+    { "whether the primary is spoken with over TLS: if it offers it (may), always (must), and by name",
+      "ob mit dem Primärserver über TLS gesprochen wird: wenn er es anbietet (may), immer (must), und "
+      "mit seinem Namen (name)" },
+    { "whether TLS begins with the first octet, without STARTTLS",
+      "ob TLS mit dem ersten Oktett beginnt, ohne STARTTLS" },
+    { "keys or certificates, of which the primary has to show one",
+      "Schlüssel oder Zertifikate, von denen der Primärserver eines zeigen muss" },
+    { "whom the primary's certificate has to name, if not its host (tls = name)",
+      "wen das Zertifikat des Primärservers nennen muss, wenn nicht seinen Rechner (tls = name)" },
 
     /* help */
     { "usage", "Aufruf" },

@@ -10,6 +10,7 @@
 #include "base/url.h"
 #include "mail/address.h"
 #include "mail/domain.h"
+#include "mail/security.h"
 
 /* ---- lists of names ---- */
 
@@ -114,6 +115,23 @@ static bool add_url(struct str text, struct buf *out)
            (url.is_tls || (url.is_address && endpoint_is_loopback(url.endpoint)));
 }
 
+/* ---- pins ---- */
+
+static bool add_pins(struct str text, struct buf *out)
+{
+    struct str one = STR_NONE;
+    struct security_pin pin;
+    unsigned count = 0;
+
+    while (str_cut(&text, ',', &one)) {
+        if (!security_pin_parse(one, &pin) || ++count > SECURITY_PINS_MAX)
+            return false;
+        buf_add(out, count > 1 ? STR(",") : STR(""));
+        security_pin_add_text(out, &pin);
+    }
+    return true;
+}
+
 /* ---- all of them ---- */
 
 static bool add_text(const struct setting_rule *rule, struct str text, struct buf *out)
@@ -129,6 +147,10 @@ static bool add_text(const struct setting_rule *rule, struct str text, struct bu
         return add_mailbox(text, out);
     case UNIT_URL:
         return add_url(text, out);
+    case UNIT_PINS:
+        return add_pins(text, out);
+    case UNIT_HOST:
+        return domain_normalise(text, out) && str_find(buf_str(out), '.') > 0;
     case UNIT_NUMBER:
     case UNIT_DURATION:
     case UNIT_BYTES:
@@ -170,6 +192,13 @@ void setting_text_add_range(struct buf *out, const struct setting_rule *rule)
     case UNIT_URL:
         buf_add(out, STR("none, an https URL, or an http URL of this machine such as "
                          "http://127.0.0.1:8080/"));
+        break;
+    case UNIT_PINS:
+        buf_add(out,
+                STR("none, key:SHA256 or certificate:SHA256 in 64 digits (0-9 a-f), two at most"));
+        break;
+    case UNIT_HOST:
+        buf_add(out, STR("none, or a name such as mail.example.com"));
         break;
     case UNIT_NUMBER:
     case UNIT_DURATION:

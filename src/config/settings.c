@@ -18,6 +18,7 @@ static const char *const actions[] = { "tag", "hold", "refuse" };
 static const char *const accepts[] = { "always", "when-down" };
 static const char *const suspects[] = { "accept", "defer", "refuse", "prove" };
 static const char *const gones[] = { "tag", "hold", "defer" };
+static const char *const tls_words[] = { "may", "no", "must", "name" };
 static const char *const languages[] = { "en", "de" };
 static const char *const audiences[] = { "postmaster", "owner", "webhook" };
 
@@ -129,6 +130,10 @@ static const struct setting_rule rules[SETTING_COUNT] = {
     [SETTING_TELL_NEAR_EXPIRY] = TELL("near-expiry", "who is told when held mail reaches the end of its time"),
     [SETTING_TELL_QUOTA] = TELL("quota", "who is told when the room for held mail gets full"),
     [SETTING_TELL_REFUSED] = TELL("refused", "who is told of refused mail whose sender is not told"),
+    [SETTING_TLS] = { "tls", UNIT_WORD, 0, TLS_NAME, TLS_MAY,
+        "whether the primary is spoken with over TLS: if it offers it (may), always (must), and by name", tls_words },
+    [SETTING_TLS_FROM_START] = { "tls-from-start", UNIT_WORD, 0, 1, 0,
+        "whether TLS begins with the first octet, without STARTTLS", no_yes },
     [SETTING_FILTERS] = { "filters", UNIT_NAMES, 0, 0, 0,
         "filters (milters) that see the mail, in this order; see filter" },
     [SETTING_NOTIFY_DELAY] = { "notify-delay", UNIT_DURATIONS, MINUTES(1), DAYS(30), 0,
@@ -139,6 +144,10 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "address of a person, outside of the domain, who is told of events" },
     [SETTING_WEBHOOK] = { "webhook", UNIT_URL, 0, 0, 0,
         "URL to which events are posted, signed; see domain webhook-secret" },
+    [SETTING_TLS_PIN] = { "tls-pin", UNIT_PINS, 0, 0, 0,
+        "keys or certificates, of which the primary has to show one" },
+    [SETTING_TLS_NAME] = { "tls-name", UNIT_HOST, 0, 0, 0,
+        "whom the primary's certificate has to name, if not its host (tls = name)" },
 };
 /* clang-format on */
 
@@ -328,6 +337,8 @@ void setting_add_range(struct buf *out, enum setting setting)
     case UNIT_LINE:
     case UNIT_MAILBOX:
     case UNIT_URL:
+    case UNIT_PINS:
+    case UNIT_HOST:
         setting_text_add_range(out, rule);
         break;
     case UNIT_WORDS:

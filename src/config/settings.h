@@ -70,11 +70,15 @@ enum setting {
     SETTING_TELL_NEAR_EXPIRY,
     SETTING_TELL_QUOTA,
     SETTING_TELL_REFUSED,
+    SETTING_TLS,              /* tls: towards the primary; may, no, must, name (X3) */
+    SETTING_TLS_FROM_START,   /* tls-from-start: without STARTTLS; no, yes (D6) */
     SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
     SETTING_NOTIFY_DELAY,     /* notify-delay: ages at which senders are told; 4h,2d (N1) */
     SETTING_CONTACT,          /* contact: how the owner is reached, for people (N2) */
     SETTING_OWNER,            /* owner: the address of a person, outside of the domain (N6) */
     SETTING_WEBHOOK,          /* webhook: URL that is told of events (N6) */
+    SETTING_TLS_PIN,          /* tls-pin: keys or certificates, of which the primary has to show one (D1) */
+    SETTING_TLS_NAME,         /* tls-name: whom its certificate has to name; its own host name (D1) */
     SETTING_COUNT,
     SETTING_FIRST_TEXT = SETTING_FILTERS
 };
@@ -95,6 +99,10 @@ enum setting_helo { HELO_ANY, HELO_NOT_OURS, HELO_STRICT };
 
 /* What is done about a message that the sender's domain does not stand behind. */
 enum setting_action { ACTION_TAG, ACTION_HOLD, ACTION_REFUSE };
+
+/* How the primary is spoken with: encrypted if it offers that, in the clear, encrypted or not at
+ * all, and only if its certificate names it and somebody trusted has signed it. */
+enum setting_tls { TLS_MAY, TLS_NO, TLS_MUST, TLS_NAME };
 
 /* Who is told of an event: bits. */
 enum setting_audience { TELL_POSTMASTER = 1, TELL_OWNER = 2, TELL_WEBHOOK = 4 };
@@ -120,7 +128,8 @@ struct domain_settings {
 /* WORD is one word of several, WORDS any of them with commas between, or "none": a number with a
  * bit for each. The last ones are texts, and may be "none": NAMES has names with commas between
  * them, in order; DURATIONS growing ones, in the same way; LINE what people read, UTF-8; MAILBOX an
- * address; URL one that is safe to post to: https, or http to an address of this machine. */
+ * address; URL one that is safe to post to: https, or http to an address of this machine; PINS
+ * digests of keys and certificates (mail/security.h); HOST the name of a host. */
 enum setting_unit {
     UNIT_NUMBER,
     UNIT_DURATION,
@@ -132,6 +141,8 @@ enum setting_unit {
     UNIT_LINE,
     UNIT_MAILBOX,
     UNIT_URL,
+    UNIT_PINS,
+    UNIT_HOST,
 };
 
 struct setting_rule {

@@ -7,8 +7,8 @@ enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 /* The scheduler's words; stations do not call each other. */
 const char *control_state_name(enum route_state state)
 {
-    static const char *const names[ROUTE_STATES] = { "up",      "shaky",   "down",
-                                                     "half-up", "blocked", "paused" };
+    static const char *const names[ROUTE_STATES] = { "up",      "shaky",    "down",  "half-up",
+                                                     "blocked", "stranger", "paused" };
     return names[state];
 }
 

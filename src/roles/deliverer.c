@@ -65,6 +65,7 @@ static void destroy(void *state)
 
     free_over(deliverer);
     web_free(deliverer->web);
+    tls_client_free(deliverer->tls);
     list_each_safe (link, &deliverer->all)
         session_free(container_of(link, struct session, link));
     list_each_safe (link, &deliverer->results) {
@@ -83,7 +84,10 @@ static void destroy(void *state)
 
 static int prepare(void *state)
 {
-    deliverer_web_open(state);
+    struct deliverer *deliverer = state;
+
+    deliverer_web_open(deliverer);
+    deliverer_tls_open(deliverer);
     return 0;
 }
 

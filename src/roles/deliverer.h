@@ -31,6 +31,7 @@ struct deliverer {
     struct link over;    /* struct session.over_link: freed at the turn's end */
     struct link results; /* struct result.link: not yet noted */
     struct heap deadlines;
+    struct tls_client *tls;
     struct web *web;       /* NULL: there is none; deliverer_web.c */
     uint64_t keeper_count; /* that we had; names the one we have */
 };
@@ -42,8 +43,11 @@ struct session {
     struct deliverer *deliverer;
     uint64_t number;
     struct endpoint endpoint;
+    struct buf host;     /* whom it should be */
+    struct buf security; /* what it has to show, encoded */
     bool is_probe;
     bool is_callout;
+    bool is_secure; /* the handshake is done */
     bool is_orphan; /* of a keeper that is gone */
     int fd;         /* while connecting; else -1 */
     struct watch *connecting;
@@ -99,6 +103,14 @@ struct item *session_find_item(struct session *session, struct message_id id);
 void session_free(struct session *session);
 void result_send(struct deliverer *deliverer, const struct result *result);
 void result_free(struct result *result);
+
+/* deliverer_tls.c: what the host of a session has to show. */
+void deliverer_tls_open(struct deliverer *deliverer); /* before confinement */
+enum deliver_tls session_tls(const struct session *session);
+bool session_begins_secure(const struct session *session);
+void session_secure(struct session *session); /* the handshake is next */
+/* TLS was demanded and is not offered: who should have shown a key or a name is somebody else. */
+enum session_end session_end_insecure(const struct session *session);
 
 /* deliverer_web.c: posts for the keeper. What a keeper that is gone has asked for is done, and told
  * to nobody. */

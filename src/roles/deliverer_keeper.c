@@ -26,6 +26,10 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
         return false;
     struct cursor cursor = cursor_over(message.endpoint);
     struct endpoint endpoint = endpoint_decode(&cursor);
+    struct cursor security_cursor = cursor_over(message.security);
+    struct security security;
+    if (!security_decode(&security_cursor, &security) || !cursor_done(&security_cursor))
+        return false;
     if (!cursor_done(&cursor) || endpoint.family == ENDPOINT_NONE ||
         message.connect_timeout_ms > HOUR_MS ||
         map_find(&deliverer->sessions, session_key(&message.session)) != NULL)
@@ -36,6 +40,8 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
     session->deliverer = deliverer;
     session->number = message.session;
     session->endpoint = endpoint;
+    buf_add(&session->host, message.host);
+    buf_add(&session->security, message.security);
     session->is_probe = message.is_probe != 0;
     session->is_callout = message.is_callout != 0;
     session->fd = -1;

@@ -149,7 +149,6 @@ static enum session_end end_of(enum deliver_close how)
     case DELIVER_CLOSED_INTERNAL:
         return SESSION_END_INTERNAL;
     case DELIVER_CLOSED_INSECURE:
-        return SESSION_END_CONNECT;
     case DELIVER_CLOSED_LOST:
     case DELIVER_CLOSED_TIMEOUT:
     case DELIVER_CLOSED_PROTOCOL:
@@ -181,7 +180,14 @@ static void on_closed_by_client(void *context, enum deliver_close how,
                                 const struct verdict *verdict)
 {
     struct session *session = context;
-    session_over(session, end_of(how), verdict);
+    session_over(session,
+                 how == DELIVER_CLOSED_INSECURE ? session_end_insecure(session) : end_of(how),
+                 verdict);
+}
+
+static void on_start_tls(void *context)
+{
+    session_secure(context);
 }
 
 static const struct deliver_host client_host = {
@@ -190,6 +196,7 @@ static const struct deliver_host client_host = {
     .result = on_result,
     .want_content = on_want_content,
     .closed = on_closed_by_client,
+    .start_tls = on_start_tls,
 };
 
 /* Gives the client octets it asked for, which may make it ask for more. */
@@ -239,44 +246,10 @@ void session_serve(struct session *session)
 static void on_input(void *context, struct str bytes)
 {
     struct session *session = context;
-    if (session->is_over)
+    if (session->is_over || session->client == NULL)
         return;
     deliver_feed(session->client, bytes, deliverer_now(session->deliverer));
     session_serve(session);
-}
-
-static void on_end(void *context, int error)
-{
-    struct session *session = context;
-    (void)error;
-    if (session->is_over)
-        return;
-    deliver_end(session->client, deliverer_now(session->deliverer));
-    session_serve(session);
-}
-
-static bool on_drained(void *context)
-{
-    struct session *session = context;
-    if (session->is_over)
-        return false;
-    deliver_drained(session->client, deliverer_now(session->deliverer));
-    session_serve(session);
-    return true; /* the keeper may have been asked for content */
-}
-
-static const struct stream_host stream_hooks = { .input = on_input,
-                                                 .end = on_end,
-                                                 .drained = on_drained };
-
-void session_connect_failed(struct session *session, int error)
-{
-    struct buf to = { 0 };
-    endpoint_add_text(&to, session->endpoint);
-    struct verdict verdict =
-        verdict_format(451, 4, 1, "%.*s: %s", STR_FMT(buf_str(&to)), strerror(-error));
-    buf_fini(&to);
-    session_over(session, SESSION_END_CONNECT, &verdict);
 }
 
 static const struct deliver_settings *settings_of(const struct session *session)
@@ -286,6 +259,82 @@ static const struct deliver_settings *settings_of(const struct session *session)
     if (session->is_callout)
         return &deliverer->callout_settings;
     return session->is_probe ? &deliverer->probe_settings : &deliverer->settings;
+}
+
+static void begin(struct session *session, enum deliver_tls tls)
+{
+    struct deliverer *deliverer = session->deliverer;
+
+    session->client =
+        deliver_new(settings_of(session), &client_host, session, tls, deliverer_now(deliverer));
+    session_serve(session);
+}
+
+static void on_secured(void *context)
+{
+    struct session *session = context;
+
+    if (session->is_over)
+        return;
+    session->is_secure = true;
+    if (session->client == NULL) {
+        begin(session, DELIVER_TLS_ON);
+        return;
+    }
+    deliver_secured(session->client, deliverer_now(session->deliverer));
+    session_serve(session);
+}
+
+/* The handshake came to nothing: it is somebody else, or does not speak TLS as we do. */
+static void tls_failed(struct session *session)
+{
+    const struct tls *tls = stream_tls(session->stream);
+    bool is_stranger = tls_fault(tls) != TLS_FAULT_HANDSHAKE;
+    struct verdict verdict =
+        verdict_format(451, 7, is_stranger ? 8 : 10, "TLS: %.*s", STR_FMT(tls_why(tls)));
+
+    session_over(session, is_stranger ? SESSION_END_STRANGER : SESSION_END_CONNECT, &verdict);
+}
+
+static void on_end(void *context, int error)
+{
+    struct session *session = context;
+    if (session->is_over)
+        return;
+    if (error == -EPROTO && !session->is_secure) {
+        tls_failed(session);
+        return;
+    }
+    if (session->client == NULL) {
+        session_connect_failed(session, error != 0 ? error : -ECONNRESET);
+        return;
+    }
+    deliver_end(session->client, deliverer_now(session->deliverer));
+    session_serve(session);
+}
+
+static bool on_drained(void *context)
+{
+    struct session *session = context;
+    if (session->is_over || session->client == NULL)
+        return false;
+    deliver_drained(session->client, deliverer_now(session->deliverer));
+    session_serve(session);
+    return true; /* the keeper may have been asked for content */
+}
+
+static const struct stream_host stream_hooks = {
+    .input = on_input, .end = on_end, .secured = on_secured, .drained = on_drained
+};
+
+void session_connect_failed(struct session *session, int error)
+{
+    struct buf to = { 0 };
+    endpoint_add_text(&to, session->endpoint);
+    struct verdict verdict =
+        verdict_format(451, 4, 1, "%.*s: %s", STR_FMT(buf_str(&to)), strerror(-error));
+    buf_fini(&to);
+    session_over(session, SESSION_END_CONNECT, &verdict);
 }
 
 static void on_connected(void *context, unsigned what)
@@ -304,9 +353,10 @@ static void on_connected(void *context, unsigned what)
     session->stream = stream_new(deliverer->process->loop, &deliverer->process->streams,
                                  session->fd, &stream_hooks, session);
     session->fd = -1;
-    session->client = deliver_new(settings_of(session), &client_host, session, DELIVER_TLS_NO,
-                                  deliverer_now(deliverer));
-    session_serve(session);
+    if (session_begins_secure(session)) /* until then the time to connect goes on */
+        session_secure(session);
+    else
+        begin(session, session_tls(session));
 }
 
 void session_connect(struct session *session, int64_t timeout_ms)
@@ -332,6 +382,8 @@ void session_free(struct session *session)
         deliver_free(session->client);
     watch_free(session->connecting);
     stream_free(session->stream);
+    buf_fini(&session->host);
+    buf_fini(&session->security);
     if (session->fd >= 0)
         (void)close(session->fd);
     heap_remove(&session->deliverer->deadlines, &session->deadline);

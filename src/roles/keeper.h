@@ -162,6 +162,10 @@ struct admission_answer {
 /* To the receiver, if it is still there. */
 void keeper_admission_answer(struct keeper *keeper, const struct admission_answer *answer);
 
+/* keeper_security.c */
+/* Fills in what each of its hosts has to show. */
+void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);
+
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;
 void keeper_schedule_turn(struct keeper *keeper, struct now now);
@@ -266,7 +270,7 @@ void keeper_quota_took(struct keeper *keeper, struct str domain); /* a message h
 void keeper_callouts_init(struct keeper *keeper);
 void keeper_callouts_fini(struct keeper *keeper);
 void keeper_callout_ask(struct keeper *keeper, uint64_t inquiry, struct str domain,
-                        struct str address, struct endpoint endpoint);
+                        struct str address, const struct route_target_status *target);
 struct str keeper_callout_sender(const struct keeper *keeper);
 bool keeper_callout_is(uint64_t session); /* by its number */
 void keeper_callout_ready(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,

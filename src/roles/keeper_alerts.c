@@ -301,6 +301,9 @@ void keeper_alert_state(struct keeper *keeper, struct str domain, enum route_sta
     case ROUTE_STATE_BLOCKED:
         keeper_alert_condition(keeper, domain, CONDITION_BLOCKED, reason);
         break;
+    case ROUTE_STATE_STRANGER:
+        keeper_alert_condition(keeper, domain, CONDITION_STRANGER, reason);
+        break;
     case ROUTE_STATE_SHAKY:
     case ROUTE_STATES:
         break;

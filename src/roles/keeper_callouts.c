@@ -26,9 +26,11 @@ enum {
 
 #define CALLOUT_SESSION (UINT64_C(1) << 63) /* their numbers, apart from the scheduler's */
 
-struct primary { /* one address and port */
+struct primary { /* one address and port, and what it has to show */
     struct keeper *keeper;
     struct endpoint endpoint;
+    struct buf host;
+    struct buf security;
     struct buf key;
     struct link queue;    /* struct callout */
     struct link sessions; /* struct callout_session.of_primary */
@@ -59,7 +61,7 @@ struct callout_session {
 };
 
 struct keeper_callouts {
-    struct map primaries; /* by encoded endpoint */
+    struct map primaries; /* by encoded endpoint, and what it has to show */
     struct map sessions;  /* by number */
     struct map callouts;  /* by inquiry */
     struct heap idle;
@@ -74,12 +76,13 @@ static struct str number_key(const uint64_t *number)
 
 /* ---- primaries ---- */
 
-static struct primary *primary_use(struct keeper *keeper, struct endpoint endpoint)
+static struct primary *primary_use(struct keeper *keeper, const struct route_target_status *target)
 {
     struct keeper_callouts *callouts = keeper->callouts;
     struct buf key = { 0 };
 
-    endpoint_encode(&key, endpoint);
+    endpoint_encode(&key, target->endpoint);
+    buf_add(&key, target->security);
     struct primary *primary = map_find(&callouts->primaries, buf_str(&key));
     if (primary != NULL) {
         buf_fini(&key);
@@ -87,8 +90,10 @@ static struct primary *primary_use(struct keeper *keeper, struct endpoint endpoi
     }
     primary = memory_new(sizeof *primary);
     primary->keeper = keeper;
-    primary->endpoint = endpoint;
+    primary->endpoint = target->endpoint;
     primary->key = key;
+    buf_add(&primary->host, target->host);
+    buf_add(&primary->security, target->security);
     list_init(&primary->queue);
     list_init(&primary->sessions);
     (void)map_put(&callouts->primaries, buf_str(&primary->key), primary);
@@ -101,6 +106,8 @@ static void primary_release(struct primary *primary)
         return;
     (void)map_remove(&primary->keeper->callouts->primaries, buf_str(&primary->key));
     buf_fini(&primary->key);
+    buf_fini(&primary->host);
+    buf_fini(&primary->security);
     memory_free(primary);
 }
 
@@ -182,9 +189,13 @@ static void open_session(struct primary *primary, struct str domain)
     list_append(&primary->sessions, &session->of_primary);
     primary->session_count++;
     (void)map_put(&callouts->sessions, number_key(&session->number), session);
+    struct buf endpoint = { 0 };
+    endpoint_encode(&endpoint, primary->endpoint);
     channel_send(peer->channel, session_open, .session = session->number, .domain = domain,
-                 .endpoint = buf_str(&primary->key), .connect_timeout_ms = CONNECT_MS,
+                 .host = buf_str(&primary->host), .endpoint = buf_str(&endpoint),
+                 .security = buf_str(&primary->security), .connect_timeout_ms = CONNECT_MS,
                  .is_callout = true);
+    buf_fini(&endpoint);
 }
 
 static void end_session(struct callout_session *session)
@@ -285,12 +296,12 @@ static void run(struct primary *primary)
 /* ---- what the verifier wants ---- */
 
 void keeper_callout_ask(struct keeper *keeper, uint64_t inquiry, struct str domain,
-                        struct str address, struct endpoint endpoint)
+                        struct str address, const struct route_target_status *target)
 {
     struct callout *callout = memory_new(sizeof *callout);
 
     callout->inquiry = inquiry;
-    callout->primary = primary_use(keeper, endpoint);
+    callout->primary = primary_use(keeper, target);
     buf_add(&callout->domain, domain);
     buf_add(&callout->address, address);
     list_append(&callout->primary->queue, &callout->link);

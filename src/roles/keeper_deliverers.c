@@ -65,6 +65,7 @@ void keeper_session_free(struct keeper *keeper, struct keeper_session *session)
     list_remove(&session->opening);
     buf_fini(&session->domain);
     buf_fini(&session->host);
+    buf_fini(&session->security);
     memory_free(session);
 }
 

@@ -179,7 +179,7 @@ static void on_inquire(void *context, uint64_t inquiry, struct str domain, struc
 
     /* There is none any more: the verifier hears of that with the route's news. */
     if (target != NULL)
-        keeper_callout_ask(keeper, inquiry, domain, address, target->endpoint);
+        keeper_callout_ask(keeper, inquiry, domain, address, target);
 }
 
 static void on_recipient_changed(void *context, const struct known_recipient *recipient,

@@ -159,6 +159,7 @@ static void give_plan(struct keeper *keeper, const struct lookup *lookup,
     set_problem(keeper, domain, NULL);
     if (!is_fleeting)
         remember(keeper, domain, &result->plan, now);
+    keeper_secure_plan(keeper, domain, &result->plan);
     schedule_resolved(keeper->schedule, domain, &result->plan, NULL, now);
     route_plan_fini(&result->plan);
 }
@@ -175,6 +176,8 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
              LOG_TEXT("problem", route_problem_name(result->problem)),
              LOG_STR("text", verdict_text(&result->verdict)),
              LOG_TEXT("using", may_recall ? "last-known-good" : "nothing, mail is held"));
+    if (may_recall)
+        keeper_secure_plan(keeper, domain, &old);
     schedule_resolved(keeper->schedule, domain, may_recall ? &old : NULL, &result->verdict, now);
     if (may_recall)
         route_plan_fini(&old);

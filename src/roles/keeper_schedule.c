@@ -39,6 +39,7 @@ static void on_open_session(void *context, const struct session_plan *plan)
     session->connect_timeout_ms = plan->connect_timeout_ms;
     buf_add(&session->domain, plan->domain);
     buf_add(&session->host, plan->host);
+    buf_add(&session->security, plan->security);
     list_append(&keeper->openings, &session->opening);
     keeper_session_add(keeper, session);
 }
@@ -187,7 +188,8 @@ static int64_t on_told_until(void *context, struct str domain, int64_t age_ms)
 static void on_state_changed(void *context, struct str domain, enum route_state from,
                              enum route_state to, const struct verdict *reason)
 {
-    bool is_bad = to == ROUTE_STATE_DOWN || to == ROUTE_STATE_HALF_UP || to == ROUTE_STATE_BLOCKED;
+    bool is_bad = to == ROUTE_STATE_DOWN || to == ROUTE_STATE_HALF_UP ||
+                  to == ROUTE_STATE_BLOCKED || to == ROUTE_STATE_STRANGER;
     keeper_route_changed(context, domain);
     log_event(is_bad ? LOG_WARN : LOG_INFO, "route_state", LOG_STR("domain", domain),
               LOG_TEXT("from", route_state_name(from)), LOG_TEXT("to", route_state_name(to)),
@@ -287,7 +289,8 @@ static void open_session(struct keeper_session *session, const struct keeper_pee
     endpoint_encode(&endpoint, session->endpoint);
     channel_send(peer->channel, session_open, .session = session->number,
                  .domain = buf_str(&session->domain), .host = buf_str(&session->host),
-                 .endpoint = buf_str(&endpoint), .is_probe = session->is_probe,
+                 .endpoint = buf_str(&endpoint), .security = buf_str(&session->security),
+                 .is_probe = session->is_probe,
                  .connect_timeout_ms = (uint64_t)session->connect_timeout_ms);
     buf_fini(&endpoint);
 }

@@ -22,6 +22,7 @@ struct keeper_session {
     uint32_t source; /* of the deliverer's channel; 0: not opened yet */
     struct buf domain;
     struct buf host;
+    struct buf security; /* what it has to show, encoded */
     struct endpoint endpoint;
     bool is_probe;
     int64_t connect_timeout_ms;

@@ -24,6 +24,7 @@ struct route_target {
     struct str host;          /* MX name or given name; normal form */
     struct endpoint endpoint; /* with port */
     uint16_t preference;      /* equal ones share the load */
+    struct str security;      /* what it has to show, encoded (mail/security.h); not remembered */
 };
 
 struct route_plan {

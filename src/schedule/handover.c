@@ -80,6 +80,7 @@ void handover_open(struct route *route, struct way *way, bool is_probe)
         .domain = route->name,
         .host = way->host,
         .endpoint = way->target->endpoint,
+        .security = buf_str(&way->target->security),
         .is_probe = is_probe,
         .connect_timeout_ms = route_value(route, SETTING_CONNECT_TIMEOUT),
     };

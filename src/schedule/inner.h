@@ -55,7 +55,7 @@ struct schedule {
     struct now now;
     struct steady steady;
     struct map routes;    /* by domain */
-    struct map targets;   /* by encoded endpoint */
+    struct map targets;   /* by encoded endpoint and what it has to show */
     struct map handovers; /* by session number */
     struct map tickets;   /* of listings under way: struct listing */
     struct heap timers;
@@ -293,6 +293,7 @@ enum route_event {
     ROUTE_EVENT_FAILED,    /* every one of its targets, in this round */
     ROUTE_EVENT_PUT_OFF,   /* the same, and one said 4yz instead of a greeting */
     ROUTE_EVENT_UNWELCOME, /* the same, and one said 5yz; or that was said to what we brought */
+    ROUTE_EVENT_STRANGER,  /* the same, and one was not who it should be */
     ROUTE_EVENT_DEFERRED,  /* message after message */
     ROUTE_EVENT_TAKEN,     /* a message, or at least seen for the first time (greylisting) */
     ROUTE_EVENT_WELCOME,   /* somebody else found out that it takes what we bring */
@@ -326,11 +327,14 @@ enum target_failure {                   /* why it fails */
                       FAILURE_SILENT,   /* no connection, no greeting, 421 */
                       FAILURE_PUTS_OFF, /* another 4yz for a greeting */
                       FAILURE_REFUSES,  /* 5yz for a greeting */
+                      FAILURE_STRANGER, /* it is somebody else */
 };
 
 struct target {
     struct schedule *schedule;
     struct endpoint endpoint;
+    struct buf security; /* as in the plan: who asks for less of a host does not answer for who asks
+                          * for more */
     struct link ways;
     struct link hungry;  /* ways of routes with mail and no session */
     uint32_t user_count; /* ways and handovers */
@@ -354,7 +358,7 @@ struct target {
 
 #define NEVER_TRIED_MS (INT64_MIN / 4)
 
-struct target *target_use(struct schedule *schedule, struct endpoint endpoint);
+struct target *target_use(struct schedule *schedule, struct endpoint endpoint, struct str security);
 void target_release(struct target *target);
 void target_answered(struct target *target, uint32_t start, bool is_probe);
 void target_failed(struct target *target, enum session_end how, const struct verdict *verdict,

@@ -11,7 +11,7 @@
  *                         another                  never
  *     half-up             answers                  as if it were up
  *                         fails                    slowly, as if it were down
- *     blocked             as if it were down       slowly
+ *     blocked, stranger   as if it were down       slowly
  *
  * Slowly is often at first, then longer with each try that was turned away:
  *
@@ -20,6 +20,7 @@
  *                         after 5 s, 40 s, then every 5 min. Stock fail2ban jails count
  *                         five failures in ten minutes; this makes four. Where MAIL was
  *                         refused, three have been made already: 5 min at once.
+ *     stranger            the same: somebody else's server gets little of us
  *     shaky, down         twice as long, up to `probe-interval-max` (not at all, unless
  *                         it is set, as it is for the servers of strangers)
  *
@@ -72,11 +73,18 @@ static enum demand demand_of(const struct way *way)
     case ROUTE_STATE_SHAKY:
     case ROUTE_STATE_DOWN:
     case ROUTE_STATE_BLOCKED:
+    case ROUTE_STATE_STRANGER:
         return better_ones_fail(way) ? DEMAND_OFTEN : DEMAND_NONE;
     case ROUTE_STATES:
         break;
     }
     return DEMAND_NONE;
+}
+
+/* Every try may make it worse, or tell a stranger of us. */
+static bool is_delicate(const struct route *route)
+{
+    return route->state == ROUTE_STATE_BLOCKED || route->state == ROUTE_STATE_STRANGER;
 }
 
 /* `first`, and `factor` times as long with each time, up to `most`. */
@@ -96,7 +104,7 @@ static int64_t interval_of(const struct route *route, enum demand demand)
 
     if (demand == DEMAND_RARE)
         return route_value(route, SETTING_PROBE_INTERVAL_UP);
-    if (route->state == ROUTE_STATE_BLOCKED)
+    if (is_delicate(route))
         return grown(first, BLOCKED_FACTOR, tries, BLOCKED_MAX_MS);
     if (route->state == ROUTE_STATE_HALF_UP)
         return grown(first, 2, tries, route_value(route, SETTING_RETRY_FIRST));
@@ -119,7 +127,7 @@ static int64_t due_for(const struct way *way)
         from = target->answered_ms;
     int64_t interval = interval_of(way->route, demand);
     int64_t jitter = target->jitter;
-    if (way->route->state == ROUTE_STATE_BLOCKED && jitter < 0)
+    if (is_delicate(way->route) && jitter < 0)
         jitter = -jitter;
     return from + interval + interval * jitter / 1000;
 }
@@ -127,7 +135,7 @@ static int64_t due_for(const struct way *way)
 static int64_t wake_gap(const struct target *target)
 {
     list_each (link, &target->ways)
-        if (container_of(link, struct way, link)->route->state != ROUTE_STATE_BLOCKED)
+        if (!is_delicate(container_of(link, struct way, link)->route))
             return WAKE_GAP_MS;
     return BLOCKED_WAKE_GAP_MS;
 }

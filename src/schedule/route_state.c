@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* route_state.c: up, shaky, down, half-up, blocked, paused (SPEC P3).
+/* route_state.c: up, shaky, down, half-up, blocked, stranger, paused (SPEC P3).
  *
  *                 ┌──── answered, `probes-up` times ────┐
  *                 ▼                                     │
@@ -15,16 +15,21 @@
  *      │        │  │                       │
  *      │        │  │        from any:   5yz for a greeting, 5yz for MAIL three times in a row,
  *      │        │  │                       ▼          or the host says so
- *      │        └──┴────────────────── BLOCKED ── one is taken, or the host says so ──▶ UP
+ *      │        ├──┴────────────────── BLOCKED ── one is taken, or the host says so ──▶ UP
+ *      │        │
+ *      │        │           from any:   all failed, one was not who it should be
+ *      │        │                          ▼
+ *      │        └───────────────────── STRANGER ── answered, `probes-up` times ──▶ UP
  *      │
  *    PAUSED   from any, by the operator; resumed it is SHAKY, for nobody knows
  *
- *     state     answered    failed     put off      unwelcome  deferred  taken  welcome  no plan
- *     up        up          count bad  count off    blocked    half-up   -      -        down
- *     shaky     count good  count bad  count off    blocked    -         -      -        down
- *     down      count good  count bad  count off    blocked    -         -      -        down
- *     half-up   up if idle  count bad  slower       blocked    -         up     -        down
- *     blocked   up if idle  count bad  count off    slower     -         up     up       down
+ *     state     answered    failed     put off      unwelcome  stranger  deferred  taken  welcome
+ * no plan up        up          count bad  count off    blocked    stranger  half-up   -      -
+ * down shaky     count good  count bad  count off    blocked    stranger  -         -      - down
+ *     down      count good  count bad  count off    blocked    stranger  -         -      - down
+ *     half-up   up if idle  count bad  slower       blocked    stranger  -         up     - down
+ *     blocked   up if idle  count bad  count off    slower     stranger  -         up     up down
+ *     stranger  count good  count bad  count off    blocked    slower    -         -      - down
  *     paused    (resume: shaky; pause leads here from any other)
  *
  * A route begins shaky: its targets are asked at once, and what they say decides.
@@ -44,6 +49,9 @@
  * recipients are not looked at here: whether they are meant for us, the host knows
  * (schedule_unwelcome()).
  *
+ * A stranger is who could not prove, within the handshake, to be who the domain's pin, name or TLSA
+ * records say. It has not been told a sender or a recipient, and is asked rarely.
+ *
  * Where a greeting was refused and now is not, and nothing is held that could go as a
  * canary, the route is up: what was refused is granted.
  */
@@ -57,6 +65,7 @@ enum move {
     MOVE_SHAKY,
     MOVE_HALF_UP,
     MOVE_BLOCKED,
+    MOVE_STRANGER,
     MOVE_COUNT_GOOD, /* up after enough of them */
     MOVE_COUNT_BAD,  /* shaky, and down after enough of them */
     MOVE_COUNT_OFF,  /* shaky, and half-up after enough of them */
@@ -71,6 +80,7 @@ static const enum move table[ROUTE_STATES][ROUTE_EVENTS] = {
         [ROUTE_EVENT_PUT_OFF] = MOVE_COUNT_OFF,
         [ROUTE_EVENT_UNWELCOME] = MOVE_BLOCKED,
         [ROUTE_EVENT_DEFERRED] = MOVE_HALF_UP,
+        [ROUTE_EVENT_STRANGER] = MOVE_STRANGER,
         [ROUTE_EVENT_NO_PLAN] = MOVE_DOWN,
         [ROUTE_EVENT_PAUSE] = MOVE_PAUSED,
     },
@@ -79,6 +89,7 @@ static const enum move table[ROUTE_STATES][ROUTE_EVENTS] = {
         [ROUTE_EVENT_FAILED] = MOVE_COUNT_BAD,
         [ROUTE_EVENT_PUT_OFF] = MOVE_COUNT_OFF,
         [ROUTE_EVENT_UNWELCOME] = MOVE_BLOCKED,
+        [ROUTE_EVENT_STRANGER] = MOVE_STRANGER,
         [ROUTE_EVENT_NO_PLAN] = MOVE_DOWN,
         [ROUTE_EVENT_PAUSE] = MOVE_PAUSED,
     },
@@ -87,6 +98,7 @@ static const enum move table[ROUTE_STATES][ROUTE_EVENTS] = {
         [ROUTE_EVENT_FAILED] = MOVE_COUNT_BAD,
         [ROUTE_EVENT_PUT_OFF] = MOVE_COUNT_OFF,
         [ROUTE_EVENT_UNWELCOME] = MOVE_BLOCKED,
+        [ROUTE_EVENT_STRANGER] = MOVE_STRANGER,
         [ROUTE_EVENT_NO_PLAN] = MOVE_DOWN,
         [ROUTE_EVENT_PAUSE] = MOVE_PAUSED,
     },
@@ -96,6 +108,7 @@ static const enum move table[ROUTE_STATES][ROUTE_EVENTS] = {
         [ROUTE_EVENT_PUT_OFF] = MOVE_SLOWER,
         [ROUTE_EVENT_UNWELCOME] = MOVE_BLOCKED,
         [ROUTE_EVENT_TAKEN] = MOVE_UP,
+        [ROUTE_EVENT_STRANGER] = MOVE_STRANGER,
         [ROUTE_EVENT_NO_PLAN] = MOVE_DOWN,
         [ROUTE_EVENT_PAUSE] = MOVE_PAUSED,
     },
@@ -106,6 +119,16 @@ static const enum move table[ROUTE_STATES][ROUTE_EVENTS] = {
         [ROUTE_EVENT_UNWELCOME] = MOVE_SLOWER,
         [ROUTE_EVENT_TAKEN] = MOVE_UP,
         [ROUTE_EVENT_WELCOME] = MOVE_UP,
+        [ROUTE_EVENT_STRANGER] = MOVE_STRANGER,
+        [ROUTE_EVENT_NO_PLAN] = MOVE_DOWN,
+        [ROUTE_EVENT_PAUSE] = MOVE_PAUSED,
+    },
+    [ROUTE_STATE_STRANGER] = {
+        [ROUTE_EVENT_ANSWERED] = MOVE_COUNT_GOOD,
+        [ROUTE_EVENT_FAILED] = MOVE_COUNT_BAD,
+        [ROUTE_EVENT_PUT_OFF] = MOVE_COUNT_OFF,
+        [ROUTE_EVENT_UNWELCOME] = MOVE_BLOCKED,
+        [ROUTE_EVENT_STRANGER] = MOVE_SLOWER,
         [ROUTE_EVENT_NO_PLAN] = MOVE_DOWN,
         [ROUTE_EVENT_PAUSE] = MOVE_PAUSED,
     },
@@ -119,7 +142,8 @@ const char *route_state_name(enum route_state state)
     static const char *const name[ROUTE_STATES] = {
         [ROUTE_STATE_UP] = "up",           [ROUTE_STATE_SHAKY] = "shaky",
         [ROUTE_STATE_DOWN] = "down",       [ROUTE_STATE_HALF_UP] = "half-up",
-        [ROUTE_STATE_BLOCKED] = "blocked", [ROUTE_STATE_PAUSED] = "paused",
+        [ROUTE_STATE_BLOCKED] = "blocked", [ROUTE_STATE_STRANGER] = "stranger",
+        [ROUTE_STATE_PAUSED] = "paused",
     };
     return name[state];
 }
@@ -145,7 +169,7 @@ static void enter(struct route *route, enum route_state next)
     route->state = next;
     route->state_since_ms = schedule->now.wall_ms;
     route->turned_away = 0;
-    if (next == ROUTE_STATE_BLOCKED || from == ROUTE_STATE_PAUSED) {
+    if (next == ROUTE_STATE_BLOCKED || next == ROUTE_STATE_STRANGER || from == ROUTE_STATE_PAUSED) {
         route->good = 0;
         route->bad = 0;
     }
@@ -183,9 +207,10 @@ static void count_bad(struct route *route, enum route_state at_last)
 static void be_turned_away(struct route *route, enum route_state state)
 {
     bool is_new = route->state != state;
+    bool was_mail = state == ROUTE_STATE_BLOCKED && is_new && !route->is_greeting_refused;
 
     enter(route, state);
-    route->turned_away += is_new && !route->is_greeting_refused ? UNWELCOME_IN_ROW_MAX : 1;
+    route->turned_away += was_mail ? UNWELCOME_IN_ROW_MAX : 1;
     probing_plan_route(route);
 }
 
@@ -227,6 +252,9 @@ void route_state_event(struct route *route, enum route_event event, const struct
         return;
     case MOVE_BLOCKED:
         be_turned_away(route, ROUTE_STATE_BLOCKED);
+        return;
+    case MOVE_STRANGER:
+        be_turned_away(route, ROUTE_STATE_STRANGER);
         return;
     case MOVE_COUNT_GOOD:
         count_good(route);

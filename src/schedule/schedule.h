@@ -25,14 +25,16 @@ struct schedule;
 
 enum route_state {
     ROUTE_STATE_UP,
-    ROUTE_STATE_SHAKY,   /* it failed, or nobody knows yet */
-    ROUTE_STATE_DOWN,    /* it does not answer */
-    ROUTE_STATE_HALF_UP, /* it answers and defers everything */
-    ROUTE_STATE_BLOCKED, /* it refuses us, whatever we bring */
+    ROUTE_STATE_SHAKY,    /* it failed, or nobody knows yet */
+    ROUTE_STATE_DOWN,     /* it does not answer */
+    ROUTE_STATE_HALF_UP,  /* it answers and defers everything */
+    ROUTE_STATE_BLOCKED,  /* it refuses us, whatever we bring */
+    ROUTE_STATE_STRANGER, /* who answers is not who should */
     ROUTE_STATE_PAUSED,
     ROUTE_STATES
 };
-const char *route_state_name(enum route_state state); /* up shaky down half-up blocked paused */
+const char *route_state_name(
+    enum route_state state); /* up shaky down half-up blocked stranger paused */
 
 typedef uint64_t session_number; /* never reused while the keeper runs; never 0 */
 
@@ -42,6 +44,7 @@ enum session_end {
     SESSION_END_CONNECT,  /* no connection: refused, unreachable, timed out */
     SESSION_END_GREETING, /* banner or EHLO refused in the server's own words, or a 421 later */
     SESSION_END_LOST,     /* reset, end of stream, timeout, no SMTP */
+    SESSION_END_STRANGER, /* who answered is not who should */
     SESSION_END_INTERNAL, /* our own doing: the deliverer died */
 };
 
@@ -50,7 +53,8 @@ struct session_plan {
     struct str domain; /* of the route that opens it */
     struct str host;
     struct endpoint endpoint;
-    bool is_probe; /* short timeouts */
+    struct str security; /* as in the plan */
+    bool is_probe;       /* short timeouts */
     int64_t connect_timeout_ms;
 };
 
@@ -208,6 +212,7 @@ struct route_target_status {
     struct str host;
     struct endpoint endpoint;
     uint16_t preference;
+    struct str security;    /* as in the plan; lives as long as the plan */
     bool answers;           /* at the last try */
     int64_t last_tried_ms;  /* Unix time; 0: never */
     struct verdict verdict; /* of the last try */

@@ -29,6 +29,7 @@ static void describe_target(const struct way *way, struct route_target_status *o
     *out = (struct route_target_status){
         .host = way->host,
         .endpoint = way->target->endpoint,
+        .security = buf_str(&way->target->security),
         .preference = way->preference,
         .answers = way->target->state == TARGET_ANSWERS,
         .last_tried_ms = way->target->tried_wall_ms,

@@ -14,19 +14,22 @@ static void fire_serve(struct timer *timer)
     target_serve(container_of(timer, struct target, serve));
 }
 
-static struct buf key_of(struct endpoint endpoint)
+static struct buf key_of(struct endpoint endpoint, struct str security)
 {
     struct buf key = { 0 };
     endpoint_encode(&key, endpoint);
+    buf_add(&key, security);
     return key;
 }
 
-static struct target *target_new(struct schedule *schedule, struct endpoint endpoint)
+static struct target *target_new(struct schedule *schedule, struct endpoint endpoint,
+                                 struct str security)
 {
     struct target *target = memory_new(sizeof *target);
 
     target->schedule = schedule;
     target->endpoint = endpoint;
+    buf_add(&target->security, security);
     target->tried_ms = NEVER_TRIED_MS;
     target->answered_ms = NEVER_TRIED_MS;
     target->serve.fire = fire_serve;
@@ -36,13 +39,13 @@ static struct target *target_new(struct schedule *schedule, struct endpoint endp
     return target;
 }
 
-struct target *target_use(struct schedule *schedule, struct endpoint endpoint)
+struct target *target_use(struct schedule *schedule, struct endpoint endpoint, struct str security)
 {
-    struct buf key = key_of(endpoint);
+    struct buf key = key_of(endpoint, security);
     struct target *target = map_find(&schedule->targets, buf_str(&key));
 
     if (target == NULL) {
-        target = target_new(schedule, endpoint);
+        target = target_new(schedule, endpoint, security);
         (void)map_put(&schedule->targets, buf_str(&key), target);
     }
     buf_fini(&key);
@@ -57,11 +60,12 @@ void target_release(struct target *target)
     check(target->user_count > 0);
     if (--target->user_count > 0)
         return;
-    struct buf key = key_of(target->endpoint);
+    struct buf key = key_of(target->endpoint, buf_str(&target->security));
     (void)map_remove(&schedule->targets, buf_str(&key));
     buf_fini(&key);
     heap_remove(&schedule->probes, &target->probe_due);
     timer_stop(schedule, &target->serve);
+    buf_fini(&target->security);
     memory_free(target);
 }
 
@@ -144,6 +148,12 @@ static bool all_failed(const struct route *route)
 /* One that says a word tells more than those that are silent. */
 static void tell_round(struct route *route, const struct target *last)
 {
+    static const enum route_event event_of[] = {
+        [FAILURE_SILENT] = ROUTE_EVENT_FAILED,
+        [FAILURE_PUTS_OFF] = ROUTE_EVENT_PUT_OFF,
+        [FAILURE_REFUSES] = ROUTE_EVENT_UNWELCOME,
+        [FAILURE_STRANGER] = ROUTE_EVENT_STRANGER,
+    };
     const struct target *loudest = last;
 
     for (uint32_t i = 0; i < route->way_count; i++) {
@@ -152,13 +162,9 @@ static void tell_round(struct route *route, const struct target *last)
         if (target->state == TARGET_FAILS && target->failure > loudest->failure)
             loudest = target;
     }
-    if (loudest->failure != FAILURE_SILENT)
+    if (loudest->failure == FAILURE_PUTS_OFF || loudest->failure == FAILURE_REFUSES)
         route->is_greeting_refused = true;
-    route_state_event(route,
-                      loudest->failure == FAILURE_REFUSES    ? ROUTE_EVENT_UNWELCOME
-                      : loudest->failure == FAILURE_PUTS_OFF ? ROUTE_EVENT_PUT_OFF
-                                                             : ROUTE_EVENT_FAILED,
-                      &loudest->verdict);
+    route_state_event(route, event_of[loudest->failure], &loudest->verdict);
 }
 
 static void tell_failed(struct target *target)
@@ -179,6 +185,8 @@ static void tell_failed(struct target *target)
 
 static enum target_failure failure_of(enum session_end how, const struct verdict *verdict)
 {
+    if (how == SESSION_END_STRANGER)
+        return FAILURE_STRANGER;
     if (how != SESSION_END_GREETING || verdict->code == 421)
         return FAILURE_SILENT;
     return verdict->fate == FATE_REJECT ? FAILURE_REFUSES : FAILURE_PUTS_OFF;

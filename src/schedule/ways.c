@@ -15,7 +15,7 @@ static void add(struct route *route, const struct route_target *from)
     way->route = route;
     way->host = arena_str(&route->plan, from->host);
     way->preference = from->preference;
-    way->target = target_use(route->schedule, from->endpoint);
+    way->target = target_use(route->schedule, from->endpoint, from->security);
     list_append(&way->target->ways, &way->link);
 }
 

@@ -21,6 +21,7 @@ import signal
 import smtplib
 import socket
 import socketserver
+import ssl
 import struct
 import subprocess
 import tempfile
@@ -524,14 +525,34 @@ class Sink:
 class Recorder:
     """A primary that remembers every octet of what it takes, in `taken`, and each command.
 
-    `extensions` are announced; `refuse` is {address: reply to RCPT}, all others are taken."""
+    `extensions` are announced; `refuse` is {address: reply to RCPT}, all others are taken. With a
+    `certificate` (certificates.py) it offers STARTTLS, or speaks TLS `from_start`; `ciphers` are those
+    that were agreed on."""
 
     class Session(socketserver.StreamRequestHandler):
+        def secure(self):
+            certificate = self.server.certificate
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.chain, certificate.key)
+            self.request = context.wrap_socket(self.request, server_side=True)
+            self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+            self.server.ciphers.append(self.request.cipher())
+
         def handle(self):
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                if self.server.from_start:
+                    self.secure()
+                self.converse()
+
+        def lines(self):
+            while line := self.rfile.readline():
+                yield line
+
+        def converse(self):
             self.wfile.write(b"220 recorder.example ESMTP\r\n")
             content = None
             self.refused_all = False
-            for line in self.rfile:
+            for line in self.lines():
                 if content is not None and line != b".\r\n":
                     content.append(line[1:] if line.startswith(b".") else line)
                 elif content is not None:
@@ -540,8 +561,14 @@ class Recorder:
                     self.wfile.write(b"250 2.0.0 Taken\r\n")
                 elif line[:4].upper() == b"EHLO":
                     words = [b"recorder.example", *(word.encode() for word in self.server.extensions)]
+                    if self.server.certificate and not isinstance(self.request, ssl.SSLSocket):
+                        words.append(b"STARTTLS")
                     self.wfile.write(b"".join(b"250" + (b" " if word is words[-1] else b"-") + word
                                               + b"\r\n" for word in words))
+                elif line[:8].upper() == b"STARTTLS":
+                    self.wfile.write(self.server.starttls_reply)
+                    if self.server.starttls_reply.startswith(b"220"):
+                        self.secure()
                 elif line[:4].upper() == b"DATA" and not self.refused_all:
                     content = []
                     self.wfile.write(b"354 Go on\r\n")
@@ -569,9 +596,12 @@ class Recorder:
         allow_reuse_address = True
         daemon_threads = True
 
-    def __init__(self, address="127.0.0.1", port=None, extensions=(), refuse=None):
+    def __init__(self, address="127.0.0.1", port=None, extensions=(), refuse=None, certificate=None,
+                 from_start=False, starttls_reply=b"220 2.0.0 Go ahead\r\n"):
         self.address, self.port = address, port or free_port(address)
-        self.taken, self.commands = [], []
+        self.taken, self.commands, self.ciphers = [], [], []
+        self.certificate, self.from_start = certificate, from_start
+        self.starttls_reply = starttls_reply
         self.extensions, self.refuse = list(extensions), refuse if refuse is not None else {}
         self.server = None
 
@@ -586,6 +616,8 @@ class Recorder:
         self.server = kind((self.address, self.port), self.Session)
         self.server.taken, self.server.commands = self.taken, self.commands
         self.server.extensions, self.server.refuse = self.extensions, self.refuse
+        self.server.certificate, self.server.from_start = self.certificate, self.from_start
+        self.server.starttls_reply, self.server.ciphers = self.starttls_reply, self.ciphers
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 

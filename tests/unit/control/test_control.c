@@ -252,7 +252,7 @@ static void tells_the_state_of_the_node(void **state)
     assert_holds(fake, "\"uptime_s\":5");
     assert_holds(fake, "\"condition\":\"ok\"");
     assert_holds(fake, "\"routes\":{\"domains\":1,\"up\":1,\"shaky\":0,\"down\":0,\"half-up\":0,"
-                       "\"blocked\":0,\"paused\":0");
+                       "\"blocked\":0,\"stranger\":0,\"paused\":0");
     assert_ok(fake, "{'op':'version'}");
     assert_holds(fake, HOLDFAST_VERSION);
 }

@@ -16,9 +16,11 @@ enum {
     DOWN = ROUTE_STATE_DOWN,
     HALF_UP = ROUTE_STATE_HALF_UP,
     BLOCKED = ROUTE_STATE_BLOCKED,
+    OTHER = ROUTE_STATE_STRANGER,
     PAUSED = ROUTE_STATE_PAUSED
 };
 enum {
+    STRANGER = ROUTE_EVENT_STRANGER,
     ANSWERED = ROUTE_EVENT_ANSWERED,
     FAILED = ROUTE_EVENT_FAILED,
     PUT_OFF = ROUTE_EVENT_PUT_OFF,
@@ -103,6 +105,26 @@ static const struct {
     { BLOCKED, 0, 0, NO_PLAN, DOWN },
     { BLOCKED, 0, 0, PAUSE, PAUSED },
     { BLOCKED, 0, 0, RESUME, BLOCKED },
+    { UP, 0, 0, STRANGER, OTHER },
+    { SHAKY, 0, 0, STRANGER, OTHER },
+    { DOWN, 0, 0, STRANGER, OTHER },
+    { HALF_UP, 0, 0, STRANGER, OTHER },
+    { BLOCKED, 0, 0, STRANGER, OTHER },
+    { PAUSED, 0, 0, STRANGER, PAUSED },
+    { OTHER, 0, 9, STRANGER, OTHER },
+    { OTHER, 0, 0, ANSWERED, OTHER },
+    { OTHER, 1, 0, ANSWERED, UP },
+    { OTHER, 0, 1, FAILED, OTHER },
+    { OTHER, 0, 2, FAILED, DOWN },
+    { OTHER, 0, 1, PUT_OFF, OTHER },
+    { OTHER, 0, 2, PUT_OFF, HALF_UP },
+    { OTHER, 0, 0, UNWELCOME, BLOCKED },
+    { OTHER, 0, 0, DEFERRED, OTHER },
+    { OTHER, 0, 0, TAKEN, OTHER },
+    { OTHER, 0, 0, WELCOME, OTHER },
+    { OTHER, 0, 0, NO_PLAN, DOWN },
+    { OTHER, 0, 0, PAUSE, PAUSED },
+    { OTHER, 0, 0, RESUME, OTHER },
     { PAUSED, 0, 2, PUT_OFF, PAUSED },
     { PAUSED, 0, 0, UNWELCOME, PAUSED },
     { PAUSED, 0, 0, DEFERRED, PAUSED },
@@ -268,6 +290,54 @@ static void who_is_refused_at_the_door_is_blocked(void **state)
     assert_int_equal(world->state[0], ROUTE_STATE_UP);
     assert_int_equal(world->delivered, 50);
     assert_int_equal(world->state_changes, 2);
+    world_free(world);
+}
+
+/* Who answers at the primary's address and is not the primary gets nothing, and is asked rarely. */
+static void somebody_else_gets_nothing(void **state)
+{
+    struct world *world = world_new(6);
+
+    (void)state;
+    world->primary[0].is_stranger = true;
+    for (int i = 0; i < 50; i++)
+        (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_STRANGER);
+    assert_int_equal(world_status(world, 0).reason.enhanced[2], 8);
+    world_run(world, 3 * HOUR_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_STRANGER);
+    assert_int_equal(world->dispatched, 0);
+    check_refusals_are_rare(world);
+    world->primary[0].is_stranger = false;
+    world_run(world, 6 * MINUTE_MS + 10 * SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    assert_int_equal(world->delivered, 50);
+    world_free(world);
+}
+
+/* Two domains at one address, of which one wants it to be somebody: it is down for that one alone.
+ */
+static void who_asks_for_less_does_not_answer_for_who_asks_for_more(void **state)
+{
+    struct world *world = world_new(7);
+
+    (void)state;
+    world_add_domain(world, 0, 0);
+    world_add_domain(world, 1, 0);
+    world_run(world, SECOND_MS);
+    const struct route *one = map_find(&world->schedule->routes, world_domain(0));
+    const struct route *other = map_find(&world->schedule->routes, world_domain(1));
+    assert_ptr_equal(one->way[0].target, other->way[0].target);
+    struct route_plan plan = { .count = 1, .ttl_s = 3600 };
+    plan.target[0] = (struct route_target){ .host = STR("mx.example"),
+                                            .endpoint = one->way[0].target->endpoint,
+                                            .security = STR("pinned") };
+    schedule_resolved(world->schedule, world_domain(1), &plan, NULL, world->now);
+    assert_ptr_not_equal(one->way[0].target, other->way[0].target);
+    assert_true(str_equals(buf_str(&other->way[0].target->security), STR("pinned")));
+    assert_int_equal(one->way[0].target->security.len, 0);
     world_free(world);
 }
 
@@ -459,6 +529,8 @@ int main(void)
         cmocka_unit_test(keeps_the_last_plan_when_dns_dies),
         cmocka_unit_test(no_plan_is_down_until_there_is_one),
         cmocka_unit_test(who_is_refused_at_the_door_is_blocked),
+        cmocka_unit_test(somebody_else_gets_nothing),
+        cmocka_unit_test(who_asks_for_less_does_not_answer_for_who_asks_for_more),
         cmocka_unit_test(a_greeting_is_enough_where_nothing_waits),
         cmocka_unit_test(one_that_refuses_does_not_block_its_equal),
         cmocka_unit_test(who_is_put_off_at_the_door_is_half_up),

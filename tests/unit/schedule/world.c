@@ -126,6 +126,8 @@ static void end_peer(struct world *world, struct peer *peer, enum session_end ho
         event->verdict = verdict_make(code, 7, 1, STR("Not you"));
     else if (how == SESSION_END_GREETING)
         event->verdict = verdict_make(421, 3, 2, STR("Too many"));
+    else if (how == SESSION_END_STRANGER)
+        event->verdict = verdict_make(451, 7, 8, STR("Another key"));
     else
         event->verdict = verdict_make(451, 4, 1, STR("No connection"));
 }
@@ -350,6 +352,11 @@ static void happen_connect(struct world *world, struct event *event)
             world->refused_ms[world->refused] = world->now.mono_ms;
         world->refused++;
         end_peer(world, peer, SESSION_END_GREETING, 2);
+    } else if (primary->is_alive && primary->is_stranger) {
+        if (world->refused < 1000)
+            world->refused_ms[world->refused] = world->now.mono_ms;
+        world->refused++;
+        end_peer(world, peer, SESSION_END_STRANGER, 2);
     } else if (primary->is_alive) {
         peer->is_connected = true;
         if (++primary->sessions > primary->sessions_max)

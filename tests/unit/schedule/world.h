@@ -29,6 +29,7 @@ struct primary {
     bool defers_all;
     bool loses_all;           /* drops the connection at the first message */
     uint16_t greets_with;     /* instead of 220; 0: it does not */
+    bool is_stranger;         /* it cannot show what it should */
     bool refuses_all;         /* every message, … */
     uint32_t refuses_percent; /* … or so many, … */
     enum stage refuses_at;    /* … there … */
