@@ -169,7 +169,8 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
 {
     struct str domain = buf_str(&lookup->domain);
     struct route_plan old;
-    bool may_recall = result->problem == ROUTE_DNS_FAILED && recall(keeper, domain, now, &old);
+    bool is_fleeting = result->problem == ROUTE_DNS_FAILED || result->problem == ROUTE_UNTRUSTED;
+    bool may_recall = is_fleeting && recall(keeper, domain, now, &old);
 
     set_problem(keeper, domain, &result->problem);
     log_warn("no_route", LOG_STR("domain", domain),

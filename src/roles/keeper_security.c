@@ -20,22 +20,24 @@ static enum security_level level_of(enum setting_tls tls)
     return SECURITY_MAY;
 }
 
-/* Pins want TLS, whatever else was said. */
-static struct security security_for(const struct domain_settings *own,
-                                    const struct domain_settings *defaults, struct str host)
+/* Only ever more than the DNS demands; pins want TLS, whatever else was said. */
+static void demand_more(struct security *security, const struct domain_settings *own,
+                        const struct domain_settings *defaults, struct str host)
 {
     struct str name = setting_text(own, defaults, SETTING_TLS_NAME);
-    struct security security = {
-        .level = level_of((enum setting_tls)setting_value(own, defaults, SETTING_TLS)),
-        .from_start = setting_value(own, defaults, SETTING_TLS_FROM_START) != 0,
-    };
+    enum security_level level =
+        level_of((enum setting_tls)setting_value(own, defaults, SETTING_TLS));
 
-    security_add_pins(&security, setting_text(own, defaults, SETTING_TLS_PIN));
-    if (security.level < SECURITY_MUST && (security.pin_count > 0 || security.from_start))
-        security.level = SECURITY_MUST;
-    if (security.level == SECURITY_NAME)
-        security.name[security.name_count++] = name.len > 0 ? name : host;
-    return security;
+    security->from_start = setting_value(own, defaults, SETTING_TLS_FROM_START) != 0;
+    security_add_pins(security, setting_text(own, defaults, SETTING_TLS_PIN));
+    if (level > security->level || (level == SECURITY_CLEAR && security->level == SECURITY_MAY))
+        security->level = level;
+    if (security->level < SECURITY_MUST && (security->pin_count > 0 || security->from_start))
+        security->level = SECURITY_MUST;
+    if (security->level != SECURITY_NAME || level != SECURITY_NAME)
+        return;
+    security->name_count = 0;
+    security->name[security->name_count++] = name.len > 0 ? name : host;
 }
 
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan)
@@ -46,10 +48,15 @@ void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct r
     struct buf bytes = { 0 };
 
     for (uint32_t i = 0; i < plan->count; i++) {
-        struct security security = security_for(own, defaults, plan->target[i].host);
+        struct route_target *target = &plan->target[i];
+        struct cursor cursor = cursor_over(target->security);
+        struct security security = { .level = SECURITY_MAY };
+        if (target->security.len > 0 && !security_decode(&cursor, &security))
+            security = (struct security){ .level = SECURITY_MUST }; /* it was made here */
+        demand_more(&security, own, defaults, target->host);
         buf_reset(&bytes);
         security_encode(&bytes, &security);
-        plan->target[i].security = arena_str(&plan->arena, buf_str(&bytes));
+        target->security = arena_str(&plan->arena, buf_str(&bytes));
     }
     buf_fini(&bytes);
 }

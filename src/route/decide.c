@@ -34,6 +34,11 @@ static struct verdict describe(enum route_problem problem, struct str domain, st
                               STR_FMT(domain));
     case ROUTE_NO_DOMAIN:
         return verdict_format(451, 1, 2, "DNS says that %.*s does not exist", STR_FMT(domain));
+    case ROUTE_UNTRUSTED:
+        return verdict_format(451, 7, 5,
+                              "No mail host of %.*s may be trusted: the DNS does not say by which "
+                              "key (TLSA) it is known",
+                              STR_FMT(domain));
     }
     return verdict_make(451, 3, 0, STR("Internal error"));
 }

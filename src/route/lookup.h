@@ -15,7 +15,8 @@ enum lookup {
 struct lookup_result {
     struct endpoint address[ROUTE_ADDRESSES_PER_HOST_MAX]; /* IPv6 and IPv4 in turn; port 0 */
     uint32_t count;
-    bool is_us; /* any of its addresses, kept or not, is ours */
+    bool is_secure; /* all that was found was validated */
+    bool is_us;     /* any of its addresses, kept or not, is ours */
     uint32_t ttl_s;
 };
 

@@ -12,6 +12,8 @@
  *   us?          no       unknown   no         -          plan: a
  *   us?          unknown  -         -          -          none: the DNS failed
  *
+ * What each host has to show is found out for those that are used alone (trust.h).
+ *
  * A host whose lookup failed may be us, and is treated as if it were: the cut is
  * made at its preference as well. That costs reach only until its zone is whole
  * again, and the last known good plan bridges that time; the contrary could loop.
@@ -21,6 +23,7 @@
 #include "mail/domain.h"
 #include "route/plan.h"
 #include "route/self.h"
+#include "route/trust.h"
 
 enum { NO_CUT = UINT16_MAX + 1 };
 
@@ -28,6 +31,8 @@ struct candidate {
     struct str name;
     uint32_t preference;
     struct lookup_result found;
+    struct security security; /* its strings live in the answers */
+    bool is_trusted;
 };
 
 struct candidates {
@@ -113,23 +118,121 @@ static void shuffle_equals(struct candidates *all, uint32_t usable, struct rando
     }
 }
 
+/* ---- what they have to show ---- */
+
+static struct dns_question tlsa_question(struct decision *decision, struct str host)
+{
+    struct buf name = { 0 };
+
+    buf_add_format(&name, "_%u._tcp.%.*s", (unsigned)decision->request->port, STR_FMT(host));
+    struct dns_question question = { .name = arena_str(&decision->known->arena, buf_str(&name)),
+                                     .type = DNS_TLSA };
+    buf_fini(&name);
+    return question;
+}
+
+/* False if a question must be answered first. */
+static bool look_at_tlsa(struct decision *decision, struct candidate *host,
+                         struct trust_facts *facts)
+{
+    if (!trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
+        return true;
+    struct dns_question question = tlsa_question(decision, host->name);
+    const struct dns_answer *answer =
+        dns_name_is_valid(question.name) ? dns_answers_find(decision->known, question) : NULL;
+    if (answer == NULL && dns_name_is_valid(question.name)) {
+        decide_ask(decision, question);
+        return false;
+    }
+    if (answer != NULL && answer->ttl_s < decision->ttl_s)
+        decision->ttl_s = answer->ttl_s;
+    if (answer != NULL)
+        facts->tlsa = trust_read_tlsa(answer, &host->security);
+    return true;
+}
+
+static bool has_anchor(const struct security *security)
+{
+    for (uint32_t i = 0; i < security->tlsa_count; i++)
+        if (security->tlsa[i].usage == 2)
+            return true;
+    return false;
+}
+
+/* False if a question must be answered first. */
+static bool find_trust(struct decision *decision, bool is_mx_secure, struct candidate *host)
+{
+    struct trust_facts facts = { .is_mx_secure = is_mx_secure,
+                                 .is_host_secure = host->found.is_secure };
+
+    host->security = (struct security){ 0 };
+    if (!look_at_tlsa(decision, host, &facts))
+        return false;
+    struct trust trust = trust_decide(&facts);
+    host->is_trusted = trust.may_be_used;
+    host->security.level = trust.level;
+    if (trust.level != SECURITY_TLSA)
+        host->security.tlsa_count = 0;
+    if (trust.level >= SECURITY_NAME)
+        host->security.name[host->security.name_count++] = host->name;
+    if (has_anchor(&host->security)) /* RFC 7672 3.2.2 */
+        host->security.name[host->security.name_count++] = decision->request->domain;
+    return true;
+}
+
+/* How many of them may be used; -1: a question must be answered first. */
+static int keep_trusted(struct decision *decision, bool is_mx_secure, struct candidates *all,
+                        uint32_t usable)
+{
+    int trusted = 0;
+
+    if (usable > ROUTE_TARGETS_MAX)
+        usable = ROUTE_TARGETS_MAX;
+    for (uint32_t i = 0; i < usable; i++) {
+        if (!find_trust(decision, is_mx_secure, &all->item[i]))
+            return -1;
+        if (all->item[i].is_trusted)
+            all->item[trusted++] = all->item[i];
+    }
+    return trusted;
+}
+
 /* Two addresses of every host at least (RFC 5321 5.1), more where there are few hosts. */
 static void make_plan(struct decision *decision, struct candidates *all, uint32_t usable)
 {
     struct route_plan plan = { .count = 0 };
+    struct buf security = { 0 };
     uint32_t each = ROUTE_TARGETS_MAX / usable;
 
     if (each < 2)
         each = 2;
     for (uint32_t i = 0; i < usable; i++) {
         const struct candidate *host = &all->item[i];
+        buf_reset(&security);
+        security_encode(&security, &host->security);
         for (uint32_t k = 0; k < host->found.count && k < each; k++) {
             struct endpoint endpoint = host->found.address[k];
             endpoint.port = decision->request->port;
-            route_plan_add(&plan, host->name, endpoint, (uint16_t)host->preference);
+            route_plan_add(&plan, host->name, endpoint, (uint16_t)host->preference,
+                           buf_str(&security));
         }
     }
+    buf_fini(&security);
     decide_plan(decision, &plan);
+}
+
+/* Of those that have addresses. */
+static void use_trusted(struct decision *decision, bool is_mx_secure, struct candidates *all,
+                        uint32_t usable)
+{
+    int trusted = keep_trusted(decision, is_mx_secure, all, usable);
+
+    if (trusted == 0)
+        decide_none(decision, ROUTE_UNTRUSTED, STR_NONE);
+    if (trusted <= 0)
+        return;
+    shuffle_equals(all, (uint32_t)trusted, decision->random);
+    make_plan(decision, all, (uint32_t)trusted);
 }
 
 static void choose(struct decision *decision, const struct dns_answer *answer)
@@ -145,8 +248,7 @@ static void choose(struct decision *decision, const struct dns_answer *answer)
         return;
     uint32_t usable = count_usable(&all);
     if (usable > 0) {
-        shuffle_equals(&all, usable, decision->random);
-        make_plan(decision, &all, usable);
+        use_trusted(decision, answer->secure, &all, usable);
     } else if (all.unknown.len > 0) {
         decide_none(decision, ROUTE_DNS_FAILED, all.unknown);
     } else {
@@ -156,7 +258,7 @@ static void choose(struct decision *decision, const struct dns_answer *answer)
 }
 
 /* RFC 5321 5.1: no MX at all means the host of the domain's own name. */
-static void choose_implicit(struct decision *decision)
+static void choose_implicit(struct decision *decision, bool is_secure)
 {
     const struct dns_record own = { .name = decision->request->domain };
     struct candidates all = { .cut = NO_CUT };
@@ -168,7 +270,7 @@ static void choose_implicit(struct decision *decision)
     if (all.item[0].found.is_us || route_self_has_name(decision->request->self, own.name))
         decide_none(decision, ROUTE_BEST_IS_US, STR_NONE);
     else if (lookup == LOOKUP_FOUND)
-        make_plan(decision, &all, 1);
+        use_trusted(decision, is_secure, &all, 1);
     else if (lookup == LOOKUP_UNKNOWN)
         decide_none(decision, ROUTE_DNS_FAILED, own.name);
     else
@@ -192,7 +294,7 @@ void decide_from_mx(struct decision *decision)
         choose(decision, answer);
         return;
     case DNS_NODATA:
-        choose_implicit(decision);
+        choose_implicit(decision, answer->secure);
         return;
     case DNS_NO_NAME:
         decide_none(decision, ROUTE_NO_DOMAIN, STR_NONE);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* plan.c: the plan as a value, and its bytes in the directory.
  *
- *     u8 version (1)  u8 count (1 … ROUTE_TARGETS_MAX)  u32 ttl_s
- *     count times: counted host  endpoint  u16 preference
+ *     u8 version (2)  u8 count (1 … ROUTE_TARGETS_MAX)  u32 ttl_s
+ *     count times: counted host  endpoint  u16 preference  counted security
  *
  * A plan of another version, or one that could not have been made here, is no
  * plan: the DNS is asked, and mail waits.
@@ -11,8 +11,9 @@
 
 #include "base/cursor.h"
 #include "mail/domain.h"
+#include "mail/security.h"
 
-enum { PLAN_VERSION = 1, TTL_MIN_S = 60, TTL_MAX_S = 3600 };
+enum { PLAN_VERSION = 2, TTL_MIN_S = 60, TTL_MAX_S = 3600 };
 
 void route_plan_fini(struct route_plan *plan)
 {
@@ -28,7 +29,7 @@ uint32_t route_plan_ttl(uint32_t ttl_s)
 }
 
 void route_plan_add(struct route_plan *plan, struct str host, struct endpoint endpoint,
-                    uint16_t preference)
+                    uint16_t preference, struct str security)
 {
     if (plan->count == ROUTE_TARGETS_MAX)
         return;
@@ -39,6 +40,7 @@ void route_plan_add(struct route_plan *plan, struct str host, struct endpoint en
         .host = arena_str(&plan->arena, host),
         .endpoint = endpoint,
         .preference = preference,
+        .security = arena_str(&plan->arena, security),
     };
 }
 
@@ -51,6 +53,7 @@ void route_plan_encode(struct buf *out, const struct route_plan *plan)
         buf_add_counted(out, plan->target[i].host);
         endpoint_encode(out, plan->target[i].endpoint);
         buf_add_u16(out, plan->target[i].preference);
+        buf_add_counted(out, plan->target[i].security);
     }
 }
 
@@ -61,19 +64,27 @@ static bool is_host(struct str name)
     return domain_is_valid(name) || endpoint_from_ip(name, 0, &ignored);
 }
 
+static bool is_security(struct str bytes)
+{
+    struct cursor cursor = cursor_over(bytes);
+    struct security ignored;
+    return bytes.len == 0 || (security_decode(&cursor, &ignored) && cursor_done(&cursor));
+}
+
 static bool decode_target(struct cursor *cursor, struct route_plan *plan)
 {
     struct str host = cursor_counted(cursor);
     struct endpoint endpoint = endpoint_decode(cursor);
     uint16_t preference = cursor_u16(cursor);
+    struct str security = cursor_counted(cursor);
 
-    if (!cursor_ok(cursor) || !is_host(host))
+    if (!cursor_ok(cursor) || !is_host(host) || !is_security(security))
         return false;
     if (endpoint.family == ENDPOINT_NONE || endpoint.port == 0)
         return false;
     if (plan->count > 0 && preference < plan->target[plan->count - 1].preference)
         return false;
-    route_plan_add(plan, host, endpoint, preference);
+    route_plan_add(plan, host, endpoint, preference, security);
     return true;
 }
 
@@ -105,7 +116,7 @@ const char *route_problem_name(enum route_problem problem)
     static const char *const name[] = {
         [ROUTE_DNS_FAILED] = "dns-failed", [ROUTE_BEST_IS_US] = "best-is-us",
         [ROUTE_NULL_MX] = "null-mx",       [ROUTE_NO_ADDRESS] = "no-address",
-        [ROUTE_NO_DOMAIN] = "no-domain",
+        [ROUTE_NO_DOMAIN] = "no-domain",   [ROUTE_UNTRUSTED] = "untrusted",
     };
     return name[problem];
 }

@@ -23,7 +23,7 @@ static void add(struct decision *decision, struct outcome_so_far *so_far, struct
     if (route_self_listens_at(decision->request->self, endpoint))
         so_far->saw_us = true;
     else
-        route_plan_add(&so_far->plan, host, endpoint, preference);
+        route_plan_add(&so_far->plan, host, endpoint, preference, STR_NONE);
 }
 
 /* "host" or "host:port"; the name in normal form lives in the answers' arena. */

@@ -24,7 +24,7 @@ struct route_target {
     struct str host;          /* MX name or given name; normal form */
     struct endpoint endpoint; /* with port */
     uint16_t preference;      /* equal ones share the load */
-    struct str security;      /* what it has to show, encoded (mail/security.h); not remembered */
+    struct str security;      /* what it has to show, encoded (mail/security.h); empty: nothing */
 };
 
 struct route_plan {
@@ -60,6 +60,7 @@ enum route_problem {
     ROUTE_NULL_MX,
     ROUTE_NO_ADDRESS,
     ROUTE_NO_DOMAIN, /* NXDOMAIN */
+    ROUTE_UNTRUSTED, /* there are hosts, and none that may be trusted now (trust.h) */
 };
 
 struct route_result {
@@ -72,7 +73,7 @@ struct route_result {
 
 void route_decide(const struct route_request *request, struct dns_answers *known,
                   struct random *random, struct route_result *out_result);
-const char *route_problem_name(enum route_problem problem); /* dns-failed best-is-us null-mx … */
+const char *route_problem_name(enum route_problem problem); /* dns-failed best-is-us … */
 
 /* The last known good plan, for the directory (versioned). */
 void route_plan_encode(struct buf *out, const struct route_plan *plan);

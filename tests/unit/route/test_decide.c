@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "mail/security.h"
 #include "route/route.h"
 #include "zone.h"
 
@@ -337,6 +338,68 @@ static void many_hosts_leave_room_for_two_addresses_each(void **state)
     route_plan_fini(&result.plan);
 }
 
+/* ---- what they have to show ---- */
+
+static const struct {
+    const char *zone[LINES_MAX];
+    const char *trust; /* "host=level:records" of each target, or "!problem" */
+} trust_rules[] = {
+    { { "+example.org MX 10 mx1.example.org", "+mx1.example.org A 192.0.2.1",
+        "+_25._tcp.mx1.example.org TLSA 3 1 1", "+_25._tcp.mx1.example.org TLSA 1 1 1" },
+      "mx1.example.org=tlsa:1" },
+    { { "+example.org MX 10 mx1.example.org", "+mx1.example.org A 192.0.2.1",
+        "+_25._tcp.mx1.example.org TLSA 1 1 1" },
+      "mx1.example.org=must:0" },
+    { { "+example.org MX 10 mx1.example.org", "+mx1.example.org A 192.0.2.1" },
+      "mx1.example.org=may:0" },
+    /* what is not validated means nothing, at any of the three places */
+    { { "example.org MX 10 mx1.example.org", "+mx1.example.org A 192.0.2.1",
+        "+_25._tcp.mx1.example.org TLSA 3 1 1" },
+      "mx1.example.org=may:0" },
+    { { "+example.org MX 10 mx1.example.org", "mx1.example.org A 192.0.2.1",
+        "+_25._tcp.mx1.example.org TLSA !failed" },
+      "mx1.example.org=may:0" },
+    { { "+example.org MX 10 mx1.example.org", "+mx1.example.org A 192.0.2.1",
+        "_25._tcp.mx1.example.org TLSA 3 1 1" },
+      "mx1.example.org=may:0" },
+    /* one whose records are not to be had is left out; with nobody left, mail waits */
+    { { "+example.org MX 10 mx1.example.org", "+mx1.example.org A 192.0.2.1",
+        "+_25._tcp.mx1.example.org TLSA !failed" },
+      "!untrusted" },
+    { { "+example.org MX 10 mx1.example.org", "+example.org MX 20 mx2.example.org",
+        "+mx1.example.org A 192.0.2.1", "+mx2.example.org A 192.0.2.2",
+        "+_25._tcp.mx1.example.org TLSA !failed", "+_25._tcp.mx2.example.org TLSA 2 0 1" },
+      "mx2.example.org=tlsa:1" },
+    /* a domain without MX is its own host */
+    { { "+example.org A 192.0.2.1", "+_25._tcp.example.org TLSA 3 0 1" }, "example.org=tlsa:1" },
+};
+
+static void demands_what_the_dns_says(void **state)
+{
+    static const struct route_self nobody = { 0 };
+    static const char *const no_primary[] = { NULL };
+    (void)state;
+    for (size_t i = 0; i < sizeof trust_rules / sizeof *trust_rules; i++) {
+        struct route_result result;
+        struct buf got = { 0 };
+        run(trust_rules[i].zone, &nobody, no_primary, i, &result);
+        if (result.step == ROUTE_NONE)
+            buf_add_format(&got, "!%s", route_problem_name(result.problem));
+        for (uint32_t k = 0; result.step == ROUTE_PLAN && k < result.plan.count; k++) {
+            struct cursor cursor = cursor_over(result.plan.target[k].security);
+            struct security security;
+            assert_true(security_decode(&cursor, &security) && cursor_done(&cursor));
+            buf_add_format(&got, "%.*s=%s:%u", STR_FMT(result.plan.target[k].host),
+                           security_level_name(security.level), security.tlsa_count);
+        }
+        if (!str_equals(buf_str(&got), str_from(trust_rules[i].trust)))
+            fail_msg("rule %zu: %.*s", i, STR_FMT(buf_str(&got)));
+        buf_fini(&got);
+        if (result.step == ROUTE_PLAN)
+            route_plan_fini(&result.plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_listener_on_all_addresses_owns_every_loopback_address),
         cmocka_unit_test(equal_hosts_share),
         cmocka_unit_test(many_hosts_leave_room_for_two_addresses_each),
+        cmocka_unit_test(demands_what_the_dns_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,9 +14,9 @@ static void make_plan(struct route_plan *plan)
 
     *plan = (struct route_plan){ .ttl_s = 900 };
     assert_true(endpoint_from_text(STR("192.0.2.1:25"), 0, &endpoint));
-    route_plan_add(plan, STR("mx1.example.org"), endpoint, 10);
+    route_plan_add(plan, STR("mx1.example.org"), endpoint, 10, STR_NONE);
     assert_true(endpoint_from_text(STR("[2001:db8::9]:2525"), 0, &endpoint));
-    route_plan_add(plan, STR("2001:db8::9"), endpoint, 20);
+    route_plan_add(plan, STR("2001:db8::9"), endpoint, 20, STR_NONE);
 }
 
 static void survives_the_directory(void **state)

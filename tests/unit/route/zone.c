@@ -6,7 +6,20 @@
 
 static const char *type_name(enum dns_type type)
 {
-    return type == DNS_MX ? "MX" : type == DNS_A ? "A" : "AAAA";
+    return type == DNS_MX ? "MX" : type == DNS_A ? "A" : type == DNS_TLSA ? "TLSA" : "AAAA";
+}
+
+/* "3 1 1" */
+static struct str tlsa_of(struct str text)
+{
+    static char room[16][35];
+    static unsigned next;
+    char *data = room[next++ % 16];
+
+    check(text.len == 5);
+    for (int i = 0; i < 3; i++)
+        data[i] = (char)(text.ptr[2 * i] - '0');
+    return str_of(data, 35);
 }
 
 static void add_record(struct dns_answer *answer, enum dns_type type, struct str data)
@@ -15,6 +28,10 @@ static void add_record(struct dns_answer *answer, enum dns_type type, struct str
     struct str head;
     uint64_t preference;
 
+    if (type == DNS_TLSA) {
+        record->data = tlsa_of(data);
+        return;
+    }
     if (type != DNS_MX) {
         check(endpoint_from_ip(data, 0, &record->address));
         return;
@@ -33,10 +50,13 @@ void zone_answer(const char *const *zone, struct dns_question question, struct d
         struct str data = str_from(*zone);
         struct str name, type;
         check(str_cut(&data, ' ', &name) && str_cut(&data, ' ', &type));
+        bool is_secure = name.ptr[0] == '+';
+        name = str_skip(name, is_secure);
         if (!str_equals(name, question.name))
             continue;
         if (answer.status == DNS_NO_NAME)
             answer.status = DNS_NODATA;
+        answer.secure = is_secure;
         if (!str_equals(type, str_from(type_name(question.type))))
             continue;
         if (str_equals(data, STR("!failed")))

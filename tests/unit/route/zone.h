@@ -5,6 +5,9 @@
  *     mx1.example.org A 192.0.2.1
  *     mx2.example.org A !failed        (or !nodata)
  *
+ *     +mx1.example.org A 192.0.2.1     (validated; of a name, all lines or none)
+ *     +_25._tcp.mx1.example.org TLSA 3 1 1     (a digest of zeros; or !failed, !nodata)
+ *
  * A name that stands in no line does not exist. TTL is 600 s.
  */
 #pragma once
