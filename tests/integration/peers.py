@@ -820,6 +820,20 @@ class Nsd:
                             "@ IN SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 60\n"
                             "@ IN NS ns.invalid.\n" + "\n".join(lines) + "\n")
 
+    def sign(self, name, tamper=lambda text: text):
+        """Before start(): the zone is signed, and what tamper() makes of that is served. The line for
+        the file of trust anchors."""
+        keygen, signer = program("ldns-keygen"), program("ldns-signzone")
+        made = subprocess.run([keygen, "-a", "ECDSAP256SHA256", "-k", name], cwd=self.state, check=True,
+                              capture_output=True, text=True).stdout.strip()
+        plain = self.state / f"{name}.unsigned"
+        plain.write_text(self.zones[name])
+        signed = self.state / f"{name}.signed"
+        subprocess.run([signer, "-n", "-f", signed, plain, self.state / made], check=True,
+                       capture_output=True)
+        self.zones[name] = tamper(signed.read_text())
+        return (self.state / f"{made}.key").read_text().split(";")[0].strip()
+
     def start(self):
         blocks = []
         for name, text in self.zones.items():
@@ -979,7 +993,7 @@ class Holdfast:
     """One node. Its configuration, its process, its words."""
 
     def __init__(self, state, binary=None, address="127.0.0.1", port=None, hostname=None,
-                 top="", smtp="", dns="", defaults="", sections="", speed=1):
+                 top="", smtp="", dns="", defaults="", sections="", speed=1, trust_anchor=""):
         """`speed`: its clock runs so many times faster (not with the address sanitizer, which
         wants to be the first library, as libfaketime does: such tests are marked `plain`)."""
         self.state = pathlib.Path(state)
@@ -988,6 +1002,7 @@ class Holdfast:
         self.speed, self.ahead_days = speed, 0
         self.binary = pathlib.Path(binary or BUILD / "holdfast")
         self.address, self.port = address, port or free_port(address)
+        self.trust_anchor = trust_anchor
         self.hostname = hostname or "mx2.example.net"
         self.data = self.state / "data"
         self.config = self.state / "holdfast.conf"
@@ -1013,7 +1028,7 @@ class Holdfast:
             f'hostname = "{self.hostname}"\ndata = "{self.data}"\n{user}{self.parts["top"]}\n'
             f'listen smtp {{ address = {{"{self.address}:{self.port}"}} }}\n'
             f'smtp {{ {self.parts["smtp"]} }}\n'
-            f'dns {{ trust-anchor = ""\n {self.parts["dns"]} }}\n'
+            f'dns {{ trust-anchor = "{self.trust_anchor}"\n {self.parts["dns"]} }}\n'
             f'defaults {{ {self.parts["defaults"]} }}\n{self.parts["sections"]}\n')
 
     def start(self, domains=(), seconds=DEADLINE):

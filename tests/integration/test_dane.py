@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: ISC
+"""The key that a primary has to show stands in the DNS (SPEC X3, FACTS 4.8): signed zones of a real
+name server, and primaries at port 25 of addresses of their own, which takes root."""
+import hashlib
+import re
+
+import pytest
+
+import certificates
+import peers
+
+pytestmark = pytest.mark.skipif(not peers.IS_ROOT, reason="port 25 takes root")
+
+MX1, MX2 = "127.0.10.1", "127.0.10.2"
+HOSTS = [f"mx1 IN A {MX1}", f"mx2 IN A {MX2}"]
+
+
+@pytest.fixture
+def authority(state):
+    return certificates.Authority(state / "ca")
+
+
+def said(server, word):
+    return [line for line in server.commands if line.upper().startswith(word)]
+
+
+def tlsa(usage, selector, matching, certificate, host="mx1"):
+    data = certificate.der() if selector == 0 else certificate.spki()
+    if matching:
+        data = hashlib.new({1: "sha256", 2: "sha512"}[matching], data).digest()
+    return f"_25._tcp.{host} IN TLSA {usage} {selector} {matching} {data.hex()}"
+
+
+@pytest.fixture
+def site(holdfast, nsd, state, recorder):
+    """site(lines, certificate) -> (node, primary at MX1): the zone is signed unless `signs` is false, and
+    changed by `tamper` behind that; a message waits for it."""
+    def make(lines, certificate, signs=True, tamper=lambda text: text, **settings):
+        nsd.zone("example.org", ["@ IN MX 10 mx1", *HOSTS, *lines])
+        anchors = state / "anchors"
+        anchors.write_text((nsd.sign("example.org", tamper) if signs else "") + "\n")
+        nsd.start()
+        server = recorder(MX1, port=25, certificate=certificate)
+        node = holdfast(dns=f'servers = {{"{nsd.endpoint}"}}', trust_anchor=anchors)
+        node.add("example.org", **settings)
+        node.send(peers.message()[1])
+        return node, server
+    return make
+
+
+def wait_for_state(node, state):
+    peers.wait_until(lambda: node.state_of() == state, 40, f"the state {state}")
+
+
+@pytest.mark.parametrize("usage,selector,matching", [(3, 1, 1), (3, 0, 1), (3, 1, 2), (3, 0, 2),
+                                                     (3, 1, 0), (3, 0, 0)])
+def test_a_record_for_the_certificate_itself(site, authority, usage, selector, matching):
+    """DANE-EE: neither its name nor its time nor who signed it matters."""
+    made = authority.issue("elsewhere.example", begins="20200101000000Z", ends="20200201000000Z")
+    _, server = site([tlsa(usage, selector, matching, made)], made)
+    server.wait_for(1)
+    assert server.ciphers
+
+
+@pytest.mark.parametrize("name,fits", [("mx1.example.org", True), ("example.org", True),
+                                       ("mx2.example.org", False)])
+def test_a_record_for_an_authority(site, authority, state, name, fits):
+    """DANE-TA: who signed it, and the name of the host or of the domain."""
+    made = authority.issue(name)
+    chain = state / "chain.pem"
+    chain.write_text(made.chain.read_text() + authority.file.read_text())
+    node, server = site([tlsa(2, 0, 1, certificates.Certificate(authority.file, authority.key))],
+                        certificates.Certificate(chain, made.key))
+    if fits:
+        server.wait_for(1)
+    else:
+        wait_for_state(node, "stranger")
+        assert not said(server, "MAIL") and node.held() == 1
+
+
+def test_another_key_than_the_record_says(site, authority):
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    node, server = site([tlsa(3, 1, 1, other)], made)
+    wait_for_state(node, "stranger")
+    assert not said(server, "MAIL") and node.held() == 1
+
+
+def test_no_tls_where_there_is_a_record(site, authority):
+    node, server = site([tlsa(3, 1, 1, authority.issue("mx1.example.org"))], None)
+    wait_for_state(node, "stranger")
+    assert "STARTTLS" in node.domain()["reason"]
+    assert not said(server, "MAIL") and node.held() == 1
+
+
+@pytest.mark.parametrize("record", ["0 1 1", "1 1 1", "3 1 9", "3 7 1"])
+def test_records_of_no_use(site, authority, record):
+    """Usages of web servers, and types that nobody knows: TLS is a must, with whomever."""
+    made = authority.issue("mx1.example.org")
+    line = tlsa(3, 1, 1, made).replace("TLSA 3 1 1", f"TLSA {record}")
+    node, server = site([line], made)
+    server.wait_for(1)
+    assert server.ciphers
+
+
+def test_records_of_no_use_and_no_tls(site, authority):
+    line = tlsa(3, 1, 1, authority.issue("mx1.example.org")).replace("TLSA 3 1 1", "TLSA 1 1 1")
+    node, server = site([line], None)
+    wait_for_state(node, "down")
+    assert "STARTTLS" in node.domain()["reason"]
+    assert not said(server, "MAIL") and node.held() == 1
+
+
+def test_bogus_records(site, authority):
+    """Somebody has changed the record on its way: that is no permission to go without."""
+    made = authority.issue("mx1.example.org")
+
+    def change(text):
+        return re.sub(r"(IN\s+TLSA\s+3 1 1 )(..)", lambda found: found[1] + ("00" if found[2] != "00"
+                                                                             else "11"), text)
+    node, server = site([tlsa(3, 1, 1, made)], made, tamper=change)
+    wait_for_state(node, "down")
+    peers.wait_until(lambda: "problem=untrusted" in node.text(), what="the log's line")
+    assert not server.commands and node.held() == 1
+
+
+def test_bogus_addresses(site, authority):
+    made = authority.issue("mx1.example.org")
+    node, server = site([tlsa(3, 1, 1, made)], made,
+                        tamper=lambda text: text.replace(MX1, MX2))
+    wait_for_state(node, "down")
+    assert not server.commands and node.held() == 1
+
+
+def test_records_in_an_unsigned_zone(site, authority):
+    """They might be anybody's: no record, as far as trust goes."""
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    _, server = site([tlsa(3, 1, 1, other)], made, signs=False)
+    server.wait_for(1)
+
+
+def test_a_pin_stands_above_the_record(site, authority):
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    node, server = site([tlsa(3, 1, 1, made)], made, tls_pin=f"key:{other.key_digest()}")
+    wait_for_state(node, "stranger")
+    assert not said(server, "MAIL") and node.held() == 1
