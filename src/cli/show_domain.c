@@ -160,8 +160,8 @@ static void print_settings(struct cli *cli, const json_t *domain)
 
 static void print_targets(struct cli *cli, const json_t *route)
 {
-    struct table table = { .heading = { "TARGET", "ADDRESS", ">PREFERENCE", "ANSWERS", "TRIED",
-                                        "LAST ANSWER" },
+    struct table table = { .heading = { "TARGET", "ADDRESS", ">PREFERENCE", "TLS", "ANSWERS",
+                                        "TRIED", "LAST ANSWER" },
                            .use_color = cli->use_color,
                            .language = cli->language };
     const json_t *target;
@@ -173,6 +173,7 @@ static void print_targets(struct cli *cli, const json_t *route)
         cell_text(&table, target, "host");
         cell_text(&table, target, "endpoint");
         cell_number(&table, target, "preference");
+        cell_text(&table, target, "tls");
         table_add_colored(&table, answers ? STR("yes") : STR("no"),
                           answers ? COLOR_GOOD : COLOR_BAD);
         cell_age(&table, cli, target, "last_tried");

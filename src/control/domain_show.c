@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* domain_show.c: a domain and its route as JSON. */
 #include "control/request.h"
+#include "mail/security.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 
@@ -27,6 +28,22 @@ static json_t *json_endpoint(struct endpoint endpoint)
     return json;
 }
 
+/* What the host has to show, in a word: "may", "tlsa, pinned"; null where it is not known. */
+static json_t *json_security(struct str bytes)
+{
+    struct cursor cursor = cursor_over(bytes);
+    struct security security;
+    struct buf text = { 0 };
+
+    if (!security_decode(&cursor, &security))
+        return json_null();
+    buf_add(&text, str_from(security_level_name(security.level)));
+    buf_add(&text, security.pin_count > 0 ? STR(", pinned") : STR(""));
+    json_t *json = json_text(buf_str(&text));
+    buf_fini(&text);
+    return json;
+}
+
 static json_t *json_target(const struct route_target_status *target)
 {
     json_t *json = json_object();
@@ -34,6 +51,7 @@ static json_t *json_target(const struct route_target_status *target)
     json_put(json, "host", json_text(target->host));
     json_put(json, "endpoint", json_endpoint(target->endpoint));
     json_put(json, "preference", json_integer(target->preference));
+    json_put(json, "tls", json_security(target->security));
     json_put(json, "answers", json_boolean(target->answers));
     json_put(json, "last_tried", json_time(target->last_tried_ms));
     json_put(json, "last_answer", json_verdict(&target->verdict));

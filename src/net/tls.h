@@ -82,6 +82,8 @@ struct tls_server_settings {
 struct tls_server *tls_server_new(const struct tls_server_settings *settings, struct buf *why);
 void tls_server_free(struct tls_server *server); /* NULL is fine */
 struct tls *tls_accept(struct tls_server *server);
+/* When a certificate (PEM, the first of a chain) ends, Unix time in s; 0: it is none. */
+int64_t tls_certificate_end(struct str chain);
 /* One that nobody has signed but itself, as PEM, with its key. False: it could not be made. */
 bool tls_make_certificate(struct str hostname, struct buf *out_chain, struct buf *out_key);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* tls_client.c: who the server is.
  *
- * OpenSSL asks us instead of looking itself (on_verify): chain, names and TLSA records are its own
- * business then, pins are ours, and whichever says no ends the handshake. Sessions are not resumed:
- * who the server is is looked at each time.
+ * OpenSSL asks us instead of looking itself (tls_judge_chain): chain, names and TLSA records are
+ * its own business then, pins are ours, and whichever says no ends the handshake. Sessions are not
+ * resumed: who the server is is looked at each time.
  */
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -79,7 +79,7 @@ static bool is_pinned(const struct tls_expected *expected)
     return expected->pin_count == 0;
 }
 
-static int on_verify(X509_STORE_CTX *store, void *argument)
+int tls_judge_chain(X509_STORE_CTX *store, void *argument)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *tls = SSL_get_app_data(ssl);
@@ -229,7 +229,7 @@ struct tls_client *tls_client_new(struct str anchors)
     SSL_CTX_set_security_level(client->context, 1);
     (void)SSL_CTX_set_session_cache_mode(client->context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(client->context, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_cert_verify_callback(client->context, on_verify, NULL);
+    SSL_CTX_set_cert_verify_callback(client->context, tls_judge_chain, NULL);
     SSL_CTX_set_cert_store(client->context, store_of(anchors));
     return client;
 }

@@ -21,6 +21,8 @@ struct tls {
 /* What both sides have in common; `ciphers` are for TLS 1.2. NULL: no memory. */
 SSL_CTX *tls_context_new(const SSL_METHOD *method, const char *ciphers);
 void tls_expected_free(struct tls_expected *expected);
+/* Is this who the server should be? As OpenSSL asks it. */
+int tls_judge_chain(X509_STORE_CTX *store, void *argument);
 /* Takes over `ssl`. */
 struct tls *tls_over(SSL *ssl);
 /* OpenSSL's reason for what it refused last; takes it off its list. */

@@ -10,6 +10,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/list.h"
@@ -357,6 +358,19 @@ void tls_server_free(struct tls_server *server)
     }
     map_fini(&server->by_name);
     memory_free(server);
+}
+
+int64_t tls_certificate_end(struct str chain)
+{
+    struct pair pair = { 0 };
+    struct tm end = { 0 };
+    int64_t end_s = 0;
+
+    if (read_chain(&pair, chain) && ASN1_TIME_to_tm(X509_get0_notAfter(pair.leaf), &end) == 1)
+        end_s = (int64_t)timegm(&end);
+    pair_fini(&pair);
+    ERR_clear_error();
+    return end_s;
 }
 
 struct tls *tls_accept(struct tls_server *server)

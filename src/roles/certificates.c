@@ -14,7 +14,8 @@
 #include "net/tls.h"
 
 enum { FILE_MAX = 64 * 1024, PAIRS_MAX = 200 * 1024, LOOK_MS = MINUTE_MS };
-#define TICKETS_MS ((int64_t)12 * HOUR_MS) /* sessions are resumed for a day at most */
+#define ENDS_SOON_MS ((int64_t)14 * DAY_MS)
+#define TICKETS_MS   ((int64_t)12 * HOUR_MS) /* sessions are resumed for a day at most */
 
 static void forget(struct buf *secret)
 {
@@ -75,6 +76,18 @@ static bool try_pair(struct str file, struct str chain, struct str key)
     return is_fine;
 }
 
+/* Once a day, in the last two weeks and after. */
+static bool warn_of_end(struct str file, struct str chain)
+{
+    int64_t left_ms = tls_certificate_end(chain) * SECOND_MS - clock_now().wall_ms;
+
+    if (left_ms >= ENDS_SOON_MS)
+        return false;
+    log_warn("certificate_ends", LOG_STR("file", file), LOG_INT("days", left_ms / DAY_MS),
+             LOG_TEXT("hint", "renew it; it is read within a minute"));
+    return true;
+}
+
 static bool read_pair(const struct config *config, uint32_t index, struct buf *out)
 {
     struct buf chain = { 0 };
@@ -108,6 +121,21 @@ static bool read_pairs(const struct config *config, struct buf *out)
     return false;
 }
 
+static void warn_of_ends(struct certificates *certificates, const struct config *config)
+{
+    int64_t now_ms = clock_now().mono_ms;
+    struct cursor cursor = cursor_over(buf_str(&certificates->pairs));
+
+    if (certificates->warned_ms != 0 && now_ms - certificates->warned_ms < DAY_MS)
+        return;
+    for (uint32_t i = 0; i < config->tls_certificate.count && !cursor_done(&cursor); i++) {
+        struct str chain = cursor_counted(&cursor);
+        (void)cursor_counted(&cursor); /* its key */
+        if (warn_of_end(config->tls_certificate.item[i], chain))
+            certificates->warned_ms = now_ms;
+    }
+}
+
 static void use_own(struct certificates *certificates, const struct config *config, struct buf *out)
 {
     struct buf chain = { 0 };
@@ -137,8 +165,13 @@ bool certificates_read(struct certificates *certificates, const struct config *c
     }
     if (pairs.len == 0)
         use_own(certificates, config, &pairs);
+    bool is_own = pairs.len > 0 && str_equals(buf_str(&pairs), buf_str(&certificates->own));
     bool is_news = !str_equals(buf_str(&pairs), buf_str(&certificates->pairs));
+    if (is_news)
+        log_info("certificates_changed", LOG_TEXT("from", is_own ? "our own making" : "files"));
     replace(&certificates->pairs, &pairs);
+    if (all) /* else it would not be known whose is whose */
+        warn_of_ends(certificates, config);
     return is_news;
 }
 

@@ -18,6 +18,7 @@ struct certificates {
     int64_t ticket_ms;       /* monotonic, when the first was made */
     struct buf own;          /* the pair of our own making; empty: it was not needed yet */
     struct buf own_hostname; /* whom it names */
+    int64_t warned_ms;       /* monotonic, when it was last said that one ends; 0: never */
     int64_t look_ms;         /* monotonic, when the files are looked at again */
 };
 

@@ -486,10 +486,8 @@ static void on_hangup(void *context, int number)
         supervisor->config = next;
         log_set_level(next->log_level);
         hand_out_config(supervisor);
-        if (certificates_read(&supervisor->certificates, next)) {
-            log_info("certificates_changed", LOG_TEXT("file", supervisor->config_path));
+        if (certificates_read(&supervisor->certificates, next))
             hand_out_certificates(supervisor);
-        }
         log_info("reloaded", LOG_TEXT("file", supervisor->config_path));
     }
     place_notify("READY=1");
@@ -559,10 +557,8 @@ static int64_t turn(void *context, struct now now)
     }
     if (loop_is_stopped(supervisor->loop))
         return NEVER_MS;
-    if (certificates_turn(&supervisor->certificates, supervisor->config, now)) {
-        log_info("certificates_changed", LOG_TEXT("file", supervisor->config_path));
+    if (certificates_turn(&supervisor->certificates, supervisor->config, now))
         hand_out_certificates(supervisor);
-    }
     if (certificates_deadline(&supervisor->certificates) < deadline)
         deadline = certificates_deadline(&supervisor->certificates);
     for (unsigned i = 0; i < supervisor->child_count; i++) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """TLS towards clients (SPEC R4, R10): certificates by name, renewed while sessions go on."""
 import contextlib
+import datetime
 import shutil
 import smtplib
 import socket
@@ -140,6 +141,17 @@ def test_bad_files_do_not_take_away_what_there_is(holdfast, authority):
     node.reload()
     with Client(node, anybody(), "mx2.example.net") as client:
         assert client.shown() == bad.der()
+
+
+def test_the_end_of_a_certificate_is_announced(holdfast, authority):
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=10)
+    late, early = authority.issue("mx2.example.net"), \
+        authority.issue("old.example.net", ends=soon.strftime("%Y%m%d%H%M%SZ"))
+    node = holdfast(sections=tls(late, early))
+    assert f"certificate_ends file={early.chain} days=9" in node.text()
+    assert f"certificate_ends file={late.chain}" not in node.text()
+    node.reload()
+    assert node.text().count("certificate_ends") == 1
 
 
 def test_nothing_survives_starttls(holdfast):
