@@ -236,6 +236,8 @@ const struct text_pair text_de[] = {
     { "whether the primary is spoken with over TLS: if it offers it (may), always (must), and by name",
       "ob mit dem Primärserver über TLS gesprochen wird: wenn er es anbietet (may), immer (must), und "
       "mit seinem Namen (name)" },
+    { "whether a primary that takes XCLIENT is told which client each message came from",
+      "ob ein Primärserver, der XCLIENT annimmt, erfährt, von welchem Client jede Nachricht kam" },
     { "whether TLS begins with the first octet, without STARTTLS",
       "ob TLS mit dem ersten Oktett beginnt, ohne STARTTLS" },
     { "keys or certificates, of which the primary has to show one",

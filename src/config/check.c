@@ -173,20 +173,25 @@ static bool is_readable(struct str file)
     return readable;
 }
 
+static void warn_of_files(struct str name, const struct config_strings *files,
+                          struct config_problems *problems)
+{
+    for (uint32_t i = 0; i < files->count; i++)
+        if (!is_readable(files->item[i]))
+            config_warning(problems, name, 0,
+                           "tls file %.*s cannot be read; a certificate of our own making would be "
+                           "shown instead",
+                           STR_FMT(files->item[i]));
+}
+
 void config_check_files(struct str name, const struct config *config,
                         struct config_problems *problems)
 {
     if (!is_readable(config->sign_key))
         config_warning(problems, name, 0, "sign key %.*s cannot be read; nothing would be sealed",
                        STR_FMT(config->sign_key));
-    const struct config_strings *const files[] = { &config->tls_certificate, &config->tls_key };
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        for (uint32_t k = 0; k < files[i]->count; k++)
-            if (!is_readable(files[i]->item[k]))
-                config_warning(problems, name, 0,
-                               "tls file %.*s cannot be read; a certificate of our own making "
-                               "would be shown instead",
-                               STR_FMT(files[i]->item[k]));
+    warn_of_files(name, &config->tls_certificate, problems);
+    warn_of_files(name, &config->tls_key, problems);
     if (!is_readable(config->dns_trust_anchor))
         config_warning(problems, name, 0,
                        "dns trust-anchor %.*s cannot be read, DNS answers would not be validated; "

@@ -132,6 +132,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
     [SETTING_TELL_REFUSED] = TELL("refused", "who is told of refused mail whose sender is not told"),
     [SETTING_TLS] = { "tls", UNIT_WORD, 0, TLS_NAME, TLS_MAY,
         "whether the primary is spoken with over TLS: if it offers it (may), always (must), and by name", tls_words },
+    [SETTING_XCLIENT] = { "xclient", UNIT_WORD, 0, 1, 0,
+        "whether a primary that takes XCLIENT is told which client each message came from", no_yes },
     [SETTING_TLS_FROM_START] = { "tls-from-start", UNIT_WORD, 0, 1, 0,
         "whether TLS begins with the first octet, without STARTTLS", no_yes },
     [SETTING_FILTERS] = { "filters", UNIT_NAMES, 0, 0, 0,

@@ -71,6 +71,7 @@ enum setting {
     SETTING_TELL_QUOTA,
     SETTING_TELL_REFUSED,
     SETTING_TLS,              /* tls: towards the primary; may, no, must, name (X3) */
+    SETTING_XCLIENT,          /* xclient: the primary is told whose mail it is; no, yes (A5) */
     SETTING_TLS_FROM_START,   /* tls-from-start: without STARTTLS; no, yes (D6) */
     SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
     SETTING_NOTIFY_DELAY,     /* notify-delay: ages at which senders are told; 4h,2d (N1) */

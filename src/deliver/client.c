@@ -124,7 +124,7 @@ static unsigned window_of(const struct deliver_client *client)
         window = client->is_chunking ? DELIVER_WINDOW_MESSAGES : WINDOW_PIPELINING;
     if (client->greeting.messages_max > 0 && client->greeting.messages_max < window)
         window = client->greeting.messages_max;
-    return window;
+    return origin_is_taken(client) ? 1 : window;
 }
 
 static void become_ready(struct deliver_client *client, struct smtp_greeting greeting)
@@ -133,6 +133,7 @@ static void become_ready(struct deliver_client *client, struct smtp_greeting gre
     client->is_pipelining = greeting.extensions & EXTENSION_PIPELINING;
     client->is_chunking = greeting.extensions & EXTENSION_CHUNKING;
     client->is_clear = true;
+    client->origin_attributes = greeting.xclient;
     client->window = window_of(client);
     client_enter(client, CLIENT_READY);
     if (!client->is_quitting)
@@ -325,6 +326,11 @@ struct deliver_client *deliver_new(const struct deliver_settings *settings,
     return client;
 }
 
+void deliver_use_origins(struct deliver_client *client)
+{
+    client->uses_origins = true;
+}
+
 void deliver_free(struct deliver_client *client)
 {
     if (client == NULL)
@@ -337,5 +343,6 @@ void deliver_free(struct deliver_client *client)
     smtp_reply_fini(&client->reader);
     buf_fini(&client->out);
     buf_fini(&client->name);
+    buf_fini(&client->origin);
     memory_free(client);
 }

@@ -11,6 +11,11 @@
  *                             DATA travel with this one's content and final dot
  *   neither                   one command at a time
  *
+ * A message with an origin goes to a server that takes XCLIENT under its client's name: XCLIENT and
+ * EHLO come before it, in lock step, and one message at a time. Where the server refuses, it goes
+ * without; but never under the name of the message before it: then it is not tried, and the
+ * conversation ends.
+ *
  * Between pipelined BDAT messages stands RSET: were all recipients of one message
  * refused, some servers keep its MAIL FROM, and the next message would go out
  * under the wrong sender.
@@ -40,6 +45,7 @@
 #include "mail/envelope.h"
 #include "mail/verdict.h"
 #include "wire/smtp_greeting.h"
+#include "wire/xclient.h"
 
 struct deliver_client;
 
@@ -103,12 +109,16 @@ struct delivery { /* one message for some of its recipients; copied */
     uint8_t flags; /* enum envelope_flag */
     struct str envelope_id;
     uint8_t ret;
+    const struct xclient *origin; /* whose message it is, for a server that takes XCLIENT; NULL:
+                                   * ours, or nobody is to know */
     bool is_callout; /* no message: asks about its recipients, and takes it back (RSET); size 0 */
 };
 
 struct deliver_client *deliver_new(const struct deliver_settings *settings,
                                    const struct deliver_host *host, void *context,
                                    enum deliver_tls tls, struct now now);
+/* Before anything else: messages will have origins. */
+void deliver_use_origins(struct deliver_client *client);
 void deliver_free(struct deliver_client *client);
 
 void deliver_feed(struct deliver_client *client, struct str bytes, struct now now);

@@ -7,6 +7,7 @@
  *   content.c      octets: asked for, kept until their turn, sent
  *   write.c        the next command, as far as the mode allows
  *   command.c      the text of MAIL and RCPT
+ *   origin.c       XCLIENT: whose messages these are
  *   reply.c        what each reply means for its message
  *   expected.c     which replies are due
  *
@@ -40,7 +41,9 @@ enum client_state {
     CLIENT_CLOSED,
 };
 
-enum write_step { /* what of a transaction is written next */
+enum write_step {               /* what of a transaction is written next */
+                  WRITE_ORIGIN, /* XCLIENT, one or more */
+                  WRITE_HELLO,  /* EHLO, again */
                   WRITE_RSET,
                   WRITE_MAIL,
                   WRITE_RCPT,
@@ -51,6 +54,8 @@ enum write_step { /* what of a transaction is written next */
 };
 
 enum expected_kind { /* what a reply answers */
+                     EXPECTED_ORIGIN,
+                     EXPECTED_HELLO,
                      EXPECTED_RSET,
                      EXPECTED_MAIL,
                      EXPECTED_RCPT,
@@ -73,6 +78,9 @@ struct transaction {
     bool is_granted;         /* DATA was answered by 354 */
     bool is_lost;            /* its content cannot be had */
     bool is_whole;           /* all of the content and its end were sent */
+    struct str origin;       /* XCLIENT commands; empty: none */
+    struct str origin_left;  /* of those, not written yet */
+    bool is_named;           /* one of them was taken */
     struct verdict *verdict; /* one per recipient; code 0: it shares `outcome` */
     struct verdict outcome;  /* code 0: not known yet */
 
@@ -118,6 +126,10 @@ struct deliver_client {
     unsigned window;
     unsigned under_way; /* transactions */
     uint32_t messages;  /* ever begun, for MAILMAX */
+    bool uses_origins;
+    unsigned origin_attributes; /* that XCLIENT took at first */
+    struct buf origin;          /* the XCLIENT commands in force; empty: we speak for ourselves */
+    bool has_no_origin;         /* the server has refused XCLIENT: it is not said again */
 
     struct link transactions; /* oldest first */
     struct link unused;
@@ -172,3 +184,15 @@ void expected_reset(struct expected_queue *queue);
 void expected_add(struct expected_queue *queue, struct expected expected);
 const struct expected *expected_first(const struct expected_queue *queue); /* NULL if none is */
 struct expected expected_take(struct expected_queue *queue);
+
+/* origin.c */
+bool origin_is_taken(const struct deliver_client *client); /* by this server, now */
+/* May this message go in this conversation, as far as its origin matters? */
+bool origin_fits(const struct deliver_client *client, const struct delivery *delivery);
+void origin_begin(const struct deliver_client *client, struct transaction *transaction);
+bool origin_write(struct deliver_client *client, struct transaction *transaction);
+bool origin_write_hello(struct deliver_client *client, struct transaction *transaction);
+void origin_take_reply(struct deliver_client *client, const struct expected *expected,
+                       const struct smtp_reply *reply);
+void origin_take_hello(struct deliver_client *client, const struct expected *expected,
+                       const struct smtp_reply *reply);

@@ -19,6 +19,10 @@ static struct patience patience_for_reply(const struct deliver_settings *setting
                                           enum expected_kind kind)
 {
     switch (kind) {
+    case EXPECTED_ORIGIN:
+        return (struct patience){ settings->command_timeout_ms, "the reply to XCLIENT" };
+    case EXPECTED_HELLO:
+        return (struct patience){ settings->greeting_timeout_ms, "the reply to EHLO" };
     case EXPECTED_RSET:
         return (struct patience){ settings->command_timeout_ms, "the reply to RSET" };
     case EXPECTED_MAIL:

@@ -127,6 +127,8 @@ static const struct rule {
     void (*take)(struct deliver_client *client, const struct expected *expected,
                  const struct smtp_reply *reply);
 } rules[] = {
+    [EXPECTED_ORIGIN] = { CLASS(2) | CLASS(4) | CLASS(5), origin_take_reply },
+    [EXPECTED_HELLO] = { CLASS(2) | CLASS(4) | CLASS(5), origin_take_hello },
     [EXPECTED_RSET] = { CLASS(2) | CLASS(4) | CLASS(5), take_rset },
     [EXPECTED_MAIL] = { CLASS(2) | CLASS(4) | CLASS(5), take_mail },
     [EXPECTED_RCPT] = { CLASS(2) | CLASS(4) | CLASS(5), take_rcpt },

@@ -50,6 +50,8 @@ static bool refuse_unsent(const struct deliver_client *client, const struct deli
 
     if (client->is_quitting || client->state != CLIENT_READY)
         *out_verdict = not_tried(STR("Not tried: this connection takes no more messages"));
+    else if (!origin_fits(client, delivery))
+        *out_verdict = not_tried(STR("Not tried: this connection goes under another's name"));
     else if (!command_is_safe(delivery))
         *out_verdict = verdict_make(553, 1, 3, STR("The envelope cannot be written in SMTP"));
     else if (greeting->size_max > 0 && delivery->size > greeting->size_max)
@@ -115,6 +117,8 @@ static void begin(struct deliver_client *client, const struct delivery *delivery
     struct transaction *transaction = take_slot(client);
 
     copy_delivery(transaction, delivery);
+    transaction->step = WRITE_RSET;
+    origin_begin(client, transaction);
     transaction->stuff.keeps_dots = client->is_chunking;
     transaction->verdict = arena_new(&transaction->arena, count * sizeof(struct verdict));
     transaction->offered = most > 0 && count > most ? most : count;
@@ -134,7 +138,10 @@ void deliver_message(struct deliver_client *client, const struct delivery *deliv
     check(delivery->recipient_count > 0);
     check(delivery->recipient_count <= DELIVER_RECIPIENTS_MAX);
     if (refuse_unsent(client, delivery, &refusal)) {
+        bool is_bound = client->state == CLIENT_READY && !origin_fits(client, delivery);
         report_refusal(client, delivery, &refusal);
+        if (is_bound) /* the next connection is free of it */
+            deliver_quit(client, now);
         return;
     }
     check(client->under_way < client->window);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* write.c: the writing hand.
  *
- *     RSET -> MAIL -> RCPT -> DATA -> CONTENT -> DONE
+ *     [XCLIENT -> EHLO ->] RSET -> MAIL -> RCPT -> DATA -> CONTENT -> DONE
  *                         |\----------^            DATA is left out with CHUNKING
  *                         \-> RSET -> DONE         of a callout
  *
@@ -81,11 +81,16 @@ static bool write_data(struct deliver_client *client, struct transaction *transa
 static bool write_next(struct deliver_client *client, struct transaction *transaction)
 {
     static bool (*const write_step[])(struct deliver_client *, struct transaction *) = {
-        [WRITE_RSET] = write_rset, [WRITE_MAIL] = write_mail,    [WRITE_RCPT] = write_rcpt,
-        [WRITE_DATA] = write_data, [WRITE_CONTENT] = body_write, [WRITE_BACK] = write_back,
+        [WRITE_ORIGIN] = origin_write, [WRITE_HELLO] = origin_write_hello,
+        [WRITE_RSET] = write_rset,     [WRITE_MAIL] = write_mail,
+        [WRITE_RCPT] = write_rcpt,     [WRITE_DATA] = write_data,
+        [WRITE_CONTENT] = body_write,  [WRITE_BACK] = write_back,
     };
 
-    if (!client->is_pipelining && client->expected.count > 0)
+    const struct expected *first = expected_first(&client->expected);
+
+    if (first != NULL &&
+        (!client->is_pipelining || first->kind == EXPECTED_ORIGIN || first->kind == EXPECTED_HELLO))
         return false;
     return write_step[transaction->step](client, transaction);
 }

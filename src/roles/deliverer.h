@@ -47,6 +47,7 @@ struct session {
     struct buf security; /* what it has to show, encoded */
     bool is_probe;
     bool is_callout;
+    bool xclient;   /* the server is told whose mail it is */
     bool is_secure; /* the handshake is done */
     bool is_orphan; /* of a keeper that is gone */
     int fd;         /* while connecting; else -1 */

@@ -44,6 +44,7 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
     buf_add(&session->security, message.security);
     session->is_probe = message.is_probe != 0;
     session->is_callout = message.is_callout != 0;
+    session->xclient = message.xclient != 0;
     session->fd = -1;
     list_init(&session->items);
     list_init(&session->wants);
@@ -100,7 +101,14 @@ static bool take_deliver(struct deliverer *deliverer, struct cursor payload)
         buf_add(&item->recipients, message.recipients);
         buf_add(&item->content, message.content);
         list_append(&session->items, &item->link);
+        const struct xclient origin = {
+            .client = envelope.client,
+            .name = envelope.client_name,
+            .helo = envelope.helo,
+            .is_extended = str_starts(envelope.protocol, STR("ESMTP")),
+        };
         struct delivery delivery = {
+            .origin = session->xclient && !(envelope.flags & ENVELOPE_OWN) ? &origin : NULL,
             .id = envelope.id,
             .sender = envelope.sender,
             .recipient = envelope.recipient,

@@ -267,6 +267,8 @@ static void begin(struct session *session, enum deliver_tls tls)
 
     session->client =
         deliver_new(settings_of(session), &client_host, session, tls, deliverer_now(deliverer));
+    if (session->xclient)
+        deliver_use_origins(session->client);
     session_serve(session);
 }
 

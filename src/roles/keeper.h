@@ -165,6 +165,8 @@ void keeper_admission_answer(struct keeper *keeper, const struct admission_answe
 /* keeper_security.c */
 /* Fills in what each of its hosts has to show. */
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);
+/* Is the primary told whose mail it is (XCLIENT)? */
+bool keeper_tells_origins(const struct keeper *keeper, struct str domain);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;

@@ -40,6 +40,7 @@ static void on_open_session(void *context, const struct session_plan *plan)
     buf_add(&session->domain, plan->domain);
     buf_add(&session->host, plan->host);
     buf_add(&session->security, plan->security);
+    session->xclient = keeper_tells_origins(keeper, plan->domain);
     list_append(&keeper->openings, &session->opening);
     keeper_session_add(keeper, session);
 }
@@ -290,7 +291,7 @@ static void open_session(struct keeper_session *session, const struct keeper_pee
     channel_send(peer->channel, session_open, .session = session->number,
                  .domain = buf_str(&session->domain), .host = buf_str(&session->host),
                  .endpoint = buf_str(&endpoint), .security = buf_str(&session->security),
-                 .is_probe = session->is_probe,
+                 .is_probe = session->is_probe, .xclient = session->xclient,
                  .connect_timeout_ms = (uint64_t)session->connect_timeout_ms);
     buf_fini(&endpoint);
 }

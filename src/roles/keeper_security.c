@@ -60,3 +60,11 @@ void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct r
     }
     buf_fini(&bytes);
 }
+
+bool keeper_tells_origins(const struct keeper *keeper, struct str domain)
+{
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+
+    return record != NULL && setting_value(&record->settings, &keeper->process->config->defaults,
+                                           SETTING_XCLIENT) != 0;
+}

@@ -23,6 +23,7 @@ struct keeper_session {
     struct buf domain;
     struct buf host;
     struct buf security; /* what it has to show, encoded */
+    bool xclient;        /* it is told whose mail it is */
     struct endpoint endpoint;
     bool is_probe;
     int64_t connect_timeout_ms;

@@ -307,21 +307,27 @@ static uint32_t receivers_by_itself(void)
     return count > RECEIVERS_BY_ITSELF ? RECEIVERS_BY_ITSELF : (uint32_t)count;
 }
 
-void place_fill_in(struct config *config)
+/* True: one of them listens at all of the machine. */
+static bool add_listeners(struct config *config, const struct config_endpoints *list)
 {
-    const struct config_endpoints *const lists[] = { &config->listen_smtp, &config->listen_smtps };
     bool all = false;
 
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (is_any(list->item[i]))
+            all = true;
+        else
+            add_address(config, list->item[i]);
+    }
+    return all;
+}
+
+void place_fill_in(struct config *config)
+{
     if (config->receivers == 0)
         config->receivers = receivers_by_itself();
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        for (uint32_t k = 0; k < lists[i]->count; k++) {
-            if (is_any(lists[i]->item[k]))
-                all = true;
-            else
-                add_address(config, lists[i]->item[k]);
-        }
-    if (all)
+    bool plain = add_listeners(config, &config->listen_smtp);
+    bool secure = add_listeners(config, &config->listen_smtps);
+    if (plain || secure)
         add_all_of_machine(config);
 }
 

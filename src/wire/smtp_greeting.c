@@ -2,6 +2,8 @@
 /* smtp_greeting.c: see smtp_greeting.h. */
 #include "wire/smtp_greeting.h"
 
+#include "wire/xclient.h"
+
 enum { LIMIT_MAX = 999999 }; /* RFC 9422 3: six digits at most */
 
 /* SIZE alone and SIZE 0 mean that there is no fixed limit (RFC 1870 3). */
@@ -31,6 +33,12 @@ static bool parse_limits(struct smtp_greeting *greeting, struct str parameters)
     return true;
 }
 
+static bool parse_xclient(struct smtp_greeting *greeting, struct str parameters)
+{
+    greeting->xclient = xclient_attributes_parse(parameters);
+    return true;
+}
+
 static const struct keyword {
     const char *name;
     enum smtp_extension extension;
@@ -45,7 +53,7 @@ static const struct keyword {
     { "DSN", EXTENSION_DSN, NULL },
     { "ENHANCEDSTATUSCODES", EXTENSION_ENHANCEDSTATUSCODES, NULL },
     { "REQUIRETLS", EXTENSION_REQUIRETLS, NULL },
-    { "XCLIENT", EXTENSION_XCLIENT, NULL },
+    { "XCLIENT", EXTENSION_XCLIENT, parse_xclient },
     { "BINARYMIME", EXTENSION_BINARYMIME, NULL },
     { "LIMITS", EXTENSION_LIMITS, parse_limits },
 };

@@ -28,6 +28,7 @@ struct smtp_greeting {
     uint64_t size_max;       /* 0: unsaid or unlimited */
     uint32_t recipients_max; /* RCPTMAX, RCPT commands per transaction; 0: unsaid */
     uint32_t messages_max;   /* MAILMAX, MAIL commands per connection; 0: unsaid */
+    unsigned xclient;        /* enum xclient_attribute, that XCLIENT takes */
     struct str name;         /* borrowed from the reply */
 };
 

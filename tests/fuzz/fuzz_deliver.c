@@ -83,6 +83,7 @@ static void check_line(struct wire *wire, struct str line)
         "DATA",
         "QUIT",
         "STARTTLS",
+        "XCLIENT ",
         "RSET",
         "BDAT ",
     };
@@ -209,7 +210,13 @@ static void give_message(struct host *host, uint8_t number)
                                            .notify = (uint8_t)(index + i) % 16 };
     if ((number & 0xc0) == 0xc0)
         recipient[0].address = number & 16 ? STR("x@d\r\nDATA") : STR("x@d> SIZE=1");
+    const struct xclient origin = {
+        .client = { .family = ENDPOINT_IP4, .address = { 192, 0, 2, number & 1 }, .port = 25 },
+        .name = STR("client.example\r\nQUIT"),
+        .helo = number & 2 ? STR("h=+ \001") : STR_NONE,
+    };
     struct delivery delivery = {
+        .origin = number & 4 ? &origin : NULL,
         .id = { { (uint8_t)index } },
         .sender = (number & 0xe0) == 0xa0 ? STR("a@s>\nRSET") : STR("a@s"),
         .recipient = recipient,
@@ -319,6 +326,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         left = str_skip(left, 1);
     host.client = deliver_new(&settings, &functions, &host,
                               host.must_secure ? DELIVER_TLS_MUST : DELIVER_TLS_MAY, host.now);
+    deliver_use_origins(host.client);
     while (left.len > 0) {
         char action = left.ptr[0];
         left = str_skip(left, 1);

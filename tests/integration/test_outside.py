@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """What others see of us: both families of addresses (SPEC R11), and a Received field that filters
-can read (SPEC A7)."""
+can read (SPEC A7), and the client itself, for who takes XCLIENT (SPEC A5)."""
 import re
 import smtplib
+import socketserver
 import subprocess
+import threading
 
 import pytest
 
@@ -94,3 +96,77 @@ def test_the_primarys_filter_sees_the_original_client(holdfast, postfix, nsd):
         assert re.search(rf"X-Spam-Relays-External: \[ ip={names[name]} ", report), report
         assert re.search("re-using mfrom result from Authentication-Results header: "
                          f"{'pass' if names[name] == ALLOWED else 'fail'}", report), report
+
+
+class SpfPolicy:
+    """What Postfix asks about each recipient (SMTPD_POLICY_README), answered by pyspf: its own check."""
+
+    def __init__(self, spf):
+        self.seen = seen = []
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                asked = {}
+                for line in self.rfile:
+                    name, _, value = line.decode().rstrip("\n").partition("=")
+                    if name:
+                        asked[name] = value
+                        continue
+                    result, _ = spf.check2(asked["client_address"], asked["sender"],
+                                           asked["helo_name"])
+                    seen.append((asked["client_address"], asked["helo_name"], result))
+                    action = "DUNNO" if result == "pass" else f"550 5.7.23 SPF says {result}"
+                    self.wfile.write(f"action={action}\n\n".encode())
+                    asked = {}
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def service(self):
+        return f"inet:127.0.0.1:{self.server.server_address[1]}"
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def policy(nsd, monkeypatch):
+    spf = pytest.importorskip("spf")
+    monkeypatch.setattr(spf, "DNSLookup", lambda name, kind, *_, **__: nsd.lookup(name, kind))
+    nsd.zone("sender.example", ["@ IN TXT \"v=spf1 ip4:127.0.0.41 ip4:127.0.0.42 -all\""])
+    nsd.start()
+    made = SpfPolicy(spf)
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("xclient", ["yes", "no"])
+def test_postfix_checks_the_original_client(holdfast, postfix, policy, xclient):
+    """With XCLIENT the primary's own SPF check sees who brought the message to us, each of two clients
+    in one session; without, it sees us, and refuses."""
+    primary = postfix(settings={
+        "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
+        "smtpd_recipient_restrictions": f"check_policy_service {policy.service}"})
+    node = holdfast()
+    node.add("example.org", primary.endpoint, xclient=xclient, verify_recipients="no", sessions="1",
+             sessions_start="1")
+    for source in ("127.0.0.41", "127.0.0.42", "127.0.0.41"):
+        node.send(peers.message(sender="sender@sender.example")[1], sender="sender@sender.example",
+                  source=source)
+    assert node.held() == 3
+    primary.start()
+    if xclient == "no":
+        peers.wait_until(lambda: policy.seen, what="the question")
+        assert {(address, result) for address, _, result in policy.seen} == {("127.0.0.1", "fail")}
+        assert primary.count() == 0
+        return
+    peers.wait_until(lambda: primary.count() == 3, what="three messages")
+    assert sorted({address for address, _, _ in policy.seen}) == ["127.0.0.41", "127.0.0.42"]
+    assert {result for _, _, result in policy.seen} == {"pass"}
+    assert all(helo for _, helo, _ in policy.seen)

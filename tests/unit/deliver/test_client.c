@@ -172,7 +172,7 @@ static void feed_line(struct dialogue *dialogue, const char *text)
     buf_fini(&bytes);
 }
 
-static void give_message(struct dialogue *dialogue, size_t index)
+static void give(struct dialogue *dialogue, size_t index, const struct xclient *origin)
 {
     const struct sample *sample = &samples[index];
     struct delivery delivery = {
@@ -186,9 +186,26 @@ static void give_message(struct dialogue *dialogue, size_t index)
         .ret = sample->ret,
         .envelope_id = str_from(sample->envelope_id),
         .is_callout = sample->is_callout,
+        .origin = origin,
     };
     dialogue->given[index] = 0;
     deliver_message(dialogue->client, &delivery, dialogue->now);
+}
+
+static void give_message(struct dialogue *dialogue, size_t index)
+{
+    give(dialogue, index, NULL);
+}
+
+static void give_message_of(struct dialogue *dialogue, size_t index, size_t client)
+{
+    static const char *const names[] = { "a.example", "b.example" };
+    struct xclient origin = { .name = str_from(names[client]),
+                              .helo = STR("h"),
+                              .is_extended = true };
+    assert_true(
+        endpoint_from_ip(client == 0 ? STR("192.0.2.1") : STR("192.0.2.2"), 4711, &origin.client));
+    give(dialogue, index, &origin);
 }
 
 static void give_content(struct dialogue *dialogue, const char *argument)
@@ -210,6 +227,9 @@ static void do_step(struct dialogue *dialogue, const char *does)
         break;
     case 'm':
         give_message(dialogue, (size_t)strtoul(does + 1, NULL, 10));
+        break;
+    case 'o':
+        give_message_of(dialogue, (size_t)(does[1] - '0'), (size_t)(does[2] - '0'));
         break;
     case 'c':
         give_content(dialogue, does + 1);
@@ -242,6 +262,7 @@ static void hold_once(enum deliver_tls tls, const struct step *steps, bool is_sl
 {
     struct dialogue dialogue = { .is_slow = is_slow, .now = { .mono_ms = 1000 } };
     dialogue.client = deliver_new(&settings, &host, &dialogue, tls, dialogue.now);
+    deliver_use_origins(dialogue.client);
     for (const struct step *step = steps; step->does != NULL; step++) {
         buf_reset(&dialogue.log);
         do_step(&dialogue, step->does);
@@ -323,6 +344,49 @@ static void says_nothing_in_the_clear_where_it_must_not(void **state)
                   { "<454 not now", "QUIT\r\n{closed insecure 451}" });
     DIALOGUE_WITH(DELIVER_TLS_MUST, HELLO, { "<250-mx\n250 STARTTLS", "STARTTLS\r\n" },
                   { "<250 what for", "QUIT\r\n{closed insecure 451}" });
+}
+
+#define XCLIENT READY("250-PIPELINING\n250-CHUNKING\n250 XCLIENT NAME ADDR", "1")
+#define A       "XCLIENT NAME=a.example ADDR=192.0.2.1\r\n"
+#define B       "XCLIENT NAME=b.example ADDR=192.0.2.2\r\n"
+#define AGAIN   "<250-mx\n250-PIPELINING\n250-CHUNKING\n250 XCLIENT NAME ADDR"
+#define MAIL_0  "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n"
+#define MAIL_1  "MAIL FROM:<b@s>\r\nRCPT TO:<y@d>\r\n"
+
+static void goes_under_the_clients_name(void **state)
+{
+    (void)state;
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
+             { AGAIN, MAIL_0 }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
+             { "<250 a\n250 b\n250 c", "{0: 250}" },
+             /* the same one again: there is nothing to say */
+             { "o10", MAIL_1 "{want 1}" }, { "c1", "BDAT 5 LAST\r\none\r\n" },
+             { "<250 a\n250 b\n250 c", "{1: 250}" }, /* another one */
+             { "o01", B "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" }, { AGAIN, MAIL_0 },
+             { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 b\n250 c", "{0: 250}" },
+             /* ours must not go under his name */
+             { "m1", "{1: 452}QUIT\r\n" });
+    /* a server that takes none any more: another conversation */
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
+             { "<250-mx\n250 CHUNKING", "MAIL FROM:<a@s>\r\n" }, { "<250 a", "RCPT TO:<x@d>\r\n" },
+             { "<250 b", "" }, { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 c", "{0: 250}" },
+             { "o11", "{1: 452}QUIT\r\n" });
+}
+
+static void goes_without_where_no_name_is_taken(void **state)
+{
+    (void)state;
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<550 not you", MAIL_0 },
+             { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 b\n250 c", "{0: 250}" },
+             { "o11", MAIL_1 "{want 1}" }); /* not asked again */
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<421 no", "{0: 452}{closed refused 421}" });
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
+             { "<550 not him", "{0: 550}QUIT\r\n" });
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
+             { AGAIN, MAIL_0 }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
+             { "<250 a\n250 b\n250 c", "{0: 250}" }, { "o11", B "{want 1}" },
+             { "<550 no more", "{1: 452}QUIT\r\n" });
+    DIALOGUE(CHUNKING, { "o00", MAIL_0 "{want 0}" }); /* not offered */
 }
 
 static void pipelines_chunks(void **state)
@@ -620,6 +684,8 @@ int main(void)
         cmocka_unit_test(gives_up_when_refused),
         cmocka_unit_test(is_secured_where_it_is_offered),
         cmocka_unit_test(says_nothing_in_the_clear_where_it_must_not),
+        cmocka_unit_test(goes_under_the_clients_name),
+        cmocka_unit_test(goes_without_where_no_name_is_taken),
         cmocka_unit_test(pipelines_chunks),
         cmocka_unit_test(keeps_the_order_of_content),
         cmocka_unit_test(settles_each_recipient),
