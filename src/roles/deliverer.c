@@ -5,12 +5,15 @@
 #include "roles/deliverer.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 
 enum {
+    ANCHORS_MAX = 8 << 20,
     PROBE_GREETING_MS = 10 * SECOND_MS,
     CALLOUT_COMMAND_MS = 30 * SECOND_MS, /* whoever asked is told something else long before */
     GREETING_MS = 5 * MINUTE_MS,         /* these: RFC 5321 4.5.3.2 */
@@ -82,12 +85,33 @@ static void destroy(void *state)
     memory_free(deliverer);
 }
 
+/* By whom web servers and mail servers are trusted. */
+static void read_anchors(const struct deliverer *deliverer, struct buf *out)
+{
+    struct str path = deliverer->process->config->web_ca;
+    struct buf name = { 0 };
+
+    buf_add(&name, path);
+    buf_add_byte(&name, '\0');
+    int error = path.len > 0 ? file_read(name.ptr, ANCHORS_MAX, out) : 0;
+    if (error != 0)
+        log_warn("web_ca_unreadable", LOG_STR("path", path), LOG_TEXT("error", strerror(-error)),
+                 LOG_TEXT("hint",
+                          "no https server is posted to, and no mail server is known by its "
+                          "name; install ca-certificates, or see web { ca } in the "
+                          "configuration"));
+    buf_fini(&name);
+}
+
 static int prepare(void *state)
 {
     struct deliverer *deliverer = state;
+    struct buf anchors = { 0 };
 
-    deliverer_web_open(deliverer);
-    deliverer_tls_open(deliverer);
+    read_anchors(deliverer, &anchors);
+    deliverer_web_open(deliverer, buf_str(&anchors));
+    deliverer_tls_open(deliverer, buf_str(&anchors));
+    buf_fini(&anchors);
     return 0;
 }
 

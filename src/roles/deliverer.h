@@ -106,7 +106,7 @@ void result_send(struct deliverer *deliverer, const struct result *result);
 void result_free(struct result *result);
 
 /* deliverer_tls.c: what the host of a session has to show. */
-void deliverer_tls_open(struct deliverer *deliverer); /* before confinement */
+void deliverer_tls_open(struct deliverer *deliverer, struct str anchors); /* before confinement */
 enum deliver_tls session_tls(const struct session *session);
 bool session_begins_secure(const struct session *session);
 void session_secure(struct session *session); /* the handshake is next */
@@ -115,7 +115,7 @@ enum session_end session_end_insecure(const struct session *session);
 
 /* deliverer_web.c: posts for the keeper. What a keeper that is gone has asked for is done, and told
  * to nobody. */
-void deliverer_web_open(struct deliverer *deliverer); /* before confinement */
+void deliverer_web_open(struct deliverer *deliverer, struct str anchors); /* before confinement */
 bool deliverer_take_post(struct deliverer *deliverer, struct cursor payload);
 
 /* deliverer_keeper.c */

@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /* deliverer_tls.c: what the host of a session has to show, and the handshake in which it does. */
 #include "base/check.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "roles/deliverer.h"
 
-#include <string.h>
-
-enum { ANCHORS_MAX = 4 * 1024 * 1024 };
-
-void deliverer_tls_open(struct deliverer *deliverer)
+void deliverer_tls_open(struct deliverer *deliverer, struct str anchors)
 {
-    struct str name = deliverer->process->config->web_ca;
-    struct buf path = { 0 };
-    struct buf anchors = { 0 };
-
-    buf_add(&path, name);
-    buf_add_byte(&path, '\0');
-    int error = name.len > 0 ? file_read(path.ptr, ANCHORS_MAX, &anchors) : 0;
-    if (error < 0)
-        log_warn("web_ca_unreadable", LOG_STR("file", name), LOG_TEXT("error", strerror(-error)),
-                 LOG_TEXT("hint", "no certificate of a mail server is trusted either"));
-    deliverer->tls = tls_client_new(buf_str(&anchors));
-    buf_fini(&anchors);
-    buf_fini(&path);
+    deliverer->tls = tls_client_new(anchors);
 }
 
 /* It was looked at when it came. */

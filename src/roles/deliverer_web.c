@@ -1,33 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* deliverer_web.c: posts to web servers that the keeper asks for; see deliverer.h. */
-#include <string.h>
-
-#include "base/file.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "roles/deliverer.h"
 
-enum { ANCHORS_MAX = 8 << 20, WHY_MAX = 500 };
+enum { WHY_MAX = 500 };
 
-/* ---- trust ---- */
-
-void deliverer_web_open(struct deliverer *deliverer)
+void deliverer_web_open(struct deliverer *deliverer, struct str anchors)
 {
-    struct str path = deliverer->process->config->web_ca;
-    struct buf name = { 0 };
-    struct buf anchors = { 0 };
-
-    buf_add(&name, path);
-    buf_add_byte(&name, '\0');
-    int error = path.len > 0 ? file_read(name.ptr, ANCHORS_MAX, &anchors) : 0;
-    buf_fini(&name);
-
-    if (error != 0)
-        log_warn("web_ca_unreadable", LOG_STR("path", path), LOG_TEXT("error", strerror(-error)),
-                 LOG_TEXT("hint", "no https server is posted to; install ca-certificates, or see "
-                                  "web { ca } in the configuration"));
-    deliverer->web = web_new(deliverer->process->loop, buf_str(&anchors));
-    buf_fini(&anchors);
+    deliverer->web = web_new(deliverer->process->loop, anchors);
 }
 
 /* ---- posts ---- */
