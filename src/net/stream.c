@@ -102,10 +102,12 @@ static void decrypt(struct stream *stream, struct str bytes)
     if (!was_open && tls_state(stream->tls) == TLS_OPEN && stream->host->secured != NULL)
         stream->host->secured(stream->context);
     while ((got = tls_read(stream->tls, plain, sizeof plain, &stream->output)) > 0)
-        stream->host->input(stream->context, str_of(plain, got));
+        if (!stream->closing)
+            stream->host->input(stream->context, str_of(plain, got));
     if (stream->output.len > before || stream->plain.len > 0)
         mark_dirty(stream);
-    end_securely(stream);
+    if (!stream->closing)
+        end_securely(stream);
 }
 
 static void encrypt(struct stream *stream)

@@ -158,6 +158,7 @@ static void judge(struct tls *tls, int result)
         return;
     case SSL_ERROR_ZERO_RETURN:
         tls->state = TLS_CLOSED;
+        tls->in = STR_NONE; /* whatever follows the end means nothing */
         return;
     default:
         fail(tls);
@@ -178,9 +179,9 @@ static void shake_hands(struct tls *tls)
 
 void tls_feed(struct tls *tls, struct str bytes, struct buf *out)
 {
-    check(tls->in.len == 0);
     if (tls->state == TLS_CLOSED || tls->state == TLS_FAILED)
         return;
+    check(tls->in.len == 0);
     tls->in = bytes;
     tls->out = out;
     if (tls->state == TLS_HANDSHAKE)

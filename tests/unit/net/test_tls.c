@@ -129,7 +129,10 @@ static void they_understand_each_other_however_it_is_cut(void **state)
         assert_str(buf_str(&pair.at_server.heard), STR("EHLO client\r\n"));
         assert_str(buf_str(&pair.at_client.heard), buf_str(&large));
         tls_end(pair.at_client.tls, &pair.at_client.out);
+        buf_add(&pair.at_client.out, STR("what follows the end"));
         settle(&pair, step[i]);
+        assert_int_equal(tls_state(pair.at_server.tls), TLS_CLOSED);
+        tls_feed(pair.at_server.tls, STR("and more"), &pair.at_server.out); /* to no effect */
         assert_int_equal(tls_state(pair.at_server.tls), TLS_CLOSED);
     }
     buf_fini(&large);
