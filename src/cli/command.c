@@ -144,6 +144,9 @@ static const struct command commands[] = {
     { "domain", "webhook-secret", "domain.webhook-secret", run_operation, show_secret, NAME,
       BIT(NEW) | BIT(JSON), .help = "what the posts of its webhook are signed with" },
 
+    { "domain", "secret", "domain.secret", run_operation, show_secret, NAME, BIT(JSON),
+      .help = "make the secret by which its primary logs in; the one before ends" },
+
     { "", "verify", "recipient.verify", run_verify, show_verify, ADDRESS, BIT(JSON),
       .help = "ask the primary whether it has a recipient" },
     { "recipient", "list", "recipient.list", run_operation, show_recipients,

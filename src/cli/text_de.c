@@ -31,6 +31,8 @@ const struct text_pair text_de[] = {
     { "show or change the text that people get on an occasion",
       "den Text zeigen oder ändern, den Menschen bei einem Anlass bekommen" },
     { "what the posts of its webhook are signed with", "womit die Meldungen an ihren Webhook signiert sind" },
+    { "make the secret by which its primary logs in; the one before ends",
+      "das Geheimnis erzeugen, mit dem sich ihr Primärserver anmeldet; das vorige erlischt" },
     { "held and rescued messages", "gehaltene und gerettete Nachrichten" },
     { "all about one message", "alles über eine Nachricht" },
     { "try now, without waiting", "jetzt versuchen, ohne zu warten" },
@@ -244,6 +246,8 @@ const struct text_pair text_de[] = {
       "Schlüssel oder Zertifikate, von denen der Primärserver eines zeigen muss" },
     { "whom the primary's certificate has to name, if not its host (tls = name)",
       "wen das Zertifikat des Primärservers nennen muss, wenn nicht seinen Rechner (tls = name)" },
+    { "networks from which its primary may come and ask for its mail (ETRN), beside its own address",
+      "Netze, aus denen ihr Primärserver kommen und seine Mail abrufen darf (ETRN), neben der eigenen Adresse" },
 
     /* help */
     { "usage", "Aufruf" },

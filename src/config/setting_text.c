@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/printable.h"
+#include "base/network.h"
 #include "base/url.h"
 #include "mail/address.h"
 #include "mail/domain.h"
@@ -132,6 +133,23 @@ static bool add_pins(struct str text, struct buf *out)
     return true;
 }
 
+/* ---- networks ---- */
+
+static bool add_networks(struct str text, struct buf *out)
+{
+    struct str one = STR_NONE;
+    struct network_range network;
+    unsigned count = 0;
+
+    while (str_cut(&text, ',', &one)) {
+        if (!network_parse(str_trim(one), &network) || ++count > SETTING_NETWORKS_MAX)
+            return false;
+        buf_add(out, count > 1 ? STR(",") : STR(""));
+        network_add_text(out, network);
+    }
+    return true;
+}
+
 /* ---- all of them ---- */
 
 static bool add_text(const struct setting_rule *rule, struct str text, struct buf *out)
@@ -149,6 +167,8 @@ static bool add_text(const struct setting_rule *rule, struct str text, struct bu
         return add_url(text, out);
     case UNIT_PINS:
         return add_pins(text, out);
+    case UNIT_NETWORKS:
+        return add_networks(text, out);
     case UNIT_HOST:
         return domain_normalise(text, out) && str_find(buf_str(out), '.') > 0;
     case UNIT_NUMBER:
@@ -196,6 +216,10 @@ void setting_text_add_range(struct buf *out, const struct setting_rule *rule)
     case UNIT_PINS:
         buf_add(out,
                 STR("none, key:SHA256 or certificate:SHA256 in 64 digits (0-9 a-f), two at most"));
+        break;
+    case UNIT_NETWORKS:
+        buf_add_format(out, "none, or networks such as 192.0.2.0/28,2001:db8::25 (%d)",
+                       SETTING_NETWORKS_MAX);
         break;
     case UNIT_HOST:
         buf_add(out, STR("none, or a name such as mail.example.com"));

@@ -150,6 +150,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "keys or certificates, of which the primary has to show one" },
     [SETTING_TLS_NAME] = { "tls-name", UNIT_HOST, 0, 0, 0,
         "whom the primary's certificate has to name, if not its host (tls = name)" },
+    [SETTING_WAKE_FROM] = { "wake-from", UNIT_NETWORKS, 0, 0, 0,
+        "networks from which its primary may come and ask for its mail (ETRN), beside its own address" },
 };
 /* clang-format on */
 
@@ -341,6 +343,7 @@ void setting_add_range(struct buf *out, enum setting setting)
     case UNIT_URL:
     case UNIT_PINS:
     case UNIT_HOST:
+    case UNIT_NETWORKS:
         setting_text_add_range(out, rule);
         break;
     case UNIT_WORDS:

@@ -80,6 +80,7 @@ enum setting {
     SETTING_WEBHOOK,          /* webhook: URL that is told of events (N6) */
     SETTING_TLS_PIN,          /* tls-pin: keys or certificates, of which the primary has to show one (D1) */
     SETTING_TLS_NAME,         /* tls-name: whom its certificate has to name; its own host name (D1) */
+    SETTING_WAKE_FROM,        /* wake-from: networks from which its primary may ask for its mail (P8, P9) */
     SETTING_COUNT,
     SETTING_FIRST_TEXT = SETTING_FILTERS
 };
@@ -111,6 +112,7 @@ enum setting_audience { TELL_POSTMASTER = 1, TELL_OWNER = 2, TELL_WEBHOOK = 4 };
 enum {
     SETTING_TEXT_MAX = 200,
     SETTING_NAMES_MAX = 8,
+    SETTING_NETWORKS_MAX = 8,
     SETTING_NAME_MAX = 32,
     SETTING_DURATIONS_MAX = 4,
 };
@@ -130,7 +132,8 @@ struct domain_settings {
  * bit for each. The last ones are texts, and may be "none": NAMES has names with commas between
  * them, in order; DURATIONS growing ones, in the same way; LINE what people read, UTF-8; MAILBOX an
  * address; URL one that is safe to post to: https, or http to an address of this machine; PINS
- * digests of keys and certificates (mail/security.h); HOST the name of a host. */
+ * digests of keys and certificates (mail/security.h); HOST the name of a host; NETWORKS those of
+ * addresses (base/network.h), with commas between them. */
 enum setting_unit {
     UNIT_NUMBER,
     UNIT_DURATION,
@@ -144,6 +147,7 @@ enum setting_unit {
     UNIT_URL,
     UNIT_PINS,
     UNIT_HOST,
+    UNIT_NETWORKS,
 };
 
 struct setting_rule {

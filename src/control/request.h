@@ -92,6 +92,7 @@ void operation_domain_resume(struct request *request);
 void operation_domain_template(struct request *request); /* tell.c */
 void operation_domain_template_set(struct request *request);
 void operation_domain_webhook_secret(struct request *request);
+void operation_domain_secret(struct request *request);
 void operation_queue_list(struct request *request); /* queue.c */
 void operation_queue_flush(struct request *request);
 void operation_queue_show(struct request *request);

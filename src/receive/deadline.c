@@ -5,6 +5,7 @@
  *
  *   the host, for a recipient      451 for it after a minute; a late answer is ignored
  *   the host, for the client name  we go on without it
+ *   the host, for a question       454 or 458 after a minute; a late answer is ignored
  *   the store                      451; what was committed stays in doubt, not aborted
  *   the client, for a command      421 after command_timeout without one, however many
  *                                  octets of it have come, or after session_timeout
@@ -96,6 +97,9 @@ static struct due next_due(const struct receive_session *session)
     case SESSION_DATA:
     case SESSION_CHUNK:
         return due_in_content(session);
+    case SESSION_ASKING:
+        return (struct due){ session->question.deadline_ms, question_expire };
+    case SESSION_LOGIN:
     case SESSION_SECURING:
     case SESSION_START:
     case SESSION_READY:

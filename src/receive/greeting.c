@@ -45,6 +45,9 @@ void command_ehlo(struct receive_session *session, struct str argument)
     buf_add(&session->output, STR("250-DSN\r\n"));      /* RFC 3461 */
     if (settings->has_tls && session->tls.len == 0)
         buf_add(&session->output, STR("250-STARTTLS\r\n")); /* RFC 3207 */
+    if (settings->has_logins && session->tls.len > 0)
+        buf_add(&session->output, STR("250-AUTH PLAIN LOGIN\r\n")); /* RFC 4954 */
+    buf_add(&session->output, STR("250-ETRN\r\n"));                 /* RFC 1985 */
     if (settings->chunking)
         buf_add(&session->output, STR("250-CHUNKING\r\n")); /* RFC 3030 */
     reply_say(session, STR("250 ENHANCEDSTATUSCODES"));     /* RFC 2034 */
@@ -96,6 +99,7 @@ void command_vrfy(struct receive_session *session, struct str argument)
 void command_help(struct receive_session *session, struct str argument)
 {
     (void)argument;
-    reply_say(session,
-              STR("214 2.0.0 EHLO HELO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"));
+    reply_say(
+        session,
+        STR("214 2.0.0 EHLO HELO STARTTLS AUTH ETRN MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"));
 }

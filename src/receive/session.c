@@ -16,6 +16,8 @@
  * FAILED    a chunk was refused; RSET or the last chunk ends the transaction (RFC 3030 2)
  * COMMIT    the content is with the host, who will answer
  * SECURING  220 is said to STARTTLS, the handshake is due        command_starttls()
+ * LOGIN     334 is said to AUTH, the client's line comes        login.c
+ * ASKING    the host is finding out what to say to AUTH, ETRN   question.c
  * CLOSED    nothing follows                           session_close()
  *
  * A refused chunk returns to where it came from or goes to FAILED; content that is
@@ -36,14 +38,15 @@ static const char *const state_name[] = {
     [SESSION_START] = "start",       [SESSION_READY] = "ready",   [SESSION_MAIL] = "mail",
     [SESSION_DATA] = "data",         [SESSION_CHUNK] = "chunk",   [SESSION_CHUNKED] = "chunked",
     [SESSION_FAILED] = "failed",     [SESSION_COMMIT] = "commit", [SESSION_CLOSED] = "closed",
-    [SESSION_SECURING] = "securing",
+    [SESSION_SECURING] = "securing", [SESSION_LOGIN] = "login",   [SESSION_ASKING] = "asking",
 };
 
 static const unsigned session_next[] = {
     [SESSION_START] =
         IN(SESSION_READY) | IN(SESSION_CHUNK) | IN(SESSION_SECURING) | IN(SESSION_CLOSED),
     [SESSION_READY] = IN(SESSION_READY) | IN(SESSION_MAIL) | IN(SESSION_CHUNK) |
-                      IN(SESSION_SECURING) | IN(SESSION_CLOSED),
+                      IN(SESSION_SECURING) | IN(SESSION_LOGIN) | IN(SESSION_ASKING) |
+                      IN(SESSION_CLOSED),
     [SESSION_MAIL] = IN(SESSION_READY) | IN(SESSION_DATA) | IN(SESSION_CHUNK) | IN(SESSION_CLOSED),
     [SESSION_DATA] = IN(SESSION_READY) | IN(SESSION_COMMIT) | IN(SESSION_CLOSED),
     [SESSION_CHUNK] = IN(SESSION_START) | IN(SESSION_READY) | IN(SESSION_CHUNKED) |
@@ -52,6 +55,8 @@ static const unsigned session_next[] = {
     [SESSION_FAILED] = IN(SESSION_READY) | IN(SESSION_CHUNK) | IN(SESSION_CLOSED),
     [SESSION_COMMIT] = IN(SESSION_READY) | IN(SESSION_CLOSED),
     [SESSION_SECURING] = IN(SESSION_START) | IN(SESSION_CLOSED),
+    [SESSION_LOGIN] = IN(SESSION_READY) | IN(SESSION_ASKING) | IN(SESSION_CLOSED),
+    [SESSION_ASKING] = IN(SESSION_READY) | IN(SESSION_CLOSED),
     [SESSION_CLOSED] = 0,
 };
 
@@ -78,6 +83,8 @@ static const struct {
     [SMTP_NOOP] = { ANY, command_noop },               /* RFC 5321 4.1.1.9 */
     [SMTP_QUIT] = { ANY, command_quit },               /* RFC 5321 4.1.1.10 */
     [SMTP_STARTTLS] = { IN(SESSION_START) | IN(SESSION_READY), command_starttls }, /* RFC 3207 4 */
+    [SMTP_AUTH] = { IN(SESSION_READY), command_auth },                             /* RFC 4954 4 */
+    [SMTP_ETRN] = { IN(SESSION_READY), command_etrn },                             /* RFC 1985 5 */
     [SMTP_SAML] = { 0, NULL }, /* the last verb */
 };
 
@@ -105,7 +112,7 @@ static struct str sequence_reply(const struct receive_session *session, enum smt
         return STR("503 5.5.1 Say MAIL first");
     if (session->state == SESSION_FAILED)
         return STR("503 5.5.1 The transaction has failed; end it with RSET");
-    if (verb == SMTP_MAIL || verb == SMTP_STARTTLS)
+    if (verb == SMTP_MAIL || verb == SMTP_STARTTLS || verb == SMTP_AUTH || verb == SMTP_ETRN)
         return STR("503 5.5.1 There is a transaction already; end it with RSET");
     return STR("503 5.5.1 After BDAT only BDAT goes on");
 }
@@ -167,6 +174,9 @@ static enum step session_step(struct receive_session *session)
     case SESSION_DATA:
     case SESSION_CHUNK:
         return content_step(session);
+    case SESSION_LOGIN:
+        return login_step(session);
+    case SESSION_ASKING:
     case SESSION_COMMIT:
     case SESSION_SECURING:
     case SESSION_CLOSED:
@@ -260,6 +270,9 @@ void receive_free(struct receive_session *session)
     buf_fini(&session->held);
     buf_fini(&session->output);
     buf_fini(&session->tls);
+    login_forget(session);
+    buf_fini(&session->asked_user);
+    buf_fini(&session->user);
     buf_fini(&session->helo);
     buf_fini(&session->client_name);
     memory_free(session);

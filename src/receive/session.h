@@ -45,6 +45,7 @@ struct receive_settings { /* shared by all sessions, outlives them */
     uint64_t data_rate_min; /* octets/s */
     bool bare_newline_reject;
     bool chunking;
+    bool has_logins;        /* there is somebody who could log in: AUTH is offered, over TLS */
     bool has_tls;           /* there is a certificate: STARTTLS is offered */
     int64_t greet_delay_ms; /* before the banner; who speaks meanwhile is let go */
     int64_t tarpit_ms;      /* by which replies wait for who was refused several times */
@@ -62,6 +63,11 @@ struct receive_host {
      * during the call. */
     void (*ask_recipient)(void *context, uint64_t ticket, struct str helo, struct str sender,
                           const struct recipient *recipient);
+    /* Is that his secret? Answer with receive_question_answer(): accepted, he is logged in. */
+    void (*ask_login)(void *context, uint64_t ticket, struct str user, struct str secret);
+    /* He wants the mail that waits for this node (RFC 1985), "@" in front of it meaning all below
+     * it, too; `user`: as he has logged in, or empty. Answer with receive_question_answer(). */
+    void (*ask_turn)(void *context, uint64_t ticket, struct str user, struct str node);
     /* Content begins; its header is there (whole, without the empty line; our Received field, which
      * belongs above it, apart; the envelope is as it will be committed, but for the time); the body
      * goes on, beginning with the empty line; … */
@@ -99,6 +105,9 @@ bool receive_wants_input(const struct receive_session *session);
 void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
                               const struct verdict *verdict, struct receive_terms terms,
                               struct now now);
+/* The reply is the verdict, whatever it says. */
+void receive_question_answer(struct receive_session *session, uint64_t ticket,
+                             const struct verdict *verdict, struct now now);
 /* `id` as content_open() was given it; answers about any other content are ignored. */
 void receive_content_answer(struct receive_session *session, struct message_id id,
                             const struct verdict *verdict, struct now now);

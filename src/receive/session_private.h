@@ -11,6 +11,8 @@
  * deadline.c   what happens when nothing happens
  * reply.c      what we say
  * secure.c     STARTTLS
+ * login.c      AUTH
+ * question.c   what a client asks for himself: AUTH's end, ETRN
  */
 #pragma once
 
@@ -36,6 +38,10 @@ enum {
     RECIPIENT_WAIT_MS = 60 * SECOND_MS,
     STORE_WAIT_MS = 5 * MINUTE_MS,
     RATE_GRACE_MS = MINUTE_MS,
+    QUESTION_WAIT_MS = MINUTE_MS,
+    USER_SIZE_MAX = 255,
+    SECRET_SIZE_MAX = 255,
+    NODE_SIZE_MAX = 256,
     TARPIT_AFTER = 3, /* mistakes and refusals that cost nothing */
 };
 
@@ -49,6 +55,8 @@ enum session_state {
     SESSION_FAILED,
     SESSION_COMMIT,
     SESSION_SECURING,
+    SESSION_LOGIN,
+    SESSION_ASKING,
     SESSION_CLOSED,
 };
 #define IN(state) (1U << (state))
@@ -101,6 +109,9 @@ struct pending_recipient { /* on the heap, in session->pending */
     char bytes[];
 };
 
+enum login_step { LOGIN_NONE, LOGIN_PLAIN, LOGIN_USER, LOGIN_SECRET };
+enum question_kind { QUESTION_LOGIN, QUESTION_TURN };
+
 struct receive_session {
     const struct receive_settings *settings;
     const struct receive_host *host;
@@ -122,6 +133,17 @@ struct receive_session {
     struct buf tls;      /* how the connection is secured, for people; empty: it is not */
     struct buf helo;
     struct buf client_name;
+    struct {
+        enum login_step step; /* what the next line is */
+        struct buf user;
+    } login;
+    struct {
+        enum question_kind kind;
+        uint64_t ticket; /* of the last one */
+        int64_t deadline_ms;
+    } question;
+    struct buf asked_user;  /* who wants to log in */
+    struct buf user;        /* who has; empty: nobody */
     struct verdict refusal; /* of new mail; FATE_ACCEPT: none */
     uint32_t errors;
     uint32_t refusals;       /* of recipients, by the host */
@@ -192,6 +214,16 @@ void command_help(struct receive_session *session, struct str argument);
 /* secure.c */
 void command_starttls(struct receive_session *session, struct str argument);
 void secure_when_said(struct receive_session *session);
+
+/* login.c */
+void command_auth(struct receive_session *session, struct str argument);
+enum step login_step(struct receive_session *session);
+void login_forget(struct receive_session *session); /* what was said of an unfinished one */
+
+/* question.c */
+void command_etrn(struct receive_session *session, struct str argument);
+uint64_t question_ask(struct receive_session *session, enum question_kind kind); /* its ticket */
+void question_expire(struct receive_session *session);
 
 /* sender.c */
 void command_mail(struct receive_session *session, struct str argument);

@@ -124,6 +124,8 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
     channel_attach(peer->channel, keeper->process->loop, fd);
     if (role == ROLE_RECEIVER && keeper->store != NULL)
         keeper_tell_health(keeper, peer);
+    if (role == ROLE_RECEIVER && keeper->store != NULL)
+        keeper_tell_awaited(keeper, peer);
     if (role == ROLE_RESOLVER)
         keeper_resolver_came(keeper);
 }
@@ -142,6 +144,8 @@ static void *create(struct role_process *process)
     map_init(&keeper->lookups);
     map_init(&keeper->questions);
     map_init(&keeper->own_routes);
+    map_init(&keeper->awaited);
+    map_init(&keeper->awaited_due);
     list_init(&keeper->lookups_due);
     list_init(&keeper->openings);
     list_init(&keeper->errands);
@@ -227,6 +231,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
     const struct domain_record *record = directory_find_domain(keeper->directory, domain);
 
     keeper_recipients_domain_changed(keeper, record, domain);
+    keeper_awaited_changed(keeper, domain);
     if (record != NULL) {
         schedule_put_route(keeper->schedule, record->name, &record->settings,
                            record->paused_until_ms, keeper_now(keeper));
@@ -235,6 +240,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
     keeper_alerts_forget(keeper, domain);
     keeper_webhooks_forget(keeper, domain);
     schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
+    keeper_turns_look_for_secrets(keeper);
 }
 
 /* Its mail goes on as if the filter were gone. */
@@ -295,6 +301,7 @@ static int start(void *state)
     keeper_routes_configure(keeper);
     add_routes(keeper);
     keeper_recipients_start(keeper);
+    keeper_turns_look_for_secrets(keeper);
     keeper_tell_receivers(keeper);
     keeper_control_start(keeper);
     keeper_reports_start(keeper);
@@ -372,6 +379,7 @@ static int64_t turn(void *state, struct now now)
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
     keeper_recipients_turn(keeper, now);
+    keeper_turns_turn(keeper, now);
     watch_health(keeper);
     under_way_write(keeper->under_way);
     bool broke = flush_channels(keeper);
@@ -384,6 +392,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_notices_deadline(keeper));
     deadline = sooner(deadline, keeper_reports_deadline(keeper));
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
+    deadline = sooner(deadline, keeper_turns_deadline(keeper));
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
     deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
@@ -451,6 +460,7 @@ static void destroy(void *state)
     free_dead(keeper);
     map_fini(&keeper->sessions);
     map_fini(&keeper->unfinished);
+    keeper_turns_fini(keeper);
     map_fini(&keeper->route_problems);
     map_fini(&keeper->lookups);
     map_fini(&keeper->questions);

@@ -123,6 +123,13 @@ struct keeper {
     struct str self_name[1 + CONFIG_LIST_MAX];
     struct endpoint self_listener[KEEPER_LISTENERS_MAX];
 
+    /* keeper_turns.c */
+    bool has_logins;        /* a domain has a secret */
+    struct map awaited;     /* by domain: struct awaited; of primaries that are not up */
+    struct map awaited_due; /* domains to be looked at, at the turn's end */
+    bool awaited_changed;   /* since the receivers were told, … */
+    int64_t awaited_told_ms;
+
     struct keeper_control *control; /* keeper_control.c */
     struct buf roster;              /* JSON, from the supervisor */
 };
@@ -167,6 +174,24 @@ void keeper_admission_answer(struct keeper *keeper, const struct admission_answe
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);
 /* Is the primary told whose mail it is (XCLIENT)? */
 bool keeper_tells_origins(const struct keeper *keeper, struct str domain);
+
+/* keeper_turns.c: who asks for his mail, and signs that a primary lives. */
+#define DOMAIN_SECRET_FACT "domain-secret" /* its digest */
+/* Makes one, in place of the one before. */
+void keeper_new_secret(struct keeper *keeper, struct str domain, struct buf *out_secret,
+                       directory_done *done, void *context);
+void keeper_turns_look_for_secrets(struct keeper *keeper); /* one has come or gone */
+bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
+                        struct cursor payload);
+bool keeper_turn_asked(struct keeper *keeper, const struct keeper_peer *peer,
+                       struct cursor payload);
+bool keeper_life_seen(struct keeper *keeper, struct cursor payload);
+/* The domain, its state or its plan: whose signs are awaited may be others. */
+void keeper_awaited_changed(struct keeper *keeper, struct str domain);
+void keeper_tell_awaited(const struct keeper *keeper, const struct keeper_peer *peer);
+void keeper_turns_turn(struct keeper *keeper, struct now now);
+int64_t keeper_turns_deadline(const struct keeper *keeper);
+void keeper_turns_fini(struct keeper *keeper);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;

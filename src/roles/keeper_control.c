@@ -317,6 +317,12 @@ static void on_new_webhook_secret(void *context, struct str domain, directory_do
     keeper_webhook_new_secret(context, domain, done, done_context);
 }
 
+static void on_new_secret(void *context, struct str domain, struct buf *out_secret,
+                          directory_done *done, void *done_context)
+{
+    keeper_new_secret(context, domain, out_secret, done, done_context);
+}
+
 /* The supervisor's roster is JSON; its names live in `roster_names` until the next call. */
 static size_t on_roles(void *context, struct control_role *out_role)
 {
@@ -361,6 +367,7 @@ static const struct control_host control_hooks = {
     .route_problem = on_route_problem,
     .entry_status = on_entry_status,
     .new_webhook_secret = on_new_webhook_secret,
+    .new_secret = on_new_secret,
     .verify = on_verify,
     .roles = on_roles,
 };

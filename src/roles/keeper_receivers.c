@@ -84,7 +84,7 @@ void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
     struct verdict verdict = health.condition == STORE_OK ? verdict_accept() : health.verdict;
     verdict_encode(&bytes, &verdict);
     channel_send(peer->channel, health, .verdict = buf_str(&bytes),
-                 .size_max = keeper_size_max_of_any(keeper));
+                 .size_max = keeper_size_max_of_any(keeper), .has_logins = keeper->has_logins);
     buf_fini(&bytes);
 }
 
@@ -226,6 +226,12 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
     switch (type) {
     case MESSAGE_recipient_ask:
         return keeper_admission_asked(keeper, peer, payload);
+    case MESSAGE_login_ask:
+        return keeper_login_asked(keeper, peer, payload);
+    case MESSAGE_turn_ask:
+        return keeper_turn_asked(keeper, peer, payload);
+    case MESSAGE_sign_of_life:
+        return keeper_life_seen(keeper, payload);
     case MESSAGE_policy_ask:
         return take_policy_ask(keeper, peer, payload);
     case MESSAGE_content_open:

@@ -161,6 +161,7 @@ static void give_plan(struct keeper *keeper, const struct lookup *lookup,
         remember(keeper, domain, &result->plan, now);
     keeper_secure_plan(keeper, domain, &result->plan);
     schedule_resolved(keeper->schedule, domain, &result->plan, NULL, now);
+    keeper_awaited_changed(keeper, domain);
     route_plan_fini(&result->plan);
 }
 
@@ -180,6 +181,7 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
     if (may_recall)
         keeper_secure_plan(keeper, domain, &old);
     schedule_resolved(keeper->schedule, domain, may_recall ? &old : NULL, &result->verdict, now);
+    keeper_awaited_changed(keeper, domain);
     if (may_recall)
         route_plan_fini(&old);
 }

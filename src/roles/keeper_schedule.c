@@ -192,6 +192,7 @@ static void on_state_changed(void *context, struct str domain, enum route_state 
     bool is_bad = to == ROUTE_STATE_DOWN || to == ROUTE_STATE_HALF_UP ||
                   to == ROUTE_STATE_BLOCKED || to == ROUTE_STATE_STRANGER;
     keeper_route_changed(context, domain);
+    keeper_awaited_changed(context, domain);
     log_event(is_bad ? LOG_WARN : LOG_INFO, "route_state", LOG_STR("domain", domain),
               LOG_TEXT("from", route_state_name(from)), LOG_TEXT("to", route_state_name(to)),
               LOG_STR("reason", verdict_text(reason)));

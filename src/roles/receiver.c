@@ -266,6 +266,7 @@ static void connection_open(struct receiver *receiver, const struct listener *li
     if (receiver->refusal.fate != FATE_ACCEPT && !connection->is_over)
         receive_set_refusal(connection->session, &receiver->refusal, now);
     log_connection("connected", connection);
+    receiver_look_for_life(receiver, client);
     if (!connection->is_over)
         receiver_name_ask(connection);
     receiver_touch(connection);
@@ -371,6 +372,7 @@ void receiver_configure_sessions(struct receiver *receiver)
         .bare_newline_reject = config->smtp_bare_newline_reject,
         .chunking = config->smtp_chunking,
         .has_tls = receiver->tls != NULL,
+        .has_logins = receiver->has_logins,
         .greet_delay_ms = config->smtp_greet_delay,
         .tarpit_ms = config->smtp_tarpit,
     };
@@ -380,10 +382,12 @@ static void *create(struct role_process *process)
 {
     struct receiver *receiver = memory_new(sizeof *receiver);
     receiver->process = process;
+    receiver->has_logins = true; /* until the keeper has said */
     receiver->refusal = verdict_accept();
     list_init(&receiver->connections);
     list_init(&receiver->touched);
     map_init(&receiver->asks);
+    map_init(&receiver->questions);
     map_init(&receiver->contents);
     map_init(&receiver->lookups);
     map_init(&receiver->networks);
@@ -420,6 +424,8 @@ static void destroy(void *state)
     channel_free(receiver->keeper);
     channel_free(receiver->resolver);
     map_fini(&receiver->asks);
+    map_fini(&receiver->questions);
+    memory_free(receiver->awaited);
     map_fini(&receiver->contents);
     map_fini(&receiver->lookups);
     sweep_networks(receiver, (struct now){ .mono_ms = INT64_MAX / 2 });

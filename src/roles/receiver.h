@@ -19,6 +19,7 @@
 #include "authenticate/report_row.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "base/network.h"
 #include "filter/policy.h"
 #include "receive/session.h"
 #include "roles/board.h"
@@ -109,19 +110,23 @@ struct receiver {
     struct heap check_deadlines; /* of messages that are being judged */
     struct heap door_deadlines;  /* of clients at the door */
     struct heap filter_deadlines;
-    struct map filter_asks;   /* by ticket: struct filtering */
-    struct link filter_queue; /* struct filtering.queue */
-    unsigned filter_turns;    /* filters that are being spoken with */
-    struct map asks;          /* by ticket: struct ask */
-    struct map contents;      /* by ticket: struct connection */
-    struct map lookups;       /* by ticket: struct lookup */
-    struct map networks;      /* by client network: struct network */
-    struct map answers;       /* by whom they hold for: struct known_answer */
-    struct map policies;      /* by domain: struct known_policy */
-    struct map policy_asks;   /* by ticket: struct connection */
-    struct map dns_known;     /* by question: struct known */
-    size_t dns_octets;        /* in those */
-    struct signing_key key;   /* NULL in it: none */
+    struct map filter_asks;        /* by ticket: struct filtering */
+    struct link filter_queue;      /* struct filtering.queue */
+    unsigned filter_turns;         /* filters that are being spoken with */
+    struct map asks;               /* by ticket: struct ask */
+    struct map questions;          /* by ticket: struct connection; receiver_turns.c */
+    struct network_range *awaited; /* from where a connection is a sign of life */
+    uint32_t awaited_count;
+    bool has_logins;
+    struct map contents;    /* by ticket: struct connection */
+    struct map lookups;     /* by ticket: struct lookup */
+    struct map networks;    /* by client network: struct network */
+    struct map answers;     /* by whom they hold for: struct known_answer */
+    struct map policies;    /* by domain: struct known_policy */
+    struct map policy_asks; /* by ticket: struct connection */
+    struct map dns_known;   /* by question: struct known */
+    size_t dns_octets;      /* in those */
+    struct signing_key key; /* NULL in it: none */
     struct buf key_domain, key_selector;
     uint64_t last_ticket;
     uint32_t session_count;
@@ -168,6 +173,10 @@ struct connection {
     uint64_t owed_octets; /* written, and no credit has come for them yet */
     uint64_t lost_octets; /* of these, what nobody keeps any more; credit at the turn's end */
     bool lost_verdict;    /* the session waits for a verdict that no keeper will give */
+
+    uint64_t question; /* to the keeper, what the client asked for himself; 0: none is open */
+    uint64_t session_question;
+    bool question_failed; /* told at the turn's end */
 
     struct door door;
     struct lookup name_lookup;
@@ -265,6 +274,16 @@ void receiver_dns_ask(struct receiver *receiver, struct lookup *lookup,
                       struct dns_question question);
 void receiver_dns_forget(struct lookup *lookup);
 void receiver_dns_fini(struct receiver *receiver);
+
+/* receiver_turns.c */
+void receiver_ask_login(void *context, uint64_t session_ticket, struct str user, struct str secret);
+void receiver_ask_turn(void *context, uint64_t session_ticket, struct str user, struct str node);
+void receiver_question_forget(struct connection *connection);
+bool receiver_take_question_answer(struct receiver *receiver, struct cursor payload);
+void receiver_questions_lost(struct receiver *receiver); /* with the keeper */
+void receiver_turns_turn(struct connection *connection); /* at the turn's end */
+bool receiver_take_awaited(struct receiver *receiver, struct cursor payload);
+void receiver_look_for_life(const struct receiver *receiver, struct endpoint client);
 
 /* receiver_names.c */
 void receiver_name_ask(struct connection *connection);

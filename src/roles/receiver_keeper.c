@@ -213,6 +213,8 @@ const struct receive_host receiver_session_host = {
     .content_write = on_content_write,
     .content_commit = on_content_commit,
     .content_abort = on_content_abort,
+    .ask_login = receiver_ask_login,
+    .ask_turn = receiver_ask_turn,
     .start_tls = on_start_tls,
     .close = on_close,
 };
@@ -226,6 +228,8 @@ static void give_credit(struct connection *connection, uint64_t octets, struct n
 void receiver_tell_session(struct connection *connection, struct now now)
 {
     receiver_door_turn(connection, now);
+    if (!connection->is_over)
+        receiver_turns_turn(connection);
     if (connection->is_over)
         return;
     receiver_checks_turn(connection);
@@ -247,6 +251,7 @@ void receiver_forget_tickets(struct connection *connection)
     list_each_safe (link, &connection->asks)
         receiver_ask_free(container_of(link, struct ask, link));
     receiver_door_forget(connection);
+    receiver_question_forget(connection);
     drop_content(connection);
 }
 
@@ -344,6 +349,7 @@ static bool take_health(struct receiver *receiver, struct cursor payload, struct
     if (!cursor_done(&cursor))
         return false;
     receiver->size_max = message.size_max;
+    receiver->has_logins = message.has_logins != 0;
     receiver_configure_sessions(receiver);
     receiver_answers_forget(receiver);
     receiver_policies_forget(receiver);
@@ -372,6 +378,10 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_content_piece(receiver, payload);
     case MESSAGE_content_answer:
         return take_content_answer(receiver, payload, now);
+    case MESSAGE_question_answer:
+        return receiver_take_question_answer(receiver, payload);
+    case MESSAGE_awaited:
+        return receiver_take_awaited(receiver, payload);
     case MESSAGE_policy_answer:
         return receiver_policy_take(receiver, payload);
     case MESSAGE_health:
@@ -392,6 +402,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     receiver_answers_forget(receiver);
     receiver_policies_forget(receiver);
     receiver_bury_channel(receiver, channel);
+    receiver_questions_lost(receiver);
     list_each (link, &receiver->connections) {
         struct connection *connection = container_of(link, struct connection, link);
         receiver_policy_drop(receiver, &connection->door.question);

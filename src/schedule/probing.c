@@ -36,8 +36,8 @@
 
 enum {
     BUDGET_CREDIT_MS = 50,
-    WAKE_GAP_MS = SECOND_MS,    /* signs of life come in swarms */
-    HANGING_MS = SECOND_MS / 2, /* a probe this old may have begun before the host lived */
+    WAKE_GAP_MS = SECOND_MS / 2, /* signs of life come in swarms */
+    HANGING_MS = SECOND_MS / 2,  /* a probe this old may have begun before the host lived */
     BLOCKED_FACTOR = 8,
     BLOCKED_MAX_MS = 5 * MINUTE_MS,
     BLOCKED_WAKE_GAP_MS = MINUTE_MS,

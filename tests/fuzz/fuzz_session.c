@@ -43,6 +43,9 @@ struct world {
     bool inside; /* a call into the session */
     bool open, committed, closed;
     bool is_securing, is_secure;
+    bool asks_login, is_logged_in;
+    uint64_t question; /* the last one */
+    int64_t question_ms;
 };
 
 static void check_call(const struct world *world)
@@ -55,10 +58,10 @@ static void check_call(const struct world *world)
 static void check_promise(struct world *world, struct str line)
 {
     static const char *const known[] = {
-        "250-mx.example", "250-SIZE",     "250-8BITMIME",       "250-CHUNKING",
-        "250-DSN",        "250-STARTTLS", "250-PIPELINING",     "250 ENHANCEDSTATUSCODES",
-        "250 mx.example", "250 2.0.0 OK", "250 2.0.0 Chunk OK", "250 2.1.0 Sender OK",
-        "250 2.1.5 "
+        "250-mx.example", "250-SIZE",     "250-8BITMIME",         "250-CHUNKING",
+        "250-DSN",        "250-STARTTLS", "250-PIPELINING",       "250 ENHANCEDSTATUSCODES",
+        "250 mx.example", "250 2.0.0 OK", "250 2.0.0 Chunk OK",   "250 2.1.0 Sender OK",
+        "250 2.1.5 ",     "250-ETRN",     "250-AUTH PLAIN LOGIN", "250 2.0.0 Your turn",
     };
     bool is_known = false;
 
@@ -226,6 +229,30 @@ static void world_start_tls(void *context)
     world->is_securing = true;
 }
 
+/* A secret goes over TLS only, from somebody who has not logged in before. */
+static void world_ask_login(void *context, uint64_t ticket, struct str user, struct str secret)
+{
+    struct world *world = context;
+    check_call(world);
+    check(world->is_secure && world->settings.has_logins && !world->is_logged_in);
+    check(user.len > 0 && user.len <= 255 && secret.len > 0 && secret.len <= 255);
+    check(ticket != 0 && ticket > world->question);
+    world->question = ticket;
+    world->question_ms = world->now.mono_ms;
+    world->asks_login = true;
+}
+
+static void world_ask_turn(void *context, uint64_t ticket, struct str user, struct str node)
+{
+    struct world *world = context;
+    check_call(world);
+    check((user.len > 0) == world->is_logged_in);
+    check(node.len > 0 && node.len <= 256);
+    check(ticket > world->question);
+    world->question = ticket;
+    world->asks_login = false;
+}
+
 static const struct receive_host host = {
     .send = world_send,
     .ask_recipient = world_ask,
@@ -235,6 +262,8 @@ static const struct receive_host host = {
     .content_commit = world_commit,
     .content_abort = world_abort,
     .start_tls = world_start_tls,
+    .ask_login = world_ask_login,
+    .ask_turn = world_ask_turn,
     .close = world_close,
 };
 
@@ -295,6 +324,17 @@ static void set_refusal(struct world *world, uint16_t code)
     receive_set_refusal(world->session, &refusal, world->now);
 }
 
+/* An answer that is given twice, or too late, changes nothing. */
+static void answer_question(struct world *world, bool is_fine)
+{
+    struct verdict verdict = is_fine ? verdict_make(250, 0, 0, STR("Your turn"))
+                                     : verdict_make(459, 7, 1, STR("Not yours"));
+    bool is_open = world->now.mono_ms - world->question_ms < MINUTE_MS;
+    world->is_logged_in = world->is_logged_in || (is_fine && is_open && world->asks_login);
+    world->asks_login = false;
+    receive_question_answer(world->session, world->question, &verdict, world->now);
+}
+
 static void operate(struct world *world, uint8_t operation)
 {
     switch (operation % 16) {
@@ -338,6 +378,12 @@ static void operate(struct world *world, uint8_t operation)
     case 12:
         set_refusal(world, 250);
         return;
+    case 13:
+        answer_question(world, true);
+        return;
+    case 14:
+        answer_question(world, false);
+        return;
     default:
         return;
     }
@@ -380,7 +426,8 @@ static void prepare(struct world *world, uint8_t mode)
                       .data_rate_min = (mode & 2) != 0 ? 0 : 100,
                       .bare_newline_reject = (mode & 4) != 0,
                       .chunking = (mode & 8) == 0,
-                      .has_tls = (mode & 32) != 0 },
+                      .has_tls = (mode & 32) != 0,
+                      .has_logins = (mode & 64) != 0 },
     };
     random_from_seed(&world->random, 1);
     log_set_sink(check_event, NULL);

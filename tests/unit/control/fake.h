@@ -379,6 +379,16 @@ static void fake_new_secret(void *context, struct str domain, directory_done *do
     directory_put_fact(fake->directory, &fact, done, done_context);
 }
 
+static void fake_new_domain_secret(void *context, struct str domain, struct buf *out_secret,
+                                   directory_done *done, void *done_context)
+{
+    struct fake *fake = context;
+    const struct domain_fact fact = { STR("domain-secret"), domain, STR(""), STR("digest") };
+
+    buf_add(out_secret, STR("5ec2e7"));
+    directory_put_fact(fake->directory, &fact, done, done_context);
+}
+
 static const struct control_host fake_host = {
     .answer = fake_answer,
     .settle = fake_settle,
@@ -390,6 +400,7 @@ static const struct control_host fake_host = {
     .route_problem = fake_problem,
     .entry_status = fake_entry,
     .new_webhook_secret = fake_new_secret,
+    .new_secret = fake_new_domain_secret,
     .roles = fake_roles,
 };
 

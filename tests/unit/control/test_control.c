@@ -406,7 +406,7 @@ static void every_operation_has_help(void **state)
         assert_true(strlen(help) > 5);
         count++;
     }
-    assert_int_equal(count, 31);
+    assert_int_equal(count, 32);
 }
 
 static void a_backup_keeps_files_until_its_end(void **state)
@@ -531,6 +531,18 @@ static void makes_a_secret_once_or_when_told(void **state)
                        "\"second\"", 8));
 }
 
+static void shows_the_secret_of_a_domain_when_it_is_made(void **state)
+{
+    struct fake *fake = *state;
+
+    assert_fails(fake, "{'op':'domain.secret','name':'example.net'}", "no-such-domain");
+    assert_ok(fake, "{'op':'domain.add','name':'example.net'}");
+    assert_ok(fake, "{'op':'domain.secret','name':'example.net'}");
+    assert_holds(fake, "\"secret\":\"5ec2e7\"");
+    assert_ok(fake, "{'op':'domain.show','name':'example.net'}");
+    assert_null(memmem(fake->answers.ptr, fake->answers.len, "5ec2e7", 6));
+}
+
 static void warns_of_an_owner_who_would_not_read_it(void **state)
 {
     struct fake *fake = *state;
@@ -562,6 +574,7 @@ int main(void)
         TEST(adds_a_domain_and_shows_it),
         TEST(keeps_a_text_without_mistakes),
         TEST(makes_a_secret_once_or_when_told),
+        TEST(shows_the_secret_of_a_domain_when_it_is_made),
         TEST(warns_of_an_owner_who_would_not_read_it),
         TEST(changes_only_what_is_said),
         TEST(removing_is_refused_while_mail_is_held),

@@ -25,7 +25,7 @@
 #define BANNER "220 mx.example ESMTP holdfast\r\n"
 #define HELLO                                                                                      \
     "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n"             \
-    "250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+    "250-ETRN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
 #define SENDER_OK "250 2.1.0 Sender OK\r\n"
 #define RCPT_OK   "250 2.1.5 Recipient OK\r\n"
 #define GO_ON     "354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -57,6 +57,7 @@ struct dialogue {
         char address[ADDRESS_SIZE_MAX + 1];
     } asked[DIALOGUE_ASKED_MAX];
     size_t asked_count;
+    uint64_t question; /* 0: none is open */
 };
 
 static inline void fake_send(void *context, struct str bytes)
@@ -164,6 +165,23 @@ static inline void fake_start_tls(void *context)
     buf_add(&dialogue->events, STR("tls "));
 }
 
+static inline void fake_ask_login(void *context, uint64_t ticket, struct str user,
+                                  struct str secret)
+{
+    struct dialogue *dialogue = context;
+    assert_false(dialogue->closed);
+    dialogue->question = ticket;
+    buf_add_format(&dialogue->events, "login(%.*s %.*s) ", STR_FMT(user), STR_FMT(secret));
+}
+
+static inline void fake_ask_turn(void *context, uint64_t ticket, struct str user, struct str node)
+{
+    struct dialogue *dialogue = context;
+    assert_false(dialogue->closed);
+    dialogue->question = ticket;
+    buf_add_format(&dialogue->events, "turn(%.*s %.*s) ", STR_FMT(user), STR_FMT(node));
+}
+
 static const struct receive_host fake_host = {
     .send = fake_send,
     .ask_recipient = fake_ask,
@@ -173,6 +191,8 @@ static const struct receive_host fake_host = {
     .content_commit = fake_commit,
     .content_abort = fake_abort,
     .start_tls = fake_start_tls,
+    .ask_login = fake_ask_login,
+    .ask_turn = fake_ask_turn,
     .close = fake_close,
 };
 

@@ -294,7 +294,7 @@ static void normalised_chunks_count_as_they_are_stored(void **state)
 #define TLS "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256 bits)"
 #define HELLO_TLS                                                                                  \
     "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n"             \
-    "250-STARTTLS\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+    "250-STARTTLS\r\n250-ETRN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
 #define READY "220 2.0.0 Go ahead\r\n"
 
 static void begin_with_tls(struct dialogue *dialogue)
@@ -387,6 +387,180 @@ static void a_connection_may_begin_secure(void **state)
     receive_secured(dialogue.session, STR(TLS), dialogue.now);
     dialogue_say(&dialogue, EHLO);
     expect_heard(&dialogue, HELLO);
+    dialogue_end(&dialogue);
+}
+
+#define NOT_BASE64 "501 5.5.2 That is not base64\r\n"
+#define LOGGED_IN  "235 2.7.0 Welcome\r\n"
+#define NOT_OURS   "459 4.7.1 Not yours\r\n"
+
+static void answer_question(struct dialogue *dialogue, struct verdict verdict)
+{
+    uint64_t ticket = dialogue->question;
+    assert_true(ticket != 0);
+    dialogue->question = 0;
+    receive_question_answer(dialogue->session, ticket, &verdict, dialogue->now);
+}
+
+static void let_in(struct dialogue *dialogue)
+{
+    answer_question(dialogue, verdict_make(235, 7, 0, STR("Welcome")));
+    expect_heard(dialogue, LOGGED_IN);
+}
+
+static void begin_secure(struct dialogue *dialogue)
+{
+    begin_with_tls(dialogue);
+    dialogue->settings.has_logins = true;
+    receive_secured(dialogue->session, STR(TLS), dialogue->now);
+    dialogue_say(dialogue, EHLO);
+    expect_heard(dialogue, "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"
+                           "250-DSN\r\n250-AUTH PLAIN LOGIN\r\n250-ETRN\r\n250-CHUNKING\r\n"
+                           "250 ENHANCEDSTATUSCODES\r\n");
+}
+
+/* RFC 4954 4: the response may come with the command or after 334. */
+static void a_client_logs_in(void **state)
+{
+    static const struct {
+        const char *said[3];
+        const char *heard[3];
+    } ways[] = {
+        { { "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n" }, { "" } },
+        { { "auth plain dXNlcgB1c2VyAHNlY3JldA==\r\n" }, { "" } }, /* acts for himself */
+        { { "AUTH PLAIN\r\n", "AHVzZXIAc2VjcmV0\r\n" }, { "334 \r\n", "" } },
+        { { "AUTH LOGIN\r\n", "dXNlcg==\r\n", "c2VjcmV0\r\n" },
+          { "334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n", "" } },
+        { { "AUTH LOGIN dXNlcg==\r\n", "c2VjcmV0\r\n" }, { "334 UGFzc3dvcmQ6\r\n", "" } },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct dialogue dialogue;
+        begin_secure(&dialogue);
+        for (size_t k = 0; k < 3 && ways[i].said[k] != NULL; k++) {
+            dialogue_say(&dialogue, ways[i].said[k]);
+            expect_heard(&dialogue, ways[i].heard[k]);
+        }
+        expect_events(&dialogue, "login(user secret) ");
+        let_in(&dialogue);
+        dialogue_say(&dialogue, "AUTH LOGIN\r\n");
+        expect_heard(&dialogue, "503 5.5.1 You are logged in already\r\n");
+        dialogue_say(&dialogue, "ETRN Example.org\r\n");
+        expect_events(&dialogue, "turn(user Example.org) ");
+        dialogue_end(&dialogue);
+    }
+}
+
+static void a_login_that_is_none(void **state)
+{
+    static const struct {
+        const char *said, *heard;
+    } wrong[] = {
+        { "AUTH\r\n", "504 5.5.4 PLAIN and LOGIN are what there is\r\n" },
+        { "AUTH CRAM-MD5\r\n", "504 5.5.4 PLAIN and LOGIN are what there is\r\n" },
+        { "AUTH PLAIN !\r\n", NOT_BASE64 },
+        { "AUTH PLAIN =\r\n", "501 5.5.2 PLAIN has two zero octets in it\r\n" },
+        { "AUTH PLAIN dXNlcg==\r\n", "501 5.5.2 PLAIN has two zero octets in it\r\n" },
+        { "AUTH PLAIN AHVzZXI=\r\n", "501 5.5.2 PLAIN has two zero octets in it\r\n" },
+        { "AUTH PLAIN AHVzZXIA\r\n", "535 5.7.8 That is no user and secret\r\n" },
+        { "AUTH PLAIN AAByZWQ=\r\n", "535 5.7.8 That is no user and secret\r\n" },
+        { "AUTH PLAIN b3RoZXIAdXNlcgBzZWNyZXQ=\r\n",
+          "535 5.7.8 Nobody acts for another one here\r\n" },
+        { "AUTH PLAIN AGEAYgBj\r\n",
+          "535 5.7.8 That is no user and secret\r\n" }, /* a third zero */
+        { "AUTH PLAIN\r\n*\r\n", "334 \r\n501 5.7.0 As you like; not logged in\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct dialogue dialogue;
+        begin_secure(&dialogue);
+        dialogue_say(&dialogue, wrong[i].said);
+        expect_heard(&dialogue, wrong[i].heard);
+        assert_int_equal(dialogue.question, 0);
+        dialogue_end(&dialogue);
+    }
+}
+
+static void a_login_can_be_taken_back(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_secure(&dialogue);
+    dialogue_say(&dialogue, "AUTH LOGIN\r\n");
+    dialogue_say(&dialogue, "*\r\n");
+    expect_heard(&dialogue, "334 VXNlcm5hbWU6\r\n501 5.7.0 As you like; not logged in\r\n");
+    dialogue_say(&dialogue, "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+    answer_question(&dialogue, verdict_make(535, 7, 8, STR("Wrong")));
+    expect_heard(&dialogue, "535 5.7.8 Wrong\r\n");
+    dialogue_say(&dialogue, "ETRN example.org\r\n");
+    expect_events(&dialogue, "login(user secret) turn( example.org) ");
+    dialogue_end(&dialogue);
+}
+
+static void nobody_logs_in_without_tls(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO);
+    dialogue_say(&dialogue, "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+    expect_heard(&dialogue, "502 5.5.1 Command not offered here\r\n");
+    dialogue.settings.has_logins = true;
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO);
+    dialogue_say(&dialogue, "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+    expect_heard(&dialogue, "530 5.7.0 Say STARTTLS first\r\n");
+    expect_events(&dialogue, "");
+    dialogue_end(&dialogue);
+}
+
+/* RFC 1985 5 */
+static void a_client_asks_for_his_mail(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin(&dialogue);
+    dialogue_say(&dialogue, "ETRN example.org\r\n");
+    expect_heard(&dialogue, "503 5.5.1 Say EHLO first\r\n");
+    dialogue_say(&dialogue, EHLO);
+    expect_heard(&dialogue, HELLO);
+    dialogue_say(&dialogue, "ETRN example.org\r\nNOOP\r\n");
+    expect_heard(&dialogue, ""); /* what follows waits */
+    expect_events(&dialogue, "turn( example.org) ");
+    answer_question(&dialogue, verdict_make(253, 0, 0, STR("3 pending messages")));
+    expect_heard(&dialogue, "253 2.0.0 3 pending messages\r\n250 2.0.0 OK\r\n");
+    dialogue_say(&dialogue, FROM "ETRN example.org\r\nRSET\r\n");
+    expect_heard(&dialogue, SENDER_OK
+                 "503 5.5.1 There is a transaction already; end it with RSET\r\n250 2.0.0 OK\r\n");
+    dialogue_say(&dialogue, "ETRN\r\nETRN a b\r\nETRN #queue\r\n");
+    expect_heard(&dialogue, "501 5.5.4 Syntax: ETRN domain, or ETRN @domain\r\n"
+                            "501 5.5.4 ETRN takes one domain\r\n"
+                            "459 4.7.1 There are no queues with names here; say ETRN domain\r\n");
+    dialogue_say(&dialogue, "ETRN @example.org\r\n");
+    answer_question(&dialogue, verdict_make(459, 7, 1, STR("Not yours")));
+    expect_heard(&dialogue, NOT_OURS);
+    expect_events(&dialogue, "turn( @example.org) ");
+    dialogue_end(&dialogue);
+}
+
+static void a_question_has_its_time(void **state)
+{
+    struct dialogue dialogue;
+    struct verdict late = verdict_make(250, 0, 0, STR("Late"));
+    (void)state;
+    begin_secure(&dialogue);
+    dialogue_say(&dialogue, "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+    uint64_t first = dialogue.question;
+    dialogue_wait(&dialogue, MINUTE_MS);
+    expect_heard(&dialogue, "454 4.7.0 Cannot find out at the moment; try again later\r\n");
+    receive_question_answer(dialogue.session, first, &late, dialogue.now);
+    dialogue_say(&dialogue, "ETRN example.org\r\n");
+    receive_question_answer(dialogue.session, first, &late, dialogue.now);
+    expect_heard(&dialogue, "");
+    dialogue_wait(&dialogue, MINUTE_MS);
+    expect_heard(&dialogue, "458 4.3.0 Cannot find out at the moment; try again later\r\n");
+    expect_events(&dialogue, "login(user secret) turn( example.org) ");
     dialogue_end(&dialogue);
 }
 
@@ -999,6 +1173,12 @@ int main(void)
         cmocka_unit_test(tls_is_not_for_everybody),
         cmocka_unit_test(a_handshake_has_its_time),
         cmocka_unit_test(a_connection_may_begin_secure),
+        cmocka_unit_test(a_client_logs_in),
+        cmocka_unit_test(a_login_that_is_none),
+        cmocka_unit_test(a_login_can_be_taken_back),
+        cmocka_unit_test(nobody_logs_in_without_tls),
+        cmocka_unit_test(a_client_asks_for_his_mail),
+        cmocka_unit_test(a_question_has_its_time),
         cmocka_unit_test(bare_newlines_can_be_refused),
         cmocka_unit_test(loops_are_refused),
         cmocka_unit_test(our_name_may_change_within_content),

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+/* login.c: AUTH (RFC 4954), by which the holder of a domain shows who he is.
+ *
+ * Only over TLS, and only with PLAIN (RFC 4616) and LOGIN, for we keep no secret that could be
+ * shown otherwise, but its digest. The secret goes to the host and is forgotten here at once.
+ *
+ *     AUTH PLAIN AHVzZXIAc2VjcmV0          or in the next line, after 334
+ *     AUTH LOGIN [dXNlcg==]                user and secret, a line each
+ *     *                                    takes it back
+ */
+#include <string.h>
+
+#include "base/base64.h"
+#include "receive/session_private.h"
+
+static void wipe(struct buf *buf)
+{
+    if (buf->ptr != NULL)
+        explicit_bzero(buf->ptr, buf->cap);
+    buf_fini(buf);
+}
+
+void login_forget(struct receive_session *session)
+{
+    wipe(&session->login.user);
+    session->login.step = LOGIN_NONE;
+}
+
+static void fail(struct receive_session *session, struct str line)
+{
+    login_forget(session);
+    if (session->state == SESSION_LOGIN)
+        session_enter(session, SESSION_READY);
+    reply_error(session, line);
+}
+
+static void go_on(struct receive_session *session, enum login_step next, struct str challenge)
+{
+    session->login.step = next;
+    if (session->state != SESSION_LOGIN)
+        session_enter(session, SESSION_LOGIN);
+    reply_say(session, challenge);
+}
+
+static void ask_host(struct receive_session *session, struct str user, struct str secret)
+{
+    if (user.len == 0 || secret.len == 0 || user.len > USER_SIZE_MAX ||
+        secret.len > SECRET_SIZE_MAX || str_find(user, '\0') >= 0 || str_find(secret, '\0') >= 0) {
+        fail(session, STR("535 5.7.8 That is no user and secret"));
+        return;
+    }
+    uint64_t ticket = question_ask(session, QUESTION_LOGIN);
+    buf_reset(&session->asked_user);
+    buf_add(&session->asked_user, user);
+    session->host->ask_login(session->context, ticket, user, secret);
+    login_forget(session);
+}
+
+/* Whom to act for, user, secret, with a zero between them. We let act for none but oneself. */
+static void take_plain(struct receive_session *session, struct str text)
+{
+    struct str act_for = STR_NONE;
+    struct str user = STR_NONE;
+    ptrdiff_t first = str_find(text, '\0');
+
+    if (first < 0) {
+        fail(session, STR("501 5.5.2 PLAIN has two zero octets in it"));
+        return;
+    }
+    act_for = str_first(text, (size_t)first);
+    text = str_skip(text, (size_t)first + 1);
+    ptrdiff_t second = str_find(text, '\0');
+    if (second < 0) {
+        fail(session, STR("501 5.5.2 PLAIN has two zero octets in it"));
+        return;
+    }
+    user = str_first(text, (size_t)second);
+    if (act_for.len > 0 && !str_equals(act_for, user))
+        fail(session, STR("535 5.7.8 Nobody acts for another one here"));
+    else
+        ask_host(session, user, str_skip(text, (size_t)second + 1));
+}
+
+static void take_text(struct receive_session *session, struct str text)
+{
+    switch (session->login.step) {
+    case LOGIN_PLAIN:
+        take_plain(session, text);
+        return;
+    case LOGIN_USER:
+        buf_reset(&session->login.user);
+        buf_add(&session->login.user, text);
+        go_on(session, LOGIN_SECRET, STR("334 UGFzc3dvcmQ6"));
+        return;
+    case LOGIN_SECRET:
+        ask_host(session, buf_str(&session->login.user), text);
+        return;
+    case LOGIN_NONE:
+        return;
+    }
+}
+
+static void take_base64(struct receive_session *session, struct str line)
+{
+    struct buf text = { 0 };
+
+    if (base64_decode(&text, line))
+        take_text(session, buf_str(&text));
+    else
+        fail(session, STR("501 5.5.2 That is not base64"));
+    wipe(&text);
+}
+
+enum step login_step(struct receive_session *session)
+{
+    struct command_line line;
+
+    if (session->tarpit_until_ms != 0)
+        return STEP_WAIT;
+    if (!input_find_line(session, &line))
+        return STEP_HUNGRY;
+    input_take_line(session, &line);
+    if (line.fault != LINE_FINE)
+        fail(session, STR("501 5.5.2 That is not base64"));
+    else if (str_equals(line.text, STR("*")))
+        fail(session, STR("501 5.7.0 As you like; not logged in"));
+    else
+        take_base64(session, line.text);
+    return STEP_ON;
+}
+
+/* "=" stands for an empty text (RFC 4954 4). */
+static void begin(struct receive_session *session, enum login_step step, struct str challenge,
+                  struct str initial)
+{
+    if (initial.len == 0) {
+        go_on(session, step, challenge);
+        return;
+    }
+    session->login.step = step;
+    if (str_equals(initial, STR("=")))
+        take_text(session, STR_NONE);
+    else
+        take_base64(session, initial);
+}
+
+void command_auth(struct receive_session *session, struct str argument)
+{
+    ptrdiff_t blank = str_find(argument, ' ');
+    struct str mechanism = blank >= 0 ? str_first(argument, (size_t)blank) : argument;
+    struct str initial = blank >= 0 ? str_trim(str_skip(argument, (size_t)blank)) : STR_NONE;
+
+    if (!session->settings->has_logins)
+        reply_error(session, STR("502 5.5.1 Command not offered here"));
+    else if (session->tls.len == 0)
+        reply_error(session, STR("530 5.7.0 Say STARTTLS first"));
+    else if (session->user.len > 0)
+        reply_error(session, STR("503 5.5.1 You are logged in already"));
+    else if (str_equals_nocase(mechanism, STR("PLAIN")))
+        begin(session, LOGIN_PLAIN, STR("334 "), initial);
+    else if (str_equals_nocase(mechanism, STR("LOGIN")))
+        begin(session, LOGIN_USER, STR("334 VXNlcm5hbWU6"), initial);
+    else
+        reply_error(session, STR("504 5.5.4 PLAIN and LOGIN are what there is"));
+}

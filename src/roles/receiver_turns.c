@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/* receiver_turns.c: what a client asks for himself (AUTH, ETRN), which the keeper answers; and
+ * connections that the keeper waits for, as signs that a primary lives. */
+#include <errno.h>
+
+#include "base/memory.h"
+#include "roles/receiver.h"
+
+/* ---- questions ---- */
+
+/* The session is told at the turn's end: it must not be called from within its own call. */
+static void cannot(struct connection *connection)
+{
+    connection->question_failed = true;
+    receiver_touch(connection);
+}
+
+static uint64_t ask(struct connection *connection, uint64_t session_ticket)
+{
+    struct receiver *receiver = connection->receiver;
+
+    receiver_question_forget(connection); /* the one before was not waited for any longer */
+    connection->session_question = session_ticket;
+    connection->question = receiver_ticket(receiver);
+    (void)map_put(&receiver->questions, receiver_ticket_key(&connection->question), connection);
+    return connection->question;
+}
+
+void receiver_ask_login(void *context, uint64_t session_ticket, struct str user, struct str secret)
+{
+    struct connection *connection = context;
+    uint64_t ticket = ask(connection, session_ticket);
+    struct channel *keeper = connection->receiver->keeper;
+    struct buf client = { 0 };
+
+    if (keeper == NULL) {
+        cannot(connection);
+        return;
+    }
+    endpoint_encode(&client, connection->client);
+    channel_send(keeper, login_ask, .ticket = ticket, .client = buf_str(&client), .user = user,
+                 .secret = secret);
+    buf_fini(&client);
+}
+
+void receiver_ask_turn(void *context, uint64_t session_ticket, struct str user, struct str node)
+{
+    struct connection *connection = context;
+    uint64_t ticket = ask(connection, session_ticket);
+    struct channel *keeper = connection->receiver->keeper;
+    struct buf client = { 0 };
+
+    if (keeper == NULL) {
+        cannot(connection);
+        return;
+    }
+    endpoint_encode(&client, connection->client);
+    channel_send(keeper, turn_ask, .ticket = ticket, .client = buf_str(&client), .user = user,
+                 .node = node);
+    buf_fini(&client);
+}
+
+void receiver_question_forget(struct connection *connection)
+{
+    if (connection->question == 0)
+        return;
+    (void)map_remove(&connection->receiver->questions, receiver_ticket_key(&connection->question));
+    connection->question = 0;
+    connection->question_failed = false;
+}
+
+static void answer(struct connection *connection, const struct verdict *verdict)
+{
+    receiver_question_forget(connection);
+    receive_question_answer(connection->session, connection->session_question, verdict,
+                            loop_now(connection->receiver->process->loop));
+}
+
+bool receiver_take_question_answer(struct receiver *receiver, struct cursor payload)
+{
+    struct message_question_answer message;
+
+    if (!message_get_question_answer(payload, &message))
+        return false;
+    struct cursor cursor = cursor_over(message.verdict);
+    struct verdict verdict = verdict_decode(&cursor);
+    struct connection *connection =
+        map_find(&receiver->questions, receiver_ticket_key(&message.ticket));
+    if (!cursor_done(&cursor))
+        return false;
+    if (connection == NULL || connection->is_over)
+        return true;
+    answer(connection, &verdict);
+    receiver_touch(connection);
+    return true;
+}
+
+void receiver_questions_lost(struct receiver *receiver)
+{
+    struct connection *connection;
+    size_t cursor = 0;
+
+    while ((connection = map_next(&receiver->questions, &cursor, NULL)) != NULL)
+        cannot(connection);
+}
+
+void receiver_turns_turn(struct connection *connection)
+{
+    struct verdict verdict =
+        verdict_make(454, 7, 0, STR("Cannot find out at the moment; try again later"));
+
+    if (connection->question_failed)
+        answer(connection, &verdict);
+}
+
+/* ---- signs of life ---- */
+
+bool receiver_take_awaited(struct receiver *receiver, struct cursor payload)
+{
+    struct message_awaited message;
+    uint32_t count = 0;
+
+    if (!message_get_awaited(payload, &message))
+        return false;
+    struct cursor cursor = cursor_over(message.networks);
+    memory_free(receiver->awaited);
+    receiver->awaited =
+        memory_new((message.networks.len / NETWORK_CODE_SIZE + 1) * sizeof *receiver->awaited);
+    while (cursor.left.len >= NETWORK_CODE_SIZE)
+        receiver->awaited[count++] = network_decode(&cursor);
+    receiver->awaited_count = cursor_done(&cursor) ? count : 0;
+    return cursor_done(&cursor);
+}
+
+void receiver_look_for_life(const struct receiver *receiver, struct endpoint client)
+{
+    struct buf bytes = { 0 };
+    bool is_awaited = false;
+
+    for (uint32_t i = 0; i < receiver->awaited_count && !is_awaited; i++)
+        is_awaited = network_has(receiver->awaited[i], client);
+    if (!is_awaited || receiver->keeper == NULL)
+        return;
+    endpoint_encode(&bytes, client);
+    channel_send(receiver->keeper, sign_of_life, .client = buf_str(&bytes));
+    buf_fini(&bytes);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/* test_turn.c: who may ask for a domain's mail, and the words of RFC 1985 for what came of it. */
+#include "testing.h"
+
+#include "verify/turn.h"
+
+static void who_may_ask(void **state)
+{
+    static const struct {
+        const char *user, *client, *networks;
+        bool may;
+    } cases[] = {
+        { "example.org", "203.0.113.9", "", true },
+        { "example.net", "203.0.113.9", "", false },
+        { "", "203.0.113.9", "", false },
+        { "", "192.0.2.25", "", true }, /* its primary, */
+        { "", "2001:db8::25", "", true },
+        { "", "192.0.2.26", "", false },
+        { "", "203.0.113.9", "203.0.113.0/28", true },
+        { "", "203.0.113.16", "203.0.113.0/28", false },
+        { "", "2001:db8:1::9", "203.0.113.0/28,2001:db8:1::/64", true },
+    };
+    struct endpoint primary[2];
+    (void)state;
+    assert_true(endpoint_from_text(STR("192.0.2.25:2526"), 25, &primary[0]));
+    assert_true(endpoint_from_text(STR("[2001:db8::25]:25"), 25, &primary[1]));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct turn_asker asker = { .user = str_from(cases[i].user) };
+        const struct turn_facts facts = { .primary = primary,
+                                          .primary_count = 2,
+                                          .networks = str_from(cases[i].networks),
+                                          .domain = STR("example.org") };
+        assert_true(endpoint_from_ip(str_from(cases[i].client), 4711, &asker.client));
+        assert_int_equal(turn_may_ask(&asker, &facts), cases[i].may);
+    }
+}
+
+static void what_he_is_told(void **state)
+{
+    static const struct {
+        struct turn_outcome outcome;
+        const char *want;
+    } cases[] = {
+        { { .started = 1 }, "251 2.0.0 OK, no messages waiting for node example.org" },
+        { { .started = 1, .waiting = 7 },
+          "253 2.0.0 OK, 7 pending messages for node example.org started" },
+        { { .started = 1, .waiting = 7, .refused = 1, .paused = 1 },
+          "253 2.0.0 OK, 7 pending messages for node example.org started" },
+        { { .paused = 1 },
+          "458 4.3.2 Unable to queue messages for node example.org: it is paused here" },
+        { { .refused = 1 },
+          "459 4.7.1 Node example.org not allowed: log in as the domain, or come "
+          "from an address that it has registered" },
+        { { 0 },
+          "459 4.7.1 Node example.org not allowed: log in as the domain, or come from an "
+          "address that it has registered" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct verdict verdict = turn_reply(STR("example.org"), &cases[i].outcome);
+        struct buf line = { 0 };
+        verdict_add_line(&line, &verdict);
+        assert_str(buf_str(&line), str_from(cases[i].want));
+        buf_fini(&line);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_may_ask),
+        cmocka_unit_test(what_he_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
