@@ -246,6 +246,10 @@ const struct text_pair text_de[] = {
       "Schlüssel oder Zertifikate, von denen der Primärserver eines zeigen muss" },
     { "whom the primary's certificate has to name, if not its host (tls = name)",
       "wen das Zertifikat des Primärservers nennen muss, wenn nicht seinen Rechner (tls = name)" },
+    { "authority that has signed its certificate, instead of public ones; see tls",
+      "Zertifizierungsstelle, die sein Zertifikat signiert hat, statt der öffentlichen; siehe tls" },
+    { "whether the first key that the primary shows becomes its tls-pin",
+      "ob der erste Schlüssel, den der Primärserver zeigt, sein tls-pin wird" },
     { "networks from which its primary may come and ask for its mail (ETRN), beside its own address",
       "Netze, aus denen ihr Primärserver kommen und seine Mail abrufen darf (ETRN), neben der eigenen Adresse" },
 

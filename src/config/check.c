@@ -124,6 +124,19 @@ static void check_filters(struct checking *checking)
                          STR_FMT(name), STR_FMT(name));
 }
 
+/* A name without a file would be an authority that has signed nothing. */
+static void check_authorities(struct checking *checking)
+{
+    const struct config *config = checking->config;
+    struct str name = setting_text(NULL, &config->defaults, SETTING_TLS_CA);
+
+    if (name.len > 0 && config_find_authority(config, name) == NULL)
+        config_error(checking->problems, checking->name, LINE(checking, tls_authorities),
+                     "defaults: there is no authority %.*s; write tls { authorities = "
+                     "{\"%.*s=/PATH\"} } too",
+                     STR_FMT(name), STR_FMT(name));
+}
+
 static void check_reports(struct checking *checking)
 {
     const struct config *config = checking->config;
@@ -152,8 +165,9 @@ void config_check(struct str name, struct config *config, const struct config_li
                   struct config_problems *problems)
 {
     static void (*const checks[])(struct checking *) = {
-        check_hostname, check_control, check_listeners, check_sessions, check_memory,
-        check_sign,     check_tls,     check_filters,   check_reports,  check_retry,
+        check_hostname, check_control, check_listeners, check_sessions,
+        check_memory,   check_sign,    check_tls,       check_authorities,
+        check_filters,  check_reports, check_retry,
     };
     struct checking checking = { name, config, lines, problems };
 

@@ -118,6 +118,16 @@ int config_load(const char *path, struct config **out_config, struct config_prob
     return error;
 }
 
+const struct config_authority *config_find_authority(const struct config *config, struct str name)
+{
+    const struct config_authorities *list = &config->tls_authorities;
+
+    for (uint32_t i = 0; i < list->count; i++)
+        if (str_equals(list->item[i].name, name))
+            return &list->item[i];
+    return NULL;
+}
+
 const struct config_milter *config_find_milter(const struct config *config, struct str name)
 {
     const struct config_milters *list = &config->filter_milters;

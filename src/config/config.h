@@ -74,6 +74,19 @@ struct config_milters {
     uint32_t count;
 };
 
+/* Somebody who signs certificates of primaries: "NAME=/PATH". */
+struct config_authority {
+    struct str name;
+    struct str path; /* of his certificates, PEM */
+};
+
+enum { CONFIG_AUTHORITIES_MAX = 16 };
+
+struct config_authorities {
+    struct config_authority item[CONFIG_AUTHORITIES_MAX];
+    uint32_t count;
+};
+
 struct config {
     struct arena arena;
 
@@ -92,6 +105,7 @@ struct config {
 
     struct config_strings tls_certificate; /* paths; empty: one of our own making */
     struct config_strings tls_key; /* paths, one for each; empty: they are in the same files */
+    struct config_authorities tls_authorities; /* that domains may name instead of public ones */
 
     struct config_endpoints dns_servers; /* empty: the system's resolv.conf */
     struct str dns_trust_anchor;         /* path; empty: no validation */
@@ -158,6 +172,7 @@ int config_load_text(struct str name, struct str text, struct config **out_confi
 void config_free(struct config *config);
 /* NULL: there is no filter of that name. */
 const struct config_milter *config_find_milter(const struct config *config, struct str name);
+const struct config_authority *config_find_authority(const struct config *config, struct str name);
 /* The effective configuration in the file's own syntax, every value spelled out. */
 void config_dump(const struct config *config, struct buf *out);
 

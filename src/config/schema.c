@@ -42,6 +42,8 @@ static const struct config_item items[] = {
       .help = "files with certificates and their chains (PEM); empty: one of our own making" },
     { "tls", "key", CONFIG_PATHS, AT(tls_key), 1, .fallback = "",
       .help = "files with their private keys, in the same order; empty: they are in those" },
+    { "tls", "authorities", CONFIG_AUTHORITIES, AT(tls_authorities), .fallback = "", RESTART,
+      .help = "who signs certificates of primaries: NAME=/PATH of his own (PEM); domains name them" },
 
     { "dns", "servers", CONFIG_ENDPOINTS, AT(dns_servers), .fallback = "", .port = 53, RESTART,
       .help = "resolvers to ask; none: those of /etc/resolv.conf" },

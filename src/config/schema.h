@@ -12,25 +12,26 @@
 #include "config/config.h"
 
 enum config_type {
-    CONFIG_WORD,      /* struct str: letters, digits, . _ - */
-    CONFIG_PATH,      /* struct str: absolute, or empty where min is 0 */
-    CONFIG_SENDER,    /* as MAILBOX; or <> */
-    CONFIG_MAILBOX,   /* struct str: local@domain, the domain in normal form; may be empty */
-    CONFIG_DOMAIN,    /* struct str: a name with a dot, normal form */
-    CONFIG_DRIVER,    /* struct str: a store's name */
-    CONFIG_BOOL,      /* bool */
-    CONFIG_COUNT,     /* uint32_t */
-    CONFIG_NUMBER,    /* int64_t */
-    CONFIG_BYTES,     /* int64_t */
-    CONFIG_DURATION,  /* int64_t, ms */
-    CONFIG_LEVEL,     /* enum log_level */
-    CONFIG_DOMAINS,   /* struct config_strings */
-    CONFIG_PATHS,     /* struct config_strings, each as PATH */
-    CONFIG_ADDRESSES, /* struct config_endpoints, port 0 */
-    CONFIG_ENDPOINTS, /* struct config_endpoints */
-    CONFIG_DNSBLS,    /* struct config_dnsbls */
-    CONFIG_MILTERS,   /* struct config_milters */
-    CONFIG_SETTING,   /* struct domain_settings, one of its values */
+    CONFIG_WORD,        /* struct str: letters, digits, . _ - */
+    CONFIG_PATH,        /* struct str: absolute, or empty where min is 0 */
+    CONFIG_SENDER,      /* as MAILBOX; or <> */
+    CONFIG_MAILBOX,     /* struct str: local@domain, the domain in normal form; may be empty */
+    CONFIG_DOMAIN,      /* struct str: a name with a dot, normal form */
+    CONFIG_DRIVER,      /* struct str: a store's name */
+    CONFIG_BOOL,        /* bool */
+    CONFIG_COUNT,       /* uint32_t */
+    CONFIG_NUMBER,      /* int64_t */
+    CONFIG_BYTES,       /* int64_t */
+    CONFIG_DURATION,    /* int64_t, ms */
+    CONFIG_LEVEL,       /* enum log_level */
+    CONFIG_DOMAINS,     /* struct config_strings */
+    CONFIG_PATHS,       /* struct config_strings, each as PATH */
+    CONFIG_ADDRESSES,   /* struct config_endpoints, port 0 */
+    CONFIG_ENDPOINTS,   /* struct config_endpoints */
+    CONFIG_DNSBLS,      /* struct config_dnsbls */
+    CONFIG_MILTERS,     /* struct config_milters */
+    CONFIG_AUTHORITIES, /* struct config_authorities */
+    CONFIG_SETTING,     /* struct domain_settings, one of its values */
     CONFIG_TYPE_COUNT
 };
 

@@ -167,6 +167,9 @@ static bool add_text(const struct setting_rule *rule, struct str text, struct bu
         return add_url(text, out);
     case UNIT_PINS:
         return add_pins(text, out);
+    case UNIT_NAME:
+        buf_add(out, text);
+        return setting_is_name(text);
     case UNIT_NETWORKS:
         return add_networks(text, out);
     case UNIT_HOST:
@@ -216,6 +219,9 @@ void setting_text_add_range(struct buf *out, const struct setting_rule *rule)
     case UNIT_PINS:
         buf_add(out,
                 STR("none, key:SHA256 or certificate:SHA256 in 64 digits (0-9 a-f), two at most"));
+        break;
+    case UNIT_NAME:
+        buf_add(out, STR("none, or a name"));
         break;
     case UNIT_NETWORKS:
         buf_add_format(out, "none, or networks such as 192.0.2.0/28,2001:db8::25 (%d)",

@@ -136,6 +136,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "whether a primary that takes XCLIENT is told which client each message came from", no_yes },
     [SETTING_TLS_FROM_START] = { "tls-from-start", UNIT_WORD, 0, 1, 0,
         "whether TLS begins with the first octet, without STARTTLS", no_yes },
+    [SETTING_TLS_LEARN] = { "tls-learn", UNIT_WORD, 0, 1, 0,
+        "whether the first key that the primary shows becomes its tls-pin", no_yes },
     [SETTING_FILTERS] = { "filters", UNIT_NAMES, 0, 0, 0,
         "filters (milters) that see the mail, in this order; see filter" },
     [SETTING_NOTIFY_DELAY] = { "notify-delay", UNIT_DURATIONS, MINUTES(1), DAYS(30), 0,
@@ -150,6 +152,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "keys or certificates, of which the primary has to show one" },
     [SETTING_TLS_NAME] = { "tls-name", UNIT_HOST, 0, 0, 0,
         "whom the primary's certificate has to name, if not its host (tls = name)" },
+    [SETTING_TLS_CA] = { "tls-ca", UNIT_NAME, 0, 0, 0,
+        "authority that has signed its certificate, instead of public ones; see tls" },
     [SETTING_WAKE_FROM] = { "wake-from", UNIT_NETWORKS, 0, 0, 0,
         "networks from which its primary may come and ask for its mail (ETRN), beside its own address" },
 };
@@ -344,6 +348,7 @@ void setting_add_range(struct buf *out, enum setting setting)
     case UNIT_PINS:
     case UNIT_HOST:
     case UNIT_NETWORKS:
+    case UNIT_NAME:
         setting_text_add_range(out, rule);
         break;
     case UNIT_WORDS:

@@ -73,6 +73,7 @@ enum setting {
     SETTING_TLS,              /* tls: towards the primary; may, no, must, name (X3) */
     SETTING_XCLIENT,          /* xclient: the primary is told whose mail it is; no, yes (A5) */
     SETTING_TLS_FROM_START,   /* tls-from-start: without STARTTLS; no, yes (D6) */
+    SETTING_TLS_LEARN,        /* tls-learn: the first key that it shows becomes its pin; no, yes (D1) */
     SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
     SETTING_NOTIFY_DELAY,     /* notify-delay: ages at which senders are told; 4h,2d (N1) */
     SETTING_CONTACT,          /* contact: how the owner is reached, for people (N2) */
@@ -80,6 +81,7 @@ enum setting {
     SETTING_WEBHOOK,          /* webhook: URL that is told of events (N6) */
     SETTING_TLS_PIN,          /* tls-pin: keys or certificates, of which the primary has to show one (D1) */
     SETTING_TLS_NAME,         /* tls-name: whom its certificate has to name; its own host name (D1) */
+    SETTING_TLS_CA,           /* tls-ca: name of the authority that has signed its certificate (D1) */
     SETTING_WAKE_FROM,        /* wake-from: networks from which its primary may ask for its mail (P8, P9) */
     SETTING_COUNT,
     SETTING_FIRST_TEXT = SETTING_FILTERS
@@ -132,7 +134,8 @@ struct domain_settings {
  * bit for each. The last ones are texts, and may be "none": NAMES has names with commas between
  * them, in order; DURATIONS growing ones, in the same way; LINE what people read, UTF-8; MAILBOX an
  * address; URL one that is safe to post to: https, or http to an address of this machine; PINS
- * digests of keys and certificates (mail/security.h); HOST the name of a host; NETWORKS those of
+ * digests of keys and certificates (mail/security.h); HOST the name of a host; NAME one of
+ * the configuration; NETWORKS those of
  * addresses (base/network.h), with commas between them. */
 enum setting_unit {
     UNIT_NUMBER,
@@ -148,6 +151,7 @@ enum setting_unit {
     UNIT_PINS,
     UNIT_HOST,
     UNIT_NETWORKS,
+    UNIT_NAME,
 };
 
 struct setting_rule {

@@ -30,4 +30,4 @@ extern const struct value_type value_sender, value_mailbox, value_word, value_pa
 extern const struct value_type value_number, value_count, value_setting;
 /* value_list.c */
 extern const struct value_type value_domains, value_paths, value_endpoints, value_dnsbls,
-    value_milters;
+    value_milters, value_authorities;

@@ -340,6 +340,80 @@ static bool decode_milters(struct place place, struct cursor *cursor)
     return cursor_ok(cursor);
 }
 
+/* ---- authorities ---- */
+
+static bool is_file_path(struct str path)
+{
+    return path.len > 1 && path.len < 4096 && path.ptr[0] == '/' && str_find(path, '\0') < 0;
+}
+
+static bool parse_authorities(struct place place, struct str text, struct buf *why)
+{
+    struct config_authorities *list = place.at;
+    struct str path = text;
+    struct str name = STR_NONE;
+
+    if (list->count == CONFIG_AUTHORITIES_MAX) {
+        buf_add_format(why, "at most %d of them", CONFIG_AUTHORITIES_MAX);
+        return false;
+    }
+    (void)str_cut(&path, '=', &name);
+    if (!setting_is_name(name) || !is_file_path(path)) {
+        buf_add(why, STR("an authority such as office=/etc/holdfast/office-ca.pem"));
+        return false;
+    }
+    if (config_find_authority(place.config, name) != NULL) {
+        buf_add(why, STR("each name once"));
+        return false;
+    }
+    list->item[list->count++] = (struct config_authority){ arena_str(&place.config->arena, name),
+                                                           arena_str(&place.config->arena, path) };
+    return true;
+}
+
+static void dump_authorities(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_authorities *list = at;
+
+    (void)item;
+    buf_add_byte(out, '{');
+    for (uint32_t i = 0; i < list->count; i++)
+        buf_add_format(out, "%s\"%.*s=%.*s\"", i > 0 ? ", " : "", STR_FMT(list->item[i].name),
+                       STR_FMT(list->item[i].path));
+    buf_add_byte(out, '}');
+}
+
+static void encode_authorities(const struct config_item *item, const void *at, struct buf *out)
+{
+    const struct config_authorities *list = at;
+
+    (void)item;
+    buf_add_u8(out, (uint8_t)list->count);
+    for (uint32_t i = 0; i < list->count; i++) {
+        buf_add_counted(out, list->item[i].name);
+        buf_add_counted(out, list->item[i].path);
+    }
+}
+
+static bool decode_authorities(struct place place, struct cursor *cursor)
+{
+    struct config_authorities *list = place.at;
+    struct arena *arena = &place.config->arena;
+    uint8_t count = cursor_u8(cursor);
+
+    if (count > CONFIG_AUTHORITIES_MAX)
+        return false;
+    for (uint8_t i = 0; i < count; i++) {
+        struct str name = cursor_counted(cursor);
+        struct str path = cursor_counted(cursor);
+        list->item[i] = (struct config_authority){ arena_str(arena, name), arena_str(arena, path) };
+        if (!setting_is_name(name) || !is_file_path(path))
+            return false;
+    }
+    list->count = count;
+    return cursor_ok(cursor);
+}
+
 /* ---- the types ---- */
 
 const struct value_type value_domains = { true, parse_domains, dump_strings, encode_strings,
@@ -352,3 +426,5 @@ const struct value_type value_dnsbls = { true, parse_dnsbls, dump_dnsbls, encode
                                          decode_dnsbls };
 const struct value_type value_milters = { true, parse_milters, dump_milters, encode_milters,
                                           decode_milters };
+const struct value_type value_authorities = { true, parse_authorities, dump_authorities,
+                                              encode_authorities, decode_authorities };

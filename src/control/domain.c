@@ -132,6 +132,20 @@ static bool knows_filters(struct request *request, const struct domain_settings 
     return true;
 }
 
+/* The same of an authority: it would have signed nothing. */
+static bool knows_authority(struct request *request, const struct domain_settings *settings)
+{
+    struct str name = setting_text(settings, NULL, SETTING_TLS_CA);
+
+    if (name.len == 0 || config_find_authority(request->control->setup.config, name) != NULL)
+        return true;
+    request_fail(request, "no-such-authority",
+                 "there is no authority %.*s; the configuration's tls { authorities } must have it "
+                 "first",
+                 STR_FMT(name));
+    return false;
+}
+
 static bool take_setting(struct request *request, struct domain_settings *settings,
                          enum setting setting, const json_t *value)
 {
@@ -162,6 +176,7 @@ static bool take_settings(struct request *request, struct edit *edit)
     enum setting setting;
 
     bool names_filters = false;
+    bool names_authority = false;
 
     json_object_foreach(set, name, value)
     {
@@ -172,8 +187,10 @@ static bool take_settings(struct request *request, struct edit *edit)
         if (!take_setting(request, &edit->record.settings, setting, value))
             return false;
         names_filters = names_filters || setting == SETTING_FILTERS;
+        names_authority = names_authority || setting == SETTING_TLS_CA;
     }
-    return !names_filters || knows_filters(request, &edit->record.settings);
+    return (!names_filters || knows_filters(request, &edit->record.settings)) &&
+           (!names_authority || knows_authority(request, &edit->record.settings));
 }
 
 /* ---- who reads it ---- */

@@ -59,22 +59,20 @@ static void ask_host(struct receive_session *session, struct str user, struct st
 /* Whom to act for, user, secret, with a zero between them. We let act for none but oneself. */
 static void take_plain(struct receive_session *session, struct str text)
 {
-    struct str act_for = STR_NONE;
-    struct str user = STR_NONE;
     ptrdiff_t first = str_find(text, '\0');
 
     if (first < 0) {
         fail(session, STR("501 5.5.2 PLAIN has two zero octets in it"));
         return;
     }
-    act_for = str_first(text, (size_t)first);
+    struct str act_for = str_first(text, (size_t)first);
     text = str_skip(text, (size_t)first + 1);
     ptrdiff_t second = str_find(text, '\0');
     if (second < 0) {
         fail(session, STR("501 5.5.2 PLAIN has two zero octets in it"));
         return;
     }
-    user = str_first(text, (size_t)second);
+    struct str user = str_first(text, (size_t)second);
     if (act_for.len > 0 && !str_equals(act_for, user))
         fail(session, STR("535 5.7.8 Nobody acts for another one here"));
     else

@@ -69,6 +69,10 @@ static void destroy(void *state)
     free_over(deliverer);
     web_free(deliverer->web);
     tls_client_free(deliverer->tls);
+    for (uint32_t i = 0; i < deliverer->authority_count; i++) {
+        buf_fini(&deliverer->authority[i].name);
+        buf_fini(&deliverer->authority[i].anchors);
+    }
     list_each_safe (link, &deliverer->all)
         session_free(container_of(link, struct session, link));
     list_each_safe (link, &deliverer->results) {
@@ -103,6 +107,26 @@ static void read_anchors(const struct deliverer *deliverer, struct buf *out)
     buf_fini(&name);
 }
 
+/* Those that domains name. One that cannot be read has signed nothing. */
+static void read_authorities(struct deliverer *deliverer)
+{
+    const struct config_authorities *list = &deliverer->process->config->tls_authorities;
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct buf path = { 0 };
+        struct authority *authority = &deliverer->authority[deliverer->authority_count++];
+        buf_add(&authority->name, list->item[i].name);
+        buf_add(&path, list->item[i].path);
+        buf_add_byte(&path, '\0');
+        int error = file_read(path.ptr, ANCHORS_MAX, &authority->anchors);
+        if (error != 0)
+            log_warn("authority_unreadable", LOG_STR("name", list->item[i].name),
+                     LOG_STR("path", list->item[i].path), LOG_TEXT("error", strerror(-error)),
+                     LOG_TEXT("hint", "primaries that it should have signed get no mail"));
+        buf_fini(&path);
+    }
+}
+
 static int prepare(void *state)
 {
     struct deliverer *deliverer = state;
@@ -111,6 +135,7 @@ static int prepare(void *state)
     read_anchors(deliverer, &anchors);
     deliverer_web_open(deliverer, buf_str(&anchors));
     deliverer_tls_open(deliverer, buf_str(&anchors));
+    read_authorities(deliverer);
     buf_fini(&anchors);
     return 0;
 }

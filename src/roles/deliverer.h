@@ -32,6 +32,11 @@ struct deliverer {
     struct link results; /* struct result.link: not yet noted */
     struct heap deadlines;
     struct tls_client *tls;
+    struct authority { /* whom domains name, as they were when we began */
+        struct buf name;
+        struct buf anchors; /* PEM */
+    } authority[CONFIG_AUTHORITIES_MAX];
+    uint32_t authority_count;
     struct web *web;       /* NULL: there is none; deliverer_web.c */
     uint64_t keeper_count; /* that we had; names the one we have */
 };
@@ -110,6 +115,8 @@ void deliverer_tls_open(struct deliverer *deliverer, struct str anchors); /* bef
 enum deliver_tls session_tls(const struct session *session);
 bool session_begins_secure(const struct session *session);
 void session_secure(struct session *session); /* the handshake is next */
+/* What the server's key was, in `room`; empty without TLS. */
+struct str session_key_shown(const struct session *session, struct security_pin *room);
 /* TLS was demanded and is not offered: who should have shown a key or a name is somebody else. */
 enum session_end session_end_insecure(const struct session *session);
 

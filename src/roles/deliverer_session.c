@@ -74,14 +74,16 @@ static void on_ready(void *context, const struct smtp_greeting *greeting, unsign
 {
     struct session *session = context;
     struct deliverer *deliverer = session->deliverer;
+    struct security_pin shown;
 
     session->is_ready = true;
     session->window = window;
+    struct str key = session_key_shown(session, &shown);
     if (deliverer->keeper == NULL || session->is_orphan)
         return;
     channel_send(deliverer->keeper, session_ready, .session = session->number, .window = window,
                  .extensions = greeting->extensions, .size_max = greeting->size_max,
-                 .name = str_first(greeting->name, 255));
+                 .name = str_first(greeting->name, 255), .key = key);
 }
 
 static void answer_callout(const struct session *session, struct item *item,

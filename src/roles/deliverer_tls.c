@@ -32,13 +32,36 @@ enum deliver_tls session_tls(const struct session *session)
     return level == SECURITY_MAY ? DELIVER_TLS_MAY : DELIVER_TLS_MUST;
 }
 
+/* Of an authority that is not there, something that holds no certificate: nothing would mean those
+ * whom everybody trusts. */
+static struct str anchors_of(const struct deliverer *deliverer, struct str name)
+{
+    for (uint32_t i = 0; i < deliverer->authority_count; i++)
+        if (str_equals(buf_str(&deliverer->authority[i].name), name) &&
+            deliverer->authority[i].anchors.len > 0)
+            return buf_str(&deliverer->authority[i].anchors);
+    return STR("no certificate");
+}
+
 void session_secure(struct session *session)
 {
     struct security security = security_of(session);
 
     if (security.name_count == 0 && session->host.len > 0)
         security.name[security.name_count++] = buf_str(&session->host);
-    stream_secure(session->stream, tls_connect(session->deliverer->tls, &security, STR_NONE));
+    struct str anchors = STR_NONE;
+    if (security.authority.len > 0)
+        anchors = anchors_of(session->deliverer, security.authority);
+    stream_secure(session->stream, tls_connect(session->deliverer->tls, &security, anchors));
+}
+
+struct str session_key_shown(const struct session *session, struct security_pin *room)
+{
+    struct security_pin certificate;
+
+    if (!session->is_secure || !tls_peer_pins(stream_tls(session->stream), room, &certificate))
+        return STR_NONE;
+    return str_of(room->digest, sizeof room->digest);
 }
 
 enum session_end session_end_insecure(const struct session *session)

@@ -172,6 +172,8 @@ void keeper_admission_answer(struct keeper *keeper, const struct admission_answe
 /* keeper_security.c */
 /* Fills in what each of its hosts has to show. */
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);
+/* What the primary has shown: it becomes the domain's pin, if it wants one and has none. */
+void keeper_learn_key(struct keeper *keeper, struct str domain, struct str key);
 /* Is the primary told whose mail it is (XCLIENT)? */
 bool keeper_tells_origins(const struct keeper *keeper, struct str domain);
 

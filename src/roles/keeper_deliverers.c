@@ -276,6 +276,7 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
         session->is_greeted = true;
         session->extensions = (unsigned)message.extensions;
         keeper_greeted(keeper, buf_str(&session->domain), message.extensions, message.size_max);
+        keeper_learn_key(keeper, buf_str(&session->domain), message.key);
     }
     if (session != NULL && !session->has_ended)
         schedule_session_ready(keeper->schedule, message.session, (unsigned)message.window,

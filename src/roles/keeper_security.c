@@ -3,6 +3,11 @@
  * far as the settings of the domain say. Pins stand above all. */
 #include "mail/security.h"
 
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+
 #include "roles/keeper.h"
 
 static enum security_level level_of(enum setting_tls tls)
@@ -20,7 +25,8 @@ static enum security_level level_of(enum setting_tls tls)
     return SECURITY_MAY;
 }
 
-/* Only ever more than the DNS demands; pins want TLS, whatever else was said. */
+/* Only ever more than the DNS demands, but for an authority of the domain's own, which stands in
+ * the place of DANE; pins want TLS, whatever else was said. */
 static void demand_more(struct security *security, const struct domain_settings *own,
                         const struct domain_settings *defaults, struct str host)
 {
@@ -28,12 +34,15 @@ static void demand_more(struct security *security, const struct domain_settings 
     enum security_level level =
         level_of((enum setting_tls)setting_value(own, defaults, SETTING_TLS));
 
+    security->authority = setting_text(own, defaults, SETTING_TLS_CA);
     security->from_start = setting_value(own, defaults, SETTING_TLS_FROM_START) != 0;
     security_add_pins(security, setting_text(own, defaults, SETTING_TLS_PIN));
     if (level > security->level || (level == SECURITY_CLEAR && security->level == SECURITY_MAY))
         security->level = level;
     if (security->level < SECURITY_MUST && (security->pin_count > 0 || security->from_start))
         security->level = SECURITY_MUST;
+    if (security->authority.len > 0) /* whom it has signed is known by his name */
+        security->level = level = SECURITY_NAME;
     if (security->level != SECURITY_NAME || level != SECURITY_NAME)
         return;
     security->name_count = 0;
@@ -59,6 +68,42 @@ void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct r
         target->security = arena_str(&plan->arena, buf_str(&bytes));
     }
     buf_fini(&bytes);
+}
+
+/* ---- learned at first use ---- */
+
+static void on_learned(void *context, int error)
+{
+    (void)context;
+    if (error != 0)
+        log_error("pin_not_kept", LOG_TEXT("error", strerror(-error)));
+}
+
+static void pin(struct keeper *keeper, const struct domain_record *before, struct str key)
+{
+    struct security_pin pin = { .is_of_certificate = false };
+    struct domain_record record = *before;
+    struct buf text = { 0 };
+
+    memcpy(pin.digest, key.ptr, sizeof pin.digest);
+    security_pin_add_text(&text, &pin);
+    check(setting_put_text(&record.settings, SETTING_TLS_PIN, buf_str(&text)));
+    log_info("pin_learned", LOG_STR("domain", record.name), LOG_STR("pin", buf_str(&text)));
+    directory_put_domain(keeper->directory, &record, on_learned, NULL);
+    buf_fini(&text);
+}
+
+void keeper_learn_key(struct keeper *keeper, struct str domain, struct str key)
+{
+    const struct domain_settings *defaults = &keeper->process->config->defaults;
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+
+    if (record == NULL || key.len != SECURITY_DIGEST_SIZE ||
+        setting_value(&record->settings, defaults, SETTING_TLS_LEARN) == 0 ||
+        setting_text(&record->settings, defaults, SETTING_TLS_PIN).len > 0)
+        return;
+    pin(keeper, record, key);
+    keeper_domain_changed(keeper, domain);
 }
 
 bool keeper_tells_origins(const struct keeper *keeper, struct str domain)

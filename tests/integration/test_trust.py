@@ -109,6 +109,52 @@ def test_a_certificate_that_proves_nothing(named, authority, state, what, reason
     assert node.held() == 1 and not said(server, "MAIL")
 
 
+def test_an_authority_of_ones_own(holdfast, recorder, authority, state):
+    """Named by the domain: whom it has signed gets mail; whom somebody signed whom others trust does not,
+    nor anybody where its file is gone."""
+    office = certificates.Authority(state / "office")
+    mine = recorder(certificate=office.issue("mail.example.org"))
+    other = recorder(certificate=authority.issue("mail.example.org"))
+    node = holdfast(sections=f'web {{ ca = "{authority.file}" }}\n'
+                             f'tls {{ authorities = {{"office={office.file}", "gone=/nowhere/ca.pem"}} }}')
+    settings = {"tls_ca": "office", "tls_name": "mail.example.org"}
+    node.add("example.org", mine.endpoint, **settings)
+    node.add("example.net", other.endpoint, **settings)
+    node.add("example.com", mine.endpoint, **{**settings, "tls_ca": "gone"})
+    for domain in ("example.org", "example.net", "example.com"):
+        node.send(peers.message()[1], [f"user@{domain}"])
+    mine.wait_for(1)
+    for domain in ("example.net", "example.com"):
+        peers.wait_until(lambda domain=domain: node.state_of(domain) == "stranger", what="a stranger")
+        assert node.held(domain) == 1
+    assert not said(other, "MAIL") and "authority_unreadable" in node.text()
+    refused = node.cli("domain", "set", "example.org", "--set", "tls-ca=nobody", check=False)
+    assert refused.returncode != 0 and "no authority nobody" in refused.stderr
+
+
+def test_a_pin_is_learned_at_first_use(holdfast, recorder, authority):
+    """Where the domain wants it: the first key is its pin, and whoever comes with another one a stranger,
+    until the pin is taken away."""
+    first, second = authority.issue("one.example"), authority.issue("two.example")
+    server = recorder(certificate=first)
+    node = holdfast()
+    node.add("example.org", server.endpoint, tls_learn="yes")
+    held(node)
+    server.wait_for(1)
+    peers.wait_until(lambda: node.domain()["settings"].get("tls-pin"), what="the pin")
+    assert f"key:{first.key_digest()}" in str(node.domain()["settings"]["tls-pin"])
+    server.stop()
+    other = recorder(port=int(server.endpoint.split(":")[1]), certificate=second)
+    node.stop()
+    node.start()
+    held(node)
+    wait_for_state(node, "stranger")
+    assert not said(other, "MAIL")
+    node.cli("domain", "set", "example.org", "--set", "tls-pin=none")
+    other.wait_for(1)
+    assert node.text().count("pin_learned") == 2
+
+
 @pytest.mark.parametrize("kind", ["key", "certificate"])
 def test_a_pin(holdfast, recorder, authority, kind):
     """One of the pinned keys or certificates must be shown, whatever its name and whoever signed it;

@@ -30,8 +30,10 @@ static const char full[] = "# a comment\n"
                            "schedule { probe-budget = 10 }\n"
                            "filter { milters = {\"rspamd=unix:/run/rspamd/milter.sock\",\n"
                            "                    \"clamav=127.0.0.1:7357\"} }\n"
+                           "tls { authorities = {\"office=/etc/holdfast/ca.pem\"} }\n"
                            "defaults { hold = \"3d\" retry-first = 1m\n"
-                           "           filters = \"clamav, rspamd\" }\n"
+                           "           filters = \"clamav, rspamd\" tls-ca = office\n"
+                           "           wake-from = \"192.0.2.0/28, 2001:db8::25\" }\n"
                            "log { level = debug }\n";
 
 static struct config *load(const char *text)
@@ -96,6 +98,12 @@ static void assert_full(const struct config *config)
     assert_endpoint(config_find_milter(config, STR("clamav"))->endpoint, "127.0.0.1:7357");
     assert_null(config_find_milter(config, STR("other")));
     assert_str(setting_text(NULL, &config->defaults, SETTING_FILTERS), "clamav,rspamd");
+    assert_int_equal(config->tls_authorities.count, 1);
+    assert_str(config_find_authority(config, STR("office"))->path, "/etc/holdfast/ca.pem");
+    assert_null(config_find_authority(config, STR("other")));
+    assert_str(setting_text(NULL, &config->defaults, SETTING_TLS_CA), "office");
+    assert_str(setting_text(NULL, &config->defaults, SETTING_WAKE_FROM),
+               "192.0.2.0/28,2001:db8::25");
     assert_int_equal(config->log_level, LOG_DEBUG);
 }
 
@@ -218,6 +226,17 @@ static void says_where_and_what_to_write_instead(void **state)
           "rspamd=unix:/run/rspamd/milter.sock or clamav=127.0.0.1:7357 instead" },
         { "filter { milters = {\"a=127.0.0.1:1\", \"a=127.0.0.1:2\"} }",
           "test.conf:2: milters cannot be \"a=127.0.0.1:2\"; write each name once instead" },
+        { "tls { authorities = {\"office=ca.pem\"} }",
+          "test.conf:2: authorities cannot be \"office=ca.pem\"; write an authority such as "
+          "office=/etc/holdfast/office-ca.pem instead" },
+        { "tls { authorities = {\"a=/a\", \"a=/b\"} }",
+          "test.conf:2: authorities cannot be \"a=/b\"; write each name once instead" },
+        { "defaults { tls-ca = office }",
+          "test.conf: defaults: there is no authority office; write tls { authorities = "
+          "{\"office=/PATH\"} } too" },
+        { "defaults { wake-from = \"192.0.2.1/24\" }",
+          "test.conf:2: wake-from cannot be \"192.0.2.1/24\"; write none, or networks such as "
+          "192.0.2.0/28,2001:db8::25 (8) instead" },
         { "defaults { filters = \"clam av\" }",
           "test.conf:2: filters cannot be \"clam av\"; write none, NAME,NAME,... (8) instead" },
         { "filter { milters = {\"a=127.0.0.1:1\"} }\ndefaults { filters = \"b\" }",
