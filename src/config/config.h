@@ -131,6 +131,7 @@ struct config {
                                     * of a minute; 100 */
     bool smtp_bare_newline_reject; /* false: normalise (SPEC R7) */
     bool smtp_chunking;            /* announce CHUNKING; true */
+    bool smtp_binarymime;          /* announce BINARYMIME; false */
     int64_t smtp_greet_delay;      /* ms before the greeting; who speaks before is let go; 0 */
     int64_t smtp_tarpit;           /* ms by which replies to who makes many mistakes wait; 1 s */
     uint32_t smtp_connections_per_minute; /* of a client network; 0: no limit */

@@ -91,6 +91,8 @@ static const struct config_item items[] = {
       .fallback = "no", .help = "refuse content with line ends other than CRLF" },
     { "smtp", "chunking", CONFIG_BOOL, AT(smtp_chunking), .fallback = "yes",
       .help = "announce CHUNKING" },
+    { "smtp", "binarymime", CONFIG_BOOL, AT(smtp_binarymime), .fallback = "no",
+      .help = "announce BINARYMIME, if CHUNKING is; few primaries take it as it is" },
     { "smtp", "greet-delay", CONFIG_DURATION, AT(smtp_greet_delay), 0, SECONDS(30), "0s",
       .help = "pause before the greeting; who speaks before it is let go" },
     { "smtp", "tarpit", CONFIG_DURATION, AT(smtp_tarpit), 0, SECONDS(60), "1s",

@@ -48,9 +48,11 @@ void content_refuse(struct receive_session *session, struct str line)
     session->content.stalled = false;
 }
 
-/* RFC 3848 */
+/* RFC 3848, RFC 6531 4.3 */
 static struct str protocol_of(const struct receive_session *session)
 {
+    if (session->transaction.flags & ENVELOPE_SMTPUTF8)
+        return session->tls.len > 0 ? STR("UTF8SMTPS") : STR("UTF8SMTP");
     if (session->tls.len > 0)
         return session->extended ? STR("ESMTPS") : STR("SMTPS");
     return session->extended ? STR("ESMTP") : STR("SMTP");
@@ -62,6 +64,7 @@ struct envelope content_envelope(const struct receive_session *session)
         .id = session->content.id,
         .received_ms = session->now.wall_ms,
         .body_type = session->transaction.body_type,
+        .flags = session->transaction.flags,
         .client = session->client,
         .helo = buf_str(&session->helo),
         .client_name = buf_str(&session->client_name),

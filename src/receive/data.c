@@ -17,6 +17,10 @@ void command_data(struct receive_session *session, struct str argument)
         reply_say(session, STR("554 5.5.1 No valid recipients"));
         return;
     }
+    if (session->transaction.body_type == BODY_BINARYMIME) { /* RFC 3030 3 */
+        reply_error(session, STR("503 5.5.1 With BODY=BINARYMIME content comes with BDAT"));
+        return;
+    }
     content_open(session, content_decoder_for_data());
     content_watch_pace(session);
     session_enter(session, SESSION_DATA);
@@ -55,7 +59,9 @@ void command_bdat(struct receive_session *session, struct str argument)
     if (refusal.ptr != NULL)
         content_refuse(session, refusal);
     else if (session->state == SESSION_MAIL)
-        content_open(session, content_decoder_for_chunks());
+        content_open(session, session->transaction.body_type == BODY_BINARYMIME
+                                  ? content_decoder_for_octets()
+                                  : content_decoder_for_chunks());
     content->chunk_left = size;
     content->chunk_last = last;
     content->before_chunk = session->state;

@@ -42,15 +42,22 @@ void command_ehlo(struct receive_session *session, struct str argument)
     buf_add_format(&session->output, "250-SIZE %llu\r\n",     /* RFC 1870 */
                    (unsigned long long)settings->message_size_max);
     buf_add(&session->output, STR("250-8BITMIME\r\n")); /* RFC 6152 */
+    buf_add(&session->output, STR("250-SMTPUTF8\r\n")); /* RFC 6531 */
     buf_add(&session->output, STR("250-DSN\r\n"));      /* RFC 3461 */
     if (settings->has_tls && session->tls.len == 0)
         buf_add(&session->output, STR("250-STARTTLS\r\n")); /* RFC 3207 */
+    if (session->tls.len > 0)
+        buf_add(&session->output, STR("250-REQUIRETLS\r\n")); /* RFC 8689 */
     if (settings->has_logins && session->tls.len > 0)
         buf_add(&session->output, STR("250-AUTH PLAIN LOGIN\r\n")); /* RFC 4954 */
     buf_add(&session->output, STR("250-ETRN\r\n"));                 /* RFC 1985 */
     if (settings->chunking)
         buf_add(&session->output, STR("250-CHUNKING\r\n")); /* RFC 3030 */
-    reply_say(session, STR("250 ENHANCEDSTATUSCODES"));     /* RFC 2034 */
+    if (settings->chunking && settings->binarymime)
+        buf_add(&session->output, STR("250-BINARYMIME\r\n"));     /* RFC 3030 3 */
+    buf_add_format(&session->output, "250-LIMITS RCPTMAX=%u\r\n", /* RFC 9422 */
+                   (unsigned)settings->recipients_max);
+    reply_say(session, STR("250 ENHANCEDSTATUSCODES")); /* RFC 2034 */
 }
 
 void command_helo(struct receive_session *session, struct str argument)

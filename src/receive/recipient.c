@@ -30,15 +30,17 @@ static struct verdict path_refusal(enum smtp_path_fault fault)
 }
 
 /* The address as everybody behind us shall see it: local part as it came, domain in normal form. */
-static struct verdict write_address(const struct receive_settings *settings,
+static struct verdict write_address(const struct receive_session *session,
                                     const struct address *address, struct buf *out)
 {
+    const struct receive_settings *settings = session->settings;
+    bool may_be_utf8 = (session->transaction.flags & ENVELOPE_SMTPUTF8) != 0;
     struct buf domain = { 0 };
     struct verdict verdict = verdict_accept();
 
-    for (size_t i = 0; i < address->local.len; i++)
+    for (size_t i = 0; i < address->local.len && !may_be_utf8; i++)
         if ((unsigned char)address->local.ptr[i] >= 0x80)
-            return verdict_make(553, 6, 7, STR("The address needs SMTPUTF8, not offered here"));
+            return verdict_make(553, 6, 7, STR("The address needs SMTPUTF8, said with MAIL"));
     if (address->domain.len == 0) {
         /* RFC 5321 4.5.1: ours, whatever domain */
         buf_add(out, settings->postmaster.len > 0 ? settings->postmaster : STR("postmaster"));
@@ -81,7 +83,7 @@ static struct verdict take_parameter(const struct smtp_parameter *parameter,
 
 /* What can be said without the host: a refusal, or accepted so far, the address in *out and the
  * parameters, which lie in the argument, in *recipient. */
-static struct verdict read_recipient(const struct receive_settings *settings, struct str argument,
+static struct verdict read_recipient(const struct receive_session *session, struct str argument,
                                      struct buf *out, struct recipient *recipient)
 {
     struct smtp_path path;
@@ -95,7 +97,7 @@ static struct verdict read_recipient(const struct receive_settings *settings, st
         if (verdict.fate != FATE_ACCEPT)
             return verdict;
     }
-    return write_address(settings, &path.address, out);
+    return write_address(session, &path.address, out);
 }
 
 static struct str put_bytes(char **at, struct str text)
@@ -159,7 +161,7 @@ void command_rcpt(struct receive_session *session, struct str argument)
 {
     struct buf address = { 0 };
     struct recipient recipient = { 0 };
-    struct verdict verdict = read_recipient(session->settings, argument, &address, &recipient);
+    struct verdict verdict = read_recipient(session, argument, &address, &recipient);
 
     recipient.address = buf_str(&address);
     struct pending_recipient *pending = add_pending(session, &recipient);
@@ -176,13 +178,30 @@ void command_rcpt(struct receive_session *session, struct str argument)
     recipients_flush(session);
 }
 
+static struct str domain_of(const struct pending_recipient *pending)
+{
+    return recipient_domain(&pending->recipient);
+}
+
 static struct verdict too_large(const struct pending_recipient *pending)
 {
-    struct str address = pending->recipient.address;
-    struct str domain = str_skip(address, (size_t)(str_find_last(address, '@') + 1));
-
     return verdict_format(552, 3, 4, "%.*s takes no message of more than %llu octets",
-                          STR_FMT(domain), (unsigned long long)pending->terms.size_max);
+                          STR_FMT(domain_of(pending)), (unsigned long long)pending->terms.size_max);
+}
+
+/* What the message needs, and his primary is known not to do. */
+static bool is_lacking(const struct receive_session *session,
+                       const struct pending_recipient *pending, struct verdict *out_verdict)
+{
+    uint8_t lacks = session->transaction.flags & pending->terms.lacks;
+
+    if (lacks & ENVELOPE_SMTPUTF8)
+        *out_verdict = verdict_format(550, 6, 7, "The server of %.*s does not support SMTPUTF8",
+                                      STR_FMT(domain_of(pending)));
+    else if (lacks & ENVELOPE_REQUIRETLS)
+        *out_verdict = verdict_format(550, 7, 30, "The server of %.*s does not support REQUIRETLS",
+                                      STR_FMT(domain_of(pending)));
+    return lacks != 0;
 }
 
 /* One of them who can have it all is enough to go on. */
@@ -205,6 +224,8 @@ static void admit(struct receive_session *session, struct pending_recipient *pen
         pending->verdict = too_large(pending);
         return;
     }
+    if (is_lacking(session, pending, &pending->verdict))
+        return;
     raise_size_max(session, pending->terms.size_max);
     struct recipient *known =
         transaction_recipient(&session->transaction, pending->recipient.address);

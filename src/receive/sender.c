@@ -8,6 +8,7 @@
 
 struct mail_options { /* what the parameters of MAIL say */
     enum body_type body_type;
+    uint8_t flags; /* enum envelope_flag */
     uint8_t ret;
     struct str envelope_id;
     uint64_t size;
@@ -27,9 +28,13 @@ static struct str take_size(const struct receive_session *session, struct str va
 static struct str take_body(const struct receive_session *session, struct str value,
                             struct mail_options *options)
 {
-    (void)session;
+    const struct receive_settings *settings = session->settings;
+
     if (str_equals_nocase(value, STR("8BITMIME")))
         options->body_type = BODY_8BITMIME;
+    else if (str_equals_nocase(value, STR("BINARYMIME")) && settings->chunking &&
+             settings->binarymime)
+        options->body_type = BODY_BINARYMIME;
     else if (!str_equals_nocase(value, STR("7BIT")))
         return STR("501 5.5.4 Bad BODY");
     return STR_NONE;
@@ -53,15 +58,35 @@ static struct str take_envelope_id(const struct receive_session *session, struct
                : STR("501 5.5.4 ENVID must be xtext, of 100 characters at most");
 }
 
+static struct str take_utf8(const struct receive_session *session, struct str value,
+                            struct mail_options *options)
+{
+    (void)session;
+    options->flags |= ENVELOPE_SMTPUTF8;
+    return value.ptr == NULL ? STR_NONE : STR("501 5.5.4 SMTPUTF8 takes no value");
+}
+
+/* Over a connection that anybody can read it would come too late (RFC 8689 4). */
+static struct str take_require_tls(const struct receive_session *session, struct str value,
+                                   struct mail_options *options)
+{
+    options->flags |= ENVELOPE_REQUIRETLS;
+    if (session->tls.len == 0)
+        return STR("555 5.5.4 REQUIRETLS is offered over TLS alone");
+    return value.ptr == NULL ? STR_NONE : STR("501 5.5.4 REQUIRETLS takes no value");
+}
+
 static const struct {
     struct str key;
     struct str (*take)(const struct receive_session *session, struct str value,
                        struct mail_options *options);
 } mail_parameters[] = {
-    { { "SIZE", 4 }, take_size },         /* RFC 1870 6 */
-    { { "BODY", 4 }, take_body },         /* RFC 6152 2 */
-    { { "RET", 3 }, take_ret },           /* RFC 3461 4.3 */
-    { { "ENVID", 5 }, take_envelope_id }, /* RFC 3461 4.4 */
+    { { "SIZE", 4 }, take_size },               /* RFC 1870 6 */
+    { { "BODY", 4 }, take_body },               /* RFC 6152 2 */
+    { { "RET", 3 }, take_ret },                 /* RFC 3461 4.3 */
+    { { "ENVID", 5 }, take_envelope_id },       /* RFC 3461 4.4 */
+    { { "SMTPUTF8", 8 }, take_utf8 },           /* RFC 6531 3.4 */
+    { { "REQUIRETLS", 10 }, take_require_tls }, /* RFC 8689 2 */
 };
 
 static struct str take_parameter(const struct receive_session *session,
@@ -106,10 +131,11 @@ static struct str read_mail(const struct receive_session *session, struct str ar
 
     if (refusal.ptr != NULL)
         return refusal;
-    if (!is_ascii(path->address.whole))
-        return STR("553 5.6.7 The sender's address needs SMTPUTF8, which is not offered here");
     for (size_t i = 0; i < path->parameter_count && refusal.ptr == NULL; i++)
         refusal = take_parameter(session, &path->parameter[i], options);
+    if (refusal.ptr == NULL && !(options->flags & ENVELOPE_SMTPUTF8) &&
+        !is_ascii(path->address.whole))
+        refusal = STR("553 5.6.7 The sender's address needs the parameter SMTPUTF8");
     return refusal;
 }
 
@@ -129,6 +155,7 @@ void command_mail(struct receive_session *session, struct str argument)
     }
     session->transaction.sender = arena_str(&session->transaction.arena, path.address.whole);
     session->transaction.body_type = options.body_type;
+    session->transaction.flags = options.flags;
     session->transaction.ret = options.ret;
     session->transaction.size = options.size;
     session->transaction.envelope_id = arena_str(&session->transaction.arena, options.envelope_id);

@@ -46,6 +46,7 @@ struct receive_settings { /* shared by all sessions, outlives them */
     bool bare_newline_reject;
     bool chunking;
     bool has_logins;        /* there is somebody who could log in: AUTH is offered, over TLS */
+    bool binarymime;        /* with chunking: content may be other than lines */
     bool has_tls;           /* there is a certificate: STARTTLS is offered */
     int64_t greet_delay_ms; /* before the banner; who speaks meanwhile is let go */
     int64_t tarpit_ms;      /* by which replies wait for who was refused several times */
@@ -54,6 +55,7 @@ struct receive_settings { /* shared by all sessions, outlives them */
 struct receive_terms { /* on which a recipient is served */
     uint64_t size_max; /* the largest message his primary takes, in octets; 0: as large as we do */
     bool needs_proof;  /* as in the envelope */
+    uint8_t lacks;     /* what his primary is known not to do, of enum envelope_flag */
 };
 
 struct receive_host {

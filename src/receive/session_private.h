@@ -65,7 +65,8 @@ struct transaction {
     struct arena arena; /* its strings; emptied with it */
     struct str sender;
     enum body_type body_type;
-    uint8_t ret; /* RFC 3461, as in the envelope */
+    uint8_t flags; /* what it needs: of enum envelope_flag */
+    uint8_t ret;   /* RFC 3461, as in the envelope */
     struct str envelope_id;
     uint64_t size;     /* as declared; 0: it was not */
     uint64_t size_max; /* the most that a recipient's primary takes; 0: there is none yet */

@@ -105,7 +105,7 @@ static bool take_deliver(struct deliverer *deliverer, struct cursor payload)
             .client = envelope.client,
             .name = envelope.client_name,
             .helo = envelope.helo,
-            .is_extended = str_starts(envelope.protocol, STR("ESMTP")),
+            .is_extended = !str_starts(envelope.protocol, STR("SMTP")),
         };
         struct delivery delivery = {
             .origin = session->xclient && !(envelope.flags & ENVELOPE_OWN) ? &origin : NULL,

@@ -284,6 +284,8 @@ void keeper_remember(struct keeper *keeper, struct str domain);
 void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extensions,
                     uint64_t size_max);
 uint64_t keeper_size_max(const struct keeper *keeper, struct str domain); /* 0: not known */
+/* What it greeted without last, of enum envelope_flag; 0 where nothing is known of it. */
+uint8_t keeper_lacks(const struct keeper *keeper, struct str domain);
 uint64_t keeper_size_max_of_any(const struct keeper *keeper); /* 0: of one it is not known */
 void keeper_recipients_turn(struct keeper *keeper, struct now now);
 int64_t keeper_recipients_deadline(const struct keeper *keeper);

@@ -139,7 +139,7 @@ void keeper_admission_answer(struct keeper *keeper, const struct admission_answe
     channel_send(peer->channel, recipient_answer, .ticket = answer->ticket,
                  .verdict = buf_str(&bytes), .holds_for = answer->holds_for,
                  .size_max = keeper_size_max(keeper, domain), .needs_proof = answer->needs_proof,
-                 .company = answer->company);
+                 .company = answer->company, .lacks = keeper_lacks(keeper, domain));
     buf_fini(&bytes);
 }
 

@@ -290,6 +290,20 @@ uint64_t keeper_size_max(const struct keeper *keeper, struct str domain)
     return greeting != NULL ? greeting->size_max : 0;
 }
 
+uint8_t keeper_lacks(const struct keeper *keeper, struct str domain)
+{
+    const struct greeting *greeting = map_find(&keeper->greetings, domain);
+    unsigned lacks = 0;
+
+    if (greeting == NULL || greeting->greeted_ms == 0)
+        return 0;
+    if (!(greeting->extensions & EXTENSION_SMTPUTF8))
+        lacks |= ENVELOPE_SMTPUTF8;
+    if (!(greeting->extensions & EXTENSION_REQUIRETLS))
+        lacks |= ENVELOPE_REQUIRETLS;
+    return (uint8_t)lacks;
+}
+
 uint64_t keeper_size_max_of_any(const struct keeper *keeper)
 {
     const struct domain_record *record;

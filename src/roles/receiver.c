@@ -371,6 +371,7 @@ void receiver_configure_sessions(struct receiver *receiver)
         .data_rate_min = (uint64_t)config->smtp_data_rate_min,
         .bare_newline_reject = config->smtp_bare_newline_reject,
         .chunking = config->smtp_chunking,
+        .binarymime = config->smtp_binarymime,
         .has_tls = receiver->tls != NULL,
         .has_logins = receiver->has_logins,
         .greet_delay_ms = config->smtp_greet_delay,

@@ -266,7 +266,9 @@ static bool take_recipient_answer(struct receiver *receiver, struct cursor paylo
     struct cursor cursor = cursor_over(message.verdict);
     struct recipient_answer answer = {
         .verdict = verdict_decode(&cursor),
-        .terms = { .size_max = message.size_max, .needs_proof = message.needs_proof != 0 },
+        .terms = { .size_max = message.size_max,
+                   .needs_proof = message.needs_proof != 0,
+                   .lacks = (uint8_t)message.lacks },
     };
     struct ask *ask = map_find(&receiver->asks, receiver_ticket_key(&message.ticket));
     if (!cursor_done(&cursor))

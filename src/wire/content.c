@@ -22,6 +22,11 @@ struct content_decoder content_decoder_for_chunks(void)
     return (struct content_decoder){ .state = CONTENT_TEXT };
 }
 
+struct content_decoder content_decoder_for_octets(void)
+{
+    return (struct content_decoder){ .state = CONTENT_OCTETS };
+}
+
 /* How far one look for a line end goes. Without it a peer who sends nothing but bare CRs would have
  * us look through all the rest again at each of them. */
 enum { LOOK_AHEAD_MAX = 1024 };
@@ -111,6 +116,9 @@ static void decode_octet(struct content_decoder *decoder, char octet, struct buf
         else
             drop_cr(decoder, octet, out);
         return;
+    case CONTENT_OCTETS:
+        buf_add_byte(out, octet);
+        return;
     case CONTENT_END:
         return;
     }
@@ -126,6 +134,10 @@ size_t content_decode(struct content_decoder *decoder, struct str bytes, struct 
     size_t at = 0;
 
     check(decoder->state != CONTENT_END);
+    if (decoder->state == CONTENT_OCTETS) {
+        buf_add(out, bytes);
+        return bytes.len;
+    }
     while (at < bytes.len && decoder->state != CONTENT_END) {
         size_t run = is_plain(decoder->state) ? clean_run(decoder, str_skip(bytes, at)) : 0;
         buf_add_bytes(out, bytes.ptr + at, run);

@@ -27,6 +27,7 @@ enum content_state {
     CONTENT_CR,     /* a CR is held back: LF makes it a line end */
     CONTENT_DOT,    /* a dot at the start of a line is held back */
     CONTENT_DOT_CR, /* and a CR behind it: LF makes it the end */
+    CONTENT_OCTETS, /* has no lines: everything is as it should be */
     CONTENT_END,
 };
 
@@ -38,6 +39,7 @@ struct content_decoder {
 
 struct content_decoder content_decoder_for_data(void);
 struct content_decoder content_decoder_for_chunks(void); /* never ends by itself */
+struct content_decoder content_decoder_for_octets(void); /* BINARYMIME: as they come */
 
 /* Decodes from the front of `bytes`, adds the content to *out (at most 2 octets for each one taken,
  * and 2 more), returns how many were taken: all, or those up to the end of the content. */

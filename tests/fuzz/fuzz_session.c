@@ -58,10 +58,11 @@ static void check_call(const struct world *world)
 static void check_promise(struct world *world, struct str line)
 {
     static const char *const known[] = {
-        "250-mx.example", "250-SIZE",     "250-8BITMIME",         "250-CHUNKING",
-        "250-DSN",        "250-STARTTLS", "250-PIPELINING",       "250 ENHANCEDSTATUSCODES",
-        "250 mx.example", "250 2.0.0 OK", "250 2.0.0 Chunk OK",   "250 2.1.0 Sender OK",
-        "250 2.1.5 ",     "250-ETRN",     "250-AUTH PLAIN LOGIN", "250 2.0.0 Your turn",
+        "250-mx.example", "250-SIZE",       "250-8BITMIME",         "250-CHUNKING",
+        "250-SMTPUTF8",   "250-REQUIRETLS", "250-BINARYMIME",       "250-LIMITS RCPTMAX=",
+        "250-DSN",        "250-STARTTLS",   "250-PIPELINING",       "250 ENHANCEDSTATUSCODES",
+        "250 mx.example", "250 2.0.0 OK",   "250 2.0.0 Chunk OK",   "250 2.1.0 Sender OK",
+        "250 2.1.5 ",     "250-ETRN",       "250-AUTH PLAIN LOGIN", "250 2.0.0 Your turn",
     };
     bool is_known = false;
 
@@ -274,6 +275,7 @@ static void answer_recipient(struct world *world, size_t at, uint16_t code)
     if (at >= world->asked_count)
         return;
     struct asked asked = world->asked[at];
+    terms.lacks = asked.ticket % 5 == 0 ? ENVELOPE_SMTPUTF8 | ENVELOPE_REQUIRETLS : 0;
     terms.size_max = asked.ticket % 3 == 0 ? 200 : 0;
     world->asked[at] = world->asked[--world->asked_count];
     if (code == 250) {

@@ -24,8 +24,9 @@
 
 #define BANNER "220 mx.example ESMTP holdfast\r\n"
 #define HELLO                                                                                      \
-    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n"             \
-    "250-ETRN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"                        \
+    "250-SMTPUTF8\r\n250-DSN\r\n250-ETRN\r\n250-CHUNKING\r\n250-LIMITS RCPTMAX=5\r\n250 "          \
+    "ENHANCEDSTATUSCODES\r\n"
 #define SENDER_OK "250 2.1.0 Sender OK\r\n"
 #define RCPT_OK   "250 2.1.5 Recipient OK\r\n"
 #define GO_ON     "354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -128,6 +129,8 @@ static inline void fake_commit(void *context, const struct envelope *envelope)
     buf_add_format(&dialogue->events, "commit(%.*s %.*s%s <%.*s>", STR_FMT(envelope->protocol),
                    STR_FMT(envelope->helo), envelope->body_type == BODY_8BITMIME ? " 8bit" : "",
                    STR_FMT(envelope->sender));
+    if (envelope->flags & ENVELOPE_REQUIRETLS)
+        buf_add(&dialogue->events, STR(" requiretls"));
     if (envelope->ret != 0 || envelope->envelope_id.len > 0)
         buf_add_format(&dialogue->events, " ret=%d envid=%.*s", envelope->ret,
                        STR_FMT(envelope->envelope_id));
@@ -249,6 +252,12 @@ static inline uint64_t dialogue_size_max(const char *address)
     return strncmp(address, "small", 5) == 0 ? 20 : 0;
 }
 
+/* … of "plain…" speaks plain SMTP. */
+static inline uint8_t dialogue_lacks(const char *address)
+{
+    return strncmp(address, "plain", 5) == 0 ? ENVELOPE_SMTPUTF8 | ENVELOPE_REQUIRETLS : 0;
+}
+
 /* As host: say what is to be said to the oldest (or a chosen) question. */
 static inline void dialogue_answer(struct dialogue *dialogue, size_t at)
 {
@@ -256,7 +265,8 @@ static inline void dialogue_answer(struct dialogue *dialogue, size_t at)
     assert_true(at < dialogue->asked_count);
     const char *address = dialogue->asked[at].address;
     uint64_t ticket = dialogue->asked[at].ticket;
-    uint64_t size_max = dialogue_size_max(address);
+    struct receive_terms terms = { .size_max = dialogue_size_max(address),
+                                   .lacks = dialogue_lacks(address) };
 
     if (strncmp(address, "bad", 3) == 0)
         verdict = verdict_make(550, 1, 1, STR("No such user"));
@@ -265,8 +275,7 @@ static inline void dialogue_answer(struct dialogue *dialogue, size_t at)
     dialogue->asked_count--;
     memmove(&dialogue->asked[at], &dialogue->asked[at + 1],
             (dialogue->asked_count - at) * sizeof dialogue->asked[0]);
-    receive_recipient_answer(dialogue->session, ticket, &verdict,
-                             (struct receive_terms){ .size_max = size_max }, dialogue->now);
+    receive_recipient_answer(dialogue->session, ticket, &verdict, terms, dialogue->now);
 }
 
 static inline bool answer_one(struct dialogue *dialogue)

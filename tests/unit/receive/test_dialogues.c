@@ -126,15 +126,18 @@ static const struct dialogue_case cases[] = {
         "MAIL\r\nMAIL FROM:\r\nMAIL FROM:<a\r\nMAIL FROM:<a@b.example> SIZE=\r\n"
         "MAIL FROM:<a@b.example> SIZE\r\nMAIL FROM:<a@b.example> SIZE=x\r\n"
         "MAIL FROM:<a@b.example> SIZE=1001\r\nMAIL FROM:<a@b.example> BODY=BINARYMIME\r\n",
-        "MAIL FROM:<a@b.example> SMTPUTF8\r\nMAIL FROM:<a@b.example> BODY=7BIT BODY=7BIT\r\n"
+        "MAIL FROM:<a@b.example> SMTPUTF8=1\r\nMAIL FROM:<a@b.example> REQUIRETLS\r\n"
+        "MAIL FROM:<a@b.example> HOLDFOR=1\r\nMAIL FROM:<a@b.example> BODY=7BIT BODY=7BIT\r\n"
         "MAIL FROM:<\xc3\xbc@b.example>\r\nMAIL FROM:<\xff@b.example>\r\n",
         TO },
       HELLO "501 5.5.4 Syntax: MAIL FROM:<address>\r\n501 5.1.7 Malformed sender address\r\n"
             "501 5.1.7 Malformed sender address\r\n501 5.5.4 Malformed MAIL parameter\r\n"
             "501 5.5.4 Bad SIZE\r\n501 5.5.4 Bad SIZE\r\n"
             "552 5.3.4 Message exceeds the size limit\r\n501 5.5.4 Bad BODY\r\n"
+            "501 5.5.4 SMTPUTF8 takes no value\r\n"
+            "555 5.5.4 REQUIRETLS is offered over TLS alone\r\n"
             "555 5.5.4 MAIL parameter not offered here\r\n501 5.5.4 Malformed MAIL parameter\r\n"
-            "553 5.6.7 The sender's address needs SMTPUTF8, which is not offered here\r\n"
+            "553 5.6.7 The sender's address needs the parameter SMTPUTF8\r\n"
             "501 5.1.7 Malformed sender address\r\n503 5.5.1 Say MAIL first\r\n",
       "",
       "" },
@@ -151,9 +154,21 @@ static const struct dialogue_case cases[] = {
                       "501 5.1.3 Malformed recipient address\r\n" RCPT_OK
                       "550 5.1.2 No mail for address literals here\r\n"
                       "555 5.5.4 RCPT parameter not offered here\r\n"
-                      "553 5.6.7 The address needs SMTPUTF8, not offered here\r\n"
+                      "553 5.6.7 The address needs SMTPUTF8, said with MAIL\r\n"
                       "501 5.5.4 Malformed RCPT parameter\r\n" RCPT_OK GO_ON STORED,
       "open commit(ESMTP c.example <a@b.example> c@d.example c@xn--tda.example) ",
+      "" },
+    { "mail that is internationalized (RFC 6531), and a primary that takes none",
+      { EHLO,
+        "MAIL FROM:<\xc3\xbc@\xc3\xbc.example> SMTPUTF8\r\n" TO "RCPT TO:<plain@d.example>\r\n"
+        "RCPT TO:<\xe2\x82\xac@\xc3\xbc.example>\r\nRCPT TO:<\xff@d.example>\r\n",
+        "DATA\r\n", ".\r\n", FROM "RCPT TO:<plain@d.example>\r\nQUIT\r\n" },
+      HELLO SENDER_OK RCPT_OK
+      "550 5.6.7 The server of d.example does not support SMTPUTF8\r\n" RCPT_OK
+      "501 5.1.3 Malformed recipient address\r\n" GO_ON STORED SENDER_OK RCPT_OK
+      "221 2.0.0 Bye\r\n",
+      "open commit(UTF8SMTP c.example <\xc3\xbc@\xc3\xbc.example> c@d.example "
+      "\xe2\x82\xac@xn--tda.example) close ",
       "" },
     { "a declared size that the primary of a recipient does not take (RFC 1870)",
       { EHLO, "MAIL FROM:<a@b.example> SIZE=21\r\nRCPT TO:<small@d.example>\r\n" TO "DATA\r\n",

@@ -95,7 +95,8 @@ static void the_pipeline_has_an_end(void **state)
     assert_false(receive_wants_input(dialogue.session));
     dialogue_settle(&dialogue);
     assert_true(receive_wants_input(dialogue.session));
-    assert_int_equal(dialogue.wire.len, sizeof HELLO SENDER_OK - 1 + 1000 * (sizeof RCPT_OK - 1));
+    assert_int_equal(dialogue.wire.len,
+                     sizeof HELLO SENDER_OK + 3 - 1 + 1000 * (sizeof RCPT_OK - 1));
     dialogue_end(&dialogue);
 }
 
@@ -293,8 +294,15 @@ static void normalised_chunks_count_as_they_are_stored(void **state)
 
 #define TLS "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256 bits)"
 #define HELLO_TLS                                                                                  \
-    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-DSN\r\n"             \
-    "250-STARTTLS\r\n250-ETRN\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n"
+    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"                        \
+    "250-SMTPUTF8\r\n250-DSN\r\n250-STARTTLS\r\n250-ETRN\r\n250-CHUNKING\r\n250-LIMITS "           \
+    "RCPTMAX=5\r\n250 "                                                                            \
+    "ENHANCEDSTATUSCODES\r\n"
+#define HELLO_SECURE                                                                               \
+    "250-mx.example\r\n250-PIPELINING\r\n250-SIZE "                                                \
+    "1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"                                          \
+    "250-REQUIRETLS\r\n250-ETRN\r\n250-CHUNKING\r\n250-LIMITS RCPTMAX=5\r\n250 "                   \
+    "ENHANCEDSTATUSCODES\r\n"
 #define READY "220 2.0.0 Go ahead\r\n"
 
 static void begin_with_tls(struct dialogue *dialogue)
@@ -321,7 +329,7 @@ static void what_came_before_tls_is_forgotten(void **state)
     dialogue_say(&dialogue, FROM);
     expect_heard(&dialogue, "503 5.5.1 Say EHLO first\r\n");
     dialogue_say(&dialogue, "EHLO other.example\r\n");
-    expect_heard(&dialogue, HELLO);
+    expect_heard(&dialogue, HELLO_SECURE);
     dialogue_say(&dialogue, "STARTTLS\r\n");
     expect_heard(&dialogue, "503 5.5.1 TLS is on already\r\n");
     dialogue_say(&dialogue, FROM TO);
@@ -386,7 +394,54 @@ static void a_connection_may_begin_secure(void **state)
     begin_with_tls(&dialogue);
     receive_secured(dialogue.session, STR(TLS), dialogue.now);
     dialogue_say(&dialogue, EHLO);
-    expect_heard(&dialogue, HELLO);
+    expect_heard(&dialogue, HELLO_SECURE);
+    dialogue_end(&dialogue);
+}
+
+/* RFC 8689: whoever is known to have it not is not offered to. */
+static void tls_may_be_required_all_the_way(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_with_tls(&dialogue);
+    receive_secured(dialogue.session, STR(TLS), dialogue.now);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, "MAIL FROM:<a@b.example> REQUIRETLS=1\r\n"
+                            "MAIL FROM:<a@b.example> REQUIRETLS\r\n"
+                            "RCPT TO:<plain@d.example>\r\n" TO "DATA\r\n");
+    dialogue_settle(&dialogue);
+    expect_heard(
+        &dialogue, HELLO_SECURE
+        "501 5.5.4 REQUIRETLS takes no value\r\n" SENDER_OK
+        "550 5.7.30 The server of d.example does not support REQUIRETLS\r\n" RCPT_OK GO_ON);
+    dialogue_say(&dialogue, ".\r\n");
+    expect_heard(&dialogue, STORED);
+    expect_events(&dialogue, "open commit(ESMTPS c.example <a@b.example> requiretls c@d.example) ");
+    dialogue_end(&dialogue);
+}
+
+/* RFC 3030 3: octets as they come, and BDAT alone. */
+static void content_may_have_no_lines(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    dialogue_prepare(&dialogue);
+    dialogue.settings.binarymime = true;
+    dialogue_start(&dialogue);
+    dialogue_name(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    dialogue_say(&dialogue, "MAIL FROM:<a@b.example> BODY=BINARYMIME\r\n" TO);
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue,
+                 BANNER "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"
+                        "250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250-BINARYMIME\r\n"
+                        "250-LIMITS RCPTMAX=5\r\n250 ENHANCEDSTATUSCODES\r\n" SENDER_OK RCPT_OK);
+    dialogue_say(&dialogue, "DATA\r\n");
+    expect_heard(&dialogue, "503 5.5.1 With BODY=BINARYMIME content comes with BDAT\r\n");
+    dialogue_say(&dialogue, "BDAT 11 LAST\r\nX:y\r\n\r\na\nb\r");
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, STORED);
+    assert_true(str_ends_nocase(buf_str(&dialogue.content), STR("X:y\r\n\r\na\nb\r")));
     dialogue_end(&dialogue);
 }
 
@@ -414,9 +469,10 @@ static void begin_secure(struct dialogue *dialogue)
     dialogue->settings.has_logins = true;
     receive_secured(dialogue->session, STR(TLS), dialogue->now);
     dialogue_say(dialogue, EHLO);
-    expect_heard(dialogue, "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"
-                           "250-DSN\r\n250-AUTH PLAIN LOGIN\r\n250-ETRN\r\n250-CHUNKING\r\n"
-                           "250 ENHANCEDSTATUSCODES\r\n");
+    expect_heard(dialogue,
+                 "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"
+                 "250-SMTPUTF8\r\n250-DSN\r\n250-REQUIRETLS\r\n250-AUTH PLAIN LOGIN\r\n250-ETRN\r\n"
+                 "250-CHUNKING\r\n250-LIMITS RCPTMAX=5\r\n250 ENHANCEDSTATUSCODES\r\n");
 }
 
 /* RFC 4954 4: the response may come with the command or after 334. */
@@ -1168,6 +1224,8 @@ int main(void)
         cmocka_unit_test(chunks_above_the_size_are_swallowed),
         cmocka_unit_test(normalised_chunks_count_as_they_are_stored),
         cmocka_unit_test(chunking_can_be_switched_off),
+        cmocka_unit_test(tls_may_be_required_all_the_way),
+        cmocka_unit_test(content_may_have_no_lines),
         cmocka_unit_test(what_came_before_tls_is_forgotten),
         cmocka_unit_test(nothing_may_stand_behind_starttls),
         cmocka_unit_test(tls_is_not_for_everybody),
