@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: ISC */
+/* to_7bit.c: see to_7bit.h.
+ *
+ * Both passes are the same walk (mime_walk.h), so they meet the same entities in the same order;
+ * the first puts down an octet for each of them, and the second does what is written there.
+ */
+#include "wire/to_7bit.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "wire/header.h"
+#include "wire/mime.h"
+#include "wire/mime_walk.h"
+#include "wire/part_encoder.h"
+
+enum { ENTITIES_MAX = 10000, DENSE = 6 };
+
+struct to_7bit {
+    struct mime_walk *walk;
+    bool has_octets;
+    const char *why; /* NULL: nothing is in the way */
+    struct buf plan; /* an octet per entity: enum part_encoding */
+    bool has_high;   /* anywhere */
+    bool has_plan;   /* some entity changes */
+    size_t entity;   /* how many have begun in this pass */
+    struct mime_entity at;
+
+    uint64_t size, high; /* first pass: of this entity's text */
+    size_t line;
+    bool is_rough; /* is no text in lines */
+
+    struct buf *out; /* second pass */
+    struct part_encoder encoder;
+};
+
+/* ---- the first pass ---- */
+
+static bool is_high(struct str octets)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < octets.len; i++)
+        all |= (unsigned char)octets.ptr[i];
+    return all >= 0x80;
+}
+
+static bool has_lone_control(struct str octets)
+{
+    for (size_t i = 0; i < octets.len; i++)
+        if (octets.ptr[i] == '\0' || octets.ptr[i] == '\r' || octets.ptr[i] == '\n')
+            return true;
+    return false;
+}
+
+static void object(struct to_7bit *to, const char *why)
+{
+    if (to->why == NULL)
+        to->why = why;
+}
+
+/* Of the entity whose text is over. */
+static enum part_encoding choose(const struct to_7bit *to)
+{
+    if (to->high == 0 && !to->is_rough)
+        return PART_AS_IT_IS;
+    if (to->at.kind == MIME_TEXT && !to->is_rough && to->high <= to->size / DENSE)
+        return PART_QUOTED_PRINTABLE;
+    return PART_BASE64;
+}
+
+static void close_entity(struct to_7bit *to)
+{
+    enum part_encoding encoding = to->entity > 0 ? choose(to) : PART_AS_IT_IS;
+
+    if (to->entity == 0)
+        return;
+    if (encoding != PART_AS_IT_IS && to->at.kind == MIME_SEALED)
+        object(to, "it has octets above 127 in a part that may not be changed");
+    if (encoding != PART_AS_IT_IS && to->at.transfer == MIME_ENCODED)
+        object(to, "it has octets above 127 in a part that is encoded already");
+    to->has_plan |= encoding != PART_AS_IT_IS;
+    to->plan.ptr[to->entity - 1] = (char)encoding;
+}
+
+static void look_at_header(void *context, const struct mime_entity *entity, struct str header)
+{
+    struct to_7bit *to = context;
+
+    close_entity(to);
+    if (is_high(header))
+        object(to, "it has octets above 127 in a header");
+    if (to->entity == ENTITIES_MAX) {
+        object(to, "it has too many parts");
+        return;
+    }
+    to->entity++;
+    to->at = *entity;
+    to->size = to->high = 0;
+    to->line = 0;
+    to->is_rough = false;
+    buf_add_byte(&to->plan, PART_AS_IT_IS);
+}
+
+static void look_at_text(void *context, struct str octets)
+{
+    struct to_7bit *to = context;
+
+    to->size += octets.len;
+    to->line += octets.len;
+    if (to->has_octets)
+        to->is_rough |= to->line > MIME_LINE_MAX || has_lone_control(octets);
+    if (!is_high(octets))
+        return;
+    for (size_t i = 0; i < octets.len; i++)
+        to->high += (unsigned char)octets.ptr[i] >= 0x80;
+}
+
+static void look_at_line_end(void *context)
+{
+    struct to_7bit *to = context;
+    to->line = 0;
+}
+
+static void look_between(void *context, struct str octets)
+{
+    if (is_high(octets))
+        object(context, "it has octets above 127 between its parts");
+}
+
+static const struct mime_walk_host looking = { look_at_header, look_at_text, look_at_line_end,
+                                               look_between };
+
+/* ---- the second pass ---- */
+
+static bool is_field_of(const struct header_field *field, bool is_changed)
+{
+    return !is_changed || !header_is(field, STR("Content-Transfer-Encoding"));
+}
+
+static struct str encoding_name(enum part_encoding encoding)
+{
+    static const struct str name[] = {
+        [PART_AS_IT_IS] = { "7bit", 4 }, /* of what holds the parts */
+        [PART_QUOTED_PRINTABLE] = { "quoted-printable", 16 },
+        [PART_BASE64] = { "base64", 6 },
+    };
+    return name[encoding];
+}
+
+/* RFC 2045 4: without a version it is no MIME; RFC 1428: nobody knows in which charset it is. */
+static void add_new_fields(struct to_7bit *to, enum part_encoding encoding)
+{
+    if (to->at.is_message && !to->at.is_mime)
+        buf_add(to->out, STR("MIME-Version: 1.0\r\n"));
+    if (to->at.is_message && !to->at.has_type)
+        buf_add(to->out, STR("Content-Type: text/plain; charset=unknown-8bit\r\n"));
+    buf_add(to->out, STR("Content-Transfer-Encoding: "));
+    buf_add(to->out, encoding_name(encoding));
+    buf_add(to->out, STR("\r\n"));
+}
+
+static void write_header(void *context, const struct mime_entity *entity, struct str header)
+{
+    struct to_7bit *to = context;
+    bool has_end = str_equals(header, STR("\r\n")) || str_ends_nocase(header, STR("\r\n\r\n"));
+    bool holds_parts = entity->kind == MIME_MULTIPART || entity->kind == MIME_MESSAGE;
+    struct arena arena = { 0 };
+    struct header fields;
+
+    check(to->entity < to->plan.len); /* the passes agree */
+    enum part_encoding encoding = (enum part_encoding)to->plan.ptr[to->entity++];
+    bool is_changed =
+        encoding != PART_AS_IT_IS || (holds_parts && entity->transfer == MIME_IDENTITY_8BIT);
+    part_encoder_end(&to->encoder, to->out);
+    to->at = *entity;
+    header_parse(has_end ? str_first(header, header.len - 2) : header, &arena, &fields);
+    for (uint32_t i = 0; i < fields.count; i++)
+        if (is_field_of(&fields.field[i], is_changed))
+            buf_add(to->out, fields.field[i].raw);
+    if (is_changed)
+        add_new_fields(to, encoding);
+    if (has_end)
+        buf_add(to->out, STR("\r\n"));
+    part_encoder_begin(&to->encoder, encoding);
+    arena_fini(&arena);
+}
+
+static void write_text(void *context, struct str octets)
+{
+    struct to_7bit *to = context;
+    part_encoder_add(&to->encoder, octets, to->out);
+}
+
+static void write_line_end(void *context)
+{
+    struct to_7bit *to = context;
+    part_encoder_add_line_end(&to->encoder, to->out);
+}
+
+static void write_between(void *context, struct str octets)
+{
+    struct to_7bit *to = context;
+
+    part_encoder_end(&to->encoder, to->out);
+    buf_add(to->out, octets);
+}
+
+static const struct mime_walk_host writing = { write_header, write_text, write_line_end,
+                                               write_between };
+
+/* ---- both ---- */
+
+struct to_7bit *to_7bit_new(bool has_octets)
+{
+    struct to_7bit *to = memory_new(sizeof *to);
+
+    to->has_octets = has_octets;
+    to->walk = mime_walk_new(&looking, to);
+    return to;
+}
+
+void to_7bit_free(struct to_7bit *to)
+{
+    if (to == NULL)
+        return;
+    mime_walk_free(to->walk);
+    buf_fini(&to->plan);
+    memory_free(to);
+}
+
+void to_7bit_look(struct to_7bit *to, struct str piece)
+{
+    to->has_high |= is_high(piece); /* also of what cannot be followed any more */
+    mime_walk_feed(to->walk, piece);
+}
+
+enum to_7bit_finding to_7bit_found(struct to_7bit *to)
+{
+    mime_walk_end(to->walk);
+    close_entity(to);
+    if (mime_walk_has_failed(to->walk))
+        object(to, "it is nested too deeply");
+    mime_walk_free(to->walk);
+    to->walk = mime_walk_new(&writing, to);
+    to->entity = 0;
+    if (!to->has_high && !to->has_plan)
+        return TO_7BIT_IS_FINE;
+    return to->why == NULL ? TO_7BIT_CONVERTS : TO_7BIT_IMPOSSIBLE;
+}
+
+const char *to_7bit_why(const struct to_7bit *to)
+{
+    return to->why;
+}
+
+void to_7bit_add(struct to_7bit *to, struct str piece, struct buf *out)
+{
+    to->out = out;
+    mime_walk_feed(to->walk, piece);
+}
+
+void to_7bit_add_end(struct to_7bit *to, struct buf *out)
+{
+    to->out = out;
+    mime_walk_end(to->walk);
+    part_encoder_finish(&to->encoder, out);
+}
