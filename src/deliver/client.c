@@ -331,6 +331,11 @@ void deliver_use_origins(struct deliver_client *client)
     client->uses_origins = true;
 }
 
+void deliver_trust(struct deliver_client *client)
+{
+    client->is_trusted = true;
+}
+
 void deliver_free(struct deliver_client *client)
 {
     if (client == NULL)
@@ -338,6 +343,7 @@ void deliver_free(struct deliver_client *client)
     for (size_t i = 0; i < DELIVER_WINDOW_MESSAGES; i++) {
         arena_fini(&client->slot[i].arena);
         buf_fini(&client->slot[i].held);
+        to_7bit_free(client->slot[i].plain);
     }
     expected_fini(&client->expected);
     smtp_reply_fini(&client->reader);

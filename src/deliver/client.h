@@ -31,6 +31,10 @@
  * Where TLS is wanted, and the server offers it, STARTTLS follows EHLO (RFC 3207), and EHLO again;
  * where it is demanded, nothing but EHLO and STARTTLS is said in the clear.
  *
+ * Content goes to a server without 8BITMIME in its 7-bit form (wire/to_7bit.h): it is asked for
+ * once to be looked at, before MAIL, and once to be sent. What the server's offers rule out
+ * (SMTPUTF8, REQUIRETLS, content that has no 7-bit form) is refused here, as STAGE_OURS.
+ *
  * What is promised to the host
  *   1  every message of deliver_message() gets one result, before closed()
  *   2  closed() comes once, and nothing after it
@@ -119,6 +123,9 @@ struct deliver_client *deliver_new(const struct deliver_settings *settings,
                                    enum deliver_tls tls, struct now now);
 /* Before anything else: messages will have origins. */
 void deliver_use_origins(struct deliver_client *client);
+/* Before anything else: whoever gets through the handshake has shown who it is, so that it may have
+ * mail that wants TLS all the way (RFC 8689 4.2.1). */
+void deliver_trust(struct deliver_client *client);
 void deliver_free(struct deliver_client *client);
 
 void deliver_feed(struct deliver_client *client, struct str bytes, struct now now);

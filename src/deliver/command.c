@@ -3,9 +3,7 @@
  *
  * A parameter is sent only if its extension was offered. What that means for the
  * message is decided elsewhere (transaction.c) before it comes here; here the
- * parameter is simply left out. 8-bit content goes without BODY to a server that
- * does not offer 8BITMIME: it is sent as it is, for to convert it would break its
- * signatures, and servers that mangle the eighth bit are gone.
+ * parameter is simply left out.
  */
 #include "deliver/conversation.h"
 

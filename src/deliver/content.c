@@ -131,6 +131,27 @@ static void send_data(struct deliver_client *client, struct transaction *transac
     client->is_clear = true; /* whatever the reply is, it ends the transaction (RFC 5321 4.1.1.4) */
 }
 
+static void send_part(struct deliver_client *client, struct transaction *transaction,
+                      struct str content, bool is_last)
+{
+    if (client->is_chunking)
+        send_chunk(client, transaction, content, is_last);
+    else
+        send_data(client, transaction, content, is_last);
+}
+
+static void send_plain(struct deliver_client *client, struct transaction *transaction,
+                       struct str content, bool is_last)
+{
+    struct buf plain = { 0 };
+
+    to_7bit_add(transaction->plain, content, &plain);
+    if (is_last)
+        to_7bit_add_end(transaction->plain, &plain);
+    send_part(client, transaction, buf_str(&plain), is_last);
+    buf_fini(&plain);
+}
+
 bool body_write(struct deliver_client *client, struct transaction *transaction)
 {
     bool is_held = transaction->held.len > 0;
@@ -146,10 +167,10 @@ bool body_write(struct deliver_client *client, struct transaction *transaction)
         transaction->step = WRITE_DONE;
         transaction->is_whole = true;
     }
-    if (client->is_chunking)
-        send_chunk(client, transaction, content, is_last);
+    if (transaction->plain != NULL)
+        send_plain(client, transaction, content, is_last);
     else
-        send_data(client, transaction, content, is_last);
+        send_part(client, transaction, content, is_last);
     buf_reset(&transaction->held);
     transaction->fresh = STR_NONE;
     return true;
@@ -180,6 +201,11 @@ void deliver_content(struct deliver_client *client, struct message_id id, uint64
     transaction->here += bytes.len;
     if (transaction->asked < transaction->here)
         transaction->asked = transaction->here;
+    if (transaction->step == WRITE_LOOK) {
+        plain_look(client, transaction, bytes);
+        client_write(client);
+        return;
+    }
     if (transaction->held.len > 0)
         buf_add(&transaction->held, bytes);
     else

@@ -5,6 +5,7 @@
  *   deadline.c     how long to wait for what
  *   transaction.c  the messages: taken in, settled
  *   content.c      octets: asked for, kept until their turn, sent
+ *   plain.c        content for a server that takes 7 bits: looked at, converted
  *   write.c        the next command, as far as the mode allows
  *   command.c      the text of MAIL and RCPT
  *   origin.c       XCLIENT: whose messages these are
@@ -29,6 +30,7 @@
 #include "base/list.h"
 #include "deliver/client.h"
 #include "wire/dot_stuff.h"
+#include "wire/to_7bit.h"
 
 enum client_state {
     CLIENT_BANNER,
@@ -42,6 +44,7 @@ enum client_state {
 };
 
 enum write_step {               /* what of a transaction is written next */
+                  WRITE_LOOK,   /* nothing: the content is looked at first */
                   WRITE_ORIGIN, /* XCLIENT, one or more */
                   WRITE_HELLO,  /* EHLO, again */
                   WRITE_RSET,
@@ -84,6 +87,9 @@ struct transaction {
     struct verdict *verdict; /* one per recipient; code 0: it shares `outcome` */
     struct verdict outcome;  /* code 0: not known yet */
 
+    struct to_7bit *plain;      /* NULL: content goes as it is */
+    enum write_step after_look; /* where writing begins then */
+
     struct dot_stuff stuff;
     uint64_t asked;   /* octets of content asked for, … */
     uint64_t here;    /* … got from the host, … */
@@ -119,6 +125,7 @@ struct deliver_client {
     struct smtp_greeting greeting; /* without the name … */
     struct buf name;               /* … which is kept until STARTTLS is answered */
     enum deliver_tls tls;
+    bool is_trusted; /* who gets through the handshake */
     bool is_pipelining;
     bool is_chunking;
     bool is_quitting;
@@ -155,6 +162,12 @@ bool transaction_is_hopeless(const struct transaction *transaction);
 void transaction_settle_if_done(struct deliver_client *client, struct transaction *transaction);
 /* Tells the host of every message that the connection is over. */
 void transaction_settle_all(struct deliver_client *client, const struct verdict *verdict);
+
+/* plain.c */
+void plain_begin(const struct deliver_client *client, struct transaction *transaction);
+/* Content that came while it is looked at; the last of it decides what becomes of the message. */
+void plain_look(struct deliver_client *client, struct transaction *transaction, struct str bytes);
+bool plain_wait(struct deliver_client *client, struct transaction *transaction); /* a write step */
 
 /* content.c */
 void content_ask(struct deliver_client *client);

@@ -41,6 +41,12 @@ static struct verdict not_tried(struct str reason)
     return verdict_make(452, 5, 3, reason);
 }
 
+/* RFC 8689 4.2.1 */
+static bool may_require_tls(const struct deliver_client *client)
+{
+    return client->tls == DELIVER_TLS_ON && client->is_trusted;
+}
+
 /* What the server is known to refuse is not sent to it. False: it can be sent. */
 static bool refuse_unsent(const struct deliver_client *client, const struct delivery *delivery,
                           struct verdict *out_verdict)
@@ -59,13 +65,14 @@ static bool refuse_unsent(const struct deliver_client *client, const struct deli
                                       (unsigned long long)greeting->size_max);
     else if ((delivery->flags & ENVELOPE_SMTPUTF8) && !(offered & EXTENSION_SMTPUTF8))
         *out_verdict = verdict_make(553, 6, 7, STR("The server does not support SMTPUTF8"));
+    else if ((delivery->flags & ENVELOPE_REQUIRETLS) && !may_require_tls(client))
+        *out_verdict = verdict_make(550, 7, 30, STR("The server has not shown who it is over TLS"));
     else if ((delivery->flags & ENVELOPE_REQUIRETLS) && !(offered & EXTENSION_REQUIRETLS))
         *out_verdict = verdict_make(550, 7, 30, STR("The server does not support REQUIRETLS"));
-    else if (delivery->body_type == BODY_BINARYMIME &&
-             (!(offered & EXTENSION_BINARYMIME) || !client->is_chunking))
-        *out_verdict = verdict_make(554, 6, 3, STR("The server does not support BINARYMIME"));
     else
         return false;
+    if (out_verdict->fate == FATE_REJECT && !delivery->is_callout)
+        out_verdict->stage = STAGE_OURS;
     return true;
 }
 
@@ -119,6 +126,7 @@ static void begin(struct deliver_client *client, const struct delivery *delivery
     copy_delivery(transaction, delivery);
     transaction->step = WRITE_RSET;
     origin_begin(client, transaction);
+    plain_begin(client, transaction);
     transaction->stuff.keeps_dots = client->is_chunking;
     transaction->verdict = arena_new(&transaction->arena, count * sizeof(struct verdict));
     transaction->offered = most > 0 && count > most ? most : count;
@@ -159,6 +167,8 @@ static void settle(struct deliver_client *client, struct transaction *transactio
     for (uint32_t i = 0; i < delivery->recipient_count; i++)
         if (transaction->verdict[i].code == 0)
             transaction->verdict[i] = transaction->outcome;
+    to_7bit_free(transaction->plain);
+    transaction->plain = NULL;
     list_remove(&transaction->link);
     list_append(&client->unused, &transaction->link);
     client->under_way--;

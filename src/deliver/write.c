@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* write.c: the writing hand.
  *
- *     [XCLIENT -> EHLO ->] RSET -> MAIL -> RCPT -> DATA -> CONTENT -> DONE
+ *     [LOOK ->] [XCLIENT -> EHLO ->] RSET -> MAIL -> RCPT -> DATA -> CONTENT -> DONE
  *                         |\----------^            DATA is left out with CHUNKING
  *                         \-> RSET -> DONE         of a callout
  *
@@ -36,8 +36,12 @@ static bool write_rset(struct deliver_client *client, struct transaction *transa
 
 static bool write_mail(struct deliver_client *client, struct transaction *transaction)
 {
+    struct delivery said = transaction->delivery;
+
     check(client->is_clear);
-    command_add_mail(&client->out, &transaction->delivery, client->greeting.extensions);
+    if (transaction->plain != NULL)
+        said.size = 0; /* how large it will be is not known yet */
+    command_add_mail(&client->out, &said, client->greeting.extensions);
     client_expect(client, transaction, EXPECTED_MAIL, 0);
     client->is_clear = false;
     transaction->step = WRITE_RCPT;
@@ -81,10 +85,11 @@ static bool write_data(struct deliver_client *client, struct transaction *transa
 static bool write_next(struct deliver_client *client, struct transaction *transaction)
 {
     static bool (*const write_step[])(struct deliver_client *, struct transaction *) = {
-        [WRITE_ORIGIN] = origin_write, [WRITE_HELLO] = origin_write_hello,
-        [WRITE_RSET] = write_rset,     [WRITE_MAIL] = write_mail,
-        [WRITE_RCPT] = write_rcpt,     [WRITE_DATA] = write_data,
-        [WRITE_CONTENT] = body_write,  [WRITE_BACK] = write_back,
+        [WRITE_LOOK] = plain_wait,          [WRITE_ORIGIN] = origin_write,
+        [WRITE_HELLO] = origin_write_hello, [WRITE_RSET] = write_rset,
+        [WRITE_MAIL] = write_mail,          [WRITE_RCPT] = write_rcpt,
+        [WRITE_DATA] = write_data,          [WRITE_CONTENT] = body_write,
+        [WRITE_BACK] = write_back,
     };
 
     const struct expected *first = expected_first(&client->expected);

@@ -24,6 +24,7 @@ enum stage {
     STAGE_SENDER,
     STAGE_RECIPIENT,
     STAGE_CONTENT, /* DATA, a chunk, the end of the content */
+    STAGE_OURS,    /* it was not asked: what it offers rules this message out */
     STAGES
 };
 

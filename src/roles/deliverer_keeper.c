@@ -136,6 +136,14 @@ static struct message_id callout_id(uint64_t inquiry)
     return id;
 }
 
+static bool is_ascii(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static bool take_callout(struct deliverer *deliverer, struct cursor payload)
 {
     struct message_callout message;
@@ -157,6 +165,7 @@ static bool take_callout(struct deliverer *deliverer, struct cursor payload)
                                        .sender = message.sender,
                                        .recipient = &recipient,
                                        .recipient_count = 1,
+                                       .flags = is_ascii(message.recipient) ? 0 : ENVELOPE_SMTPUTF8,
                                        .is_callout = true };
     deliver_message(session->client, &delivery, deliverer_now(deliverer));
     session_serve(session);

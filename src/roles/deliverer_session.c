@@ -271,6 +271,8 @@ static void begin(struct session *session, enum deliver_tls tls)
         deliver_new(settings_of(session), &client_host, session, tls, deliverer_now(deliverer));
     if (session->xclient)
         deliver_use_origins(session->client);
+    if (session_proves(session))
+        deliver_trust(session->client);
     session_serve(session);
 }
 

@@ -64,10 +64,14 @@ struct str session_key_shown(const struct session *session, struct security_pin 
     return str_of(room->digest, sizeof room->digest);
 }
 
-enum session_end session_end_insecure(const struct session *session)
+bool session_proves(const struct session *session)
 {
     struct security security = security_of(session);
-    bool should_prove = security.pin_count > 0 || security.level > SECURITY_MUST;
 
-    return should_prove ? SESSION_END_STRANGER : SESSION_END_CONNECT;
+    return security.pin_count > 0 || security.level > SECURITY_MUST;
+}
+
+enum session_end session_end_insecure(const struct session *session)
+{
+    return session_proves(session) ? SESSION_END_STRANGER : SESSION_END_CONNECT;
 }

@@ -530,6 +530,16 @@ static void add_answer(struct notice_job *job, const struct handover_answers *fr
     job->verdict[job->count++] = from->verdict[i];
 }
 
+/* A refusal that is still on trial is told of when it is believed; our own is none. */
+static bool is_final(const struct handover_answers *from, uint32_t i, enum fate fate)
+{
+    const struct verdict *verdict = &from->verdict[i];
+
+    if (verdict->fate != fate)
+        return false;
+    return fate != FATE_REJECT || from->is_believed || verdict->stage == STAGE_OURS;
+}
+
 /* Of those with this fate; nobody if there are none. */
 static void tell_fate(struct keeper *keeper, struct told_answers *answers, enum notice_kind kind,
                       const struct handover_answers *from, enum fate fate)
@@ -537,13 +547,13 @@ static void tell_fate(struct keeper *keeper, struct told_answers *answers, enum 
     struct notice_job *job = job_new(keeper, kind, from->id, from->domain);
 
     for (uint32_t i = 0; i < from->count; i++)
-        if (from->verdict[i].fate == fate)
+        if (is_final(from, i, fate))
             add_answer(job, from, i);
     if (job->count == 0) {
         job_free(job);
         return;
     }
-    job->is_reply = true;
+    job->is_reply = job->verdict[0].stage != STAGE_OURS;
     job->last_attempt_ms = from->at_ms;
     buf_add(&job->remote, from->remote);
     job->ended = answers_ended;
@@ -555,7 +565,7 @@ static void tell_fate(struct keeper *keeper, struct told_answers *answers, enum 
 static bool has_fate(const struct handover_answers *answers, enum fate fate)
 {
     for (uint32_t i = 0; i < answers->count; i++)
-        if (answers->verdict[i].fate == fate)
+        if (is_final(answers, i, fate))
             return true;
     return false;
 }
@@ -566,7 +576,7 @@ static bool may_tell_failure(struct keeper *keeper, const struct handover_answer
     static const struct header none = { 0 };
     enum may_notify may = MAY_NOTIFY;
 
-    if (!answers->is_believed || !has_fate(answers, FATE_REJECT))
+    if (!has_fate(answers, FATE_REJECT))
         return false;
     if (value_of(keeper, answers->domain, SETTING_NOTIFY_FAILURE) == 0) {
         tell_owner(keeper, answers->domain, &answers->verdict[0]);

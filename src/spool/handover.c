@@ -5,8 +5,9 @@
  * is one set of answers on its way to the store: it settles one fate, counts what is
  * left, then tells the scheduler. The first report on a message settles what was
  * accepted and leaves what was refused as a trial, one per entry; if the trial is
- * believed, it becomes a report itself. Before anything is settled the host may want to
- * tell somebody (notices to senders).
+ * believed, it becomes a report itself. What our own side refused, for the peer does not offer what
+ * the message needs, is no word of the peer's that could be doubted: it is settled at once. Before
+ * anything is settled the host may want to tell somebody (notices to senders).
  */
 #include "spool/handover.h"
 
@@ -125,6 +126,11 @@ void handover_doubt(struct handover *handover, struct message_id id, struct str 
     trial_free(trial_take(handover, id, domain));
 }
 
+static bool is_doubtful(const struct verdict *verdict)
+{
+    return verdict->fate == FATE_REJECT && verdict->stage != STAGE_OURS;
+}
+
 static void put_on_trial(struct handover *handover, const struct handover_result *result,
                          const struct handover_answers *answers)
 {
@@ -137,7 +143,7 @@ static void put_on_trial(struct handover *handover, const struct handover_result
     trial->recipient = memory_new(result->refused * sizeof *trial->recipient);
     trial->verdict = memory_new(result->refused * sizeof *trial->verdict);
     for (uint32_t i = 0; i < count; i++) {
-        if (verdict[i].fate != FATE_REJECT)
+        if (!is_doubtful(&verdict[i]))
             continue;
         trial->recipient[trial->count] = recipient[i];
         trial->verdict[trial->count++] = verdict[i];
@@ -393,7 +399,7 @@ struct report {
     uint32_t count;
     uint32_t *recipient;
     struct verdict *verdict;
-    enum outcome outcome; /* delivered, or rescued where it is a trial; then 0 */
+    enum outcome outcome; /* what is settled next: delivered, then rescued; 0: nothing more */
     bool is_trial;
     int64_t again_ms;
     bool has_failed; /* which was logged; while the disk fails it is tried once a second */
@@ -427,7 +433,7 @@ static void on_settled(void *context, int error)
         list_append(&report->handover->failed, &report->link);
         return;
     }
-    report->outcome = 0;
+    report->outcome = report->outcome == OUTCOME_DELIVERED ? OUTCOME_RESCUED : 0;
     report_step(report);
 }
 
@@ -487,6 +493,12 @@ static bool is_simple(const struct report *report)
            report->count < HANDOVER_RECIPIENTS_MAX;
 }
 
+static bool is_settled_as(const struct report *report, uint32_t i, enum fate fate)
+{
+    const struct verdict *verdict = &report->verdict[i];
+    return verdict->fate == fate && (report->is_trial || !is_doubtful(verdict));
+}
+
 /* Settles the recipients that met `fate`; false if there are none. */
 static bool settle_fate(struct report *report, enum fate fate)
 {
@@ -500,7 +512,7 @@ static bool settle_fate(struct report *report, enum fate fate)
     };
 
     for (uint32_t i = 0; i < report->count; i++) {
-        if (report->verdict[i].fate != fate)
+        if (!is_settled_as(report, i, fate))
             continue;
         if (settlement.count == 0)
             settlement.reason = report->verdict[i];
@@ -516,6 +528,8 @@ static void report_step(struct report *report)
 {
     if (report->outcome == OUTCOME_DELIVERED && settle_fate(report, FATE_ACCEPT))
         return;
+    if (report->outcome == OUTCOME_DELIVERED)
+        report->outcome = OUTCOME_RESCUED;
     if (report->outcome == OUTCOME_RESCUED && settle_fate(report, FATE_REJECT))
         return;
     report->outcome = 0;
@@ -582,7 +596,7 @@ static void count_answers(struct report *report, const struct parcel *parcel)
         bool is_taken = verdict->fate == FATE_ACCEPT;
         report->result.taken += is_taken;
         report->result.accepted += is_taken || verdict->stage == STAGE_CONTENT;
-        if (verdict->fate == FATE_REJECT)
+        if (is_doubtful(verdict))
             count_refusal(report, parcel, i);
         else if (verdict->fate == FATE_DEFER)
             count_deferral(report, verdict);

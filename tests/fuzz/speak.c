@@ -181,7 +181,7 @@ static void put_many(struct buf *out, struct cursor *input, bool verdicts)
 static void put_stages(struct buf *out)
 {
     for (uint8_t i = 0; i < verdict_count; i++)
-        buf_add_u8(out, (verdict_count + i) % STAGES);
+        buf_add_u8(out, (uint8_t)((verdict_count + i) % STAGES));
 }
 
 static void put_content(struct buf *out, struct cursor *input)

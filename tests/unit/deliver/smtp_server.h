@@ -216,6 +216,7 @@ static void server_ehlo(struct server *server, struct str line)
         server_say(server, "250-PIPELINING");
     if (server->habits.chunking)
         server_say(server, "250-CHUNKING");
+    server_say(server, "250-8BITMIME");
     server_say(server, "250 SIZE");
 }
 

@@ -30,9 +30,9 @@
     {                                                                                              \
         "<250-mx\n" keywords, "{ready " window "}"                                                 \
     }
-#define CHUNKING   READY("250-CHUNKING\n250 PIPELINING", "8")
-#define PIPELINING READY("250 PIPELINING", "4")
-#define LOCK_STEP  READY("250 HELP", "2")
+#define CHUNKING   READY("250-8BITMIME\n250-CHUNKING\n250 PIPELINING", "8")
+#define PIPELINING READY("250-8BITMIME\n250 PIPELINING", "4")
+#define LOCK_STEP  READY("250 8BITMIME", "2")
 
 #define TO(text)                                                                                   \
     {                                                                                              \
@@ -70,6 +70,8 @@ static const struct sample {
     { "j@s", one, 1, "a\nb", BODY_BINARYMIME },
     { "k@s", one, 1, "", .is_callout = true },
     { "l@s", other, 1, "", .is_callout = true },
+    { "m@s", one, 1, "\r\nabcdefghijklmn \xc3\xa9\r\n", BODY_8BITMIME },
+    { "n@s", one, 1, "S: \xc3\xa9\r\n\r\nx\r\n", BODY_8BITMIME },
 };
 
 struct step {
@@ -125,6 +127,8 @@ static void host_want_content(void *context, struct message_id id, uint64_t offs
 {
     struct dialogue *dialogue = context;
     unsigned index = id.bytes[0] - 1u;
+    if (offset == 0) /* from its beginning, once more */
+        dialogue->given[index] = 0;
     assert_int_equal(offset, dialogue->given[index]);
     assert_true(offset + size <= strlen(samples[index].content));
     buf_add_format(&dialogue->log, "{want %u}", index);
@@ -346,10 +350,10 @@ static void says_nothing_in_the_clear_where_it_must_not(void **state)
                   { "<250 what for", "QUIT\r\n{closed insecure 451}" });
 }
 
-#define XCLIENT READY("250-PIPELINING\n250-CHUNKING\n250 XCLIENT NAME ADDR", "1")
+#define XCLIENT READY("250-8BITMIME\n250-PIPELINING\n250-CHUNKING\n250 XCLIENT NAME ADDR", "1")
 #define A       "XCLIENT NAME=a.example ADDR=192.0.2.1\r\n"
 #define B       "XCLIENT NAME=b.example ADDR=192.0.2.2\r\n"
-#define AGAIN   "<250-mx\n250-PIPELINING\n250-CHUNKING\n250 XCLIENT NAME ADDR"
+#define AGAIN   "<250-mx\n250-8BITMIME\n250-PIPELINING\n250-CHUNKING\n250 XCLIENT NAME ADDR"
 #define MAIL_0  "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n"
 #define MAIL_1  "MAIL FROM:<b@s>\r\nRCPT TO:<y@d>\r\n"
 
@@ -422,7 +426,7 @@ static void settles_each_recipient(void **state)
 {
     (void)state;
     DIALOGUE(CHUNKING,
-             { "m3", "MAIL FROM:<d@s>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n"
+             { "m3", "MAIL FROM:<d@s> BODY=8BITMIME\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n"
                      "RCPT TO:<z@d>\r\n{want 3}" },
              { "c3", "BDAT 7 LAST\r\nthree\r\n" },
              { "<250 a\n550 x\n251 y\n450 z\n250 c", "{3: 550 250 450}" });
@@ -509,7 +513,7 @@ static void goes_one_by_one(void **state)
              { "<250 c", "{2: 250 550}MAIL FROM:<a@s>\r\n" }, { "<550 a", "{0: 550}" },
              { "m1", "RSET\r\n{want 1}" }, { "<250 r", "MAIL FROM:<b@s>\r\n" },
              { "<250 a", "RCPT TO:<y@d>\r\n" }, { "<550 y", "{1: 550}" });
-    DIALOGUE(READY("250 CHUNKING", "2"), { "m0", "MAIL FROM:<a@s>\r\n{want 0}" },
+    DIALOGUE(READY("250-8BITMIME\n250 CHUNKING", "2"), { "m0", "MAIL FROM:<a@s>\r\n{want 0}" },
              { "<250 a", "RCPT TO:<x@d>\r\n" }, { "c0=2", "" }, { "c0=1", "" },
              { "<250 x", "BDAT 3\r\nzer" }, { "c0", "" }, { "<250 c", "BDAT 3 LAST\r\no\r\n" },
              { "<250 c", "{0: 250}" }, { "m1", "MAIL FROM:<b@s>\r\n{want 1}" });
@@ -522,35 +526,53 @@ static void uses_only_what_is_offered(void **state)
              { "m4", "MAIL FROM:<e@s> SIZE=6 BODY=8BITMIME RET=HDRS ENVID=QQ1\r\n"
                      "RCPT TO:<x@d> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;X+40d\r\n"
                      "RCPT TO:<y@d> NOTIFY=NEVER\r\n{want 4}" });
-    DIALOGUE(CHUNKING, { "m4", "MAIL FROM:<e@s>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n{want 4}" });
     DIALOGUE(
-        READY("250-PIPELINING\n250-SMTPUTF8\n250-REQUIRETLS\n250-BINARYMIME\n250 CHUNKING", "8"),
-        { "m5", "MAIL FROM:<f@s> SMTPUTF8\r\nRCPT TO:<x@d>\r\n{want 5}" },
-        { "c5", "BDAT 6 LAST\r\nfive\r\n" },
-        { "m9", "RSET\r\nMAIL FROM:<i@s> REQUIRETLS\r\nRCPT TO:<x@d>\r\n{want 9}" },
-        { "c9", "BDAT 6 LAST\r\nnine\r\n" },
-        { "m10", "RSET\r\nMAIL FROM:<j@s> BODY=BINARYMIME\r\nRCPT TO:<x@d>\r\n{want 10}" },
-        { "c:", "BDAT 3 LAST\r\na\nb" }); /* nothing mended */
+        CHUNKING,
+        { "m4", "MAIL FROM:<e@s> BODY=8BITMIME\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n{want 4}" });
+    DIALOGUE(READY("250-8BITMIME\n250-PIPELINING\n250-SMTPUTF8\n250-REQUIRETLS\n250-"
+                   "BINARYMIME\n250 CHUNKING",
+                   "8"),
+             { "m5", "MAIL FROM:<f@s> SMTPUTF8\r\nRCPT TO:<x@d>\r\n{want 5}" },
+             { "c5", "BDAT 6 LAST\r\nfive\r\n" }, { "m9", "{9: 550}" }, /* who knows who it is */
+             { "m10", "RSET\r\nMAIL FROM:<j@s> BODY=BINARYMIME\r\nRCPT TO:<x@d>\r\n{want 10}" },
+             { "c:", "BDAT 3 LAST\r\na\nb" }); /* nothing mended */
 }
 
 static void refuses_what_the_server_would_refuse(void **state)
 {
     (void)state;
     DIALOGUE(CHUNKING, { "m5", "{5: 553}" }, { "m7", "{7: 553}" }, { "m9", "{9: 550}" },
-             { "m10", "{10: 554}" }, { "q", "QUIT\r\n" });
-    DIALOGUE(READY("250-SIZE 5\n250 CHUNKING", "2"), { "m2", "{2: 552 552}" },
+             { "q", "QUIT\r\n" });
+    DIALOGUE(READY("250-8BITMIME\n250-SIZE 5\n250 CHUNKING", "2"), { "m2", "{2: 552 552}" },
              { "m1", "MAIL FROM:<b@s> SIZE=5\r\n{want 1}" });
+}
+
+/* RFC 6152 3: the content comes twice, to be looked at and to be sent. */
+static void converts_for_seven_bits(void **state)
+{
+    (void)state;
+    DIALOGUE(READY("250-CHUNKING\n250 PIPELINING", "8"), { "m13", "{want 13}" }, { "c==5", "" },
+             { "c=", "MAIL FROM:<m@s>\r\nRCPT TO:<x@d>\r\n{want 13}" },
+             { "c=", "BDAT 137 LAST\r\nMIME-Version: 1.0\r\n"
+                     "Content-Type: text/plain; charset=unknown-8bit\r\n"
+                     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                     "abcdefghijklmn =C3=A9\r\n" },
+             { "<250 a\n250 x\n250 c", "{13: 250}" }, { "m0", "{want 0}" },
+             { "c0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" },
+             { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "m14", "{want 14}" }, { "c>", "{14: 554}" });
+    DIALOGUE(READY("250 HELP", "2"), { "m10", "{want 10}" },
+             { "c:", "MAIL FROM:<j@s>\r\n{want 10}" }, { "x:", "" }, { "<250 a", "{10: 451}" });
 }
 
 static void keeps_to_the_limits(void **state)
 {
     (void)state;
-    DIALOGUE(READY("250-PIPELINING\n250-CHUNKING\n250 LIMITS RCPTMAX=2 MAILMAX=2", "2"),
-             { "m3", "MAIL FROM:<d@s>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n{want 3}" },
-             { "c3", "BDAT 7 LAST\r\nthree\r\n" },
-             { "<250 a\n250 x\n550 y\n250 c", "{3: 250 550 452}" },
-             { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" }, { "m1", "{1: 452}" },
-             { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 x\n250 c", "{0: 250}QUIT\r\n" });
+    DIALOGUE(
+        READY("250-8BITMIME\n250-PIPELINING\n250-CHUNKING\n250 LIMITS RCPTMAX=2 MAILMAX=2", "2"),
+        { "m3", "MAIL FROM:<d@s> BODY=8BITMIME\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n{want 3}" },
+        { "c3", "BDAT 7 LAST\r\nthree\r\n" }, { "<250 a\n250 x\n550 y\n250 c", "{3: 250 550 452}" },
+        { "m0", "MAIL FROM:<a@s>\r\nRCPT TO:<x@d>\r\n{want 0}" }, { "m1", "{1: 452}" },
+        { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 x\n250 c", "{0: 250}QUIT\r\n" });
 }
 
 /* The size that is announced is the size of what leaves, also where line ends had to be mended. */
@@ -586,7 +608,7 @@ static void is_in_doubt_only_about_whole_content(void **state)
     DIALOGUE(CHUNKING, mail, whole,
              { "m1", "RSET\r\nMAIL FROM:<b@s>\r\nRCPT TO:<y@d>\r\n{want 1}" },
              { "c1", "BDAT 5 LAST\r\none\r\n" },
-             { "m3", "RSET\r\nMAIL FROM:<d@s>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n"
+             { "m3", "RSET\r\nMAIL FROM:<d@s> BODY=8BITMIME\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n"
                      "RCPT TO:<z@d>\r\n{want 3}" },
              { "m2", "{want 2}" },
              { "<250 a\n250 x\n421 going",
@@ -664,7 +686,7 @@ static void knows_when_it_is_idle(void **state)
     dialogue.client = deliver_new(&settings, &host, &dialogue, DELIVER_TLS_NO, dialogue.now);
     assert_int_equal(deliver_deadline(dialogue.client), 5 + 10 * SECOND_MS);
     assert_false(deliver_is_idle(dialogue.client));
-    feed_line(&dialogue, "220 mx\n250-mx\n250 PIPELINING");
+    feed_line(&dialogue, "220 mx\n250-mx\n250-8BITMIME\n250 PIPELINING");
     assert_true(deliver_is_idle(dialogue.client));
     assert_int_equal(deliver_deadline(dialogue.client), NEVER_MS);
     give_message(&dialogue, 0);
@@ -696,6 +718,7 @@ int main(void)
         cmocka_unit_test(goes_one_by_one),
         cmocka_unit_test(uses_only_what_is_offered),
         cmocka_unit_test(refuses_what_the_server_would_refuse),
+        cmocka_unit_test(converts_for_seven_bits),
         cmocka_unit_test(keeps_to_the_limits),
         cmocka_unit_test(mends_line_ends),
         cmocka_unit_test(is_in_doubt_only_about_whole_content),

@@ -73,7 +73,8 @@ static void start(struct host *host)
         host->content[i] = "a line\r\n"[i % 8];
     host->client = deliver_new(&settings, &functions, host, DELIVER_TLS_NO, now);
     deliver_feed(host->client, STR("220 mx\r\n"), now);
-    deliver_feed(host->client, STR("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n"), now);
+    deliver_feed(host->client, STR("250-mx\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 CHUNKING\r\n"),
+                 now);
     deliver_drained(host->client, now);
     host->sent = host->sent_ever = 0;
 }
