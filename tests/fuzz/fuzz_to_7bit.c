@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/* fuzz_to_7bit.c: whatever the content, its 7-bit form has no octet above 127, is the same however
+ * the content is cut, and needs no conversion itself; what is fine has nothing to convert.
+ *
+ * First octet: bit 0 says that it need not have lines, the rest is the size of the pieces.
+ */
+#include "base/check.h"
+#include "wire/mime.h"
+#include "wire/to_7bit.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static enum to_7bit_finding convert(struct str content, bool has_octets, size_t piece,
+                                    struct buf *out)
+{
+    struct to_7bit *to = to_7bit_new(has_octets);
+
+    for (size_t at = 0; at < content.len; at += piece)
+        to_7bit_look(to, str_first(str_skip(content, at), piece));
+    enum to_7bit_finding found = to_7bit_found(to);
+    check((found == TO_7BIT_IMPOSSIBLE) <= (to_7bit_why(to) != NULL));
+    if (found == TO_7BIT_CONVERTS) {
+        for (size_t at = 0; at < content.len; at += piece)
+            to_7bit_add(to, str_first(str_skip(content, at), piece), out);
+        to_7bit_add_end(to, out);
+    }
+    to_7bit_free(to);
+    return found;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct buf whole = { 0 }, pieces = { 0 }, again = { 0 };
+
+    if (size == 0)
+        return 0;
+    bool has_octets = data[0] & 1;
+    struct str content = str_of(data + 1, size - 1);
+    enum to_7bit_finding found = convert(content, has_octets, size, &whole);
+    check(convert(content, has_octets, (size_t)(data[0] >> 1) + 1, &pieces) == found);
+    check(str_equals(buf_str(&whole), buf_str(&pieces)));
+    check(mime_look_at(buf_str(&whole)).high == 0);
+    if (found == TO_7BIT_IS_FINE)
+        check(mime_look_at(content).high == 0);
+    if (found == TO_7BIT_CONVERTS)
+        check(convert(buf_str(&whole), false, size, &again) == TO_7BIT_IS_FINE);
+    buf_fini(&whole);
+    buf_fini(&pieces);
+    buf_fini(&again);
+    return 0;
+}
