@@ -172,14 +172,19 @@ static void hands_out_who_still_waits(void **state)
     scene_close(&scene);
 }
 
-static void answer(struct scene *scene, uint16_t first, uint16_t second)
+static void answer_at(struct scene *scene, uint16_t first, uint16_t second, enum stage stage)
 {
     static const uint32_t recipient[] = { 0, 3 };
     struct verdict verdict[] = { verdict_make(first, 1, 1, STR("one")),
                                  verdict_make(second, 2, 2, STR("two")) };
-    verdict[1].stage = STAGE_RECIPIENT;
+    verdict[1].stage = (uint8_t)stage;
     handover_answer(scene->handover, 5, scene->entry.id, scene->entry.domain, STR("mx1.example"),
                     recipient, verdict, 2, scene->now);
+}
+
+static void answer(struct scene *scene, uint16_t first, uint16_t second)
+{
+    answer_at(scene, first, second, STAGE_RECIPIENT);
 }
 
 static void tells_the_scheduler_when_it_is_durable(void **state)
@@ -237,6 +242,33 @@ static void refused_recipients_are_on_trial(void **state)
         assert_int_equal(scene.heard.result.refusal.stage, STAGE_RECIPIENT);
         scene_close(&scene);
     }
+}
+
+/* It is no word of the primary's, so nobody has to be sane for it. */
+static void what_we_refuse_is_settled_at_once(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    answer_at(&scene, 250, 550, STAGE_OURS);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_DELIVERED);
+    assert_int_equal(asked.recipient[0], 0);
+    asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(asked.outcome, OUTCOME_RESCUED);
+    assert_int_equal(asked.count, 1);
+    assert_int_equal(asked.recipient[0], 3);
+    asked.done(asked.context, 0);
+    scene.state[0] = scene.state[3] = RECIPIENT_GONE;
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+    assert_int_equal(scene.heard.settled, 1);
+    assert_int_equal(scene.heard.result.left, 0);
+    assert_int_equal(scene.heard.result.refused, 0);
+    scene_close(&scene);
 }
 
 /* It is rescued with the primary's words; that the disk fails once does not matter. */
@@ -561,6 +593,7 @@ int main(void)
         cmocka_unit_test(hands_out_who_still_waits),
         cmocka_unit_test(tells_the_scheduler_when_it_is_durable),
         cmocka_unit_test(refused_recipients_are_on_trial),
+        cmocka_unit_test(what_we_refuse_is_settled_at_once),
         cmocka_unit_test(what_is_believed_is_rescued),
         cmocka_unit_test(what_is_doubted_is_not_settled),
         cmocka_unit_test(nothing_is_believed_before_somebody_is_told),
