@@ -44,7 +44,7 @@ def deliver(client, mail="", rcpt="", data=b"Subject: x\r\n\r\nx\r\n", to="user@
 def test_what_is_announced(there):
     with there.connect() as client:
         announced = keywords(client)
-    assert set(announced) == {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN", "STARTTLS", "CHUNKING",
+    assert set(announced) == {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN", "STARTTLS", "ETRN", "CHUNKING",
                               "BINARYMIME", "LIMITS", "ENHANCEDSTATUSCODES"}
 
 

@@ -434,7 +434,7 @@ static void content_may_have_no_lines(void **state)
     dialogue_settle(&dialogue);
     expect_heard(&dialogue,
                  BANNER "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"
-                        "250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250-BINARYMIME\r\n"
+                        "250-SMTPUTF8\r\n250-DSN\r\n250-ETRN\r\n250-CHUNKING\r\n250-BINARYMIME\r\n"
                         "250-LIMITS RCPTMAX=5\r\n250 ENHANCEDSTATUSCODES\r\n" SENDER_OK RCPT_OK);
     dialogue_say(&dialogue, "DATA\r\n");
     expect_heard(&dialogue, "503 5.5.1 With BODY=BINARYMIME content comes with BDAT\r\n");
