@@ -36,7 +36,9 @@ struct request {
     struct curl_slist *resolved;
     struct endpoint address[WEB_ADDRESSES_MAX];
     uint32_t address_count;
-    size_t got; /* octets of the answer */
+    bool is_fetch;
+    size_t got;      /* octets of the answer */
+    struct buf body; /* of a fetch */
     char error[CURL_ERROR_SIZE];
     web_done *done;
     void *context;
@@ -155,6 +157,16 @@ static size_t on_octets(char *bytes, size_t size, size_t count, void *context)
     return take_octets(context, size * count);
 }
 
+static size_t on_body(char *bytes, size_t size, size_t count, void *context)
+{
+    struct request *request = context;
+    size_t taken = take_octets(request, size * count);
+
+    if (request->is_fetch)
+        buf_add_bytes(&request->body, bytes, taken);
+    return taken;
+}
+
 static void request_free(struct request *request)
 {
     struct web *web = request->web;
@@ -165,22 +177,42 @@ static void request_free(struct request *request)
     }
     curl_slist_free_all(request->fields);
     curl_slist_free_all(request->resolved);
+    buf_fini(&request->body);
     list_remove(&request->link);
     web->count--;
     memory_free(request);
 }
 
-/* An answer that is too long is one all the same: its status had come. */
-static void finish(struct request *request, CURLcode result)
+static unsigned status_of(const struct request *request, CURLcode result)
 {
     long status = 0;
 
     (void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (result != CURLE_OK && request->got <= WEB_ANSWER_MAX)
-        status = 0;
-    const char *why = request->error[0] != '\0' ? request->error : curl_easy_strerror(result);
-    request->done(request->context, status > 0 && status < 1000 ? (unsigned)status : 0,
-                  str_from(why));
+    /* To a post, an answer that is too long is one all the same: its status had come. */
+    bool is_answer = result == CURLE_OK || (!request->is_fetch && request->got > WEB_ANSWER_MAX);
+    return is_answer && status > 0 && status < 1000 ? (unsigned)status : 0;
+}
+
+static struct str why_of(const struct request *request, CURLcode result)
+{
+    if (request->is_fetch && request->got > WEB_ANSWER_MAX)
+        return STR("it is too long");
+    return str_from(request->error[0] != '\0' ? request->error : curl_easy_strerror(result));
+}
+
+static void finish(struct request *request, CURLcode result)
+{
+    char *type = NULL;
+
+    (void)curl_easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &type);
+    const struct web_answer answer = {
+        .status = status_of(request, result),
+        .is_untrusted = result == CURLE_PEER_FAILED_VERIFICATION,
+        .why = why_of(request, result),
+        .type = type != NULL ? str_from(type) : STR_NONE,
+        .body = buf_str(&request->body),
+    };
+    request->done(request->context, &answer);
     request_free(request);
 }
 
@@ -230,19 +262,18 @@ static bool add_fields(struct request *request, const struct web_post *post)
 }
 
 /* "+HOST:PORT:ADDRESS,…": libcurl's own resolver is never asked. */
-static void add_resolved(struct request *request, const struct url *url,
-                         const struct web_post *post)
+static void add_resolved(struct request *request, const struct url *url)
 {
     struct buf line = { 0 };
 
     if (url->is_address)
         return;
     buf_add_format(&line, "+%.*s:%u:", STR_FMT(url->host), url->port);
-    for (uint32_t i = 0; i < post->address_count; i++) {
-        bool is_six = post->address[i].family == ENDPOINT_IP6;
+    for (uint32_t i = 0; i < request->address_count; i++) {
+        bool is_six = request->address[i].family == ENDPOINT_IP6;
         buf_add(&line, i > 0 ? STR(",") : STR(""));
         buf_add(&line, is_six ? STR("[") : STR(""));
-        endpoint_add_ip(&line, post->address[i]);
+        endpoint_add_ip(&line, request->address[i]);
         buf_add(&line, is_six ? STR("]") : STR(""));
     }
     add_line(&request->resolved, &line);
@@ -279,22 +310,19 @@ static void set_trust(CURL *easy, struct web *web)
     SET(CAINFO_BLOB, &anchors);
 }
 
-static void set_up(struct request *request, const struct web_post *post)
+static void set_up(struct request *request, struct str text)
 {
     CURL *easy = request->easy;
     struct buf url = { 0 };
 
-    buf_add(&url, post->url);
+    buf_add(&url, text);
     buf_add_byte(&url, '\0');
     SET(URL, url.ptr);
     buf_fini(&url);
-    SET(POSTFIELDSIZE_LARGE, (curl_off_t)post->body.len);
-    SET(COPYPOSTFIELDS, post->body.ptr);
-    SET(HTTPHEADER, request->fields);
     SET(RESOLVE, request->resolved);
     SET(OPENSOCKETFUNCTION, on_open_socket);
     SET(OPENSOCKETDATA, request);
-    SET(WRITEFUNCTION, on_octets);
+    SET(WRITEFUNCTION, on_body);
     SET(WRITEDATA, request);
     SET(HEADERFUNCTION, on_octets);
     SET(HEADERDATA, request);
@@ -304,35 +332,83 @@ static void set_up(struct request *request, const struct web_post *post)
     set_trust(easy, request->web);
 }
 
-static bool is_well_formed(const struct web_post *post, struct url *out_url)
+static void set_post(const struct request *request, const struct web_post *post)
 {
-    return url_parse(post->url, out_url) && post->body.len > 0 && post->address_count > 0 &&
-           post->address_count <= WEB_ADDRESSES_MAX && post->field_count <= WEB_FIELDS_MAX;
+    CURL *easy = request->easy;
+
+    SET(POSTFIELDSIZE_LARGE, (curl_off_t)post->body.len);
+    SET(COPYPOSTFIELDS, post->body.ptr);
+    SET(HTTPHEADER, request->fields);
+}
+
+/* RFC 8461 3.3: over TLS, and without following anybody. */
+static void set_fetch(const struct request *request)
+{
+    CURL *easy = request->easy;
+
+    SET(HTTPGET, 1L);
+    SET(PROTOCOLS_STR, "https");
+    SET(TIMEOUT_MS, (long)WEB_FETCH_TIME_MAX_MS);
+}
+
+/* To be begun, or freed. */
+static struct request *request_new(struct web *web, const struct endpoint *address,
+                                   uint32_t address_count, web_done *done, void *context)
+{
+    struct request *request = memory_new(sizeof *request);
+
+    request->web = web;
+    request->done = done;
+    request->context = context;
+    request->address_count = address_count;
+    memcpy(request->address, address, sizeof request->address);
+    list_append(&web->requests, &request->link);
+    web->count++;
+    request->easy = curl_easy_init();
+    check(request->easy != NULL);
+    return request;
+}
+
+static void begin(struct request *request, struct str text, const struct url *url)
+{
+    add_resolved(request, url);
+    set_up(request, text);
+    if (request->is_fetch)
+        set_fetch(request);
+    check(curl_multi_add_handle(request->web->multi, request->easy) == CURLM_OK);
+}
+
+static bool has_room(const struct web *web, uint32_t address_count)
+{
+    return web->count < WEB_AT_ONCE_MAX && address_count > 0 && address_count <= WEB_ADDRESSES_MAX;
 }
 
 bool web_post(struct web *web, const struct web_post *post, web_done *done, void *context)
 {
     struct url url;
 
-    if (web->count >= WEB_AT_ONCE_MAX || !is_well_formed(post, &url))
+    if (!has_room(web, post->address_count) || !url_parse(post->url, &url) || post->body.len == 0 ||
+        post->field_count > WEB_FIELDS_MAX)
         return false;
-    struct request *request = memory_new(sizeof *request);
-    request->web = web;
-    request->done = done;
-    request->context = context;
-    request->address_count = post->address_count;
-    memcpy(request->address, post->address, sizeof request->address);
-    list_append(&web->requests, &request->link);
-    web->count++;
+    struct request *request = request_new(web, post->address, post->address_count, done, context);
     if (!add_fields(request, post)) {
         request_free(request);
         return false;
     }
-    add_resolved(request, &url, post);
-    request->easy = curl_easy_init();
-    check(request->easy != NULL);
-    set_up(request, post);
-    check(curl_multi_add_handle(web->multi, request->easy) == CURLM_OK);
+    set_post(request, post);
+    begin(request, post->url, &url);
+    return true;
+}
+
+bool web_fetch(struct web *web, const struct web_fetch *fetch, web_done *done, void *context)
+{
+    struct url url;
+
+    if (!has_room(web, fetch->address_count) || !url_parse(fetch->url, &url) || !url.is_tls)
+        return false;
+    struct request *request = request_new(web, fetch->address, fetch->address_count, done, context);
+    request->is_fetch = true;
+    begin(request, fetch->url, &url);
     return true;
 }
 

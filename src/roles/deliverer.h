@@ -126,6 +126,7 @@ enum session_end session_end_insecure(const struct session *session);
  * to nobody. */
 void deliverer_web_open(struct deliverer *deliverer, struct str anchors); /* before confinement */
 bool deliverer_take_post(struct deliverer *deliverer, struct cursor payload);
+bool deliverer_take_fetch(struct deliverer *deliverer, struct cursor payload);
 
 /* deliverer_keeper.c */
 void deliverer_take_peer(void *state, enum role role, unsigned index, int fd);

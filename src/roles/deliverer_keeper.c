@@ -238,6 +238,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_failed(deliverer, payload);
     case MESSAGE_web_post:
         return deliverer_take_post(deliverer, payload);
+    case MESSAGE_web_fetch:
+        return deliverer_take_fetch(deliverer, payload);
     case MESSAGE_delivered_noted:
         return take_noted(deliverer, payload);
     default:

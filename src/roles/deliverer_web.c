@@ -1,22 +1,44 @@
 /* SPDX-License-Identifier: ISC */
-/* deliverer_web.c: posts to web servers that the keeper asks for; see deliverer.h. */
+/* deliverer_web.c: requests to web servers that the keeper asks for; see deliverer.h. */
 #include "base/memory.h"
 #include "roles/deliverer.h"
 
-enum { WHY_MAX = 500 };
+enum { WHY_MAX = 500, TYPE_MAX = 200 };
 
 void deliverer_web_open(struct deliverer *deliverer, struct str anchors)
 {
     deliverer->web = web_new(deliverer->process->loop, anchors);
 }
 
-/* ---- posts ---- */
-
-struct post {
+struct asked {
     struct deliverer *deliverer;
     uint64_t ticket;
     uint64_t keeper; /* struct deliverer.keeper_count of the one who asked */
 };
+
+static struct asked *asked_new(struct deliverer *deliverer, uint64_t ticket)
+{
+    struct asked *asked = memory_new(sizeof *asked);
+
+    *asked = (struct asked){ deliverer, ticket, deliverer->keeper_count };
+    return asked;
+}
+
+static bool is_wanted(const struct asked *asked)
+{
+    return asked->deliverer->keeper != NULL && asked->keeper == asked->deliverer->keeper_count;
+}
+
+static bool read_addresses(struct str bytes, struct endpoint *address, uint32_t *out_count)
+{
+    struct cursor cursor = cursor_over(bytes);
+
+    while (cursor_ok(&cursor) && cursor.left.len > 0 && *out_count < WEB_ADDRESSES_MAX)
+        address[(*out_count)++] = endpoint_decode(&cursor);
+    return cursor_done(&cursor) && *out_count > 0;
+}
+
+/* ---- posts ---- */
 
 static void answer(struct deliverer *deliverer, uint64_t ticket, unsigned status, struct str why)
 {
@@ -24,23 +46,13 @@ static void answer(struct deliverer *deliverer, uint64_t ticket, unsigned status
                  .why = str_first(why, WHY_MAX));
 }
 
-static void on_done(void *context, unsigned status, struct str why)
+static void on_posted(void *context, const struct web_answer *got)
 {
-    struct post *post = context;
-    struct deliverer *deliverer = post->deliverer;
+    struct asked *asked = context;
 
-    if (deliverer->keeper != NULL && post->keeper == deliverer->keeper_count)
-        answer(deliverer, post->ticket, status, why);
-    memory_free(post);
-}
-
-static bool read_addresses(struct str bytes, struct web_post *out)
-{
-    struct cursor cursor = cursor_over(bytes);
-
-    while (cursor_ok(&cursor) && cursor.left.len > 0 && out->address_count < WEB_ADDRESSES_MAX)
-        out->address[out->address_count++] = endpoint_decode(&cursor);
-    return cursor_done(&cursor) && out->address_count > 0;
+    if (is_wanted(asked))
+        answer(asked->deliverer, asked->ticket, got->status, got->why);
+    memory_free(asked);
 }
 
 static bool read_fields(struct str lines, struct web_post *out)
@@ -57,18 +69,55 @@ static bool read_fields(struct str lines, struct web_post *out)
 bool deliverer_take_post(struct deliverer *deliverer, struct cursor payload)
 {
     struct message_web_post message;
-    struct web_post asked = { 0 };
+    struct web_post post = { 0 };
 
-    if (!message_get_web_post(payload, &message) || !read_addresses(message.addresses, &asked) ||
-        !read_fields(message.fields, &asked))
+    if (!message_get_web_post(payload, &message) ||
+        !read_addresses(message.addresses, post.address, &post.address_count) ||
+        !read_fields(message.fields, &post))
         return false;
-    asked.url = message.url;
-    asked.body = message.body;
-    struct post *post = memory_new(sizeof *post);
-    *post = (struct post){ deliverer, message.ticket, deliverer->keeper_count };
-    if (deliverer->web == NULL || !web_post(deliverer->web, &asked, on_done, post)) {
+    post.url = message.url;
+    post.body = message.body;
+    struct asked *asked = asked_new(deliverer, message.ticket);
+    if (deliverer->web == NULL || !web_post(deliverer->web, &post, on_posted, asked)) {
         answer(deliverer, message.ticket, 0, STR("it cannot be posted now"));
-        memory_free(post);
+        memory_free(asked);
+    }
+    return true;
+}
+
+/* ---- what is fetched ---- */
+
+static void tell_fetched(const struct asked *asked, const struct web_answer *got)
+{
+    channel_send(asked->deliverer->keeper, web_fetched, .ticket = asked->ticket,
+                 .status = got->status, .is_untrusted = got->is_untrusted,
+                 .why = str_first(got->why, WHY_MAX), .type = str_first(got->type, TYPE_MAX),
+                 .body = got->status == 200 ? got->body : STR(""));
+}
+
+static void on_fetched(void *context, const struct web_answer *got)
+{
+    struct asked *asked = context;
+
+    if (is_wanted(asked))
+        tell_fetched(asked, got);
+    memory_free(asked);
+}
+
+bool deliverer_take_fetch(struct deliverer *deliverer, struct cursor payload)
+{
+    static const struct web_answer busy = { .why = { "it cannot be fetched now", 24 } };
+    struct message_web_fetch message;
+    struct web_fetch fetch = { 0 };
+
+    if (!message_get_web_fetch(payload, &message) ||
+        !read_addresses(message.addresses, fetch.address, &fetch.address_count))
+        return false;
+    fetch.url = message.url;
+    struct asked *asked = asked_new(deliverer, message.ticket);
+    if (deliverer->web == NULL || !web_fetch(deliverer->web, &fetch, on_fetched, asked)) {
+        tell_fetched(asked, &busy);
+        memory_free(asked);
     }
     return true;
 }

@@ -89,14 +89,14 @@ static void serve(struct fixture *fixture, const char *answer, size_t much)
     _exit(0);
 }
 
-static void on_done(void *context, unsigned status, struct str why)
+static void on_done(void *context, const struct web_answer *answer)
 {
     struct fixture *fixture = context;
 
     assert_false(fixture->is_done);
     fixture->is_done = true;
-    fixture->status = status;
-    buf_add(&fixture->why, why);
+    fixture->status = answer->status;
+    buf_add(&fixture->why, answer->why);
 }
 
 static int64_t on_turn(void *context, struct now now)
