@@ -34,6 +34,9 @@ static struct verdict describe(enum route_problem problem, struct str domain, st
                               STR_FMT(domain));
     case ROUTE_NO_DOMAIN:
         return verdict_format(451, 1, 2, "DNS says that %.*s does not exist", STR_FMT(domain));
+    case ROUTE_UNNAMED:
+        return verdict_format(451, 7, 5, "The MTA-STS policy of %.*s names none of its mail hosts",
+                              STR_FMT(domain));
     case ROUTE_UNTRUSTED:
         return verdict_format(451, 7, 5,
                               "No mail host of %.*s may be trusted: the DNS does not say by which "

@@ -33,6 +33,7 @@ struct candidate {
     struct lookup_result found;
     struct security security; /* its strings live in the answers */
     bool is_trusted;
+    bool is_unnamed; /* and therefore not */
 };
 
 struct candidates {
@@ -40,6 +41,7 @@ struct candidates {
     uint32_t count;
     uint32_t cut; /* only hosts below this preference may be used */
     bool saw_us;
+    bool saw_untrusted; /* a host of which the DNS does not say what it has to show */
     bool saw_better;    /* a host below the cut, with or without address */
     struct str unknown; /* the host at which the DNS failed, if it made the cut */
 };
@@ -159,6 +161,16 @@ static bool has_anchor(const struct security *security)
     return false;
 }
 
+/* What the domain's own policy says of the host (RFC 8461). */
+static void look_at_policy(const struct sts_policy *policy, struct str host,
+                           struct trust_facts *facts)
+{
+    if (policy == NULL || policy->mode == STS_NONE)
+        return;
+    facts->policy = policy->mode == STS_ENFORCE ? TRUST_POLICY_ENFORCE : TRUST_POLICY_TESTING;
+    facts->policy_names_host = sts_policy_names(policy, host);
+}
+
 /* False if a question must be answered first. */
 static bool find_trust(struct decision *decision, bool is_mx_secure, struct candidate *host)
 {
@@ -168,8 +180,10 @@ static bool find_trust(struct decision *decision, bool is_mx_secure, struct cand
     host->security = (struct security){ 0 };
     if (!look_at_tlsa(decision, host, &facts))
         return false;
+    look_at_policy(decision->request->policy, host->name, &facts);
     struct trust trust = trust_decide(&facts);
     host->is_trusted = trust.may_be_used;
+    host->is_unnamed = !trust.may_be_used && facts.tlsa != TRUST_TLSA_UNKNOWN;
     host->security.level = trust.level;
     if (trust.level != SECURITY_TLSA)
         host->security.tlsa_count = 0;
@@ -191,6 +205,7 @@ static int keep_trusted(struct decision *decision, bool is_mx_secure, struct can
     for (uint32_t i = 0; i < usable; i++) {
         if (!find_trust(decision, is_mx_secure, &all->item[i]))
             return -1;
+        all->saw_untrusted |= !all->item[i].is_trusted && !all->item[i].is_unnamed;
         if (all->item[i].is_trusted)
             all->item[trusted++] = all->item[i];
     }
@@ -228,7 +243,7 @@ static void use_trusted(struct decision *decision, bool is_mx_secure, struct can
     int trusted = keep_trusted(decision, is_mx_secure, all, usable);
 
     if (trusted == 0)
-        decide_none(decision, ROUTE_UNTRUSTED, STR_NONE);
+        decide_none(decision, all->saw_untrusted ? ROUTE_UNTRUSTED : ROUTE_UNNAMED, STR_NONE);
     if (trusted <= 0)
         return;
     shuffle_equals(all, (uint32_t)trusted, decision->random);

@@ -111,12 +111,49 @@ bool route_plan_decode(struct str bytes, struct route_plan *out_plan)
     return true;
 }
 
+/* What DANE demands stands above the policy; where its records were of no use, TLS does (trust.h).
+ */
+static bool obeys(struct route_plan *plan, struct route_target *target,
+                  const struct sts_policy *policy)
+{
+    struct cursor cursor = cursor_over(target->security);
+    struct security security = { .level = SECURITY_MAY };
+    struct buf bytes = { 0 };
+
+    if (target->security.len > 0 && !security_decode(&cursor, &security))
+        return false;
+    if (security.level == SECURITY_TLSA)
+        return true;
+    if (!sts_policy_names(policy, target->host))
+        return security.level == SECURITY_MUST;
+    security.level = SECURITY_NAME;
+    security.name[0] = target->host;
+    security.name_count = 1;
+    security_encode(&bytes, &security);
+    target->security = arena_str(&plan->arena, buf_str(&bytes));
+    buf_fini(&bytes);
+    return true;
+}
+
+void route_plan_obey(struct route_plan *plan, const struct sts_policy *policy)
+{
+    uint32_t kept = 0;
+
+    if (policy->mode != STS_ENFORCE)
+        return;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (obeys(plan, &plan->target[i], policy))
+            plan->target[kept++] = plan->target[i];
+    plan->count = kept;
+}
+
 const char *route_problem_name(enum route_problem problem)
 {
     static const char *const name[] = {
         [ROUTE_DNS_FAILED] = "dns-failed", [ROUTE_BEST_IS_US] = "best-is-us",
         [ROUTE_NULL_MX] = "null-mx",       [ROUTE_NO_ADDRESS] = "no-address",
-        [ROUTE_NO_DOMAIN] = "no-domain",   [ROUTE_UNTRUSTED] = "untrusted",
+        [ROUTE_NO_DOMAIN] = "no-domain",   [ROUTE_UNNAMED] = "not-in-policy",
+        [ROUTE_UNTRUSTED] = "untrusted",
     };
     return name[problem];
 }

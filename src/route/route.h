@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "mail/verdict.h"
 #include "wire/dns.h"
+#include "wire/mta_sts.h"
 
 enum { ROUTE_TARGETS_MAX = 20, ROUTE_ADDRESSES_PER_HOST_MAX = 5 };
 
@@ -51,6 +52,7 @@ struct route_request {
     uint32_t primary_count;
     uint16_t port; /* for hosts from MX; 25 */
     const struct route_self *self;
+    const struct sts_policy *policy; /* of the domain, for hosts from MX; NULL: none is in force */
 };
 
 enum route_step { ROUTE_ASK, ROUTE_PLAN, ROUTE_NONE };
@@ -60,6 +62,7 @@ enum route_problem {
     ROUTE_NULL_MX,
     ROUTE_NO_ADDRESS,
     ROUTE_NO_DOMAIN, /* NXDOMAIN */
+    ROUTE_UNNAMED,   /* there are hosts, and none that the domain's policy names (MTA-STS) */
     ROUTE_UNTRUSTED, /* there are hosts, and none that may be trusted now (trust.h) */
 };
 
@@ -74,6 +77,10 @@ struct route_result {
 void route_decide(const struct route_request *request, struct dns_answers *known,
                   struct random *random, struct route_result *out_result);
 const char *route_problem_name(enum route_problem problem); /* dns-failed best-is-us … */
+
+/* Of a plan that was made before the policy: the hosts that it does not name are dropped, the
+ * others have to show what it demands. It may leave none. */
+void route_plan_obey(struct route_plan *plan, const struct sts_policy *policy);
 
 /* The last known good plan, for the directory (versioned). */
 void route_plan_encode(struct buf *out, const struct route_plan *plan);

@@ -200,6 +200,27 @@ bool sts_policy_parse(struct str text, struct sts_policy *out_policy)
            (policy.mode == STS_NONE || policy.mx_count > 0);
 }
 
+const char *sts_mode_name(enum sts_mode mode)
+{
+    static const char *const names[] = { "none", "testing", "enforce" };
+    return names[mode];
+}
+
+void sts_policy_add_text(struct buf *out, const struct sts_policy *policy)
+{
+    buf_add_format(out, "version: STSv1\nmode: %s\nmax_age: %u\n", sts_mode_name(policy->mode),
+                   (unsigned)policy->max_age_s);
+    for (uint32_t i = 0; i < policy->mx_count; i++)
+        buf_add_format(out, "mx: %.*s\n", STR_FMT(policy->mx[i]));
+}
+
+bool sts_is_media_type(struct str type)
+{
+    struct str name = STR_NONE;
+
+    return str_cut(&type, ';', &name) && str_equals_nocase(trim_blanks(name), STR("text/plain"));
+}
+
 /* ---- hosts ---- */
 
 /* A star stands for one label, the first (RFC 8461 4.1). */

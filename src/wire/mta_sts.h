@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/str.h"
+#include "base/buf.h"
 
 enum sts_mode { STS_NONE, STS_TESTING, STS_ENFORCE };
 
@@ -26,5 +26,10 @@ struct sts_policy { /* borrowed from the text */
 bool sts_record_parse(struct str text, struct str *out_id);
 /* RFC 8461 3.2. False: this is no policy, and none is in force by it. */
 bool sts_policy_parse(struct str text, struct sts_policy *out_policy);
+/* What there is in it, and no more; as sts_policy_parse() takes it. */
+void sts_policy_add_text(struct buf *out, const struct sts_policy *policy);
+const char *sts_mode_name(enum sts_mode mode); /* none testing enforce */
+/* Of the web server's answer: text/plain, whatever its parameters (RFC 8461 3.2). */
+bool sts_is_media_type(struct str type);
 /* Is this host, in normal form, one of those that the policy names (RFC 8461 4.1)? */
 bool sts_policy_names(const struct sts_policy *policy, struct str host);

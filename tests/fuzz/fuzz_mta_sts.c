@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* fuzz_mta_sts.c: what a web server or the DNS says of a domain's policy. What was read is part of
- * the text, keeps its bounds, and names only what it says. */
+ * the text, keeps its bounds, and names only what it says; what is kept of it reads the same. */
 #include "base/check.h"
 #include "mail/domain.h"
 #include "wire/mta_sts.h"
@@ -10,6 +10,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_inside(struct str part, struct str whole)
 {
     check(part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len);
+}
+
+static void keep(const struct sts_policy *policy)
+{
+    struct sts_policy again;
+    struct buf kept = { 0 };
+
+    sts_policy_add_text(&kept, policy);
+    check(sts_policy_parse(buf_str(&kept), &again));
+    check(again.mode == policy->mode && again.max_age_s == policy->max_age_s);
+    check(again.mx_count == policy->mx_count);
+    for (uint32_t i = 0; i < policy->mx_count; i++)
+        check(str_equals(again.mx[i], policy->mx[i]));
+    buf_fini(&kept);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -32,5 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(sts_policy_names(&policy, policy.mx[i]) || is_wild);
         check(domain_is_valid(is_wild ? str_skip(policy.mx[i], 2) : policy.mx[i]));
     }
+    keep(&policy);
+    (void)sts_is_media_type(text);
     return 0;
 }

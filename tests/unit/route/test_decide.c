@@ -20,12 +20,13 @@ static struct endpoint endpoint(const char *text)
     return parsed;
 }
 
-static void run(const char *const *zone, const struct route_self *self, const char *const *primary,
-                uint64_t seed, struct route_result *out_result)
+static void run_with(const char *const *zone, const struct route_self *self,
+                     const char *const *primary, const struct sts_policy *policy, uint64_t seed,
+                     struct route_result *out_result)
 {
     struct str given[4];
     struct route_request request = {
-        .domain = STR("example.org"), .primary = given, .port = 25, .self = self
+        .domain = STR("example.org"), .primary = given, .port = 25, .self = self, .policy = policy
     };
     struct dns_answers known = { 0 };
     struct random random;
@@ -45,6 +46,12 @@ static void run(const char *const *zone, const struct route_self *self, const ch
         assert_in_range(++asked, 1, 250);
     }
     dns_answers_fini(&known);
+}
+
+static void run(const char *const *zone, const struct route_self *self, const char *const *primary,
+                uint64_t seed, struct route_result *out_result)
+{
+    run_with(zone, self, primary, NULL, seed, out_result);
 }
 
 /* "mx1.example.org=192.0.2.1:25/10 …", or "!problem". */
@@ -400,6 +407,58 @@ static void demands_what_the_dns_says(void **state)
     }
 }
 
+/* Two hosts, mx1 and mx2; what is left of them where the policy names some. */
+static void obeys_the_policy(void **state)
+{
+    static const struct route_self nobody = { 0 };
+    static const char *const no_primary[] = { NULL };
+    static const struct {
+        const char *zone[LINES_MAX];
+        enum sts_mode mode;
+        const char *names;
+        const char *plan; /* "HOST=LEVEL " each */
+    } cases[] = {
+#define TWO                                                                                        \
+    "example.org MX 10 mx1.example.org", "example.org MX 20 mx2.example.org",                      \
+        "mx1.example.org A 192.0.2.1", "mx2.example.org A 192.0.2.2"
+        { { TWO }, STS_ENFORCE, "*.example.org", "mx1.example.org=name mx2.example.org=name " },
+        { { TWO }, STS_ENFORCE, "mx2.example.org", "mx2.example.org=name " },
+        { { TWO }, STS_ENFORCE, "example.org", "!not-in-policy" },
+        { { TWO }, STS_TESTING, "example.org", "mx1.example.org=may mx2.example.org=may " },
+        { { TWO }, STS_NONE, "example.org", "mx1.example.org=may mx2.example.org=may " },
+        /* one is not named, of the other the DNS does not say what it has to show */
+        { { "+example.org MX 10 mx1.example.org", "+example.org MX 20 mx2.example.org",
+            "mx1.example.org A 192.0.2.1", "+mx2.example.org A 192.0.2.2",
+            "+_25._tcp.mx2.example.org TLSA !failed" },
+          STS_ENFORCE,
+          "mx2.example.org",
+          "!untrusted" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sts_policy policy = { .mode = cases[i].mode,
+                                     .mx = { str_from(cases[i].names) },
+                                     .mx_count = 1 };
+        struct route_result result;
+        struct buf got = { 0 };
+        run_with(cases[i].zone, &nobody, no_primary, &policy, i, &result);
+        if (result.step == ROUTE_NONE)
+            buf_add_format(&got, "!%s", route_problem_name(result.problem));
+        for (uint32_t k = 0; result.step == ROUTE_PLAN && k < result.plan.count; k++) {
+            struct cursor cursor = cursor_over(result.plan.target[k].security);
+            struct security security;
+            assert_true(security_decode(&cursor, &security));
+            buf_add_format(&got, "%.*s=%s ", STR_FMT(result.plan.target[k].host),
+                           security_level_name(security.level));
+        }
+        if (!str_equals(buf_str(&got), str_from(cases[i].plan)))
+            fail_msg("case %zu: %.*s", i, STR_FMT(buf_str(&got)));
+        buf_fini(&got);
+        if (result.step == ROUTE_PLAN)
+            route_plan_fini(&result.plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +467,7 @@ int main(void)
         cmocka_unit_test(equal_hosts_share),
         cmocka_unit_test(many_hosts_leave_room_for_two_addresses_each),
         cmocka_unit_test(demands_what_the_dns_says),
+        cmocka_unit_test(obeys_the_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

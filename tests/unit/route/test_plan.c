@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "mail/security.h"
 #include "route/plan.h"
 
 static void make_plan(struct route_plan *plan)
@@ -80,6 +81,50 @@ static void bounds_the_time_to_live(void **state)
     assert_int_equal(route_plan_ttl(UINT32_MAX), 3600);
 }
 
+static void add(struct route_plan *plan, const char *host, uint8_t last, enum security_level level)
+{
+    struct security security = { .level = level };
+    struct endpoint endpoint = { .family = ENDPOINT_IP4,
+                                 .port = 25,
+                                 .address = { 192, 0, 2, last } };
+    struct buf bytes = { 0 };
+
+    security_encode(&bytes, &security);
+    route_plan_add(plan, str_from(host), endpoint, 10, buf_str(&bytes));
+    buf_fini(&bytes);
+}
+
+/* As the table of trust.h has it: what is remembered is no way around the policy. */
+static void an_old_plan_obeys_the_policy(void **state)
+{
+    static const char *const want = "named=name:named unnamed-must=must: unnamed-tlsa=tlsa: ";
+    struct sts_policy policy = { .mode = STS_TESTING, .mx = { STR("named") }, .mx_count = 1 };
+    struct route_plan plan = { 0 };
+    struct buf got = { 0 };
+
+    (void)state;
+    add(&plan, "named", 1, SECURITY_MAY);
+    add(&plan, "unnamed", 2, SECURITY_MAY);
+    add(&plan, "unnamed-must", 3, SECURITY_MUST);
+    add(&plan, "unnamed-tlsa", 4, SECURITY_TLSA);
+    add(&plan, "unnamed-name", 5, SECURITY_NAME); /* by an earlier policy */
+    route_plan_obey(&plan, &policy);
+    assert_int_equal(plan.count, 5);
+    policy.mode = STS_ENFORCE;
+    route_plan_obey(&plan, &policy);
+    for (uint32_t i = 0; i < plan.count; i++) {
+        struct cursor cursor = cursor_over(plan.target[i].security);
+        struct security security = { 0 };
+        assert_true(security_decode(&cursor, &security));
+        buf_add_format(&got, "%.*s=%s:%.*s ", STR_FMT(plan.target[i].host),
+                       security_level_name(security.level), STR_FMT(security.name[0]));
+    }
+    assert_int_equal(got.len, str_from(want).len);
+    assert_true(str_equals(buf_str(&got), str_from(want)));
+    buf_fini(&got);
+    route_plan_fini(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +132,7 @@ int main(void)
         cmocka_unit_test(refuses_cuts_additions_and_other_versions),
         cmocka_unit_test(an_empty_plan_is_none),
         cmocka_unit_test(bounds_the_time_to_live),
+        cmocka_unit_test(an_old_plan_obeys_the_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,13 +132,42 @@ static void agrees_with_others(void **state)
     json_decref(all);
 }
 
+static void keeps_what_it_understood(void **state)
+{
+    struct sts_policy policy;
+    struct buf kept = { 0 };
+    (void)state;
+    assert_true(sts_policy_parse(STR("version: STSv1\r\nx: y\r\nmode: testing\r\nmx: a.example\r\n"
+                                     "mx: *.b.example\r\nmax_age: 9999999999\r\n"),
+                                 &policy));
+    sts_policy_add_text(&kept, &policy);
+    assert_true(str_equals(buf_str(&kept), STR("version: STSv1\nmode: testing\nmax_age: 31557600\n"
+                                               "mx: a.example\nmx: *.b.example\n")));
+    buf_fini(&kept);
+}
+
+static void a_policy_is_plain_text(void **state)
+{
+    static const struct {
+        struct str type;
+        bool is_it;
+    } cases[] = {
+        { { "text/plain", 10 }, true },    { { "Text/Plain; charset=utf-8", 25 }, true },
+        { { "text/plain ;x", 13 }, true }, { { "text/html", 9 }, false },
+        { { "text/plainer", 12 }, false }, { { "", 0 }, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if (sts_is_media_type(cases[i].type) != cases[i].is_it)
+            fail_msg("case %zu", i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_record),
-        cmocka_unit_test(reads_the_policy),
-        cmocka_unit_test(a_policy_has_an_end),
-        cmocka_unit_test(agrees_with_others),
+        cmocka_unit_test(reads_the_record),       cmocka_unit_test(reads_the_policy),
+        cmocka_unit_test(a_policy_has_an_end),    cmocka_unit_test(keeps_what_it_understood),
+        cmocka_unit_test(a_policy_is_plain_text), cmocka_unit_test(agrees_with_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
