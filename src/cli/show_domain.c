@@ -229,6 +229,25 @@ static void print_primaries(struct cli *cli, const json_t *primaries)
         line_text(cli, i == 0 ? "primary" : "", str_from(json_string_value(primary)));
 }
 
+/* In a line, where there is something to say. */
+static void print_policy(struct cli *cli, const json_t *policy)
+{
+    struct str mode = show_text(policy, "mode");
+    struct str problem = show_text(policy, "problem");
+
+    if (mode.len == 0 && problem.len == 0)
+        return;
+    line_name(cli, "MTA-STS");
+    if (mode.len > 0)
+        buf_add_format(&cli->out, text_in(cli->language, "%.*s, until %.*s"), STR_FMT(mode),
+                       STR_FMT(show_text(policy, "expires")));
+    else
+        buf_add(&cli->out, str_from(text_in(cli->language, "none")));
+    if (problem.len > 0)
+        buf_add_format(&cli->out, " (%.*s)", STR_FMT(problem));
+    buf_add_byte(&cli->out, '\n');
+}
+
 static void print_pause(struct cli *cli, const json_t *domain)
 {
     const json_t *paused = json_object_get(domain, "paused");
@@ -253,6 +272,7 @@ void show_domain(struct cli *cli, const json_t *answer)
     line_member(cli, "state", domain, "state");
     print_pause(cli, domain);
     print_primaries(cli, json_object_get(domain, "primary"));
+    print_policy(cli, json_object_get(domain, "mta_sts"));
     line_member(cli, "added", domain, "added");
     print_amount(cli, "held", domain, "held", "held_bytes");
     print_amount(cli, "rescued", domain, "rescued", "rescued_bytes");

@@ -283,6 +283,7 @@ const struct text_pair text_de[] = {
     { "store", "Lager" },          { "held", "gehalten" },         { "rescued", "gerettet" },
     { "domains", "Domains" },      { "domain", "Domain" },         { "hostname", "Rechnername" },
     { "up for", "läuft seit" },    { "state", "Zustand" },         { "reason", "Grund" },
+    { "MTA-STS", "MTA-STS" },      { "%.*s, until %.*s", "%.*s, bis %.*s" },
     { "breaker", "Sicherung" },    { "on trial", "in Zweifel" },
     { "sessions", "Sitzungen" },   { "delivered", "zugestellt" },  { "primary", "Hauptserver" },
     { "paused", "angehalten" },    { "paused until", "Pause bis" }, { "added", "angelegt" },

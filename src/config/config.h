@@ -147,6 +147,7 @@ struct config {
     struct str report_from;  /* their sender; must be there if they are */
     int64_t report_interval; /* ms between them, on the clock in UTC; 1 d */
 
+    bool web_local;    /* policies may be fetched from this machine's own addresses; false */
     struct str web_ca; /* path; certificates by which web servers are trusted; empty: none is */
 
     struct domain_settings defaults;

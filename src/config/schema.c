@@ -123,6 +123,9 @@ static const struct config_item items[] = {
     { "web", "ca", CONFIG_PATH, AT(web_ca), 0, .fallback = "/etc/ssl/certs/ca-certificates.crt",
       RESTART, .help = "certificates (PEM) by which web servers are trusted; empty: none is" },
 
+    { "web", "local", CONFIG_BOOL, AT(web_local), .fallback = "no",
+      .help = "MTA-STS policies may come from this machine's own addresses (for tests)" },
+
     { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
       .help = "probes of primaries a second, all together" },
 

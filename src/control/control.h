@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "route/policies.h"
 #include "schedule/schedule.h"
 #include "store/directory/directory.h"
 #include "store/store.h"
@@ -69,6 +70,9 @@ struct control_host {
     /* Why the domain has no route of its own making ("best-is-us", "null-mx" …; stable names);
      * NULL: it has one, or it is not known yet. */
     const char *(*route_problem)(void *context, struct str domain);
+    /* The MTA-STS policy of a domain whose hosts come from MX records; false: it was never wanted.
+     */
+    bool (*policy_status)(void *context, struct str domain, struct policy_status *out_status);
     bool (*entry_status)(void *context, struct str domain, struct message_id id, struct now now,
                          int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last);
     /* Makes a secret for the domain's webhook, and keeps it (notify/webhook.h). */

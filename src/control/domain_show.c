@@ -160,6 +160,27 @@ static void put_settings(json_t *json, const struct request *request,
     json_put(json, "settings", effective);
 }
 
+/* Of a domain whose hosts come from MX records: the policy that is in force (MTA-STS), and what
+ * went wrong when it was looked at last; null: nobody has looked. */
+static json_t *json_policy(const struct control_setup *setup, const struct domain_record *record)
+{
+    struct policy_status status;
+
+    if (record->primary_count > 0 ||
+        !setup->host->policy_status(setup->context, record->name, &status))
+        return json_null();
+    json_t *json = json_object();
+    json_put(json, "mode",
+             status.is_in_force ? json_string(sts_mode_name(status.policy.mode)) : json_null());
+    json_put(json, "id", status.is_in_force ? json_text(status.id) : json_null());
+    json_put(json, "expires", json_time(status.expires_ms));
+    json_put(json, "problem",
+             status.failure != POLICY_FINE && status.failure != POLICY_NO_RECORD
+                 ? json_string(policy_failure_name(status.failure))
+                 : json_null());
+    return json;
+}
+
 json_t *json_domain(struct request *request, const struct domain_record *record)
 {
     const struct control_setup *setup = &request->control->setup;
@@ -173,6 +194,7 @@ json_t *json_domain(struct request *request, const struct domain_record *record)
     json_put(json, "added", json_time(record->added_ms));
     json_put(json, "primary", primaries);
     json_put(json, "route_seen", json_time(known != NULL ? known->seen_ms : 0));
+    json_put(json, "mta_sts", json_policy(setup, record));
     put_settings(json, request, &record->settings);
     if (setup->host->route_status(setup->context, record->name, request->now, &status))
         json_put(json, "route", json_route(&status));

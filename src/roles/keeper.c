@@ -298,6 +298,7 @@ static int start(void *state)
     keeper_recipients_init(keeper);
     keeper_alerts_start(keeper);
     keeper_webhooks_start(keeper);
+    keeper_policies_start(keeper);
     keeper_routes_configure(keeper);
     add_routes(keeper);
     keeper_recipients_start(keeper);
@@ -376,6 +377,7 @@ static int64_t turn(void *state, struct now now)
     keeper_alerts_turn(keeper, now);
     keeper_webhooks_turn(keeper, now);
     keeper_own_turn(keeper, now);
+    keeper_policies_turn(keeper, now);
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
     keeper_recipients_turn(keeper, now);
@@ -395,6 +397,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_turns_deadline(keeper));
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
     deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
+    deadline = sooner(deadline, keeper_policies_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
 }
 
@@ -442,6 +445,7 @@ static void destroy(void *state)
     keeper_reports_end(keeper);
     keeper_alerts_end(keeper);
     keeper_webhooks_end(keeper);
+    keeper_policies_end(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
     keeper_notices_free(keeper);

@@ -15,6 +15,7 @@
 #include "notify/notice.h"
 #include "roles/role.h"
 #include "roles/under_way.h"
+#include "route/policies.h"
 #include "route/route.h"
 #include "schedule/schedule.h"
 #include "spool/handover.h"
@@ -113,6 +114,7 @@ struct keeper {
 
     struct keeper_alerts *alerts;     /* keeper_alerts.c; NULL: not started, or ended */
     struct keeper_webhooks *webhooks; /* keeper_webhooks.c; the same */
+    struct keeper_policies *policies; /* keeper_policies.c; the same */
 
     /* keeper_routes.c */
     struct map lookups;        /* by domain: struct lookup */
@@ -194,6 +196,20 @@ void keeper_tell_awaited(const struct keeper *keeper, const struct keeper_peer *
 void keeper_turns_turn(struct keeper *keeper, struct now now);
 int64_t keeper_turns_deadline(const struct keeper *keeper);
 void keeper_turns_fini(struct keeper *keeper);
+
+/* keeper_policies.c: MTA-STS (RFC 8461) */
+/* POLICY_SOUGHT: keeper_route_policy_settled() comes in a later turn. */
+enum policy_state keeper_policy(struct keeper *keeper, struct str domain,
+                                struct sts_policy *out_policy);
+bool keeper_policy_status(const struct keeper *keeper, struct str domain,
+                          struct policy_status *out_status);
+bool keeper_policies_fetched(struct keeper *keeper, const struct keeper_peer *peer,
+                             struct cursor payload);
+void keeper_policies_deliverer_gone(struct keeper *keeper, uint32_t source);
+void keeper_policies_start(struct keeper *keeper);
+void keeper_policies_turn(struct keeper *keeper, struct now now);
+int64_t keeper_policies_deadline(const struct keeper *keeper);
+void keeper_policies_end(struct keeper *keeper);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;
@@ -389,6 +405,8 @@ void keeper_webhooks_end(struct keeper *keeper);
 /* keeper_routes.c */
 void keeper_routes_configure(struct keeper *keeper);
 void keeper_route_ask(struct keeper *keeper, struct str domain); /* decides at the turn's end */
+/* Its lookup waited for that. `is_new`: decide again, whoever asked before. */
+void keeper_route_policy_settled(struct keeper *keeper, struct str domain, bool is_new);
 /* The name of what keeps the domain from having a route; NULL: nothing. */
 const char *keeper_route_problem(const struct keeper *keeper, struct str domain);
 void keeper_routes_turn(struct keeper *keeper, struct now now);

@@ -303,6 +303,11 @@ static const char *on_route_problem(void *context, struct str domain)
     return keeper_route_problem(context, domain);
 }
 
+static bool on_policy_status(void *context, struct str domain, struct policy_status *out_status)
+{
+    return keeper_policy_status(context, domain, out_status);
+}
+
 static bool on_entry_status(void *context, struct str domain, struct message_id id, struct now now,
                             int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last)
 {
@@ -365,6 +370,7 @@ static const struct control_host control_hooks = {
     .wake = on_wake,
     .route_status = on_route_status,
     .route_problem = on_route_problem,
+    .policy_status = on_policy_status,
     .entry_status = on_entry_status,
     .new_webhook_secret = on_new_webhook_secret,
     .new_secret = on_new_secret,

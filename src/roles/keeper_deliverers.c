@@ -475,6 +475,8 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
         return keeper_callout_answer(keeper, peer, payload);
     case MESSAGE_web_answer:
         return keeper_webhooks_answer(keeper, peer, payload);
+    case MESSAGE_web_fetched:
+        return keeper_policies_fetched(keeper, peer, payload);
     default:
         return false;
     }
@@ -546,4 +548,5 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
     keeper_callout_deliverer_gone(keeper, peer);
     drop_unfinished(keeper, peer->source);
     keeper_webhooks_deliverer_gone(keeper, peer->source);
+    keeper_policies_deliverer_gone(keeper, peer->source);
 }

@@ -27,6 +27,7 @@ struct lookup {
     struct dns_answers known;
     struct keeper_question question;
     unsigned asked;
+    bool waits_for_policy;
 };
 
 static void add_listener(struct keeper *keeper, struct endpoint endpoint)
@@ -118,13 +119,20 @@ static void remember(struct keeper *keeper, struct str domain, const struct rout
 }
 
 /* Is there a plan from before that may serve? */
-static bool recall(struct keeper *keeper, struct str domain, struct now now,
-                   struct route_plan *out_plan)
+static bool recall(struct keeper *keeper, struct str domain, const struct sts_policy *policy,
+                   struct now now, struct route_plan *out_plan)
 {
     const struct known_route *known = directory_find_route(keeper->directory, domain);
 
-    return known != NULL && known->seen_ms + KNOWN_GOOD_MS_MAX > now.wall_ms &&
-           route_plan_decode(known->plan, out_plan);
+    if (known == NULL || known->seen_ms + KNOWN_GOOD_MS_MAX <= now.wall_ms ||
+        !route_plan_decode(known->plan, out_plan))
+        return false;
+    if (policy != NULL)
+        route_plan_obey(out_plan, policy);
+    if (out_plan->count > 0)
+        return true;
+    route_plan_fini(out_plan);
+    return false;
 }
 
 struct problem {
@@ -166,12 +174,13 @@ static void give_plan(struct keeper *keeper, const struct lookup *lookup,
 }
 
 static void give_none(struct keeper *keeper, const struct lookup *lookup,
-                      const struct route_result *result, struct now now)
+                      const struct route_result *result, const struct sts_policy *policy,
+                      struct now now)
 {
     struct str domain = buf_str(&lookup->domain);
     struct route_plan old;
     bool is_fleeting = result->problem == ROUTE_DNS_FAILED || result->problem == ROUTE_UNTRUSTED;
-    bool may_recall = is_fleeting && recall(keeper, domain, now, &old);
+    bool may_recall = is_fleeting && recall(keeper, domain, policy, now, &old);
 
     set_problem(keeper, domain, &result->problem);
     log_warn("no_route", LOG_STR("domain", domain),
@@ -184,6 +193,18 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
     keeper_awaited_changed(keeper, domain);
     if (may_recall)
         route_plan_fini(&old);
+}
+
+void keeper_route_policy_settled(struct keeper *keeper, struct str domain, bool is_new)
+{
+    struct lookup *lookup = map_find(&keeper->lookups, domain);
+
+    if (lookup != NULL && lookup->waits_for_policy) {
+        lookup->waits_for_policy = false;
+        list_append(&keeper->lookups_due, &lookup->due);
+    } else if (lookup == NULL && is_new) {
+        keeper_route_ask(keeper, domain);
+    }
 }
 
 static void on_answer(struct keeper_question *question, const struct dns_answer *answer)
@@ -217,11 +238,19 @@ static void decide(struct lookup *lookup, struct now now)
     const struct domain_record *record =
         directory_find_domain(keeper->directory, buf_str(&lookup->domain));
     struct route_result result;
+    struct sts_policy policy;
+    enum policy_state has_policy = POLICY_ABSENT;
 
     list_remove(&lookup->due);
     if (record == NULL && !keeper_own_has_route(keeper, buf_str(&lookup->domain))) {
         set_problem(keeper, buf_str(&lookup->domain), NULL); /* removed meanwhile */
         lookup_free(lookup);
+        return;
+    }
+    if (record == NULL || record->primary_count == 0)
+        has_policy = keeper_policy(keeper, buf_str(&lookup->domain), &policy);
+    if (has_policy == POLICY_SOUGHT) {
+        lookup->waits_for_policy = true;
         return;
     }
     struct route_request request = {
@@ -230,6 +259,7 @@ static void decide(struct lookup *lookup, struct now now)
         .primary_count = record != NULL ? record->primary_count : 0,
         .port = SMTP_PORT,
         .self = &keeper->self,
+        .policy = has_policy == POLICY_IN_FORCE ? &policy : NULL,
     };
     route_decide(&request, &lookup->known, &keeper->process->random, &result);
     if (result.step == ROUTE_ASK && lookup->asked >= QUESTIONS_MAX)
@@ -241,7 +271,7 @@ static void decide(struct lookup *lookup, struct now now)
     if (result.step == ROUTE_PLAN)
         give_plan(keeper, lookup, &result, record == NULL || record->primary_count > 0, now);
     else
-        give_none(keeper, lookup, &result, now);
+        give_none(keeper, lookup, &result, request.policy, now);
     lookup_free(lookup);
 }
 

@@ -389,6 +389,17 @@ static void fake_new_domain_secret(void *context, struct str domain, struct buf 
     directory_put_fact(fake->directory, &fact, done, done_context);
 }
 
+static bool fake_policy(void *context, struct str domain, struct policy_status *out_status)
+{
+    (void)context;
+    (void)domain;
+    *out_status = (struct policy_status){ .is_in_force = true,
+                                          .policy.mode = STS_TESTING,
+                                          .id = STR("20260101"),
+                                          .expires_ms = 1800000000000 };
+    return true;
+}
+
 static const struct control_host fake_host = {
     .answer = fake_answer,
     .settle = fake_settle,
@@ -398,6 +409,7 @@ static const struct control_host fake_host = {
     .wake = fake_wake,
     .route_status = fake_route,
     .route_problem = fake_problem,
+    .policy_status = fake_policy,
     .entry_status = fake_entry,
     .new_webhook_secret = fake_new_secret,
     .new_secret = fake_new_domain_secret,
