@@ -23,6 +23,7 @@ struct entry {
     struct buf id;
     int64_t expires_ms; /* Unix time */
     struct buf new_id;  /* FETCH: of the policy that is to come */
+    int64_t looked_ms;  /* monotonic; the last time that the DNS answered */
     int64_t look_ms;    /* monotonic; the record is not looked at before */
     int64_t fetch_ms;   /* monotonic; nothing is fetched before */
     enum policy_failure failure;
@@ -116,6 +117,21 @@ static struct sts_policy policy_of(const struct entry *entry)
     return policy;
 }
 
+static bool is_nearly_over(const struct entry *entry, struct now now)
+{
+    int64_t whole_ms = (int64_t)policy_of(entry).max_age_s * SECOND_MS;
+    return entry->expires_ms - now.wall_ms < whole_ms / NEARLY_OVER;
+}
+
+/* A record may live longer than the policy: that is no gap between two policies. */
+static bool is_look_due(const struct entry *entry, struct now now)
+{
+    if (now.mono_ms >= entry->look_ms)
+        return true;
+    return entry->text.len > 0 && is_nearly_over(entry, now) && now.mono_ms >= entry->fetch_ms &&
+           now.mono_ms >= entry->looked_ms + LOOK_MIN_MS;
+}
+
 enum policy_state policies_want(struct policies *policies, struct str domain, struct now now,
                                 struct sts_policy *out_policy)
 {
@@ -127,7 +143,7 @@ enum policy_state policies_want(struct policies *policies, struct str domain, st
     }
     list_remove(&entry->link);
     list_append(&policies->order, &entry->link);
-    if (entry->stage == STAGE_IDLE && now.mono_ms >= entry->look_ms) {
+    if (entry->stage == STAGE_IDLE && is_look_due(entry, now)) {
         entry->stage = STAGE_RECORD;
         policies->host->ask(policies->context, domain);
     }
@@ -162,12 +178,6 @@ static bool read_record(const struct dns_answer *answer, struct str *out_id)
     return count == 1 && is_valid;
 }
 
-static bool is_nearly_over(const struct entry *entry, struct now now)
-{
-    int64_t whole_ms = (int64_t)policy_of(entry).max_age_s * SECOND_MS;
-    return entry->expires_ms - now.wall_ms < whole_ms / NEARLY_OVER;
-}
-
 static int64_t next_look(const struct dns_answer *answer, struct now now)
 {
     int64_t wait_ms = (int64_t)answer->ttl_s * SECOND_MS;
@@ -179,6 +189,15 @@ static int64_t next_look(const struct dns_answer *answer, struct now now)
     return now.mono_ms + (wait_ms < LOOK_MAX_MS ? wait_ms : LOOK_MAX_MS);
 }
 
+/* The domain has no policy any more, and the last one need not be kept. */
+static void drop_if_over(const struct policies *policies, struct entry *entry, struct now now)
+{
+    if (entry->text.len == 0 || is_in_force(entry, now))
+        return;
+    buf_fini(&entry->text);
+    keep(policies, entry);
+}
+
 void policies_record(struct policies *policies, struct str domain, const struct dns_answer *answer,
                      struct now now)
 {
@@ -187,10 +206,15 @@ void policies_record(struct policies *policies, struct str domain, const struct 
 
     if (entry == NULL || entry->stage != STAGE_RECORD)
         return;
+    entry->looked_ms = now.mono_ms;
     entry->look_ms = next_look(answer, now);
+    if (answer->status == DNS_FAILED) {
+        settle(policies, entry, POLICY_DNS_FAILED, false);
+        return;
+    }
     if (answer->status != DNS_FOUND || !read_record(answer, &id)) {
-        settle(policies, entry, answer->status == DNS_FAILED ? POLICY_DNS_FAILED : POLICY_NO_RECORD,
-               false);
+        drop_if_over(policies, entry, now);
+        settle(policies, entry, POLICY_NO_RECORD, false);
         return;
     }
     bool is_known = is_in_force(entry, now) && str_equals(buf_str(&entry->id), id);

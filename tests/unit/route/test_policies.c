@@ -232,6 +232,48 @@ static void a_policy_that_ends_is_fetched_again(void **state)
     assert_int_equal(want(fixture), POLICY_IN_FORCE);
 }
 
+/* Its record lives for an hour, the policy for half of one. */
+static void there_is_no_gap_between_two_policies(void **state)
+{
+    struct fixture *fixture = *state;
+    struct dns_record one = { .data = STR("v=STSv1; id=one;") };
+    const struct dns_answer answer = {
+        .status = DNS_FOUND, .ttl_s = 3600, .record = &one, .record_count = 1
+    };
+    static const char half[] = "version: STSv1\nmode: enforce\nmx: a.example\nmax_age: 1800\n";
+
+    (void)want(fixture);
+    policies_record(fixture->policies, DOMAIN, &answer, fixture->now);
+    fetched(fixture, POLICY_FINE, half);
+    pass(fixture, 20 * MINUTE_MS);
+    assert_int_equal(want(fixture), POLICY_IN_FORCE);
+    assert_int_equal(fixture->asked, 1);
+    pass(fixture, 20 * MINUTE_MS); /* it is over, and nobody had asked in time */
+    assert_int_equal(want(fixture), POLICY_SOUGHT);
+    policies_record(fixture->policies, DOMAIN, &answer, fixture->now);
+    fetched(fixture, POLICY_FINE, half);
+    assert_int_equal(want(fixture), POLICY_IN_FORCE);
+    pass(fixture, 29 * MINUTE_MS);
+    assert_int_equal(want(fixture), POLICY_IN_FORCE); /* and it is renewed meanwhile */
+    assert_int_equal(fixture->asked, 3);
+}
+
+static void what_is_over_and_has_no_record_is_forgotten(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fetch_first(fixture);
+    pass(fixture, DAY_MS);
+    assert_int_equal(want(fixture), POLICY_SOUGHT);
+    record(fixture, NULL);
+    assert_int_equal(fixture->forgotten, 0);
+    pass(fixture, HOUR_MS);
+    (void)want(fixture);
+    record(fixture, "");
+    assert_int_equal(fixture->forgotten, 1);
+    assert_int_equal(want(fixture), POLICY_ABSENT);
+}
+
 static void what_fails_changes_nothing_and_is_let_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -328,6 +370,8 @@ int main(void)
         TEST(another_id_is_another_policy),
         TEST(is_in_force_until_its_time_is_over),
         TEST(a_policy_that_ends_is_fetched_again),
+        TEST(there_is_no_gap_between_two_policies),
+        TEST(what_is_over_and_has_no_record_is_forgotten),
         TEST(what_fails_changes_nothing_and_is_let_alone),
         TEST(answers_that_nobody_waits_for_are_nothing),
         TEST(is_remembered),
