@@ -190,6 +190,23 @@ static void goes_to_no_other_address(void **state)
     assert_int_equal(fixture->status, 0);
 }
 
+/* Nothing is fetched in the clear, or from nowhere. What it brings over TLS, test_mta_sts.py shows.
+ */
+static void fetches_over_tls_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct web_fetch fetch = { .url = STR("http://web.example/x"), .address_count = 1 };
+
+    check(endpoint_from_ip(STR("127.0.0.1"), fixture->port, &fetch.address[0]));
+    assert_false(web_fetch(fixture->web, &fetch, on_done, fixture));
+    fetch.url = STR("https://web.example:99999/x");
+    assert_false(web_fetch(fixture->web, &fetch, on_done, fixture));
+    fetch.url = STR("https://web.example/x");
+    fetch.address_count = 0;
+    assert_false(web_fetch(fixture->web, &fetch, on_done, fixture));
+    assert_false(fixture->is_done);
+}
+
 static void refuses_what_is_not_well_formed(void **state)
 {
     struct fixture *fixture = *state;
@@ -228,7 +245,7 @@ int main(void)
         TEST(posts_what_it_is_given),         TEST(a_redirect_is_an_answer),
         TEST(a_long_answer_is_cut_off),       TEST(no_answer_is_none),
         TEST(goes_to_no_other_address),       TEST(refuses_what_is_not_well_formed),
-        TEST(what_is_under_way_ends_with_it),
+        TEST(what_is_under_way_ends_with_it), TEST(fetches_over_tls_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
