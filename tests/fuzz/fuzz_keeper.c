@@ -131,6 +131,7 @@ static void start(struct world *world)
     keeper->insisting = greylist_new();
     keeper_quota_init(keeper);
     keeper_recipients_init(keeper);
+    keeper_policies_start(keeper);
     keeper_routes_configure(keeper);
     keeper_control_start(keeper);
     keeper_notices_start(keeper);
