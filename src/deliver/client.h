@@ -123,8 +123,8 @@ struct deliver_client *deliver_new(const struct deliver_settings *settings,
                                    enum deliver_tls tls, struct now now);
 /* Before anything else: messages will have origins. */
 void deliver_use_origins(struct deliver_client *client);
-/* Before anything else: whoever gets through the handshake has shown who it is, so that it may have
- * mail that wants TLS all the way (RFC 8689 4.2.1). */
+/* Before deliver_secured(), or before anything else where TLS is on: the server has shown who it
+ * is, so that it may have mail that wants TLS all the way (RFC 8689 4.2.1). */
 void deliver_trust(struct deliver_client *client);
 void deliver_free(struct deliver_client *client);
 

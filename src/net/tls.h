@@ -96,6 +96,8 @@ void tls_client_free(struct tls_client *client); /* NULL is fine; connections ou
  * instead of those of the client; empty: those. Nothing is kept. */
 struct tls *tls_connect(struct tls_client *client, const struct security *security,
                         struct str anchors);
+/* Once it is OPEN: was there something that the server had to prove, and has? */
+bool tls_peer_has_proved(const struct tls *tls);
 /* Of the server's certificate, as soon as it was seen: both digests. False: not yet. */
 bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
                    struct security_pin *out_certificate);

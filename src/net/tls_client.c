@@ -108,6 +108,14 @@ int tls_judge_chain(X509_STORE_CTX *store, void *argument)
     return 0;
 }
 
+bool tls_peer_has_proved(const struct tls *tls)
+{
+    const struct tls_expected *expected = tls->expected;
+
+    return tls->state == TLS_OPEN && expected != NULL &&
+           (expected->looks_at_chain || expected->pin_count > 0);
+}
+
 bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
                    struct security_pin *out_certificate)
 {

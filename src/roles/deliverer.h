@@ -114,7 +114,7 @@ void result_free(struct result *result);
 void deliverer_tls_open(struct deliverer *deliverer, struct str anchors); /* before confinement */
 enum deliver_tls session_tls(const struct session *session);
 bool session_begins_secure(const struct session *session);
-/* Whoever gets through the handshake has shown that it is who it should be. */
+/* The server has to show who it is. */
 bool session_proves(const struct session *session);
 void session_secure(struct session *session); /* the handshake is next */
 /* What the server's key was, in `room`; empty without TLS. */

@@ -263,6 +263,14 @@ static const struct deliver_settings *settings_of(const struct session *session)
     return session->is_probe ? &deliverer->probe_settings : &deliverer->settings;
 }
 
+/* It may have mail that wants TLS all the way. Where no TLSA record could be used, nothing was
+ * proved. */
+static void trust_if_proved(const struct session *session)
+{
+    if (session->is_secure && tls_peer_has_proved(stream_tls(session->stream)))
+        deliver_trust(session->client);
+}
+
 static void begin(struct session *session, enum deliver_tls tls)
 {
     struct deliverer *deliverer = session->deliverer;
@@ -271,8 +279,7 @@ static void begin(struct session *session, enum deliver_tls tls)
         deliver_new(settings_of(session), &client_host, session, tls, deliverer_now(deliverer));
     if (session->xclient)
         deliver_use_origins(session->client);
-    if (session_proves(session))
-        deliver_trust(session->client);
+    trust_if_proved(session);
     session_serve(session);
 }
 
@@ -287,6 +294,7 @@ static void on_secured(void *context)
         begin(session, DELIVER_TLS_ON);
         return;
     }
+    trust_if_proved(session);
     deliver_secured(session->client, deliverer_now(session->deliverer));
     session_serve(session);
 }

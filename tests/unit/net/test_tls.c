@@ -165,6 +165,14 @@ static void expect_fault(struct pair *pair, const struct security *security, enu
         assert_int_equal(tls_state(pair->at_client.tls), TLS_FAILED);
 }
 
+/* What counts is what was looked at, not what was wanted. */
+static void expect_proof(struct pair *pair, const struct security *security, bool has_proved)
+{
+    expect_fault(pair, security, TLS_FAULT_NONE);
+    assert_int_equal(tls_peer_has_proved(pair->at_client.tls), has_proved);
+    assert_false(tls_peer_has_proved(pair->at_server.tls));
+}
+
 static void a_name_needs_somebody_who_is_trusted(void **state)
 {
     struct pair pair;
@@ -174,11 +182,11 @@ static void a_name_needs_somebody_who_is_trusted(void **state)
     security.name[security.name_count++] = STR("mx.example.org");
     expect_fault(&pair, &security, TLS_FAULT_UNTRUSTED);
     pair.anchors = buf_str(&pair.chain);
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, true);
     security.name[0] = STR("other.example.org");
     expect_fault(&pair, &security, TLS_FAULT_NAME);
     security.name[security.name_count++] = STR("MX.example.ORG");
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, true);
     end(&pair);
 }
 
@@ -189,13 +197,13 @@ static void a_pin_stands_above_all(void **state)
     struct security security = { .level = SECURITY_MUST };
     (void)state;
     begin(&pair, "mx.example.org");
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, false);
     assert_true(tls_peer_pins(pair.at_client.tls, &key, &certificate));
     assert_false(tls_peer_pins(pair.at_server.tls, &key, &certificate));
     security.pin[security.pin_count++] = key;
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, true);
     security.pin[0] = certificate;
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, true);
     security.pin[0].is_of_certificate = false;
     expect_fault(&pair, &security, TLS_FAULT_PIN);
     security.level = SECURITY_NAME; /* it says nothing about who has signed it */
@@ -212,7 +220,7 @@ static void tlsa_records_say_which_key_it_is(void **state)
     (void)state;
     begin(&pair, "mx.elsewhere.example"); /* the name does not matter to DANE-EE */
     security.name[security.name_count++] = STR("mx.example.org");
-    expect_fault(&pair, &security, TLS_FAULT_NONE); /* there is none that could be used */
+    expect_proof(&pair, &security, false); /* there is none that could be used */
     assert_true(tls_peer_pins(pair.at_client.tls, &key, &certificate));
     const struct security_tlsa of_key = { 3, 1, 1, str_of(key.digest, SECURITY_DIGEST_SIZE) };
     const struct security_tlsa of_certificate = {
@@ -220,17 +228,17 @@ static void tlsa_records_say_which_key_it_is(void **state)
     };
     security.tlsa[0] = of_key;
     security.tlsa_count = 1;
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, true);
     security.tlsa[0] = of_certificate;
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, true);
     security.tlsa[0].selector = 1;
     expect_fault(&pair, &security, TLS_FAULT_TLSA);
     security.tlsa[1] = of_key;
     security.tlsa_count = 2; /* one is enough */
-    expect_fault(&pair, &security, TLS_FAULT_NONE);
+    expect_proof(&pair, &security, true);
     security.tlsa[0].usage = 1;
     security.tlsa[1].data = STR("short");
-    expect_fault(&pair, &security, TLS_FAULT_NONE); /* no usable one is left */
+    expect_proof(&pair, &security, false); /* no usable one is left */
     end(&pair);
 }
 
