@@ -16,7 +16,9 @@ static uint8_t mask(uint8_t prefix, unsigned i)
 {
     if (prefix >= (i + 1) * 8)
         return 0xff;
-    return prefix <= i * 8 ? 0 : (uint8_t)(0xff << (8 - prefix % 8));
+    if (prefix <= i * 8)
+        return 0;
+    return (uint8_t)(0xffU << (8 - prefix % 8));
 }
 
 static bool is_whole(struct network_range network)

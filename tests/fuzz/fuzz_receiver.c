@@ -55,6 +55,7 @@ struct world {
     struct speak resolver; /* tickets of questions */
     uint64_t ask[ASKS];
     unsigned asks;
+    uint64_t question;         /* 0: none is open */
     uint64_t policy_ask[ASKS]; /* not answered yet */
     unsigned policy_asks;
     struct upload upload[UPLOADS];
@@ -253,6 +254,8 @@ static void hear(struct world *world, enum message_type type, struct cursor payl
 {
     struct message_recipient_ask ask;
     struct message_policy_ask policy;
+    struct message_turn_ask turn;
+    struct message_sign_of_life life;
 
     switch (type) {
     case MESSAGE_recipient_ask:
@@ -281,6 +284,15 @@ static void hear(struct world *world, enum message_type type, struct cursor payl
         check(message_get_policy_ask(payload, &policy) && policy.domain.len > 0);
         world->policy_ask[world->policy_asks++ % ASKS] = policy.ticket;
         return;
+    case MESSAGE_turn_ask: /* nobody logs in without TLS */
+        check(message_get_turn_ask(payload, &turn) && turn.node.len > 0 && turn.user.len == 0);
+        world->question = turn.ticket;
+        return;
+    case MESSAGE_sign_of_life:
+        check(message_get_sign_of_life(payload, &life) && life.client.len > 0);
+        return;
+    case MESSAGE_login_ask:
+        check(false);
     default:
         return;
     }
@@ -457,6 +469,18 @@ static void answer_policies(struct world *world)
     world->policy_asks = 0;
 }
 
+static void answer_question(struct world *world, uint8_t n)
+{
+    struct buf verdict = { 0 };
+
+    if (world->question == 0)
+        return;
+    add_verdict(&verdict, n, "Your turn, or not");
+    KEEPER_SAYS(world, question_answer, .ticket = world->question, .verdict = buf_str(&verdict));
+    buf_fini(&verdict);
+    world->question = 0;
+}
+
 /* Now and then the content cannot be read. */
 static void answer_wants(struct world *world)
 {
@@ -529,6 +553,7 @@ static void turn(struct world *world)
     for (int i = 0; i < 3; i++) {
         answer_policies(world);
         answer_wants(world);
+        answer_question(world, (uint8_t)world->question);
         hear_leash(world);
         struct now now = loop_now(world->process.loop);
         check(receiver_hooks.turn(world->receiver, now) > 0);
