@@ -24,6 +24,8 @@
  *     --same-body        one body for all, whose hash is its CRC-32C: costs less than the server
  *     --body FILE        this one body for all (lines end with CRLF)
  *     --head FILE        header fields above ours, the same for all: signatures
+ *     --tls              STARTTLS first, with whomever; a session goes on with the one before it,
+ * if the server lets it ("resumed" in the report)
  *     --lockstep         each command waits for the answer to the one before
  *     --pause MS         between two messages of a session (0)
  *     --from IP          own address
@@ -35,6 +37,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +68,7 @@ struct plan {
     int recipient_count;
     long count, sessions, per_session, refusals, give_up_s, pause_ms;
     long size, size_max;
-    bool same_body, lockstep;
+    bool same_body, lockstep, tls;
     const char *body_file, *head_file; /* NULL: none */
 };
 
@@ -87,7 +90,8 @@ struct load {
     struct heap idle; /* sessions that connect again, or go on, at their time */
     unsigned long next_number;
     long running; /* messages under way */
-    long ok, refused, lost, connections;
+    long ok, refused, lost, connections, resumed;
+    SSL_CTX *tls;
     int64_t began_us, last_ok_us;
 };
 
@@ -95,6 +99,7 @@ enum phase {
     PHASE_IDLE,
     PHASE_BANNER,
     PHASE_EHLO,
+    PHASE_STARTTLS,
     PHASE_PAUSE,
     PHASE_ENVELOPE,
     PHASE_CONTENT,
@@ -106,6 +111,9 @@ struct session {
     struct heap_node again;
     int fd;
     enum phase phase;
+    SSL *tls;             /* NULL: in the clear */
+    SSL_SESSION *resumes; /* of the connection before; NULL: none */
+    bool awaits_peer;     /* the handshake does, before more can be sent */
     struct buf in;
     struct buf out;
     size_t sent;
@@ -312,9 +320,23 @@ static bool wants_more(const struct load *load)
     return load->ok + load->running < load->plan.count;
 }
 
+/* What just broke off is not resumed. */
+static void end_tls(struct session *session)
+{
+    if (session->tls != NULL && session->phase == PHASE_END) {
+        SSL_SESSION_free(session->resumes);
+        session->resumes = SSL_get1_session(session->tls);
+        (void)SSL_shutdown(session->tls);
+    }
+    SSL_free(session->tls);
+    session->tls = NULL;
+}
+
 static void hang_up(struct session *session, int64_t pause_ms)
 {
     end_message(session, "lost");
+    end_tls(session);
+    session->awaits_peer = false;
     if (session->fd >= 0)
         (void)close(session->fd);
     session->fd = -1;
@@ -420,6 +442,30 @@ static void on_envelope_reply(struct session *session, int code)
     session->phase = PHASE_CONTENT;
 }
 
+static void begin_tls(struct session *session)
+{
+    session->tls = SSL_new(session->load->tls);
+    check(session->tls != NULL && SSL_set_fd(session->tls, session->fd) == 1);
+    if (session->resumes != NULL)
+        check(SSL_set_session(session->tls, session->resumes) == 1);
+    SSL_set_connect_state(session->tls);
+    buf_add(&session->out, STR("EHLO client.example\r\n"));
+    session->phase = PHASE_EHLO;
+}
+
+static void on_hello(struct session *session)
+{
+    struct load *load = session->load;
+
+    if (load->plan.tls && session->tls == NULL) {
+        buf_add(&session->out, STR("STARTTLS\r\n"));
+        session->phase = PHASE_STARTTLS;
+        return;
+    }
+    load->resumed += session->tls != NULL && SSL_session_reused(session->tls);
+    go_on(session);
+}
+
 static void on_reply(struct session *session, int code)
 {
     switch (session->phase) {
@@ -435,7 +481,13 @@ static void on_reply(struct session *session, int code)
         if (code != 250)
             hang_up(session, AGAIN_MS);
         else
-            go_on(session);
+            on_hello(session);
+        return;
+    case PHASE_STARTTLS:
+        if (code != 220)
+            hang_up(session, AGAIN_MS);
+        else
+            begin_tls(session);
         return;
     case PHASE_ENVELOPE:
         if (session->replies < 0)
@@ -460,11 +512,36 @@ static void on_reply(struct session *session, int code)
     }
 }
 
+/* As send() and recv(), over TLS where there is some. */
+static ssize_t tls_outcome(struct session *session, int done)
+{
+    int why = done > 0 ? SSL_ERROR_NONE : SSL_get_error(session->tls, done);
+
+    session->awaits_peer = why == SSL_ERROR_WANT_READ;
+    if (why == SSL_ERROR_ZERO_RETURN)
+        return 0;
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
+    return done > 0 ? done : -1;
+}
+
+static ssize_t send_some(struct session *session, struct str bytes)
+{
+    if (session->tls == NULL)
+        return send(session->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+    return tls_outcome(session, SSL_write(session->tls, bytes.ptr, (int)bytes.len));
+}
+
+static ssize_t receive_some(struct session *session, char *room, size_t size)
+{
+    if (session->tls == NULL)
+        return recv(session->fd, room, size, 0);
+    return tls_outcome(session, SSL_read(session->tls, room, (int)size));
+}
+
 static void flush_output(struct session *session)
 {
     while (session->fd >= 0 && session->sent < session->out.len) {
-        ssize_t sent = send(session->fd, session->out.ptr + session->sent,
-                            session->out.len - session->sent, MSG_NOSIGNAL);
+        ssize_t sent = send_some(session, str_skip(buf_str(&session->out), session->sent));
         if (sent < 0 && errno == EAGAIN)
             break;
         if (sent < 0) {
@@ -481,7 +558,7 @@ static void flush_output(struct session *session)
         if (session->phase == PHASE_CONTENT && session->ended_us == 0)
             session->ended_us = now_us();
     }
-    uint32_t events = EPOLLIN | (session->out.len > 0 ? EPOLLOUT : 0u);
+    uint32_t events = EPOLLIN | (session->out.len > 0 && !session->awaits_peer ? EPOLLOUT : 0u);
     if (events != session->events) {
         struct epoll_event event = { .events = events, .data.ptr = session };
         check(epoll_ctl(session->load->epoll, EPOLL_CTL_MOD, session->fd, &event) == 0);
@@ -508,7 +585,7 @@ static void take_replies(struct session *session)
 static void on_readable(struct session *session)
 {
     buf_reserve(&session->in, PIECE_SIZE);
-    ssize_t got = recv(session->fd, session->in.ptr + session->in.len, PIECE_SIZE, 0);
+    ssize_t got = receive_some(session, session->in.ptr + session->in.len, PIECE_SIZE);
     if (got < 0 && errno == EAGAIN)
         return;
     if (got <= 0) {
@@ -587,9 +664,9 @@ static void report(struct load *load)
 {
     qsort(load->answer_us, (size_t)load->ok, sizeof *load->answer_us, compare);
     (void)printf(
-        "{\"ok\": %ld, \"refused\": %ld, \"lost\": %ld, \"connections\": %ld, "
+        "{\"ok\": %ld, \"refused\": %ld, \"lost\": %ld, \"connections\": %ld, \"resumed\": %ld, "
         "\"seconds\": %.6f, \"answer_ms\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f}}\n",
-        load->ok, load->refused, load->lost, load->connections,
+        load->ok, load->refused, load->lost, load->connections, load->resumed,
         (double)(load->last_ok_us - load->began_us) / 1e6, answer_ms(load, 0.5),
         answer_ms(load, 0.99), answer_ms(load, 1));
 }
@@ -600,6 +677,15 @@ static _Noreturn void usage(const char *why)
 {
     (void)fprintf(stderr, "load: %s; its head comment lists the options\n", why);
     exit(2);
+}
+
+static SSL_CTX *make_tls(void)
+{
+    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+
+    check(tls != NULL);
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return tls;
 }
 
 static struct endpoint address_of(const char *text, uint16_t port)
@@ -613,25 +699,16 @@ static struct endpoint address_of(const char *text, uint16_t port)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "to", 1, NULL, 't' },
-        { "log", 1, NULL, 'o' },
-        { "count", 1, NULL, 'n' },
-        { "size", 1, NULL, 's' },
-        { "size-max", 1, NULL, 'S' },
-        { "sessions", 1, NULL, 'c' },
-        { "per-session", 1, NULL, 'p' },
-        { "prefix", 1, NULL, 'x' },
-        { "sender", 1, NULL, 'm' },
-        { "recipient", 1, NULL, 'r' },
-        { "from", 1, NULL, 'f' },
-        { "give-up", 1, NULL, 'g' },
-        { "refusals", 1, NULL, 'R' },
-        { "pause", 1, NULL, 'w' },
-        { "same-body", 0, NULL, 'b' },
-        { "lockstep", 0, NULL, 'k' },
-        { "body", 1, NULL, 'B' },
-        { "head", 1, NULL, 'H' },
-        { 0 },
+        { "to", 1, NULL, 't' },          { "log", 1, NULL, 'o' },
+        { "count", 1, NULL, 'n' },       { "size", 1, NULL, 's' },
+        { "size-max", 1, NULL, 'S' },    { "sessions", 1, NULL, 'c' },
+        { "per-session", 1, NULL, 'p' }, { "prefix", 1, NULL, 'x' },
+        { "sender", 1, NULL, 'm' },      { "recipient", 1, NULL, 'r' },
+        { "from", 1, NULL, 'f' },        { "give-up", 1, NULL, 'g' },
+        { "refusals", 1, NULL, 'R' },    { "pause", 1, NULL, 'w' },
+        { "same-body", 0, NULL, 'b' },   { "lockstep", 0, NULL, 'k' },
+        { "tls", 0, NULL, 'T' },         { "body", 1, NULL, 'B' },
+        { "head", 1, NULL, 'H' },        { 0 },
     };
     struct load load = { .plan = { .prefix = "load",
                                    .sender = "sender@client.example",
@@ -665,6 +742,8 @@ int main(int argc, char **argv)
             plan->same_body = true;
         else if (option == 'k')
             plan->lockstep = true;
+        else if (option == 'T')
+            plan->tls = true;
         else if (number[option & 127] != NULL)
             *number[option & 127] = strtol(optarg, NULL, 10);
         else if (text[option & 127] != NULL)
@@ -683,6 +762,7 @@ int main(int argc, char **argv)
     }
     random_from_kernel(&load.random);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
+    load.tls = plan->tls ? make_tls() : NULL;
     struct session *session = memory_new((size_t)plan->sessions * sizeof *session);
     for (long i = 0; i < plan->sessions; i++) {
         session[i].load = &load;
@@ -695,8 +775,12 @@ int main(int argc, char **argv)
     if (plan->head_file != NULL)
         read_file(plan->head_file, &load.head);
     int status = run(&load);
-    for (long i = 0; i < plan->sessions; i++)
+    for (long i = 0; i < plan->sessions; i++) {
         end_message(&session[i], "lost");
+        SSL_free(session[i].tls);
+        SSL_SESSION_free(session[i].resumes);
+    }
+    SSL_CTX_free(load.tls);
     (void)fclose(load.log);
     report(&load);
     return status;
