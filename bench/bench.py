@@ -70,6 +70,14 @@ def accept_plans():
                                     "exim"))
 
 
+def secure_plans():
+    """TLS 1.3, sessions resumed; one message a connection is where the handshakes are."""
+    for many in (False, True):
+        yield Plan(f"4 KB over TLS, 50 connections, {'many' if many else 'one'} per connection",
+                   messages=10_000, many=many, slow={"postfix": 1_500},
+                   servers=("holdfast", "postfix"))
+
+
 def pass_plans():
     for many in (True, False):
         yield Plan(f"4 KB, 50 connections, {'many' if many else 'one'} per connection",
@@ -133,6 +141,7 @@ SCENARIOS = {
     "accept": (scenarios.accept, accept_plans), "pass": (scenarios.passing, pass_plans),
     "drain": (scenarios.drain, drain_plans), "distant": (scenarios.distant, distant_plans),
     "limited": (scenarios.limited, limited_plans), "held": (scenarios.held, held_plans),
+    "secure": (scenarios.secure, secure_plans),
     "senders": (scenarios.senders, senders_plans),
     "recipients": (scenarios.recipients, recipients_plans),
     "written": (scenarios.written, drain_plans), "outage": (scenarios.outage, outage_plans),

@@ -11,6 +11,8 @@ COLUMNS = {  # scenario: what stands beside the rate: (heading, figure, format)
     "accept": [("CPU ms/message", "cpu_ms", "{:.3f}"), ("written/message", "disk", "{:.0f}"),
                ("answer p50 ms", "answer_p50_ms", "{:.1f}"), ("p99", "answer_p99_ms", "{:.1f}"),
                ("max", "answer_max_ms", "{:.0f}")],
+    "secure": [("CPU ms/message", "cpu_ms", "{:.3f}"), ("resumed", "resumed", "{:.0%}"),
+               ("answer p50 ms", "answer_p50_ms", "{:.1f}"), ("p99", "answer_p99_ms", "{:.1f}")],
     "pass": [("accepted/s", "accepted", "{:.0f}"), ("CPU ms/message", "cpu_ms", "{:.3f}")],
     "drain": [("first after s", "first_s", "{:.1f}"), ("all after s", "last_s", "{:.1f}"),
               ("CPU ms/message", "cpu_ms", "{:.3f}"), ("sessions", "at_once", "{:.0f}")],

@@ -158,6 +158,26 @@ def accept(server, plan):
             "disk": disk / plan.messages}
 
 
+def secure(server, plan):
+    """As accept(), over TLS, each connection going on with the session of the one before."""
+    server.certificate = servers.make_certificate(servers.WORK / "certificate.pem")
+    try:
+        with load_of() as load:
+            server.fresh()
+            counter = meter.Meter(servers.WORK, server.group, load.group)
+            report = load.start(server.endpoint, plan.messages, plan.size, plan.sessions, plan.many,
+                                options=["--tls"]).wait()
+            spent = counter.since()
+    finally:
+        server.certificate = None
+    # The first connection of each client has nothing to go on with.
+    if not plan.many and report["resumed"] < 0.9 * (report["connections"] - plan.sessions):
+        raise RuntimeError(f"{server.name} let too few sessions be resumed: {report}")
+    return {"rate": report["ok"] / report["seconds"], **costs(spent, plan.messages),
+            "resumed": report["resumed"] / report["connections"],
+            **{f"answer_{name}_ms": value for name, value in report["answer_ms"].items()}}
+
+
 class SignedMail:
     """A body, a signature for it, and a name server that knows the key."""
 

@@ -66,6 +66,7 @@ class Server:
     name = about = ""
     settings = ()
     dns = ""  # server to ask, ADDRESS:PORT
+    certificate = None  # a file with chain and key: STARTTLS is offered
     evidence = ()  # what the header of a signed message shows once it was checked
 
     def __init__(self, primary_port):
@@ -141,6 +142,16 @@ class Server:
         """Until it has noticed, if it watches the primary."""
 
 
+def make_certificate(file):
+    """Of the kind that is issued by default today, signed by nobody."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-days", "30", "-subj", "/CN=mx2.example.org", "-keyout", "-", "-out", "-"]
+    made = subprocess.run(command, check=True, capture_output=True).stdout
+    key = made.index(b"-----BEGIN PRIVATE KEY")
+    file.write_bytes(made[key:] + made[:key])
+    return file
+
+
 class Floor(Server):
     """No server at all: the sink that the others deliver to takes the load itself."""
 
@@ -161,7 +172,9 @@ class Holdfast(Server):
     def wipe(self):
         self.node = peers.Holdfast(self.state / "node", port=self.port,
                                    smtp='sessions-per-client = 2000',
-                                   dns=f'servers = {{"{self.dns}"}}' if self.dns else "")
+                                   dns=f'servers = {{"{self.dns}"}}' if self.dns else "",
+                                   sections=f'tls {{ certificate = "{self.certificate}" }}'
+                                   if self.certificate else "")
         self.is_new = True
 
     def log_file(self):
@@ -273,6 +286,8 @@ class Postfix(Unpacked):
             # The load comes from one address.
             "smtpd_client_event_limit_exceptions": "127.0.0.0/8", **self.more_settings, **more,
         }
+        if self.certificate:
+            settings |= {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": self.certificate}
         (config / "main.cf").write_text("".join(f"{name} = {value}\n"
                                                 for name, value in settings.items()))
         services = ["pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup",
