@@ -8,9 +8,12 @@ import pytest
 
 import certificates
 import peers
-from test_notices import ALLOWED, SENDER, dns, node, notice, send, taker  # noqa: F401
+import test_notices
+from test_notices import notice, send
 from test_notices_form import groups_of
 from test_tls import anybody
+
+dns, node, taker = test_notices.dns, test_notices.node, test_notices.taker  # fixtures
 
 ALL = ["8BITMIME", "SMTPUTF8", "DSN", "PIPELINING"]
 EIGHT_BIT = ("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"

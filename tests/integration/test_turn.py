@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-import certificates
 import peers
 
 SLOW = {"probe_interval": "1h", "probe_interval_max": "1h", "probes_down": "1"}
