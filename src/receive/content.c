@@ -171,6 +171,19 @@ uint64_t content_octets_max(const struct receive_session *session)
     return theirs > 0 && theirs < ours ? theirs : ours;
 }
 
+/* RFC 3030 3: bodies may be other than lines; who reads headers, here and behind us, counts on
+ * those. */
+static bool has_rough_header(const struct content *content, size_t header_size)
+{
+    struct str header = str_first(buf_str(&content->header), header_size);
+
+    if (content->decoder.state != CONTENT_OCTETS || content->in_body)
+        return false;
+    if (header.len > 0 && header_size == content->header.len && header.ptr[header.len - 1] == '\r')
+        header.len--; /* its LF may be on the way */
+    return content_is_rough(header);
+}
+
 /* Why the content cannot be taken, or STR_NONE. */
 static struct str find_refusal(const struct receive_session *session, size_t header_size)
 {
@@ -182,6 +195,8 @@ static struct str find_refusal(const struct receive_session *session, size_t hea
         return STR("554 5.4.6 Mail loop: too many hops, or it was here before");
     if (content->decoder.bare && session->settings->bare_newline_reject)
         return STR("550 5.5.2 Bare CR or LF in the message; end lines with CRLF");
+    if (has_rough_header(content, header_size))
+        return STR("554 5.6.0 NUL, bare CR or LF in the header; its lines end with CRLF");
     if (header_size > session->settings->header_size_max)
         return STR("552 5.3.4 The header of the message is too large");
     return STR_NONE;

@@ -51,6 +51,15 @@ void receive_question_answer(struct receive_session *session, uint64_t ticket,
     session_run(session, STR_NONE);
 }
 
+void receive_question_unanswered(struct receive_session *session, uint64_t ticket, struct now now)
+{
+    if (session->state != SESSION_ASKING || ticket != session->question.ticket)
+        return;
+    session->now = now;
+    question_expire(session);
+    session_run(session, STR_NONE);
+}
+
 void question_expire(struct receive_session *session)
 {
     struct verdict verdict =

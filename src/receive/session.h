@@ -110,6 +110,8 @@ void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
 /* The reply is the verdict, whatever it says. */
 void receive_question_answer(struct receive_session *session, uint64_t ticket,
                              const struct verdict *verdict, struct now now);
+/* Nobody can answer it now. */
+void receive_question_unanswered(struct receive_session *session, uint64_t ticket, struct now now);
 /* `id` as content_open() was given it; answers about any other content are ignored. */
 void receive_content_answer(struct receive_session *session, struct message_id id,
                             const struct verdict *verdict, struct now now);

@@ -2,8 +2,7 @@
 /* keeper_policies.c: fetches the MTA-STS policies of the domains that mail goes to
  * (route/policies.h).
  *
- *     record (DNS) ──▶ addresses (DNS) ──▶ waiting ── one of a few at a time ──▶ fetching, by a
- * deliverer
+ *     record (DNS) ──▶ addresses (DNS) ──▶ waiting ── one of a few ──▶ fetching (a deliverer)
  *
  * Who has no policy yet waits for an errand before its first route, but not for ever: an errand
  * that is older than a minute and a half has failed, whoever kept it waiting. A policy that is in

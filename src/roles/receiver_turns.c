@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /* receiver_turns.c: what a client asks for himself (AUTH, ETRN), which the keeper answers; and
  * connections that the keeper waits for, as signs that a primary lives. */
-#include <errno.h>
-
 #include "base/memory.h"
 #include "roles/receiver.h"
 
 /* ---- questions ---- */
 
-/* The session is told at the turn's end: it must not be called from within its own call. */
-static void cannot(struct connection *connection)
+static void give_up(struct connection *connection)
 {
     connection->question_failed = true;
     receiver_touch(connection);
 }
 
-static uint64_t ask(struct connection *connection, uint64_t session_ticket)
+/* NULL: nobody is there to be asked. The session is told at the turn's end, for it must not be
+ * called from within its own call. */
+static struct channel *begin(struct connection *connection, uint64_t session_ticket,
+                             struct buf *out_client)
 {
     struct receiver *receiver = connection->receiver;
 
@@ -23,40 +23,33 @@ static uint64_t ask(struct connection *connection, uint64_t session_ticket)
     connection->session_question = session_ticket;
     connection->question = receiver_ticket(receiver);
     (void)map_put(&receiver->questions, receiver_ticket_key(&connection->question), connection);
-    return connection->question;
+    endpoint_encode(out_client, connection->client);
+    if (receiver->keeper == NULL)
+        give_up(connection);
+    return receiver->keeper;
 }
 
 void receiver_ask_login(void *context, uint64_t session_ticket, struct str user, struct str secret)
 {
     struct connection *connection = context;
-    uint64_t ticket = ask(connection, session_ticket);
-    struct channel *keeper = connection->receiver->keeper;
     struct buf client = { 0 };
+    struct channel *keeper = begin(connection, session_ticket, &client);
 
-    if (keeper == NULL) {
-        cannot(connection);
-        return;
-    }
-    endpoint_encode(&client, connection->client);
-    channel_send(keeper, login_ask, .ticket = ticket, .client = buf_str(&client), .user = user,
-                 .secret = secret);
+    if (keeper != NULL)
+        channel_send(keeper, login_ask, .ticket = connection->question, .client = buf_str(&client),
+                     .user = user, .secret = secret);
     buf_fini(&client);
 }
 
 void receiver_ask_turn(void *context, uint64_t session_ticket, struct str user, struct str node)
 {
     struct connection *connection = context;
-    uint64_t ticket = ask(connection, session_ticket);
-    struct channel *keeper = connection->receiver->keeper;
     struct buf client = { 0 };
+    struct channel *keeper = begin(connection, session_ticket, &client);
 
-    if (keeper == NULL) {
-        cannot(connection);
-        return;
-    }
-    endpoint_encode(&client, connection->client);
-    channel_send(keeper, turn_ask, .ticket = ticket, .client = buf_str(&client), .user = user,
-                 .node = node);
+    if (keeper != NULL)
+        channel_send(keeper, turn_ask, .ticket = connection->question, .client = buf_str(&client),
+                     .user = user, .node = node);
     buf_fini(&client);
 }
 
@@ -67,13 +60,6 @@ void receiver_question_forget(struct connection *connection)
     (void)map_remove(&connection->receiver->questions, receiver_ticket_key(&connection->question));
     connection->question = 0;
     connection->question_failed = false;
-}
-
-static void answer(struct connection *connection, const struct verdict *verdict)
-{
-    receiver_question_forget(connection);
-    receive_question_answer(connection->session, connection->session_question, verdict,
-                            loop_now(connection->receiver->process->loop));
 }
 
 bool receiver_take_question_answer(struct receiver *receiver, struct cursor payload)
@@ -90,7 +76,9 @@ bool receiver_take_question_answer(struct receiver *receiver, struct cursor payl
         return false;
     if (connection == NULL || connection->is_over)
         return true;
-    answer(connection, &verdict);
+    receiver_question_forget(connection);
+    receive_question_answer(connection->session, connection->session_question, &verdict,
+                            loop_now(receiver->process->loop));
     receiver_touch(connection);
     return true;
 }
@@ -101,16 +89,16 @@ void receiver_questions_lost(struct receiver *receiver)
     size_t cursor = 0;
 
     while ((connection = map_next(&receiver->questions, &cursor, NULL)) != NULL)
-        cannot(connection);
+        give_up(connection);
 }
 
 void receiver_turns_turn(struct connection *connection)
 {
-    struct verdict verdict =
-        verdict_make(454, 7, 0, STR("Cannot find out at the moment; try again later"));
-
-    if (connection->question_failed)
-        answer(connection, &verdict);
+    if (!connection->question_failed)
+        return;
+    receiver_question_forget(connection);
+    receive_question_unanswered(connection->session, connection->session_question,
+                                loop_now(connection->receiver->process->loop));
 }
 
 /* ---- signs of life ---- */

@@ -173,3 +173,15 @@ size_t content_header_size(struct str content, size_t from)
     }
     return content.len;
 }
+
+bool content_is_rough(struct str content)
+{
+    for (size_t i = 0; i < content.len; i++) {
+        char c = content.ptr[i];
+        bool is_break = c == '\r' ? i + 1 == content.len || content.ptr[i + 1] != '\n'
+                                  : c == '\n' && (i == 0 || content.ptr[i - 1] != '\r');
+        if (c == '\0' || is_break)
+            return true;
+    }
+    return false;
+}

@@ -50,3 +50,6 @@ bool content_is_complete(const struct content_decoder *decoder);
 size_t content_header_size(struct str content, size_t from);
 /* The last chunk is there: a CR still held back is a bare one. */
 void content_end_chunks(struct content_decoder *decoder);
+
+/* Are there octets that are no lines of text: NUL, a CR or LF by itself? */
+bool content_is_rough(struct str content);

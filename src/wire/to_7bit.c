@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "wire/content.h"
 #include "wire/header.h"
 #include "wire/mime.h"
 #include "wire/mime_walk.h"
@@ -22,6 +23,7 @@ struct to_7bit {
     struct buf plan; /* an octet per entity: enum part_encoding */
     bool has_high;   /* anywhere */
     bool has_plan;   /* some entity changes */
+    bool is_unfit;   /* what is no text in lines stands where nothing can change it */
     size_t entity;   /* how many have begun in this pass */
     struct mime_entity at;
 
@@ -44,18 +46,22 @@ static bool is_high(struct str octets)
     return all >= 0x80;
 }
 
-static bool has_lone_control(struct str octets)
-{
-    for (size_t i = 0; i < octets.len; i++)
-        if (octets.ptr[i] == '\0' || octets.ptr[i] == '\r' || octets.ptr[i] == '\n')
-            return true;
-    return false;
-}
-
 static void object(struct to_7bit *to, const char *why)
 {
     if (to->why == NULL)
         to->why = why;
+}
+
+/* Outside of texts nothing is encoded. A server that takes lines alone might see the end of the
+ * message in what is none. */
+static void look_outside(struct to_7bit *to, struct str octets, const char *why)
+{
+    if (is_high(octets))
+        object(to, why);
+    if (!to->has_octets || !content_is_rough(octets))
+        return;
+    to->is_unfit = true;
+    object(to, "it has NUL, CR or LF by themselves outside of its parts");
 }
 
 /* Of the entity whose text is over. */
@@ -87,8 +93,7 @@ static void look_at_header(void *context, const struct mime_entity *entity, stru
     struct to_7bit *to = context;
 
     close_entity(to);
-    if (is_high(header))
-        object(to, "it has octets above 127 in a header");
+    look_outside(to, header, "it has octets above 127 in a header");
     if (to->entity == ENTITIES_MAX) {
         object(to, "it has too many parts");
         return;
@@ -108,7 +113,7 @@ static void look_at_text(void *context, struct str octets)
     to->size += octets.len;
     to->line += octets.len;
     if (to->has_octets)
-        to->is_rough |= to->line > MIME_LINE_MAX || has_lone_control(octets);
+        to->is_rough |= to->line > MIME_LINE_MAX || content_is_rough(octets);
     if (!is_high(octets))
         return;
     for (size_t i = 0; i < octets.len; i++)
@@ -123,8 +128,7 @@ static void look_at_line_end(void *context)
 
 static void look_between(void *context, struct str octets)
 {
-    if (is_high(octets))
-        object(context, "it has octets above 127 between its parts");
+    look_outside(context, octets, "it has octets above 127 between its parts");
 }
 
 static const struct mime_walk_host looking = { look_at_header, look_at_text, look_at_line_end,
@@ -238,12 +242,14 @@ enum to_7bit_finding to_7bit_found(struct to_7bit *to)
 {
     mime_walk_end(to->walk);
     close_entity(to);
-    if (mime_walk_has_failed(to->walk))
+    if (mime_walk_has_failed(to->walk)) {
         object(to, "it is nested too deeply");
+        to->is_unfit = to->is_unfit || to->has_octets; /* nobody has looked at the rest */
+    }
     mime_walk_free(to->walk);
     to->walk = mime_walk_new(&writing, to);
     to->entity = 0;
-    if (!to->has_high && !to->has_plan)
+    if (!to->has_high && !to->has_plan && !to->is_unfit)
         return TO_7BIT_IS_FINE;
     return to->why == NULL ? TO_7BIT_CONVERTS : TO_7BIT_IMPOSSIBLE;
 }

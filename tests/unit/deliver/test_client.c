@@ -67,7 +67,7 @@ static const struct sample {
     { "g@s", injected, 1, "seven\r\n" },
     { "h@s", one, 1, "bad\nline\r\r\n.end" },
     { "i@s", one, 1, "nine\r\n", BODY_7BIT, ENVELOPE_REQUIRETLS },
-    { "j@s", one, 1, "a\nb", BODY_BINARYMIME },
+    { "j@s", one, 1, "\r\na\nb", BODY_BINARYMIME },
     { "k@s", one, 1, "", .is_callout = true },
     { "l@s", other, 1, "", .is_callout = true },
     { "m@s", one, 1, "\r\nabcdefghijklmn \xc3\xa9\r\n", BODY_8BITMIME },
@@ -535,7 +535,7 @@ static void uses_only_what_is_offered(void **state)
              { "m5", "MAIL FROM:<f@s> SMTPUTF8\r\nRCPT TO:<x@d>\r\n{want 5}" },
              { "c5", "BDAT 6 LAST\r\nfive\r\n" }, { "m9", "{9: 550}" }, /* who knows who it is */
              { "m10", "RSET\r\nMAIL FROM:<j@s> BODY=BINARYMIME\r\nRCPT TO:<x@d>\r\n{want 10}" },
-             { "c:", "BDAT 3 LAST\r\na\nb" }); /* nothing mended */
+             { "c:", "BDAT 5 LAST\r\n\r\na\nb" }); /* nothing mended */
 }
 
 static void refuses_what_the_server_would_refuse(void **state)

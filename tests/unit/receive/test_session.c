@@ -442,6 +442,12 @@ static void content_may_have_no_lines(void **state)
     dialogue_settle(&dialogue);
     expect_heard(&dialogue, STORED);
     assert_true(str_ends_nocase(buf_str(&dialogue.content), STR("X:y\r\n\r\na\nb\r")));
+    dialogue_say(&dialogue, "MAIL FROM:<a@b.example> BODY=BINARYMIME\r\n" TO);
+    dialogue_say(&dialogue, "BDAT 4\r\nX:y\r"); /* not yet */
+    expect_heard(&dialogue, SENDER_OK RCPT_OK CHUNK_OK);
+    dialogue_say(&dialogue, "BDAT 8 LAST\r\n\nZ:\n\r\n\r\n");
+    expect_heard(&dialogue,
+                 "554 5.6.0 NUL, bare CR or LF in the header; its lines end with CRLF\r\n");
     dialogue_end(&dialogue);
 }
 
@@ -616,7 +622,12 @@ static void a_question_has_its_time(void **state)
     expect_heard(&dialogue, "");
     dialogue_wait(&dialogue, MINUTE_MS);
     expect_heard(&dialogue, "458 4.3.0 Cannot find out at the moment; try again later\r\n");
-    expect_events(&dialogue, "login(user secret) turn( example.org) ");
+    dialogue_say(&dialogue, "ETRN example.org\r\n");
+    receive_question_unanswered(dialogue.session, first, dialogue.now); /* another one */
+    expect_heard(&dialogue, "");
+    receive_question_unanswered(dialogue.session, dialogue.question, dialogue.now);
+    expect_heard(&dialogue, "458 4.3.0 Cannot find out at the moment; try again later\r\n");
+    expect_events(&dialogue, "login(user secret) turn( example.org) turn( example.org) ");
     dialogue_end(&dialogue);
 }
 

@@ -130,14 +130,38 @@ static void takes_octets_without_lines(void **state)
     assert_int_equal(convert(str_of(content, sizeof content - 1), false, 5, &out), TO_7BIT_IS_FINE);
 }
 
+/* A server that takes lines alone could see the end of the message, and commands behind it. */
+static void what_is_no_line_goes_nowhere_as_it_is(void **state)
+{
+    static const char *const rough[] = {
+        "A: b\n\r\nx\r\n",
+        "A: b\r\r\n\r\nx\r\n",
+        MIXED "\r\nx\n.\r\nQUIT\r\n--a b\r\n\r\nx\r\n--a b--\r\n",
+        MIXED "\r\n--a b\r\n\r\nx\r\n--a b--\r\n\n.\n",
+        MIXED "\r\n--a b\r\nA: b\n.\nc: d\r\n\r\nx\r\n--a b--\r\n",
+    };
+    struct buf deep = { 0 }, out = { 0 };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rough); i++)
+        for (size_t piece = 1; piece < 100; piece = piece * 3 + 1) {
+            assert_int_equal(convert(str_from(rough[i]), true, piece, &out), TO_7BIT_IMPOSSIBLE);
+            assert_int_equal(out.len, 0);
+        }
+    buf_add(&deep, STR("MIME-Version: 1.0\r\n"));
+    for (int i = 0; i < 1000; i++)
+        buf_add_format(&deep, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i);
+    buf_add(&deep, STR("\r\nx\n.\n"));
+    assert_int_equal(convert(buf_str(&deep), true, 7, &out), TO_7BIT_IMPOSSIBLE);
+    buf_fini(&deep);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(converts),
-        cmocka_unit_test(leaves_alone),
-        cmocka_unit_test(says_what_cannot_be),
-        cmocka_unit_test(is_bounded),
-        cmocka_unit_test(takes_octets_without_lines),
+        cmocka_unit_test(converts),     cmocka_unit_test(what_is_no_line_goes_nowhere_as_it_is),
+        cmocka_unit_test(leaves_alone), cmocka_unit_test(says_what_cannot_be),
+        cmocka_unit_test(is_bounded),   cmocka_unit_test(takes_octets_without_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
