@@ -86,7 +86,9 @@ bool endpoint_from_text(struct str text, uint16_t default_port, struct endpoint 
 void endpoint_add_ip(struct buf *out, struct endpoint endpoint)
 {
     char text[INET6_ADDRSTRLEN] = "none";
-    if (endpoint.family != ENDPOINT_NONE)
+    if (endpoint.family == ENDPOINT_LINE)
+        memcpy(text, "line", sizeof "line");
+    else if (endpoint.family != ENDPOINT_NONE)
         check(inet_ntop(endpoint.family == ENDPOINT_IP4 ? AF_INET : AF_INET6, endpoint.address,
                         text, sizeof text) != NULL);
     buf_add(out, str_from(text));
@@ -95,6 +97,10 @@ void endpoint_add_ip(struct buf *out, struct endpoint endpoint)
 void endpoint_add_text(struct buf *out, struct endpoint endpoint)
 {
     bool six = endpoint.family == ENDPOINT_IP6;
+    if (endpoint.family == ENDPOINT_LINE) {
+        endpoint_add_ip(out, endpoint); /* there is no port */
+        return;
+    }
     if (six)
         buf_add_byte(out, '[');
     endpoint_add_ip(out, endpoint);
@@ -107,6 +113,33 @@ struct endpoint endpoint_network(struct endpoint endpoint)
     memset(endpoint.address + keep, 0, sizeof endpoint.address - keep);
     endpoint.port = 0;
     return endpoint;
+}
+
+struct endpoint endpoint_of_line(struct str name)
+{
+    struct endpoint endpoint = { .family = ENDPOINT_LINE };
+
+    name = str_first(name, sizeof endpoint.address);
+    if (name.len > 0)
+        memcpy(endpoint.address, name.ptr, name.len);
+    return endpoint;
+}
+
+struct endpoint endpoint_of_line_number(uint64_t number)
+{
+    struct endpoint endpoint = { .family = ENDPOINT_LINE };
+
+    memcpy(endpoint.address, &number, sizeof number);
+    return endpoint;
+}
+
+uint64_t endpoint_line_number(struct endpoint endpoint)
+{
+    uint64_t number = 0;
+
+    if (endpoint.family == ENDPOINT_LINE)
+        memcpy(&number, endpoint.address, sizeof number);
+    return number;
 }
 
 void endpoint_encode(struct buf *out, struct endpoint endpoint)
@@ -123,8 +156,8 @@ struct endpoint endpoint_decode(struct cursor *cursor)
     if (address.len == sizeof endpoint.address)
         memcpy(endpoint.address, address.ptr, sizeof endpoint.address);
     endpoint.port = cursor_u16(cursor);
-    if (endpoint.family != ENDPOINT_NONE && endpoint.family != ENDPOINT_IP4 &&
-        endpoint.family != ENDPOINT_IP6)
+    if (endpoint.family != ENDPOINT_NONE && endpoint.family != ENDPOINT_LINE &&
+        endpoint.family != ENDPOINT_IP4 && endpoint.family != ENDPOINT_IP6)
         cursor->failed = true;
     return cursor_ok(cursor) ? endpoint : (struct endpoint){ 0 };
 }

@@ -9,7 +9,12 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum endpoint_family { ENDPOINT_NONE = 0, ENDPOINT_IP4 = 4, ENDPOINT_IP6 = 6 };
+enum endpoint_family {
+    ENDPOINT_NONE = 0,
+    ENDPOINT_LINE = 1, /* no address: whoever it is calls us (RFC 2645), under this name */
+    ENDPOINT_IP4 = 4,
+    ENDPOINT_IP6 = 6,
+};
 
 struct endpoint {
     uint8_t family;      /* enum endpoint_family */
@@ -31,6 +36,11 @@ void endpoint_add_ip(struct buf *out, struct endpoint endpoint);   /* 192.0.2.1,
 void endpoint_add_text(struct buf *out, struct endpoint endpoint); /* with port */
 /* The client's network for limits: /24 for IPv4, /64 for IPv6; port 0. */
 struct endpoint endpoint_network(struct endpoint endpoint);
+
+/* Of a caller, by 16 octets at most; and of one call, by its number. */
+struct endpoint endpoint_of_line(struct str name);
+struct endpoint endpoint_of_line_number(uint64_t number);
+uint64_t endpoint_line_number(struct endpoint endpoint); /* 0: it is none */
 
 /* 19 bytes: family, address, port; for channels and disk. */
 struct cursor;

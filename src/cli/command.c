@@ -22,6 +22,9 @@ static const struct option_rule options[OPTION_COUNT] = {
                      "a setting; KEY=default takes it back; may be repeated" },
     [OPTION_FORCE] = { "force", NULL, OPTION_FLAG, "force",
                        "even while mail is held for it, or with a list that lost much" },
+    [OPTION_CRAM_MD5] = { "cram-md5", NULL, OPTION_FLAG, "cram_md5",
+                          "for programs that know no other login (fetchmail): then it is kept "
+                          "here as it is" },
     [OPTION_UNTIL] = { "until", "TIME", OPTION_TEXT, "until",
                        "2h, or 2026-11-22T06:00:00Z; without it until resumed" },
     [OPTION_DOMAIN] = { "domain", "DOMAIN", OPTION_TEXT, "domain", "only of this domain" },
@@ -144,7 +147,7 @@ static const struct command commands[] = {
     { "domain", "webhook-secret", "domain.webhook-secret", run_operation, show_secret, NAME,
       BIT(NEW) | BIT(JSON), .help = "what the posts of its webhook are signed with" },
 
-    { "domain", "secret", "domain.secret", run_operation, show_secret, NAME, BIT(JSON),
+    { "domain", "secret", "domain.secret", run_operation, show_secret, NAME, BIT(CRAM_MD5) | BIT(JSON),
       .help = "make the secret by which its primary logs in; the one before ends" },
 
     { "", "verify", "recipient.verify", run_verify, show_verify, ADDRESS, BIT(JSON),

@@ -252,6 +252,11 @@ const struct text_pair text_de[] = {
       "ob der erste Schlüssel, den der Primärserver zeigt, sein tls-pin wird" },
     { "networks from which its primary may come and ask for its mail (ETRN), beside its own address",
       "Netze, aus denen ihr Primärserver kommen und seine Mail abrufen darf (ETRN), neben der eigenen Adresse" },
+    { "another domain whose holder may fetch its mail, too, when he logs in",
+      "eine andere Domain, deren Inhaber auch ihre Mail abholen darf, wenn er sich anmeldet" },
+    { "for programs that know no other login (fetchmail): then it is kept here as it is",
+      "für Programme, die keine andere Anmeldung kennen (fetchmail): dann wird es hier so aufbewahrt, "
+      "wie es ist" },
 
     /* help */
     { "usage", "Aufruf" },

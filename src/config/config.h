@@ -102,6 +102,8 @@ struct config {
 
     struct config_endpoints listen_smtp;
     struct config_endpoints listen_smtps; /* with TLS from the first octet */
+    struct config_endpoints listen_atrn;  /* where primaries without an address call (RFC 2645) */
+    struct config_endpoints listen_atrns; /* the same with TLS from the first octet */
 
     struct config_strings tls_certificate; /* paths; empty: one of our own making */
     struct config_strings tls_key; /* paths, one for each; empty: they are in the same files */

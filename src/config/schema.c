@@ -37,6 +37,10 @@ static const struct config_item items[] = {
       .fallback = "0.0.0.0:25 [::]:25", .help = "addresses and ports to take mail at" },
     { "listen smtps", "address", CONFIG_ENDPOINTS, AT(listen_smtps), RESTART,
       .fallback = "", .help = "the same with TLS from the first octet; empty: none" },
+    { "listen atrn", "address", CONFIG_ENDPOINTS, AT(listen_atrn), RESTART, .port = 366,
+      .fallback = "", .help = "where primaries without an address call for mail (ATRN); empty: none" },
+    { "listen atrns", "address", CONFIG_ENDPOINTS, AT(listen_atrns), RESTART, .port = 366,
+      .fallback = "", .help = "the same with TLS from the first octet; empty: none" },
 
     { "tls", "certificate", CONFIG_PATHS, AT(tls_certificate), 1, .fallback = "",
       .help = "files with certificates and their chains (PEM); empty: one of our own making" },

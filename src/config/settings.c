@@ -156,6 +156,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "authority that has signed its certificate, instead of public ones; see tls" },
     [SETTING_WAKE_FROM] = { "wake-from", UNIT_NETWORKS, 0, 0, 0,
         "networks from which its primary may come and ask for its mail (ETRN), beside its own address" },
+    [SETTING_LOGIN] = { "login", UNIT_HOST, 0, 0, 0,
+        "another domain whose holder may fetch its mail, too, when he logs in" },
 };
 /* clang-format on */
 

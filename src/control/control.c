@@ -102,7 +102,7 @@ static const struct operation operations[] = {
       "a text of one's own, or an empty one" },
     { "domain.webhook-secret", operation_domain_webhook_secret, true, { NAME, FLAG("new") },
       "what the posts of its webhook are signed with" },
-    { "domain.secret", operation_domain_secret, true, { NAME },
+    { "domain.secret", operation_domain_secret, true, { NAME, FLAG("cram_md5") },
       "a new one, by which the domain's holder logs in" },
     { "recipient.verify", operation_recipient_verify, false, { NEEDED("address") },
       "ask the primary whether it has a recipient" },

@@ -78,8 +78,9 @@ struct control_host {
     /* Makes a secret for the domain's webhook, and keeps it (notify/webhook.h). */
     void (*new_webhook_secret)(void *context, struct str domain, directory_done *done,
                                void *done_context);
-    /* Makes a secret for the domain, by which its holder logs in; only its digest is kept. */
-    void (*new_secret)(void *context, struct str domain, struct buf *out_secret,
+    /* Makes a secret for the domain, by which its holder logs in; only its digest is kept, unless
+     * it is for CRAM-MD5, too. */
+    void (*new_secret)(void *context, struct str domain, bool for_cram, struct buf *out_secret,
                        directory_done *done, void *done_context);
     /* Asks the primary about a recipient, whatever is known; done() may come from inside the call,
      * and comes at the latest with the end of the host. */

@@ -30,6 +30,10 @@ static bool normalise_primary(struct str text, struct buf *out)
         buf_add(out, text);
         return true;
     }
+    if (str_equals_nocase(text, STR("agent"))) { /* it calls us */
+        buf_add(out, STR("agent"));
+        return true;
+    }
     if (colon >= 0) {
         host = str_first(text, (size_t)colon);
         if (!str_to_u64(str_skip(text, (size_t)colon + 1), 65535, &port) || port == 0)
@@ -62,10 +66,12 @@ static bool take_primary(struct request *request, struct edit *edit, const json_
         printable_add_quoted(&shown, text);
     buf_fini(&normal);
     if (!ok)
-        request_fail(request, "bad-primary",
-                     "%.*s is no primary; give a host name, host:port or address:port such as "
-                     "mail.example.org, 192.0.2.1:25 or [2001:db8::1]:25",
-                     STR_FMT(buf_str(&shown)));
+        request_fail(
+            request, "bad-primary",
+            "%.*s is no primary; give a host name, host:port or address:port such as "
+            "mail.example.org, 192.0.2.1:25 or [2001:db8::1]:25, or agent if it calls for its "
+            "mail",
+            STR_FMT(buf_str(&shown)));
     buf_fini(&shown);
     return ok;
 }
@@ -86,6 +92,12 @@ static bool take_primaries(struct request *request, struct edit *edit)
     for (size_t i = 0; i < json_array_size(list); i++)
         if (!take_primary(request, edit, json_array_get(list, i)))
             return false;
+    for (uint32_t i = 0; i < edit->record.primary_count && edit->record.primary_count > 1; i++)
+        if (str_equals(edit->record.primary[i], STR("agent"))) {
+            request_fail(request, "bad-primary",
+                         "a primary that calls (agent) is the only one; give no others");
+            return false;
+        }
     return true;
 }
 

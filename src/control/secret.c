@@ -36,7 +36,8 @@ void operation_domain_secret(struct request *request)
     if (request_find_domain(request) == NULL)
         return;
     request->body = json_object();
-    setup->host->new_secret(setup->context, buf_str(&request->domain), &secret, on_kept, request);
+    setup->host->new_secret(setup->context, buf_str(&request->domain),
+                            argument_flag(request, "cram_md5"), &secret, on_kept, request);
     json_put(request->body, "name", json_text(buf_str(&request->domain)));
     json_put(request->body, "secret", json_text(buf_str(&secret)));
     explicit_bzero(secret.ptr, secret.cap);

@@ -18,5 +18,6 @@ int socket_accept(int listener, struct endpoint *out_peer);
 /* Begins to connect; writable when done, then socket_error(). */
 int socket_connect(struct endpoint to);
 int socket_connect_unix(struct str path); /* done at once, or -EAGAIN: it is too busy */
+void socket_keep_alive(int fd);           /* asks a silent peer now and then whether it lives */
 int socket_error(int fd);                 /* SO_ERROR as 0 or negative errno */
 int socket_pair(int type, int out_fd[2]); /* AF_UNIX */

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/memory.h"
+#include "net/socket.h"
 
 enum {
     READ_SIZE = 64 * 1024,
@@ -16,6 +17,7 @@ enum {
     READS_PER_TURN_MAX = 4,
     KEEP_BUFFER_MAX = 4096, /* a larger one goes back to the heap when it is empty */
     SENT_MAX = 1024 * 1024, /* what has left an output that is never quite empty */
+    RECORD_MAX = 8191,      /* as much as fetchmail reads at once */
 };
 
 struct stream {
@@ -35,6 +37,7 @@ struct stream {
     bool broken;       /* … with an error */
     bool closing;
     bool announce_drained;
+    bool by_line; /* stream_send_by_line() */
 };
 
 void stream_set_init(struct stream_set *set)
@@ -110,12 +113,28 @@ static void decrypt(struct stream *stream, struct str bytes)
         end_securely(stream);
 }
 
+static void encrypt_by_line(struct stream *stream)
+{
+    struct str rest = buf_str(&stream->plain);
+
+    while (rest.len > 0) {
+        struct str record = str_first(rest, RECORD_MAX);
+        ptrdiff_t end = str_find(record, '\n');
+        record = end >= 0 ? str_first(record, (size_t)end + 1) : record;
+        tls_write(stream->tls, record, &stream->output);
+        rest = str_skip(rest, record.len);
+    }
+}
+
 static void encrypt(struct stream *stream)
 {
     if (stream->plain.len == 0 || tls_state(stream->tls) == TLS_HANDSHAKE ||
         tls_state(stream->tls) == TLS_FAILED)
         return;
-    tls_write(stream->tls, buf_str(&stream->plain), &stream->output);
+    if (stream->by_line)
+        encrypt_by_line(stream);
+    else
+        tls_write(stream->tls, buf_str(&stream->plain), &stream->output);
     if (stream->plain.cap > KEEP_BUFFER_MAX)
         buf_fini(&stream->plain);
     else
@@ -213,10 +232,20 @@ size_t stream_pending(const struct stream *stream)
     return stream->plain.len + stream->output.len - stream->sent;
 }
 
+void stream_keep_alive(struct stream *stream)
+{
+    socket_keep_alive(stream->fd);
+}
+
 void stream_want_input(struct stream *stream, bool want)
 {
     stream->wants_input = want;
     update_watch(stream);
+}
+
+void stream_send_by_line(struct stream *stream)
+{
+    stream->by_line = true;
 }
 
 void stream_close_after_flush(struct stream *stream)

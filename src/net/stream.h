@@ -53,7 +53,13 @@ void stream_output(struct stream *stream, struct str bytes);
 void stream_secure(struct stream *stream, struct tls *tls);
 const struct tls *stream_tls(const struct stream *stream); /* NULL: without */
 size_t stream_pending(const struct stream *stream);        /* octets not yet taken by the kernel */
+/* Of a peer that has gone without a word, the kernel tells within a minute. */
+void stream_keep_alive(struct stream *stream);
 void stream_want_input(struct stream *stream, bool want);
+/* With TLS: each line leaves in a record of its own, of RECORD_MAX octets at most. There are
+ * programs (fetchmail as ODMR's client) that read one line and then wait for the socket, though the
+ * rest of the record lies in their library already. */
+void stream_send_by_line(struct stream *stream);
 /* Sends what is pending, closes, calls closed(). No input() or end() comes any more. A peer that
  * does not read can hold this up for ever: the host frees the stream when it has waited enough. */
 void stream_close_after_flush(struct stream *stream);

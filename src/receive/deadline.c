@@ -5,7 +5,7 @@
  *
  *   the host, for a recipient      451 for it after a minute; a late answer is ignored
  *   the host, for the client name  we go on without it
- *   the host, for a question       454 or 458 after a minute; a late answer is ignored
+ *   the host, for a question       45z after a minute; a late answer is ignored
  *   the store                      451; what was committed stays in doubt, not aborted
  *   the client, for a command      421 after command_timeout without one, however many
  *                                  octets of it have come, or after session_timeout
@@ -90,6 +90,7 @@ static struct due next_due(const struct receive_session *session)
     const struct link *first = list_first(&session->pending);
 
     switch (session->state) {
+    case SESSION_TURNED:
     case SESSION_CLOSED:
         return (struct due){ NEVER_MS, NULL };
     case SESSION_COMMIT:

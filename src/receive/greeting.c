@@ -30,6 +30,19 @@ static bool greet(struct receive_session *session, struct str argument, bool ext
     return true;
 }
 
+/* To who comes for mail. */
+static void offer_turns(struct receive_session *session)
+{
+    buf_add(&session->output, STR("\r\n"));
+    if (session->settings->has_tls && session->tls.len == 0)
+        buf_add(&session->output, STR("250-STARTTLS\r\n")); /* RFC 3207 */
+    if (session->settings->has_logins && session->tls.len > 0)
+        buf_add_format(&session->output, "250-AUTH PLAIN LOGIN%s\r\n", /* RFC 4954 */
+                       session->settings->has_cram ? " CRAM-MD5" : "");
+    buf_add(&session->output, STR("250-ATRN WAIT\r\n")); /* RFC 2645; turning.c */
+    reply_say(session, STR("250 ENHANCEDSTATUSCODES"));  /* RFC 2034 */
+}
+
 void command_ehlo(struct receive_session *session, struct str argument)
 {
     const struct receive_settings *settings = session->settings;
@@ -38,6 +51,10 @@ void command_ehlo(struct receive_session *session, struct str argument)
         return;
     buf_add(&session->output, STR("250-"));
     buf_add(&session->output, settings->hostname);
+    if (settings->is_for_turns) {
+        offer_turns(session);
+        return;
+    }
     buf_add(&session->output, STR("\r\n250-PIPELINING\r\n")); /* RFC 2920 */
     buf_add_format(&session->output, "250-SIZE %llu\r\n",     /* RFC 1870 */
                    (unsigned long long)settings->message_size_max);
@@ -106,7 +123,6 @@ void command_vrfy(struct receive_session *session, struct str argument)
 void command_help(struct receive_session *session, struct str argument)
 {
     (void)argument;
-    reply_say(
-        session,
-        STR("214 2.0.0 EHLO HELO STARTTLS AUTH ETRN MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"));
+    reply_say(session, STR("214 2.0.0 EHLO HELO STARTTLS AUTH ETRN ATRN MAIL RCPT DATA BDAT RSET "
+                           "NOOP VRFY HELP QUIT"));
 }

@@ -63,7 +63,8 @@ bool input_is_out_of_turn(const struct receive_session *session, enum smtp_verb 
 {
     if (session->input.len == 0 || verb == SMTP_BDAT || verb == SMTP_QUIT)
         return false;
-    if (verb == SMTP_DATA || verb == SMTP_EHLO || verb == SMTP_HELO || verb == SMTP_STARTTLS)
+    if (verb == SMTP_DATA || verb == SMTP_EHLO || verb == SMTP_HELO || verb == SMTP_STARTTLS ||
+        verb == SMTP_ATRN)
         return true; /* the last of its group, whatever was agreed */
     return !session->extended;
 }

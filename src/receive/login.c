@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* login.c: AUTH (RFC 4954), by which the holder of a domain shows who he is.
  *
- * Only over TLS, and only with PLAIN (RFC 4616) and LOGIN, for we keep no secret that could be
- * shown otherwise, but its digest. The secret goes to the host and is forgotten here at once.
+ * Only over TLS, and with PLAIN (RFC 4616) and LOGIN, for of a secret nothing is kept but its
+ * digest. Who comes for mail may be a program that knows CRAM-MD5 alone (RFC 2195, which RFC 2645
+ * asks for): it can log in if his operator has a secret kept for that. The secret goes to the host
+ * and is forgotten here at once.
  *
  *     AUTH PLAIN AHVzZXIAc2VjcmV0          or in the next line, after 334
  *     AUTH LOGIN [dXNlcg==]                user and secret, a line each
+ *     AUTH CRAM-MD5                        user and digest, in answer to a challenge
  *     *                                    takes it back
  */
 #include <string.h>
@@ -23,6 +26,7 @@ static void wipe(struct buf *buf)
 void login_forget(struct receive_session *session)
 {
     wipe(&session->login.user);
+    buf_fini(&session->login.challenge);
     session->login.step = LOGIN_NONE;
 }
 
@@ -52,7 +56,8 @@ static void ask_host(struct receive_session *session, struct str user, struct st
     uint64_t ticket = question_ask(session, QUESTION_LOGIN);
     buf_reset(&session->asked_user);
     buf_add(&session->asked_user, user);
-    session->host->ask_login(session->context, ticket, user, secret);
+    session->host->ask_login(session->context, ticket, user, secret,
+                             buf_str(&session->login.challenge));
     login_forget(session);
 }
 
@@ -79,6 +84,16 @@ static void take_plain(struct receive_session *session, struct str text)
         ask_host(session, user, str_skip(text, (size_t)second + 1));
 }
 
+static void take_cram(struct receive_session *session, struct str text)
+{
+    ptrdiff_t blank = str_find_last(text, ' ');
+
+    if (blank < 0)
+        fail(session, STR("501 5.5.2 CRAM-MD5 has a user and a digest"));
+    else
+        ask_host(session, str_first(text, (size_t)blank), str_skip(text, (size_t)blank + 1));
+}
+
 static void take_text(struct receive_session *session, struct str text)
 {
     switch (session->login.step) {
@@ -92,6 +107,9 @@ static void take_text(struct receive_session *session, struct str text)
         return;
     case LOGIN_SECRET:
         ask_host(session, buf_str(&session->login.user), text);
+        return;
+    case LOGIN_CRAM:
+        take_cram(session, text);
         return;
     case LOGIN_NONE:
         return;
@@ -142,6 +160,27 @@ static void begin(struct receive_session *session, enum login_step step, struct 
         take_base64(session, initial);
 }
 
+/* Nobody is ever given the same one twice. */
+static void challenge(struct receive_session *session)
+{
+    struct buf *text = &session->login.challenge;
+    struct buf line = { 0 };
+
+    buf_reset(text);
+    buf_add_format(text, "<%016llx%016llx@%.*s>", (unsigned long long)random_u64(session->random),
+                   (unsigned long long)random_u64(session->random),
+                   STR_FMT(session->settings->hostname));
+    buf_add(&line, STR("334 "));
+    base64_add(&line, buf_str(text));
+    go_on(session, LOGIN_CRAM, buf_str(&line));
+    buf_fini(&line);
+}
+
+static bool offers_cram(const struct receive_session *session)
+{
+    return session->settings->is_for_turns && session->settings->has_cram;
+}
+
 void command_auth(struct receive_session *session, struct str argument)
 {
     ptrdiff_t blank = str_find(argument, ' ');
@@ -158,6 +197,11 @@ void command_auth(struct receive_session *session, struct str argument)
         begin(session, LOGIN_PLAIN, STR("334 "), initial);
     else if (str_equals_nocase(mechanism, STR("LOGIN")))
         begin(session, LOGIN_USER, STR("334 VXNlcm5hbWU6"), initial);
+    else if (str_equals_nocase(mechanism, STR("CRAM-MD5")) && offers_cram(session) &&
+             initial.len == 0)
+        challenge(session);
     else
-        reply_error(session, STR("504 5.5.4 PLAIN and LOGIN are what there is"));
+        reply_error(session, offers_cram(session)
+                                 ? STR("504 5.5.4 PLAIN, LOGIN and CRAM-MD5 are what there is")
+                                 : STR("504 5.5.4 PLAIN and LOGIN are what there is"));
 }

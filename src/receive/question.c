@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* question.c: what a client asks for himself, and only the host can answer: to be let in (AUTH), to
- * get the mail that waits for him (ETRN).
+ * get the mail that waits for him (ETRN, ATRN).
  *
  * One question at a time; nothing is read until it is answered. An answer to an earlier one, which
  * was not waited for any longer, is ignored.
@@ -34,6 +34,10 @@ static void settle(struct receive_session *session, const struct verdict *verdic
 {
     bool is_refused = verdict->fate != FATE_ACCEPT;
 
+    if (session->question.kind == QUESTION_LINE) {
+        turning_settle(session, verdict);
+        return;
+    }
     session_enter(session, SESSION_READY);
     if (session->question.kind == QUESTION_LOGIN && !is_refused)
         buf_add(&session->user, buf_str(&session->asked_user));
@@ -62,9 +66,16 @@ void receive_question_unanswered(struct receive_session *session, uint64_t ticke
 
 void question_expire(struct receive_session *session)
 {
-    struct verdict verdict =
-        session->question.kind == QUESTION_LOGIN
-            ? verdict_make(454, 7, 0, STR("Cannot find out at the moment; try again later"))
-            : verdict_make(458, 3, 0, STR("Cannot find out at the moment; try again later"));
+    static const struct {
+        uint16_t code;
+        uint8_t subject;
+    } unknown[] = {
+        [QUESTION_LOGIN] = { 454, 7 },
+        [QUESTION_TURN] = { 458, 3 },
+        [QUESTION_LINE] = { 451, 3 },
+    };
+    enum question_kind kind = session->question.kind;
+    struct verdict verdict = verdict_make(unknown[kind].code, unknown[kind].subject, 0,
+                                          STR("Cannot find out at the moment; try again later"));
     settle(session, &verdict);
 }

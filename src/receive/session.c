@@ -17,7 +17,8 @@
  * COMMIT    the content is with the host, who will answer
  * SECURING  220 is said to STARTTLS, the handshake is due        command_starttls()
  * LOGIN     334 is said to AUTH, the client's line comes        login.c
- * ASKING    the host is finding out what to say to AUTH, ETRN   question.c
+ * ASKING    the host is finding out what to say to AUTH, ETRN, ATRN   question.c
+ * TURNED    250 is said to ATRN, and the connection is somebody else's   turning.c
  * CLOSED    nothing follows                           session_close()
  *
  * A refused chunk returns to where it came from or goes to FAILED; content that is
@@ -39,6 +40,7 @@ static const char *const state_name[] = {
     [SESSION_DATA] = "data",         [SESSION_CHUNK] = "chunk",   [SESSION_CHUNKED] = "chunked",
     [SESSION_FAILED] = "failed",     [SESSION_COMMIT] = "commit", [SESSION_CLOSED] = "closed",
     [SESSION_SECURING] = "securing", [SESSION_LOGIN] = "login",   [SESSION_ASKING] = "asking",
+    [SESSION_TURNED] = "turned",
 };
 
 static const unsigned session_next[] = {
@@ -56,7 +58,8 @@ static const unsigned session_next[] = {
     [SESSION_COMMIT] = IN(SESSION_READY) | IN(SESSION_CLOSED),
     [SESSION_SECURING] = IN(SESSION_START) | IN(SESSION_CLOSED),
     [SESSION_LOGIN] = IN(SESSION_READY) | IN(SESSION_ASKING) | IN(SESSION_CLOSED),
-    [SESSION_ASKING] = IN(SESSION_READY) | IN(SESSION_CLOSED),
+    [SESSION_ASKING] = IN(SESSION_READY) | IN(SESSION_TURNED) | IN(SESSION_CLOSED),
+    [SESSION_TURNED] = IN(SESSION_CLOSED),
     [SESSION_CLOSED] = 0,
 };
 
@@ -85,8 +88,18 @@ static const struct {
     [SMTP_STARTTLS] = { IN(SESSION_START) | IN(SESSION_READY), command_starttls }, /* RFC 3207 4 */
     [SMTP_AUTH] = { IN(SESSION_READY), command_auth },                             /* RFC 4954 4 */
     [SMTP_ETRN] = { IN(SESSION_READY), command_etrn },                             /* RFC 1985 5 */
-    [SMTP_SAML] = { 0, NULL }, /* the last verb */
+    [SMTP_ATRN] = { IN(SESSION_READY), command_atrn }, /* RFC 2645 5.2 */
+    [SMTP_SAML] = { 0, NULL },                         /* the last verb */
 };
+
+/* Where mail is taken nobody is handed any, and the other way round (RFC 2645 5.1). */
+static bool is_offered(const struct receive_session *session, enum smtp_verb verb)
+{
+    if (session->settings->is_for_turns)
+        return verb != SMTP_MAIL && verb != SMTP_RCPT && verb != SMTP_DATA && verb != SMTP_ETRN &&
+               verb != SMTP_VRFY;
+    return verb != SMTP_ATRN;
+}
 
 static const struct str line_fault_reply[] = {
     [LINE_LONG] = { "500 5.5.2 Line too long", 23 },
@@ -112,7 +125,8 @@ static struct str sequence_reply(const struct receive_session *session, enum smt
         return STR("503 5.5.1 Say MAIL first");
     if (session->state == SESSION_FAILED)
         return STR("503 5.5.1 The transaction has failed; end it with RSET");
-    if (verb == SMTP_MAIL || verb == SMTP_STARTTLS || verb == SMTP_AUTH || verb == SMTP_ETRN)
+    if (verb == SMTP_MAIL || verb == SMTP_STARTTLS || verb == SMTP_AUTH || verb == SMTP_ETRN ||
+        verb == SMTP_ATRN)
         return STR("503 5.5.1 There is a transaction already; end it with RSET");
     return STR("503 5.5.1 After BDAT only BDAT goes on");
 }
@@ -121,7 +135,7 @@ static void run_command(struct receive_session *session, const struct smtp_comma
 {
     if (command->verb == SMTP_UNKNOWN)
         reply_error(session, STR("500 5.5.1 Unknown command"));
-    else if (commands[command->verb].run == NULL)
+    else if (commands[command->verb].run == NULL || !is_offered(session, command->verb))
         reply_error(session, STR("502 5.5.1 Command not offered here"));
     else if ((commands[command->verb].legal & IN(session->state)) == 0)
         reply_error(session, sequence_reply(session, command->verb));
@@ -179,6 +193,7 @@ static enum step session_step(struct receive_session *session)
     case SESSION_ASKING:
     case SESSION_COMMIT:
     case SESSION_SECURING:
+    case SESSION_TURNED:
     case SESSION_CLOSED:
         return STEP_WAIT;
     }
@@ -205,7 +220,7 @@ void session_run(struct receive_session *session, struct str fresh)
         buf_add(&session->held, fresh);
     session->input = direct ? fresh : buf_str(&session->held);
     pump(session);
-    if (session->state == SESSION_CLOSED)
+    if (session->state == SESSION_CLOSED || session->state == SESSION_TURNED)
         session->input.len = 0;
     if (direct)
         buf_add(&session->held, session->input);
@@ -216,6 +231,7 @@ void session_run(struct receive_session *session, struct str fresh)
         buf_fini(&session->held);
     reply_flush(session);
     secure_when_said(session);
+    turn_when_said(session);
 }
 
 void session_greet(struct receive_session *session)
@@ -291,7 +307,14 @@ void receive_end(struct receive_session *session, struct now now)
 {
     session->now = now;
     session->ended = true;
+    if (turning_waits(session))
+        session_close(session); /* nobody is there to be handed anything */
     session_run(session, STR_NONE);
+}
+
+bool receive_is_turned(const struct receive_session *session)
+{
+    return session->state == SESSION_TURNED;
 }
 
 bool receive_wants_input(const struct receive_session *session)
@@ -320,5 +343,7 @@ void receive_shutdown(struct receive_session *session, struct now now)
 {
     session->now = now;
     session->shutting_down = true;
+    if (turning_waits(session))
+        reply_close(session, STR("421 4.3.2 Shutting down; call again later"));
     session_run(session, STR_NONE);
 }

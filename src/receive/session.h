@@ -45,9 +45,11 @@ struct receive_settings { /* shared by all sessions, outlives them */
     uint64_t data_rate_min; /* octets/s */
     bool bare_newline_reject;
     bool chunking;
-    bool has_logins;        /* there is somebody who could log in: AUTH is offered, over TLS */
-    bool binarymime;        /* with chunking: content may be other than lines */
-    bool has_tls;           /* there is a certificate: STARTTLS is offered */
+    bool has_logins;   /* there is somebody who could log in: AUTH is offered, over TLS */
+    bool has_cram;     /* … and whose secret is kept so that it need not be shown: CRAM-MD5 */
+    bool is_for_turns; /* clients bring no mail here, they get it (ATRN) */
+    bool binarymime;   /* with chunking: content may be other than lines */
+    bool has_tls;      /* there is a certificate: STARTTLS is offered */
     int64_t greet_delay_ms; /* before the banner; who speaks meanwhile is let go */
     int64_t tarpit_ms;      /* by which replies wait for who was refused several times */
 };
@@ -65,11 +67,22 @@ struct receive_host {
      * during the call. */
     void (*ask_recipient)(void *context, uint64_t ticket, struct str helo, struct str sender,
                           const struct recipient *recipient);
-    /* Is that his secret? Answer with receive_question_answer(): accepted, he is logged in. */
-    void (*ask_login)(void *context, uint64_t ticket, struct str user, struct str secret);
+    /* Is that his secret, or, with a challenge, its HMAC-MD5 of that in hexadecimal (RFC 2195)?
+     * Answer with receive_question_answer(): accepted, he is logged in. */
+    void (*ask_login)(void *context, uint64_t ticket, struct str user, struct str secret,
+                      struct str challenge);
     /* He wants the mail that waits for this node (RFC 1985), "@" in front of it meaning all below
      * it, too; `user`: as he has logged in, or empty. Answer with receive_question_answer(). */
     void (*ask_turn)(void *context, uint64_t ticket, struct str user, struct str node);
+    /* He wants to be handed the mail of these domains on this very connection (RFC 2645), ","
+     * between them; none: all that are his. `instance` empty: now; else who calls under that name
+     * waits for as long as it takes until there is something for him. Answer with
+     * receive_question_answer(): accepted, the connection is turned round. */
+    void (*offer_line)(void *context, uint64_t ticket, struct str user, struct str domains,
+                       struct str instance);
+    /* What was sent goes out, and nothing of the client's comes here any more: from now on he is
+     * the server of whom the host puts in his place. */
+    void (*turn_round)(void *context);
     /* Content begins; its header is there (whole, without the empty line; our Received field, which
      * belongs above it, apart; the envelope is as it will be committed, but for the time); the body
      * goes on, beginning with the empty line; … */
@@ -126,6 +139,8 @@ void receive_client_name(struct receive_session *session, struct str name, struc
 /* New mail is refused with this at MAIL FROM from now on (disk full …); FATE_ACCEPT ends it. */
 void receive_set_refusal(struct receive_session *session, const struct verdict *refusal,
                          struct now now);
+/* turn_round() has been called: the session has nothing to say any more. */
+bool receive_is_turned(const struct receive_session *session);
 /* The server goes down: 421 4.3.2 at the next command boundary; a commit that is under way is
  * still answered. */
 void receive_shutdown(struct receive_session *session, struct now now);

@@ -13,6 +13,7 @@
  * secure.c     STARTTLS
  * login.c      AUTH
  * question.c   what a client asks for himself: AUTH's end, ETRN
+ * turning.c    ATRN: client and server change places
  */
 #pragma once
 
@@ -42,6 +43,8 @@ enum {
     USER_SIZE_MAX = 255,
     SECRET_SIZE_MAX = 255,
     NODE_SIZE_MAX = 256,
+    DOMAINS_SIZE_MAX = 1024, /* of ATRN */
+    INSTANCE_SIZE_MAX = 64,
     TARPIT_AFTER = 3, /* mistakes and refusals that cost nothing */
 };
 
@@ -57,6 +60,7 @@ enum session_state {
     SESSION_SECURING,
     SESSION_LOGIN,
     SESSION_ASKING,
+    SESSION_TURNED,
     SESSION_CLOSED,
 };
 #define IN(state) (1U << (state))
@@ -110,8 +114,8 @@ struct pending_recipient { /* on the heap, in session->pending */
     char bytes[];
 };
 
-enum login_step { LOGIN_NONE, LOGIN_PLAIN, LOGIN_USER, LOGIN_SECRET };
-enum question_kind { QUESTION_LOGIN, QUESTION_TURN };
+enum login_step { LOGIN_NONE, LOGIN_PLAIN, LOGIN_USER, LOGIN_SECRET, LOGIN_CRAM };
+enum question_kind { QUESTION_LOGIN, QUESTION_TURN, QUESTION_LINE };
 
 struct receive_session {
     const struct receive_settings *settings;
@@ -131,17 +135,19 @@ struct receive_session {
     bool extended;       /* EHLO, not HELO */
     bool client_named;   /* the reverse name is known, or was waited for long enough */
     bool must_start_tls; /* once our reply has left */
+    bool must_turn;      /* the same */
     struct buf tls;      /* how the connection is secured, for people; empty: it is not */
     struct buf helo;
     struct buf client_name;
     struct {
         enum login_step step; /* what the next line is */
         struct buf user;
+        struct buf challenge;
     } login;
     struct {
         enum question_kind kind;
-        uint64_t ticket; /* of the last one */
-        int64_t deadline_ms;
+        uint64_t ticket;     /* of the last one */
+        int64_t deadline_ms; /* NEVER_MS: it may take any time */
     } question;
     struct buf asked_user;  /* who wants to log in */
     struct buf user;        /* who has; empty: nobody */
@@ -225,6 +231,12 @@ void login_forget(struct receive_session *session); /* what was said of an unfin
 void command_etrn(struct receive_session *session, struct str argument);
 uint64_t question_ask(struct receive_session *session, enum question_kind kind); /* its ticket */
 void question_expire(struct receive_session *session);
+
+/* turning.c */
+void command_atrn(struct receive_session *session, struct str argument);
+void turning_settle(struct receive_session *session, const struct verdict *verdict);
+void turn_when_said(struct receive_session *session);
+bool turning_waits(const struct receive_session *session); /* for as long as it takes */
 
 /* sender.c */
 void command_mail(struct receive_session *session, struct str argument);

@@ -21,6 +21,7 @@ enum {
     DATA_MS = 2 * MINUTE_MS,
     BLOCK_MS = 3 * MINUTE_MS,
     FINAL_MS = 10 * MINUTE_MS,
+    LINE_GREETING_MS = 30 * SECOND_MS, /* who calls has a server at hand */
 };
 
 struct now deliverer_now(const struct deliverer *deliverer)
@@ -40,6 +41,8 @@ static void set_settings(struct deliverer *deliverer)
     };
     deliverer->probe_settings = deliverer->settings;
     deliverer->probe_settings.greeting_timeout_ms = PROBE_GREETING_MS;
+    deliverer->line_settings = deliverer->settings;
+    deliverer->line_settings.greeting_timeout_ms = LINE_GREETING_MS;
     deliverer->callout_settings = deliverer->probe_settings;
     deliverer->callout_settings.command_timeout_ms = CALLOUT_COMMAND_MS;
 }
@@ -145,6 +148,11 @@ static void reload(void *state)
     set_settings(state);
 }
 
+static void take_line(void *state, uint64_t number, int error, int fd)
+{
+    deliverer_line_came(state, number, error == 0 ? fd : -1);
+}
+
 static void stop(void *state)
 {
     struct deliverer *deliverer = state;
@@ -201,6 +209,7 @@ const struct role_hooks deliverer_hooks = {
     .peer = deliverer_take_peer,
     .prepare = prepare,
     .reload = reload,
+    .line = take_line,
     .stop = stop,
     .turn = turn,
 };

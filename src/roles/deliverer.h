@@ -26,6 +26,7 @@ struct deliverer {
     struct deliver_settings settings;
     struct deliver_settings probe_settings;
     struct deliver_settings callout_settings;
+    struct deliver_settings line_settings;
     struct map sessions; /* by number: struct session */
     struct link all;     /* struct session.link */
     struct link over;    /* struct session.over_link: freed at the turn's end */
@@ -60,7 +61,13 @@ struct session {
     struct stream *stream;
     struct deliver_client *client; /* NULL while connecting */
     bool is_ready;
-    unsigned window; /* messages at once, once it is ready */
+    unsigned window; /* messages at once, once it is ready; and what else it has said: */
+    unsigned extensions;
+    uint64_t size_max;
+    struct buf name;
+    uint64_t line;  /* that it goes over; 0: a connection of our own; deliverer_lines.c */
+    bool parks;     /* its line is kept when its work is done */
+    bool is_parked; /* a line that is nobody's; the number is 0 */
     bool is_over;
     struct link items;
     struct link wants; /* struct item.want_link: content to be fed after the client's call */
@@ -109,6 +116,23 @@ struct item *session_find_item(struct session *session, struct message_id id);
 void session_free(struct session *session);
 void result_send(struct deliverer *deliverer, const struct result *result);
 void result_free(struct result *result);
+
+struct session *session_new(struct deliverer *deliverer);
+void session_use_line(struct session *session, int fd); /* takes it over */
+void session_begin_line(struct session *session);       /* its server is to speak */
+void session_tell_ready(const struct session *session);
+void session_tell_ended(const struct session *session, enum session_end how,
+                        const struct verdict *verdict);
+
+/* deliverer_lines.c: connections of primaries that call. */
+void deliverer_line_came(struct deliverer *deliverer, uint64_t line, int fd); /* -1: none came */
+/* False: the keeper is out of its mind. */
+bool deliverer_open_on_line(struct deliverer *deliverer, const struct message_session_open *message,
+                            uint64_t line);
+void session_park_when_idle(struct session *session); /* if it is to */
+/* The keeper needs it no more: its line is kept for the next, any other connection ends. */
+void session_rest(struct session *session);
+bool deliverer_take_line_end(struct deliverer *deliverer, struct cursor payload);
 
 /* deliverer_tls.c: what the host of a session has to show. */
 void deliverer_tls_open(struct deliverer *deliverer, struct str anchors); /* before confinement */

@@ -36,8 +36,9 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
         return false;
     if (deliverer->process->is_stopping)
         return true; /* the keeper is told to stop next */
-    struct session *session = memory_new(sizeof *session);
-    session->deliverer = deliverer;
+    if (endpoint_line_number(endpoint) != 0)
+        return deliverer_open_on_line(deliverer, &message, endpoint_line_number(endpoint));
+    struct session *session = session_new(deliverer);
     session->number = message.session;
     session->endpoint = endpoint;
     buf_add(&session->host, message.host);
@@ -45,10 +46,6 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
     session->is_probe = message.is_probe != 0;
     session->is_callout = message.is_callout != 0;
     session->xclient = message.xclient != 0;
-    session->fd = -1;
-    list_init(&session->items);
-    list_init(&session->wants);
-    list_append(&deliverer->all, &session->link);
     (void)map_put(&deliverer->sessions, session_key(&session->number), session);
     session_connect(session, (int64_t)message.connect_timeout_ms);
     return true;
@@ -62,7 +59,7 @@ static bool take_end(struct deliverer *deliverer, struct cursor payload)
         return false;
     struct session *session = find_session(deliverer, message.session);
     if (session != NULL)
-        session_quit(session);
+        session_rest(session);
     return true;
 }
 
@@ -240,6 +237,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return deliverer_take_post(deliverer, payload);
     case MESSAGE_web_fetch:
         return deliverer_take_fetch(deliverer, payload);
+    case MESSAGE_line_end:
+        return deliverer_take_line_end(deliverer, payload);
     case MESSAGE_delivered_noted:
         return take_noted(deliverer, payload);
     default:

@@ -70,20 +70,29 @@ static void on_send(void *context, struct str bytes)
     stream_output(session->stream, bytes);
 }
 
+void session_tell_ready(const struct session *session)
+{
+    const struct deliverer *deliverer = session->deliverer;
+    struct security_pin shown;
+    struct str key = session_key_shown(session, &shown);
+
+    if (deliverer->keeper == NULL || session->is_orphan)
+        return;
+    channel_send(deliverer->keeper, session_ready, .session = session->number,
+                 .window = session->window, .extensions = session->extensions,
+                 .size_max = session->size_max, .name = buf_str(&session->name), .key = key);
+}
+
 static void on_ready(void *context, const struct smtp_greeting *greeting, unsigned window)
 {
     struct session *session = context;
-    struct deliverer *deliverer = session->deliverer;
-    struct security_pin shown;
 
     session->is_ready = true;
     session->window = window;
-    struct str key = session_key_shown(session, &shown);
-    if (deliverer->keeper == NULL || session->is_orphan)
-        return;
-    channel_send(deliverer->keeper, session_ready, .session = session->number, .window = window,
-                 .extensions = greeting->extensions, .size_max = greeting->size_max,
-                 .name = str_first(greeting->name, 255), .key = key);
+    session->extensions = greeting->extensions;
+    session->size_max = greeting->size_max;
+    buf_add(&session->name, str_first(greeting->name, 255));
+    session_tell_ready(session);
 }
 
 static void answer_callout(const struct session *session, struct item *item,
@@ -159,23 +168,30 @@ static enum session_end end_of(enum deliver_close how)
     return SESSION_END_LOST;
 }
 
-/* Tells the keeper, once; the memory goes at the turn's end. */
-static void session_over(struct session *session, enum session_end how,
-                         const struct verdict *verdict)
+/* Of a line that is parked nobody waits for the end. */
+void session_tell_ended(const struct session *session, enum session_end how,
+                        const struct verdict *verdict)
 {
-    struct deliverer *deliverer = session->deliverer;
+    const struct deliverer *deliverer = session->deliverer;
     struct buf bytes = { 0 };
 
-    if (session->is_over)
-        return;
-    session->is_over = true;
-    list_append(&deliverer->over, &session->over_link);
-    if (deliverer->keeper == NULL || session->is_orphan)
+    if (deliverer->keeper == NULL || session->is_orphan || session->number == 0)
         return;
     verdict_encode(&bytes, verdict);
     channel_send(deliverer->keeper, session_ended, .session = session->number, .how = how,
                  .verdict = buf_str(&bytes));
     buf_fini(&bytes);
+}
+
+/* Tells the keeper, once; the memory goes at the turn's end. */
+static void session_over(struct session *session, enum session_end how,
+                         const struct verdict *verdict)
+{
+    if (session->is_over)
+        return;
+    session->is_over = true;
+    list_append(&session->deliverer->over, &session->over_link);
+    session_tell_ended(session, how, verdict);
 }
 
 static void on_closed_by_client(void *context, enum deliver_close how,
@@ -238,6 +254,7 @@ void session_serve(struct session *session)
         list_remove(&item->want_link);
         serve_want(session, item);
     }
+    session_park_when_idle(session);
     if (!session->is_over)
         heap_put(&session->deliverer->deadlines, &session->deadline,
                  deliver_deadline(session->client));
@@ -258,6 +275,8 @@ static const struct deliver_settings *settings_of(const struct session *session)
 {
     const struct deliverer *deliverer = session->deliverer;
 
+    if (session->line != 0)
+        return &deliverer->line_settings;
     if (session->is_callout)
         return &deliverer->callout_settings;
     return session->is_probe ? &deliverer->probe_settings : &deliverer->settings;
@@ -373,6 +392,33 @@ static void on_connected(void *context, unsigned what)
         begin(session, session_tls(session));
 }
 
+struct session *session_new(struct deliverer *deliverer)
+{
+    struct session *session = memory_new(sizeof *session);
+
+    session->deliverer = deliverer;
+    session->fd = -1;
+    list_init(&session->items);
+    list_init(&session->wants);
+    list_append(&deliverer->all, &session->link);
+    return session;
+}
+
+void session_use_line(struct session *session, int fd)
+{
+    struct role_process *process = session->deliverer->process;
+
+    session->stream = stream_new(process->loop, &process->streams, fd, &stream_hooks, session);
+    stream_want_input(session->stream, false); /* its first words wait for who listens */
+}
+
+/* Its server was called by nobody but by who had logged in here, over TLS. */
+void session_begin_line(struct session *session)
+{
+    stream_want_input(session->stream, true);
+    begin(session, DELIVER_TLS_NO);
+}
+
 void session_connect(struct session *session, int64_t timeout_ms)
 {
     int fd = socket_connect(session->endpoint);
@@ -398,6 +444,7 @@ void session_free(struct session *session)
     stream_free(session->stream);
     buf_fini(&session->host);
     buf_fini(&session->security);
+    buf_fini(&session->name);
     if (session->fd >= 0)
         (void)close(session->fd);
     heap_remove(&session->deliverer->deadlines, &session->deadline);

@@ -93,6 +93,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
     if (channel_peer(channel) == ROLE_RECEIVER) {
         intake_drop_source(keeper->intake, gone.source);
         keeper_verify_drop_source(keeper, gone.source);
+        keeper_lines_drop_source(keeper, gone.source);
     } else if (channel_peer(channel) == ROLE_DELIVERER)
         keeper_deliverer_gone(keeper, &gone);
 }
@@ -146,13 +147,14 @@ static void *create(struct role_process *process)
     map_init(&keeper->own_routes);
     map_init(&keeper->awaited);
     map_init(&keeper->awaited_due);
+    keeper_lines_init(keeper);
     list_init(&keeper->lookups_due);
     list_init(&keeper->openings);
     list_init(&keeper->errands);
     return keeper;
 }
 
-static void take_listener(void *state, enum listener_kind kind, int fd)
+static void take_listener(void *state, unsigned kind, int fd)
 {
     check(kind == LISTENER_CONTROL);
     keeper_control_listen(state, fd);
@@ -382,6 +384,7 @@ static int64_t turn(void *state, struct now now)
     keeper_schedule_turn(keeper, now);
     keeper_recipients_turn(keeper, now);
     keeper_turns_turn(keeper, now);
+    keeper_lines_turn(keeper, now);
     watch_health(keeper);
     under_way_write(keeper->under_way);
     bool broke = flush_channels(keeper);
@@ -395,6 +398,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_reports_deadline(keeper));
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
     deadline = sooner(deadline, keeper_turns_deadline(keeper));
+    deadline = sooner(deadline, keeper_lines_deadline(keeper));
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
     deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
     deadline = sooner(deadline, keeper_policies_deadline(keeper));
@@ -441,6 +445,7 @@ static void destroy(void *state)
 {
     struct keeper *keeper = state;
 
+    keeper_lines_fini(keeper); /* what ends from here on needs none */
     keeper_control_free(keeper);
     keeper_reports_end(keeper);
     keeper_alerts_end(keeper);

@@ -26,7 +26,7 @@
 #include "verify/quota.h"
 
 enum {
-    KEEPER_LISTENERS_MAX = 2 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
+    KEEPER_LISTENERS_MAX = 4 * CONFIG_LIST_MAX * CONFIG_LIST_MAX,
 };
 
 struct keeper_peer {         /* one life of one channel */
@@ -49,6 +49,7 @@ struct keeper_question { /* to the DNS */
 };
 
 struct budget;
+struct lines;
 struct verifier;
 struct verifier_answer;
 enum notice_end { NOTICE_SENT, NOTICE_WITHHELD, NOTICE_CANCELLED }; /* the last: we are closing */
@@ -126,11 +127,18 @@ struct keeper {
     struct endpoint self_listener[KEEPER_LISTENERS_MAX];
 
     /* keeper_turns.c */
-    bool has_logins;        /* a domain has a secret */
+    bool has_logins;        /* a domain has a secret, … */
+    bool has_cram;          /* … for CRAM-MD5, too */
     struct map awaited;     /* by domain: struct awaited; of primaries that are not up */
     struct map awaited_due; /* domains to be looked at, at the turn's end */
     bool awaited_changed;   /* since the receivers were told, … */
     int64_t awaited_told_ms;
+
+    /* keeper_lines.c */
+    struct lines *lines;        /* NULL: not yet, or no more */
+    struct map lines_by_number; /* struct keeper_line */
+    uint64_t last_line;
+    bool lines_due; /* one waits for a deliverer */
 
     struct keeper_control *control; /* keeper_control.c */
     struct buf roster;              /* JSON, from the supervisor */
@@ -181,9 +189,10 @@ bool keeper_tells_origins(const struct keeper *keeper, struct str domain);
 
 /* keeper_turns.c: who asks for his mail, and signs that a primary lives. */
 #define DOMAIN_SECRET_FACT "domain-secret" /* its digest */
+#define DOMAIN_CRAM_FACT   "domain-cram"   /* itself: CRAM-MD5 cannot be checked otherwise */
 /* Makes one, in place of the one before. */
-void keeper_new_secret(struct keeper *keeper, struct str domain, struct buf *out_secret,
-                       directory_done *done, void *context);
+void keeper_new_secret(struct keeper *keeper, struct str domain, bool for_cram,
+                       struct buf *out_secret, directory_done *done, void *context);
 void keeper_turns_look_for_secrets(struct keeper *keeper); /* one has come or gone */
 bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
                         struct cursor payload);
@@ -196,6 +205,39 @@ void keeper_tell_awaited(const struct keeper *keeper, const struct keeper_peer *
 void keeper_turns_turn(struct keeper *keeper, struct now now);
 int64_t keeper_turns_deadline(const struct keeper *keeper);
 void keeper_turns_fini(struct keeper *keeper);
+
+/* Has he logged in as the holder of that domain, or of one whose holder may have its mail? */
+bool keeper_is_holder(const struct keeper *keeper, struct str user,
+                      const struct domain_record *record);
+void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,
+                            const struct verdict *verdict);
+void keeper_log_asked(const char *event, struct endpoint client, struct str user,
+                      const struct verdict *verdict);
+
+/* keeper_lines.c: primaries that call for their mail. */
+#define PRIMARY_AGENT "agent"                              /* in the place of a primary's address */
+bool keeper_is_called(const struct domain_record *record); /* there is no other way to it */
+/* False: it has another plan, or none. */
+bool keeper_line_plan(const struct keeper *keeper, const struct domain_record *record,
+                      struct route_plan *out_plan);
+bool keeper_line_offered(struct keeper *keeper, const struct keeper_peer *peer,
+                         struct cursor payload);
+bool keeper_line_is_up(struct keeper *keeper, const struct keeper_peer *peer,
+                       struct cursor payload);
+bool keeper_line_is_down(struct keeper *keeper, const struct keeper_peer *peer,
+                         struct cursor payload);
+void keeper_lines_drop_source(struct keeper *keeper, uint32_t source); /* a receiver is gone */
+/* A session needs a line of the domain: keeper_session_has_line() or …_without_line() follows,
+ * perhaps from within. */
+void keeper_line_ask(struct keeper *keeper, uint64_t session, struct str domain);
+/* Its caller has come for what there is. His connection may be cut at any moment (a modem, a cron
+ * job with a time limit), and then no more than one message should be in doubt. */
+bool keeper_line_is_brief(const struct keeper *keeper, uint64_t line);
+void keeper_line_session_over(struct keeper *keeper, uint64_t session, enum session_end how);
+void keeper_lines_turn(struct keeper *keeper, struct now now);
+int64_t keeper_lines_deadline(const struct keeper *keeper);
+void keeper_lines_init(struct keeper *keeper);
+void keeper_lines_fini(struct keeper *keeper);
 
 /* keeper_policies.c: MTA-STS (RFC 8461) */
 /* POLICY_SOUGHT: keeper_route_policy_settled() comes in a later turn. */
@@ -327,6 +369,9 @@ bool keeper_callout_answer(struct keeper *keeper, const struct keeper_peer *peer
 void keeper_callout_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,
                           enum session_end how, const struct verdict *verdict);
 void keeper_callout_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
+void keeper_callout_has_line(struct keeper *keeper, uint64_t number, const struct keeper_peer *peer,
+                             uint64_t line);
+void keeper_callout_without_line(struct keeper *keeper, uint64_t number, enum session_end how);
 void keeper_callouts_turn(struct keeper *keeper, struct now now);
 int64_t keeper_callouts_deadline(const struct keeper *keeper);
 

@@ -17,8 +17,9 @@
 #include "verify/verifier.h"
 
 enum {
-    SESSIONS_MAX = 2, /* for one primary */
-    REFUSALS_MAX = 8, /* on one session */
+    SESSIONS_MAX = 2,      /* for one primary */
+    LINE_SESSIONS_MAX = 1, /* that calls: its lines are few, and mail goes over them */
+    REFUSALS_MAX = 8,      /* on one session */
     IDLE_MS = 5 * SECOND_MS,
     CONNECT_MS = 4 * SECOND_MS,
     TIMES_MAX = 2, /* that one is put when its session ends without an answer */
@@ -55,6 +56,8 @@ struct callout_session {
     uint32_t source;   /* of the deliverer's channel */
     struct buf domain; /* for which it was opened */
     bool is_ready, is_ending;
+    bool has_no_line; /* to be ended at the turn's end, and how */
+    enum session_end how;
     unsigned window;
     unsigned out_count, refusals;
     struct link out; /* struct callout */
@@ -65,6 +68,7 @@ struct keeper_callouts {
     struct map sessions;  /* by number */
     struct map callouts;  /* by inquiry */
     struct heap idle;
+    bool lacks_lines; /* of a session */
     uint64_t last_session;
     struct buf postmaster; /* ours */
 };
@@ -172,30 +176,64 @@ static void session_free(struct callout_session *session)
     memory_free(session);
 }
 
+static void send_open(struct callout_session *session, const struct keeper_peer *peer,
+                      struct endpoint at)
+{
+    const struct primary *primary = session->primary;
+    struct str domain = buf_str(&session->domain);
+    struct buf endpoint = { 0 };
+
+    session->source = peer->source;
+    endpoint_encode(&endpoint, at);
+    channel_send(peer->channel, session_open, .session = session->number, .domain = domain,
+                 .host = buf_str(&primary->host), .endpoint = buf_str(&endpoint),
+                 .security = buf_str(&primary->security), .connect_timeout_ms = CONNECT_MS,
+                 .is_callout = true,
+                 .xclient =
+                     at.family == ENDPOINT_LINE && keeper_tells_origins(primary->keeper, domain));
+    buf_fini(&endpoint);
+}
+
 static void open_session(struct primary *primary, struct str domain)
 {
     struct keeper *keeper = primary->keeper;
     struct keeper_callouts *callouts = keeper->callouts;
     const struct keeper_peer *peer = keeper_some_deliverer(keeper);
+    bool is_on_line = primary->endpoint.family == ENDPOINT_LINE;
 
     if (peer == NULL || !peer->has_greeted)
         return; /* asked again when one has come */
     struct callout_session *session = memory_new(sizeof *session);
     session->primary = primary;
     session->number = CALLOUT_SESSION | ++callouts->last_session;
-    session->source = peer->source;
     buf_add(&session->domain, domain);
     list_init(&session->out);
     list_append(&primary->sessions, &session->of_primary);
     primary->session_count++;
     (void)map_put(&callouts->sessions, number_key(&session->number), session);
-    struct buf endpoint = { 0 };
-    endpoint_encode(&endpoint, primary->endpoint);
-    channel_send(peer->channel, session_open, .session = session->number, .domain = domain,
-                 .host = buf_str(&primary->host), .endpoint = buf_str(&endpoint),
-                 .security = buf_str(&primary->security), .connect_timeout_ms = CONNECT_MS,
-                 .is_callout = true);
-    buf_fini(&endpoint);
+    if (is_on_line)
+        keeper_line_ask(keeper, session->number, domain);
+    else
+        send_open(session, peer, primary->endpoint);
+}
+
+void keeper_callout_has_line(struct keeper *keeper, uint64_t number, const struct keeper_peer *peer,
+                             uint64_t line)
+{
+    struct callout_session *session = map_find(&keeper->callouts->sessions, number_key(&number));
+
+    if (session != NULL)
+        send_open(session, peer, endpoint_of_line_number(line));
+}
+
+void keeper_callout_without_line(struct keeper *keeper, uint64_t number, enum session_end how)
+{
+    struct callout_session *session = map_find(&keeper->callouts->sessions, number_key(&number));
+
+    if (session == NULL)
+        return;
+    session->has_no_line = keeper->callouts->lacks_lines = true;
+    session->how = how;
 }
 
 static void end_session(struct callout_session *session)
@@ -244,7 +282,7 @@ static void look_after(struct callout_session *session)
 
     if (!session->is_ready || session->is_ending || session->out_count > 0)
         return;
-    if (session->refusals >= REFUSALS_MAX)
+    if (session->refusals >= REFUSALS_MAX || session->primary->endpoint.family == ENDPOINT_LINE)
         end_session(session);
     else
         heap_put(&keeper->callouts->idle, &session->idle, keeper_now(keeper).mono_ms + IDLE_MS);
@@ -279,6 +317,11 @@ static void drop_unwanted(struct primary *primary)
     }
 }
 
+static unsigned sessions_max(const struct primary *primary)
+{
+    return primary->endpoint.family == ENDPOINT_LINE ? LINE_SESSIONS_MAX : SESSIONS_MAX;
+}
+
 static void run(struct primary *primary)
 {
     struct link *first;
@@ -287,7 +330,8 @@ static void run(struct primary *primary)
     drop_unwanted(primary);
     while ((first = list_first(&primary->queue)) != NULL && (session = find_room(primary)) != NULL)
         put_question(session, container_of(first, struct callout, link));
-    if (first != NULL && count_opening(primary) == 0 && count_usable(primary) < SESSIONS_MAX)
+    if (first != NULL && count_opening(primary) == 0 &&
+        count_usable(primary) < sessions_max(primary))
         open_session(primary, buf_str(&container_of(first, struct callout, link)->domain));
     list_each_safe (link, &primary->sessions)
         look_after(container_of(link, struct callout_session, of_primary));
@@ -377,6 +421,7 @@ static void session_over(struct callout_session *session, enum session_end how,
     bool was_ready = session->is_ready;
     struct link *first;
 
+    keeper_line_session_over(primary->keeper, session->number, how);
     while ((first = list_first(&session->out)) != NULL) {
         struct callout *callout = container_of(first, struct callout, link);
         list_remove(first);
@@ -419,6 +464,22 @@ void keeper_callout_deliverer_gone(struct keeper *keeper, const struct keeper_pe
 
 /* ---- turns ---- */
 
+/* The first of them that is found. */
+static void end_without_line(struct keeper_callouts *callouts)
+{
+    struct verdict verdict = verdict_make(451, 4, 1, STR("The primary has not called"));
+    struct callout_session *session;
+    size_t cursor = 0;
+
+    while ((session = map_next(&callouts->sessions, &cursor, NULL)) != NULL) {
+        if (!session->has_no_line)
+            continue;
+        session_over(session, session->how, &verdict);
+        return;
+    }
+    callouts->lacks_lines = false;
+}
+
 /* The verifier has asked meanwhile, or a deliverer has come. */
 void keeper_callouts_turn(struct keeper *keeper, struct now now)
 {
@@ -427,6 +488,8 @@ void keeper_callouts_turn(struct keeper *keeper, struct now now)
     struct primary *primary;
     size_t cursor = 0;
 
+    while (callouts->lacks_lines)
+        end_without_line(callouts);
     while ((node = heap_take_due(&callouts->idle, now.mono_ms)) != NULL)
         end_session(container_of(node, struct callout_session, idle));
     while ((primary = map_next(&callouts->primaries, &cursor, NULL)) != NULL)

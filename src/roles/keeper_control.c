@@ -322,10 +322,10 @@ static void on_new_webhook_secret(void *context, struct str domain, directory_do
     keeper_webhook_new_secret(context, domain, done, done_context);
 }
 
-static void on_new_secret(void *context, struct str domain, struct buf *out_secret,
+static void on_new_secret(void *context, struct str domain, bool for_cram, struct buf *out_secret,
                           directory_done *done, void *done_context)
 {
-    keeper_new_secret(context, domain, out_secret, done, done_context);
+    keeper_new_secret(context, domain, for_cram, out_secret, done, done_context);
 }
 
 /* The supervisor's roster is JSON; its names live in `roster_names` until the next call. */

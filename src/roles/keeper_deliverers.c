@@ -279,8 +279,10 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
         keeper_learn_key(keeper, buf_str(&session->domain), message.key);
     }
     if (session != NULL && !session->has_ended)
-        schedule_session_ready(keeper->schedule, message.session, (unsigned)message.window,
-                               keeper_now(keeper));
+        schedule_session_ready(
+            keeper->schedule, message.session,
+            keeper_line_is_brief(keeper, session->line) ? 1 : (unsigned)message.window,
+            keeper_now(keeper));
     return true;
 }
 
@@ -425,6 +427,7 @@ static bool take_delivered(struct keeper *keeper, const struct keeper_peer *peer
 void keeper_session_ended(struct keeper *keeper, struct keeper_session *session,
                           enum session_end how, const struct verdict *verdict)
 {
+    keeper_line_session_over(keeper, session->number, how);
     session->has_ended = true;
     session->how = how;
     session->verdict = *verdict;

@@ -84,7 +84,8 @@ void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
     struct verdict verdict = health.condition == STORE_OK ? verdict_accept() : health.verdict;
     verdict_encode(&bytes, &verdict);
     channel_send(peer->channel, health, .verdict = buf_str(&bytes),
-                 .size_max = keeper_size_max_of_any(keeper), .has_logins = keeper->has_logins);
+                 .size_max = keeper_size_max_of_any(keeper), .has_logins = keeper->has_logins,
+                 .has_cram = keeper->has_cram);
     buf_fini(&bytes);
 }
 
@@ -230,6 +231,12 @@ bool keeper_receiver_message(struct keeper *keeper, struct keeper_peer *peer,
         return keeper_login_asked(keeper, peer, payload);
     case MESSAGE_turn_ask:
         return keeper_turn_asked(keeper, peer, payload);
+    case MESSAGE_line_offer:
+        return keeper_line_offered(keeper, peer, payload);
+    case MESSAGE_line_up:
+        return keeper_line_is_up(keeper, peer, payload);
+    case MESSAGE_line_down:
+        return keeper_line_is_down(keeper, peer, payload);
     case MESSAGE_sign_of_life:
         return keeper_life_seen(keeper, payload);
     case MESSAGE_policy_ask:

@@ -70,6 +70,8 @@ void keeper_routes_configure(struct keeper *keeper)
     };
     add_listeners(keeper, config, &config->listen_smtp);
     add_listeners(keeper, config, &config->listen_smtps);
+    add_listeners(keeper, config, &config->listen_atrn);
+    add_listeners(keeper, config, &config->listen_atrns);
 }
 
 static void lookup_free(struct lookup *lookup)
@@ -232,6 +234,24 @@ static struct route_result too_deep(void)
     };
 }
 
+/* Somebody calls for its mail, or there is no other way to it. */
+static bool give_line(struct keeper *keeper, struct lookup *lookup,
+                      const struct domain_record *record, struct now now)
+{
+    struct route_plan plan;
+
+    if (!keeper_line_plan(keeper, record, &plan))
+        return false;
+    set_problem(keeper, record->name, NULL);
+    schedule_resolved(keeper->schedule, record->name, &plan, NULL, now);
+    if (!keeper_is_called(record))
+        schedule_wake(keeper->schedule, record->name, now); /* that is what he has called for */
+    keeper_awaited_changed(keeper, record->name);
+    route_plan_fini(&plan);
+    lookup_free(lookup);
+    return true;
+}
+
 static void decide(struct lookup *lookup, struct now now)
 {
     struct keeper *keeper = lookup->keeper;
@@ -242,6 +262,8 @@ static void decide(struct lookup *lookup, struct now now)
     enum policy_state has_policy = POLICY_ABSENT;
 
     list_remove(&lookup->due);
+    if (give_line(keeper, lookup, record, now))
+        return;
     if (record == NULL && !keeper_own_has_route(keeper, buf_str(&lookup->domain))) {
         set_problem(keeper, buf_str(&lookup->domain), NULL); /* removed meanwhile */
         lookup_free(lookup);

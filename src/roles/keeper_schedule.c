@@ -67,6 +67,7 @@ static void on_end_session(void *context, session_number number)
         return;
     }
     list_remove(&session->opening); /* never opened */
+    keeper_line_session_over(keeper, number, SESSION_END_QUIT);
     add_errand(keeper, number, SESSION_END_QUIT, &verdict);
 }
 
@@ -282,19 +283,58 @@ static bool all_greeted(const struct keeper *keeper)
     return count >= keeper->process->config->deliverers;
 }
 
-static void open_session(struct keeper_session *session, const struct keeper_peer *peer)
+static void open_session(struct keeper_session *session, const struct keeper_peer *peer,
+                         struct endpoint at)
 {
     struct buf endpoint = { 0 };
 
     list_remove(&session->opening);
     session->source = peer->source;
-    endpoint_encode(&endpoint, session->endpoint);
+    endpoint_encode(&endpoint, at);
     channel_send(peer->channel, session_open, .session = session->number,
                  .domain = buf_str(&session->domain), .host = buf_str(&session->host),
                  .endpoint = buf_str(&endpoint), .security = buf_str(&session->security),
                  .is_probe = session->is_probe, .xclient = session->xclient,
                  .connect_timeout_ms = (uint64_t)session->connect_timeout_ms);
     buf_fini(&endpoint);
+}
+
+void keeper_session_has_line(struct keeper *keeper, uint64_t number,
+                             const struct keeper_peer *deliverer, uint64_t line)
+{
+    struct keeper_session *session = keeper_session_find(keeper, number);
+
+    if (keeper_callout_is(number))
+        keeper_callout_has_line(keeper, number, deliverer, line);
+    else if (session != NULL) {
+        session->line = line;
+        open_session(session, deliverer, endpoint_of_line_number(line));
+    }
+}
+
+void keeper_session_without_line(struct keeper *keeper, uint64_t number, enum session_end how)
+{
+    struct verdict verdict =
+        how == SESSION_END_GREETING
+            ? verdict_make(421, 4, 5, STR("The primary has called for no more sessions"))
+            : verdict_make(451, 4, 1, STR("The primary has not called"));
+
+    if (keeper_callout_is(number))
+        keeper_callout_without_line(keeper, number, how);
+    else
+        add_errand(keeper, number, how, &verdict);
+}
+
+/* Over a line if that is the way, else to its address. */
+static void open_or_wait(struct keeper *keeper, struct keeper_session *session,
+                         const struct keeper_peer *peer)
+{
+    if (session->endpoint.family != ENDPOINT_LINE) {
+        open_session(session, peer, session->endpoint);
+        return;
+    }
+    list_remove(&session->opening);
+    keeper_line_ask(keeper, session->number, buf_str(&session->domain));
 }
 
 static void run_errands(struct keeper *keeper)
@@ -324,8 +364,10 @@ void keeper_schedule_turn(struct keeper *keeper, struct now now)
     run_errands(keeper);
     while (keeper->may_deliver && !list_is_empty(&keeper->openings) &&
            (peer = keeper_some_deliverer(keeper)) != NULL)
-        open_session(container_of(list_first(&keeper->openings), struct keeper_session, opening),
+        open_or_wait(keeper,
+                     container_of(list_first(&keeper->openings), struct keeper_session, opening),
                      peer);
+    run_errands(keeper); /* of those that found no line */
 }
 
 int64_t keeper_schedule_deadline(const struct keeper *keeper)

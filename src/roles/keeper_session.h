@@ -27,6 +27,7 @@ struct keeper_session {
     struct endpoint endpoint;
     bool is_probe;
     int64_t connect_timeout_ms;
+    uint64_t line;       /* that it goes over; 0: none */
     bool is_greeted;     /* so that what it offers is known: */
     unsigned extensions; /* enum smtp_extension */
     unsigned reports;    /* answers that are being settled */
@@ -53,6 +54,11 @@ struct channel *keeper_session_channel(const struct keeper *keeper, uint64_t num
 /* Tells the scheduler, now or when its answers are settled. */
 void keeper_session_ended(struct keeper *keeper, struct keeper_session *session,
                           enum session_end how, const struct verdict *verdict);
+
+/* keeper_schedule.c; a session of the scheduler's, or of a callout */
+void keeper_session_has_line(struct keeper *keeper, uint64_t session,
+                             const struct keeper_peer *deliverer, uint64_t line);
+void keeper_session_without_line(struct keeper *keeper, uint64_t session, enum session_end how);
 
 struct unfinished *keeper_unfinished_find(const struct keeper *keeper, struct message_id id,
                                           struct str domain);

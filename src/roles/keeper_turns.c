@@ -5,12 +5,13 @@
  * connection from there wakes the route, at most every two seconds, for whoever it is cannot make
  * us do more than ask a primary whether it is back.
  *
- * Of a domain's secret only the digest is kept. It has 160 bits of chance, so that no slow hash is
- * needed to keep it from being guessed.
+ * Of a domain's secret only the digest is kept, unless its holder's program knows CRAM-MD5 alone.
+ * It has 160 bits of chance, so that no slow hash is needed to keep it from being guessed.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -44,8 +45,16 @@ static void digest_of(struct str secret, uint8_t digest[DIGEST_SIZE])
     check(EVP_Digest(secret.ptr, secret.len, digest, &size, EVP_sha256(), NULL) == 1);
 }
 
-void keeper_new_secret(struct keeper *keeper, struct str domain, struct buf *out_secret,
+static void put_secret(struct keeper *keeper, const char *kind, struct str domain, struct str value,
                        directory_done *done, void *context)
+{
+    const struct domain_fact fact = { str_from(kind), domain, STR(""), value };
+
+    directory_put_fact(keeper->directory, &fact, done, context);
+}
+
+void keeper_new_secret(struct keeper *keeper, struct str domain, bool for_cram,
+                       struct buf *out_secret, directory_done *done, void *context)
 {
     unsigned char chance[20];
     uint8_t digest[DIGEST_SIZE];
@@ -54,9 +63,9 @@ void keeper_new_secret(struct keeper *keeper, struct str domain, struct buf *out
     for (size_t i = 0; i < sizeof chance; i++)
         buf_add_format(out_secret, "%02x", chance[i]);
     digest_of(buf_str(out_secret), digest);
-    const struct domain_fact fact = { STR(DOMAIN_SECRET_FACT), domain, STR(""),
-                                      str_of(digest, sizeof digest) };
-    directory_put_fact(keeper->directory, &fact, done, context);
+    put_secret(keeper, DOMAIN_CRAM_FACT, domain, for_cram ? buf_str(out_secret) : STR_NONE, NULL,
+               NULL);
+    put_secret(keeper, DOMAIN_SECRET_FACT, domain, str_of(digest, sizeof digest), done, context);
     explicit_bzero(chance, sizeof chance);
     keeper_turns_look_for_secrets(keeper);
 }
@@ -65,12 +74,16 @@ void keeper_turns_look_for_secrets(struct keeper *keeper)
 {
     const struct domain_fact *fact;
     bool has_logins = false;
+    bool has_cram = false;
 
-    for (size_t cursor = 0;
-         !has_logins && (fact = directory_next_fact(keeper->directory, &cursor)) != NULL;)
-        has_logins = str_equals(fact->kind, STR(DOMAIN_SECRET_FACT));
-    keeper->answers_are_void = keeper->answers_are_void || has_logins != keeper->has_logins;
+    for (size_t cursor = 0; (fact = directory_next_fact(keeper->directory, &cursor)) != NULL;) {
+        has_logins = has_logins || str_equals(fact->kind, STR(DOMAIN_SECRET_FACT));
+        has_cram = has_cram || str_equals(fact->kind, STR(DOMAIN_CRAM_FACT));
+    }
+    keeper->answers_are_void = keeper->answers_are_void || has_logins != keeper->has_logins ||
+                               has_cram != keeper->has_cram;
     keeper->has_logins = has_logins;
+    keeper->has_cram = has_cram;
 }
 
 static bool is_secret(const struct keeper *keeper, struct str domain, struct str secret)
@@ -83,7 +96,37 @@ static bool is_secret(const struct keeper *keeper, struct str domain, struct str
     return kept.len == sizeof digest && CRYPTO_memcmp(kept.ptr, digest, sizeof digest) == 0;
 }
 
-static void answer(const struct keeper_peer *peer, uint64_t ticket, const struct verdict *verdict)
+/* RFC 2195: the secret is the key, the challenge what is digested. */
+static bool is_digest(const struct keeper *keeper, struct str domain, struct str challenge,
+                      struct str said)
+{
+    struct str kept =
+        directory_find_fact(keeper->directory, STR(DOMAIN_CRAM_FACT), domain, STR(""));
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    struct buf text = { 0 };
+
+    if (kept.len == 0 ||
+        HMAC(EVP_md5(), kept.ptr, (int)kept.len, (const unsigned char *)challenge.ptr,
+             challenge.len, digest, &size) == NULL)
+        return false;
+    for (unsigned i = 0; i < size; i++)
+        buf_add_format(&text, "%02x", digest[i]);
+    bool is_his = said.len == text.len && CRYPTO_memcmp(said.ptr, text.ptr, text.len) == 0;
+    buf_fini(&text);
+    return is_his;
+}
+
+static bool has_shown(const struct keeper *keeper, struct str domain,
+                      const struct message_login_ask *message)
+{
+    return message->challenge.len > 0
+               ? is_digest(keeper, domain, message->challenge, message->secret)
+               : is_secret(keeper, domain, message->secret);
+}
+
+void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,
+                            const struct verdict *verdict)
 {
     struct buf bytes = { 0 };
 
@@ -92,7 +135,7 @@ static void answer(const struct keeper_peer *peer, uint64_t ticket, const struct
     buf_fini(&bytes);
 }
 
-static void log_asked(const char *event, struct endpoint client, struct str user,
+void keeper_log_asked(const char *event, struct endpoint client, struct str user,
                       const struct verdict *verdict)
 {
     struct buf address = { 0 };
@@ -117,14 +160,14 @@ bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
         return false;
     struct cursor cursor = cursor_over(message.client);
     struct endpoint client = endpoint_decode(&cursor);
-    bool is_he = domain_normalise(message.user, &domain) &&
-                 is_secret(keeper, buf_str(&domain), message.secret);
+    bool is_he =
+        domain_normalise(message.user, &domain) && has_shown(keeper, buf_str(&domain), &message);
     struct verdict verdict =
         is_he ? verdict_format(235, 7, 0, "Welcome, %.*s", STR_FMT(buf_str(&domain)))
               : verdict_make(535, 7, 8, STR("User or secret is wrong"));
-    log_asked(is_he ? "login" : "login_failed", client, str_first(message.user, DOMAIN_SIZE_MAX),
-              &verdict);
-    answer(peer, message.ticket, &verdict);
+    keeper_log_asked(is_he ? "login" : "login_failed", client,
+                     str_first(message.user, DOMAIN_SIZE_MAX), &verdict);
+    keeper_answer_question(peer, message.ticket, &verdict);
     buf_fini(&domain);
     return cursor_done(&cursor);
 }
@@ -137,6 +180,17 @@ struct turn {
     struct turn_outcome outcome;
 };
 
+static struct str login_of(const struct keeper *keeper, const struct domain_record *record)
+{
+    return setting_text(&record->settings, &keeper->process->config->defaults, SETTING_LOGIN);
+}
+
+bool keeper_is_holder(const struct keeper *keeper, struct str user,
+                      const struct domain_record *record)
+{
+    return turn_is_holder(user, record->name, login_of(keeper, record));
+}
+
 static bool may_ask(const struct turn *turn, const struct domain_record *record)
 {
     struct keeper *keeper = turn->keeper;
@@ -145,6 +199,7 @@ static bool may_ask(const struct turn *turn, const struct domain_record *record)
     struct turn_facts facts = { .domain = record->name, .primary = primary };
     struct route_status status;
 
+    facts.login = login_of(keeper, record);
     facts.networks = setting_text(&record->settings, defaults, SETTING_WAKE_FROM);
     if (schedule_status(keeper->schedule, record->name, keeper_now(keeper), &status))
         for (; facts.primary_count < status.target_count; facts.primary_count++)
@@ -212,8 +267,8 @@ bool keeper_turn_asked(struct keeper *keeper, const struct keeper_peer *peer, st
         turn.asker.user = buf_str(&user);
     take_turns(&turn, message.node);
     struct verdict verdict = turn_reply(message.node, &turn.outcome);
-    log_asked("turn_asked", turn.asker.client, turn.asker.user, &verdict);
-    answer(peer, message.ticket, &verdict);
+    keeper_log_asked("turn_asked", turn.asker.client, turn.asker.user, &verdict);
+    keeper_answer_question(peer, message.ticket, &verdict);
     buf_fini(&user);
     return cursor_done(&cursor);
 }
@@ -249,7 +304,8 @@ static void look_at(struct keeper *keeper, struct str domain)
         setting_text(&record->settings, &keeper->process->config->defaults, SETTING_WAKE_FROM),
         awaited->network, SETTING_NETWORKS_MAX);
     for (uint32_t i = 0; i < status.target_count; i++)
-        add_network(awaited, network_of_address(status.target[i].endpoint));
+        if (status.target[i].endpoint.family != ENDPOINT_LINE)
+            add_network(awaited, network_of_address(status.target[i].endpoint));
     memory_free(map_put(&keeper->awaited, domain, awaited));
     keeper->awaited_changed = true;
 }

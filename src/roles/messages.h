@@ -24,12 +24,16 @@ enum { ROLE_PROCESSES_MAX = 96 };
 const char *role_name(enum role role);
 bool role_from_name(struct str name, enum role *out_role);
 
-enum listener_kind {
-    LISTENER_SMTP = 1,
-    LISTENER_CONTROL = 2,
-    LISTENER_NEIGHBOUR = 3, /* SMTP too: that of another receiver, who may be in trouble */
-    LISTENER_SMTPS = 4,     /* with TLS from the first octet */
-    LISTENER_NEIGHBOUR_SMTPS = 5,
+enum listener_kind { /* with these flags: */
+                     LISTENER_SMTP = 1,
+                     LISTENER_CONTROL = 2,
+                     LISTENER_ATRN =
+                         3, /* SMTP in which clients get mail, and bring none (RFC 2645) */
+};
+enum {
+    LISTENER_SECURE = 0x100,    /* with TLS from the first octet */
+    LISTENER_NEIGHBOUR = 0x200, /* that of another receiver, who may be in trouble */
+    LISTENER_KIND = 0xff,
 };
 
 enum message_type {

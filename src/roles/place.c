@@ -22,6 +22,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/socket.h"
+#include "roles/messages.h"
 
 enum { PATH_MAX_HERE = 4096, RECEIVERS_BY_ITSELF = 8 };
 
@@ -188,19 +189,19 @@ static int listen_at(struct endpoint at, unsigned number, struct listeners *list
     (void)close(fd);
     for (unsigned i = 0; i < listeners->receivers; i++) {
         fd = socket_listen(at, true);
-        listeners->smtp[i][number] = fd;
+        listeners->socket[i][number] = fd;
         if (fd < 0)
             return fd;
     }
     return 0;
 }
 
-static bool listen_for(const char *service, const struct config_endpoints *at,
+static bool listen_for(const char *service, const struct config_endpoints *at, unsigned kind,
                        struct listeners *listeners)
 {
     for (uint32_t i = 0; i < at->count; i++) {
         struct buf text = { 0 };
-        int error = listen_at(at->item[i], listeners->smtp_count, listeners);
+        int error = listen_at(at->item[i], listeners->count, listeners);
         endpoint_add_text(&text, at->item[i]);
         buf_add_byte(&text, '\0');
         if (error == 0)
@@ -210,7 +211,7 @@ static bool listen_for(const char *service, const struct config_endpoints *at,
         buf_fini(&text);
         if (error != 0)
             return false;
-        listeners->smtp_count++;
+        listeners->kind[listeners->count++] = kind;
     }
     return true;
 }
@@ -219,9 +220,10 @@ static bool listen_smtp(const struct config *config, struct listeners *listeners
 {
     listeners->receivers = config->receivers;
     check(listeners->receivers <= RECEIVERS_MAX);
-    bool is_fine = listen_for("smtp", &config->listen_smtp, listeners);
-    listeners->smtp_plain = listeners->smtp_count;
-    return is_fine && listen_for("smtps", &config->listen_smtps, listeners);
+    return listen_for("smtp", &config->listen_smtp, LISTENER_SMTP, listeners) &&
+           listen_for("smtps", &config->listen_smtps, LISTENER_SMTP | LISTENER_SECURE, listeners) &&
+           listen_for("atrn", &config->listen_atrn, LISTENER_ATRN, listeners) &&
+           listen_for("atrns", &config->listen_atrns, LISTENER_ATRN | LISTENER_SECURE, listeners);
 }
 
 bool place_listen(const struct config *config, struct listeners *out_listeners)
@@ -247,8 +249,8 @@ bool place_listen(const struct config *config, struct listeners *out_listeners)
 void place_close(struct listeners *listeners)
 {
     for (unsigned i = 0; i < listeners->receivers; i++)
-        for (unsigned k = 0; k < listeners->smtp_count; k++)
-            (void)close(listeners->smtp[i][k]);
+        for (unsigned k = 0; k < listeners->count; k++)
+            (void)close(listeners->socket[i][k]);
     if (listeners->control >= 0)
         (void)close(listeners->control);
     *listeners = (struct listeners){ .control = -1 };
@@ -328,7 +330,7 @@ void place_fill_in(struct config *config)
     bool plain = add_listeners(config, &config->listen_smtp);
     bool secure = add_listeners(config, &config->listen_smtps);
     if (plain || secure)
-        add_all_of_machine(config);
+        add_all_of_machine(config); /* who is called at `listen atrn` takes no mail there */
 }
 
 void place_notify(const char *state)

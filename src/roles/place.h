@@ -10,13 +10,15 @@
 
 enum { RECEIVERS_MAX = 64 };
 
+enum { LISTENERS_MAX = 4 * CONFIG_LIST_MAX }; /* of a receiver */
+
 /* Each receiver listens with a socket of its own, so that a connection wakes one of them. */
 struct listeners {
-    int smtp[RECEIVERS_MAX][2 * CONFIG_LIST_MAX]; /* first those without TLS */
+    int socket[RECEIVERS_MAX][LISTENERS_MAX];
+    unsigned kind[LISTENERS_MAX]; /* as in messages.h */
     unsigned receivers;
-    unsigned smtp_count; /* of each */
-    unsigned smtp_plain; /* of those, without TLS from the first octet */
-    int control;         /* -1: none */
+    unsigned count; /* of each */
+    int control;    /* -1: none */
 };
 
 /* The folders, owned by the roles' user; the lock that only one supervisor can hold. False with the

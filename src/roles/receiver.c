@@ -55,6 +55,11 @@ static void on_input(void *context, struct str bytes)
     struct connection *connection = context;
     if (connection->is_over)
         return;
+    if (connection->line.is_up) {
+        receiver_line_input(connection, bytes);
+        receiver_touch(connection);
+        return;
+    }
     receive_feed(connection->session, bytes, loop_now(connection->receiver->process->loop));
     receiver_touch(connection);
 }
@@ -74,7 +79,9 @@ static void on_end(void *context, int error)
     struct connection *connection = context;
     if (error == -EPROTO)
         log_tls_failure(connection);
-    if (error != 0)
+    if (connection->line.is_up && !connection->is_over)
+        receiver_line_end(connection, error);
+    else if (error != 0)
         connection->is_over = connection->is_closed = true;
     else
         connection->has_ended = true;
@@ -100,9 +107,10 @@ static void on_secured(void *context)
 static bool on_drained(void *context)
 {
     struct connection *connection = context;
-    if (connection->waits_for_room)
+    bool is_waited_for = connection->waits_for_room || connection->line.is_up;
+    if (is_waited_for)
         receiver_touch(connection);
-    return connection->waits_for_room;
+    return is_waited_for;
 }
 
 static void on_closed(void *context)
@@ -261,8 +269,9 @@ static void connection_open(struct receiver *receiver, const struct listener *li
         stream_secure(connection->stream, tls_accept(receiver->tls));
     struct verdict refusal = welcome(receiver, connection->network, listener, fd);
     struct now now = loop_now(receiver->process->loop);
-    connection->session = receive_new(&receiver->settings, &receiver_session_host, connection,
-                                      client, &receiver->process->random, now, &refusal);
+    connection->session = receive_new(
+        listener->is_for_turns ? &receiver->turn_settings : &receiver->settings,
+        &receiver_session_host, connection, client, &receiver->process->random, now, &refusal);
     if (receiver->refusal.fate != FATE_ACCEPT && !connection->is_over)
         receive_set_refusal(connection->session, &receiver->refusal, now);
     log_connection("connected", connection);
@@ -304,6 +313,11 @@ static void look_after(struct connection *connection, struct now now)
     }
     if (connection->is_over)
         return; /* its deadline stands already */
+    if (connection->line.is_up) {
+        receiver_line_balance(connection);
+        heap_remove(&connection->receiver->deadlines, &connection->deadline);
+        return;
+    }
     connection->waits_for_room = stream_pending(connection->stream) >= OUTPUT_PENDING_MAX;
     stream_want_input(connection->stream,
                       receive_wants_input(connection->session) && !connection->waits_for_room);
@@ -374,9 +388,12 @@ void receiver_configure_sessions(struct receiver *receiver)
         .binarymime = config->smtp_binarymime,
         .has_tls = receiver->tls != NULL,
         .has_logins = receiver->has_logins,
+        .has_cram = receiver->has_cram,
         .greet_delay_ms = config->smtp_greet_delay,
         .tarpit_ms = config->smtp_tarpit,
     };
+    receiver->turn_settings = receiver->settings;
+    receiver->turn_settings.is_for_turns = true;
 }
 
 static void *create(struct role_process *process)
@@ -389,6 +406,7 @@ static void *create(struct role_process *process)
     list_init(&receiver->touched);
     map_init(&receiver->asks);
     map_init(&receiver->questions);
+    map_init(&receiver->lines);
     map_init(&receiver->contents);
     map_init(&receiver->lookups);
     map_init(&receiver->networks);
@@ -426,6 +444,7 @@ static void destroy(void *state)
     channel_free(receiver->resolver);
     map_fini(&receiver->asks);
     map_fini(&receiver->questions);
+    map_fini(&receiver->lines);
     memory_free(receiver->awaited);
     map_fini(&receiver->contents);
     map_fini(&receiver->lookups);
@@ -448,18 +467,20 @@ static void destroy(void *state)
     memory_free(receiver);
 }
 
-static void take_listener(void *state, enum listener_kind kind, int fd)
+static void take_listener(void *state, unsigned kind, int fd)
 {
     struct receiver *receiver = state;
-    bool is_secure = kind == LISTENER_SMTPS || kind == LISTENER_NEIGHBOUR_SMTPS;
-    struct listener listener = { .fd = fd, .is_secure = is_secure };
+    struct listener listener = { .fd = fd,
+                                 .is_secure = (kind & LISTENER_SECURE) != 0,
+                                 .is_for_turns = (kind & LISTENER_KIND) == LISTENER_ATRN };
 
-    if (kind == LISTENER_NEIGHBOUR || kind == LISTENER_NEIGHBOUR_SMTPS) {
-        check(receiver->neighbour_count < 2 * CONFIG_LIST_MAX);
+    check((kind & LISTENER_KIND) == LISTENER_SMTP || listener.is_for_turns);
+    if ((kind & LISTENER_NEIGHBOUR) != 0) {
+        check(receiver->neighbour_count < RECEIVER_LISTENERS_MAX);
         receiver->neighbour[receiver->neighbour_count++] = listener;
         return;
     }
-    check((kind == LISTENER_SMTP || is_secure) && receiver->own_count < 2 * CONFIG_LIST_MAX);
+    check(receiver->own_count < RECEIVER_LISTENERS_MAX);
     listener.watch = watch_new(receiver->process->loop, fd, on_listener, receiver);
     receiver->own[receiver->own_count++] = listener;
 }
@@ -496,7 +517,7 @@ static bool take_certificates(void *state, struct cursor payload)
     if (next != NULL || count == 0) {
         tls_server_free(receiver->tls);
         receiver->tls = next;
-        receiver->settings.has_tls = next != NULL;
+        receiver->settings.has_tls = receiver->turn_settings.has_tls = next != NULL;
     }
     return true;
 }
@@ -568,6 +589,11 @@ static void take_filter(void *state, uint64_t ticket, int error, int fd)
     receiver_filter_came(state, ticket, error, fd);
 }
 
+static void take_line(void *state, uint64_t number, int error, int fd)
+{
+    receiver_line_came(state, number, error, fd);
+}
+
 /* The sessions keep pointing at the settings, whose hostname lives in the new configuration. */
 static void reload(void *state)
 {
@@ -586,6 +612,7 @@ static void stop(void *state)
         struct connection *connection = container_of(link, struct connection, link);
         if (!connection->is_over)
             receive_shutdown(connection->session, now);
+        receiver_line_stop(connection);
         receiver_touch(connection);
     }
 }
@@ -681,6 +708,7 @@ const struct role_hooks receiver_hooks = {
     .reload = reload,
     .stop = stop,
     .filter = take_filter,
+    .line = take_line,
     .certificates = take_certificates,
     .turn = turn,
 };

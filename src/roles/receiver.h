@@ -90,16 +90,20 @@ enum content_state {
     CONTENT_COMMITTED, /* asked for a verdict, or in doubt */
 };
 
+enum { RECEIVER_LISTENERS_MAX = 4 * CONFIG_LIST_MAX };
+
 struct listener {
     int fd;
     bool is_secure;      /* TLS from the first octet */
+    bool is_for_turns;   /* its clients bring no mail, they get it */
     struct watch *watch; /* NULL: it is looked at now and then */
 };
 
 struct receiver {
     struct role_process *process;
     struct receive_settings settings;
-    struct channel *keeper; /* NULL: none at the moment */
+    struct receive_settings turn_settings; /* where no mail is taken */
+    struct channel *keeper;                /* NULL: none at the moment */
     struct channel *resolver;
     struct board *board;             /* NULL until it is handed over, before the start */
     struct channel *dead_channel[4]; /* freed at the turn's end */
@@ -115,9 +119,10 @@ struct receiver {
     unsigned filter_turns;         /* filters that are being spoken with */
     struct map asks;               /* by ticket: struct ask */
     struct map questions;          /* by ticket: struct connection; receiver_turns.c */
+    struct map lines;              /* by number: struct connection; receiver_lines.c */
     struct network_range *awaited; /* from where a connection is a sign of life */
     uint32_t awaited_count;
-    bool has_logins;
+    bool has_logins, has_cram;
     struct map contents;    /* by ticket: struct connection */
     struct map lookups;     /* by ticket: struct lookup */
     struct map networks;    /* by client network: struct network */
@@ -132,9 +137,9 @@ struct receiver {
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */
     uint64_t size_max;      /* the largest message that any primary takes; 0: one has not said */
-    struct listener own[2 * CONFIG_LIST_MAX];
+    struct listener own[RECEIVER_LISTENERS_MAX];
     unsigned own_count;
-    struct listener neighbour[2 * CONFIG_LIST_MAX]; /* another receiver's */
+    struct listener neighbour[RECEIVER_LISTENERS_MAX]; /* another receiver's */
     unsigned neighbour_count;
     struct tls_server *tls;  /* NULL: there is no certificate */
     int64_t neighbour_ms;    /* when they are looked at again */
@@ -173,6 +178,13 @@ struct connection {
     uint64_t owed_octets; /* written, and no credit has come for them yet */
     uint64_t lost_octets; /* of these, what nobody keeps any more; credit at the turn's end */
     bool lost_verdict;    /* the session waits for a verdict that no keeper will give */
+
+    struct line {              /* that its client has offered; receiver_lines.c */
+        uint64_t ticket;       /* by which the keeper knows it; 0: there is none */
+        uint64_t number;       /* 0: it is not wanted yet */
+        struct stream *stream; /* to the deliverer; NULL: not yet, or no more */
+        bool is_up;            /* the session is over, and octets are passed on */
+    } line;
 
     uint64_t question; /* to the keeper, what the client asked for himself; 0: none is open */
     uint64_t session_question;
@@ -276,14 +288,31 @@ void receiver_dns_forget(struct lookup *lookup);
 void receiver_dns_fini(struct receiver *receiver);
 
 /* receiver_turns.c */
-void receiver_ask_login(void *context, uint64_t session_ticket, struct str user, struct str secret);
+void receiver_ask_login(void *context, uint64_t session_ticket, struct str user, struct str secret,
+                        struct str challenge);
 void receiver_ask_turn(void *context, uint64_t session_ticket, struct str user, struct str node);
+/* NULL: nobody is there to be asked. The session is told at the turn's end. */
+struct channel *receiver_question_begin(struct connection *connection, uint64_t session_ticket,
+                                        struct buf *out_client);
 void receiver_question_forget(struct connection *connection);
 bool receiver_take_question_answer(struct receiver *receiver, struct cursor payload);
 void receiver_questions_lost(struct receiver *receiver); /* with the keeper */
 void receiver_turns_turn(struct connection *connection); /* at the turn's end */
 bool receiver_take_awaited(struct receiver *receiver, struct cursor payload);
 void receiver_look_for_life(const struct receiver *receiver, struct endpoint client);
+
+/* receiver_lines.c */
+void receiver_offer_line(void *context, uint64_t session_ticket, struct str user,
+                         struct str domains, struct str instance);
+bool receiver_take_line_wanted(struct receiver *receiver, struct cursor payload);
+void receiver_line_came(struct receiver *receiver, uint64_t number, int error, int fd);
+void receiver_turn_round(void *context);
+/* What comes from a client whose connection is turned round, and its end. */
+void receiver_line_input(const struct connection *connection, struct str bytes);
+void receiver_line_end(struct connection *connection, int error);
+void receiver_line_balance(struct connection *connection); /* at the turn's end: who may send on */
+void receiver_line_stop(const struct connection *connection); /* it is to end soon */
+void receiver_line_drop(struct connection *connection);
 
 /* receiver_names.c */
 void receiver_name_ask(struct connection *connection);

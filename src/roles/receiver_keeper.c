@@ -215,6 +215,8 @@ const struct receive_host receiver_session_host = {
     .content_abort = on_content_abort,
     .ask_login = receiver_ask_login,
     .ask_turn = receiver_ask_turn,
+    .offer_line = receiver_offer_line,
+    .turn_round = receiver_turn_round,
     .start_tls = on_start_tls,
     .close = on_close,
 };
@@ -252,6 +254,7 @@ void receiver_forget_tickets(struct connection *connection)
         receiver_ask_free(container_of(link, struct ask, link));
     receiver_door_forget(connection);
     receiver_question_forget(connection);
+    receiver_line_drop(connection);
     drop_content(connection);
 }
 
@@ -352,6 +355,7 @@ static bool take_health(struct receiver *receiver, struct cursor payload, struct
         return false;
     receiver->size_max = message.size_max;
     receiver->has_logins = message.has_logins != 0;
+    receiver->has_cram = message.has_cram != 0;
     receiver_configure_sessions(receiver);
     receiver_answers_forget(receiver);
     receiver_policies_forget(receiver);
@@ -382,6 +386,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_content_answer(receiver, payload, now);
     case MESSAGE_question_answer:
         return receiver_take_question_answer(receiver, payload);
+    case MESSAGE_line_wanted:
+        return receiver_take_line_wanted(receiver, payload);
     case MESSAGE_awaited:
         return receiver_take_awaited(receiver, payload);
     case MESSAGE_policy_answer:

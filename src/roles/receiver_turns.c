@@ -12,10 +12,9 @@ static void give_up(struct connection *connection)
     receiver_touch(connection);
 }
 
-/* NULL: nobody is there to be asked. The session is told at the turn's end, for it must not be
- * called from within its own call. */
-static struct channel *begin(struct connection *connection, uint64_t session_ticket,
-                             struct buf *out_client)
+/* The session is told at the turn's end, for it must not be called from within its own call. */
+struct channel *receiver_question_begin(struct connection *connection, uint64_t session_ticket,
+                                        struct buf *out_client)
 {
     struct receiver *receiver = connection->receiver;
 
@@ -29,15 +28,16 @@ static struct channel *begin(struct connection *connection, uint64_t session_tic
     return receiver->keeper;
 }
 
-void receiver_ask_login(void *context, uint64_t session_ticket, struct str user, struct str secret)
+void receiver_ask_login(void *context, uint64_t session_ticket, struct str user, struct str secret,
+                        struct str challenge)
 {
     struct connection *connection = context;
     struct buf client = { 0 };
-    struct channel *keeper = begin(connection, session_ticket, &client);
+    struct channel *keeper = receiver_question_begin(connection, session_ticket, &client);
 
     if (keeper != NULL)
         channel_send(keeper, login_ask, .ticket = connection->question, .client = buf_str(&client),
-                     .user = user, .secret = secret);
+                     .user = user, .secret = secret, .challenge = challenge);
     buf_fini(&client);
 }
 
@@ -45,7 +45,7 @@ void receiver_ask_turn(void *context, uint64_t session_ticket, struct str user, 
 {
     struct connection *connection = context;
     struct buf client = { 0 };
-    struct channel *keeper = begin(connection, session_ticket, &client);
+    struct channel *keeper = receiver_question_begin(connection, session_ticket, &client);
 
     if (keeper != NULL)
         channel_send(keeper, turn_ask, .ticket = connection->question, .client = buf_str(&client),
@@ -114,7 +114,7 @@ bool receiver_take_awaited(struct receiver *receiver, struct cursor payload)
     memory_free(receiver->awaited);
     receiver->awaited =
         memory_new((message.networks.len / NETWORK_CODE_SIZE + 1) * sizeof *receiver->awaited);
-    while (cursor.left.len >= NETWORK_CODE_SIZE)
+    while (cursor_ok(&cursor) && cursor.left.len >= NETWORK_CODE_SIZE)
         receiver->awaited[count++] = network_decode(&cursor);
     receiver->awaited_count = cursor_done(&cursor) ? count : 0;
     return cursor_done(&cursor);

@@ -99,7 +99,7 @@ static void take_listener(struct role_process *process, const struct leash_packe
     struct message_listener message;
     check(process->hooks->listener != NULL);
     check(message_get_listener(packet->payload, &message) && packet->descriptor >= 0);
-    process->hooks->listener(process->state, (enum listener_kind)message.kind, packet->descriptor);
+    process->hooks->listener(process->state, (unsigned)message.kind, packet->descriptor);
 }
 
 static void take_peer(struct role_process *process, const struct leash_packet *packet)
@@ -149,6 +149,15 @@ static void take_filter(struct role_process *process, const struct leash_packet 
     process->hooks->filter(process->state, message.ticket, error, packet->descriptor);
 }
 
+static void take_line(struct role_process *process, const struct leash_packet *packet)
+{
+    struct message_line_answer message;
+    check(message_get_line_answer(packet->payload, &message));
+    check(process->hooks->line != NULL && (message.error == 0 || packet->descriptor < 0));
+    int error = message.error != 0 ? -(int)message.error : packet->descriptor < 0 ? -EMFILE : 0;
+    process->hooks->line(process->state, message.line, error, packet->descriptor);
+}
+
 static void take_packet(struct role_process *process, const struct leash_packet *packet)
 {
     switch (packet->type) {
@@ -179,6 +188,9 @@ static void take_packet(struct role_process *process, const struct leash_packet 
         break;
     case MESSAGE_filter_answer:
         take_filter(process, packet);
+        break;
+    case MESSAGE_line_answer:
+        take_line(process, packet);
         break;
     case MESSAGE_certificates:
         check(process->hooks->certificates != NULL &&

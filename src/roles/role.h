@@ -37,8 +37,8 @@ struct role_hooks {
     void *(*create)(struct role_process *process); /* configured, nothing else yet */
     void (*destroy)(void *state);
     /* Takes over the descriptor. NULL where messages.def lets no listener come. */
-    void (*listener)(void *state, enum listener_kind kind, int fd);
-    void (*board)(void *state, int fd); /* receiver alone; may be NULL */
+    void (*listener)(void *state, unsigned kind, int fd); /* with its flags */
+    void (*board)(void *state, int fd);                   /* receiver alone; may be NULL */
     void (*peer)(void *state, enum role role, unsigned index, int fd);
     /* Before confinement: 0 or a negative errno, which ends the role. May be NULL. */
     int (*prepare)(void *state);
@@ -50,6 +50,9 @@ struct role_hooks {
     /* Receiver alone; may be NULL. The descriptor is connecting, and the receiver's now; -1: error.
      */
     void (*filter)(void *state, uint64_t ticket, int error, int fd);
+    /* Receiver and deliverer; may be NULL. The descriptor is joined to the other one's; -1: error.
+     */
+    void (*line)(void *state, uint64_t number, int error, int fd);
     /* Receiver alone; may be NULL. False: malformed. */
     bool (*certificates)(void *state, struct cursor payload);
     int64_t (*turn)(void *state, struct now now); /* as loop_turn */

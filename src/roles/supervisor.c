@@ -175,13 +175,12 @@ static int send_smtp_listeners(struct child *child)
     unsigned next = (own + 1) % listeners->receivers;
     int error = 0;
 
-    for (unsigned i = 0; i < listeners->smtp_count && error == 0; i++) {
-        bool is_plain = i < listeners->smtp_plain;
-        error = leash_send(&child->leash, listeners->smtp[own][i], listener,
-                           .kind = is_plain ? LISTENER_SMTP : LISTENER_SMTPS);
+    for (unsigned i = 0; i < listeners->count && error == 0; i++) {
+        error = leash_send(&child->leash, listeners->socket[own][i], listener,
+                           .kind = listeners->kind[i]);
         if (error == 0 && next != own)
-            error = leash_send(&child->leash, listeners->smtp[next][i], listener,
-                               .kind = is_plain ? LISTENER_NEIGHBOUR : LISTENER_NEIGHBOUR_SMTPS);
+            error = leash_send(&child->leash, listeners->socket[next][i], listener,
+                               .kind = listeners->kind[i] | LISTENER_NEIGHBOUR);
     }
     return error;
 }
@@ -368,6 +367,47 @@ static void answer_filter(struct child *child, struct cursor payload)
         (void)close(fd);
 }
 
+static struct child *find_child(struct supervisor *supervisor, enum role role, uint64_t index)
+{
+    for (unsigned i = 0; i < supervisor->child_count; i++)
+        if (supervisor->child[i].role == role && supervisor->child[i].index == index)
+            return &supervisor->child[i];
+    return NULL;
+}
+
+/* Both ends of a line, for the receiver that asks and for the deliverer that it names. */
+static int join_line(struct child *receiver, const struct message_line_ask *ask)
+{
+    struct child *deliverer = find_child(receiver->supervisor, ROLE_DELIVERER, ask->deliverer);
+    int pair[2];
+
+    if (deliverer == NULL || deliverer->state != CHILD_RUNNING)
+        return -ESRCH;
+    int error = socket_pair(SOCK_STREAM, pair);
+    if (error != 0)
+        return error;
+    error = leash_send(&deliverer->leash, pair[0], line_answer, .line = ask->line);
+    if (error == 0)
+        error = leash_send(&receiver->leash, pair[1], line_answer, .line = ask->line);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    return error;
+}
+
+static void answer_line(struct child *child, struct cursor payload)
+{
+    struct message_line_ask message;
+
+    if (!message_get_line_ask(payload, &message)) {
+        (void)kill(child->pid, SIGKILL);
+        return;
+    }
+    int error = join_line(child, &message);
+    if (error != 0 && leash_send(&child->leash, -1, line_answer, .line = message.line,
+                                 .error = (uint64_t)-error) != 0)
+        log_child(LOG_WARN, "line_not_handed_over", child);
+}
+
 static void take_ready(struct child *child)
 {
     if (child->state != CHILD_STARTING)
@@ -395,6 +435,8 @@ static void on_leash(void *context, unsigned what)
             take_ready(child);
         else if (packet.type == MESSAGE_filter_ask)
             answer_filter(child, packet.payload);
+        else if (packet.type == MESSAGE_line_ask)
+            answer_line(child, packet.payload);
     }
     if (got != -EAGAIN && got != 1)
         watch_set(child->watch, 0); /* gone; waitpid tells the rest */

@@ -22,7 +22,11 @@ struct turn_facts {                 /* of a domain that is protected here */
     uint32_t primary_count;
     struct str networks; /* the setting wake-from */
     struct str domain;
+    struct str
+        login; /* the setting login: another domain whose holder may have its mail; or empty */
 };
+/* Is the user that domain, or the one that it names? */
+bool turn_is_holder(struct str user, struct str domain, struct str login);
 /* Logged in as the domain, or calling from where its primary is. */
 bool turn_may_ask(const struct turn_asker *asker, const struct turn_facts *facts);
 
@@ -35,6 +39,12 @@ struct turn_outcome {
 };
 /* 250-class: 251 nothing waits, 253 so many do; 458 its operator has paused it; 459 not his. */
 struct verdict turn_reply(struct str node, const struct turn_outcome *outcome);
+
+/* What "ATRN" came to (RFC 2645 5.2.1): accepted, 450 a domain is not his, 451 its operator has
+ * paused all, 453 nothing waits. `waits`: he has time. */
+struct verdict turn_line_reply(const struct turn_outcome *outcome, struct str refused, bool waits);
+/* 451: there are enough lines, or another caller has one. */
+struct verdict turn_line_busy(bool are_enough);
 
 /* The networks in a list with commas between them. Returns how many there are, more than `max` of
  * which are left out. */

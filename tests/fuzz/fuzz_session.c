@@ -63,6 +63,7 @@ static void check_promise(struct world *world, struct str line)
         "250-DSN",        "250-STARTTLS",   "250-PIPELINING",       "250 ENHANCEDSTATUSCODES",
         "250 mx.example", "250 2.0.0 OK",   "250 2.0.0 Chunk OK",   "250 2.1.0 Sender OK",
         "250 2.1.5 ",     "250-ETRN",       "250-AUTH PLAIN LOGIN", "250 2.0.0 Your turn",
+        "250-ATRN WAIT",
     };
     bool is_known = false;
 
@@ -231,12 +232,14 @@ static void world_start_tls(void *context)
 }
 
 /* A secret goes over TLS only, from somebody who has not logged in before. */
-static void world_ask_login(void *context, uint64_t ticket, struct str user, struct str secret)
+static void world_ask_login(void *context, uint64_t ticket, struct str user, struct str secret,
+                            struct str challenge)
 {
     struct world *world = context;
     check_call(world);
     check(world->is_secure && world->settings.has_logins && !world->is_logged_in);
     check(user.len > 0 && user.len <= 255 && secret.len > 0 && secret.len <= 255);
+    check(challenge.len == 0 || world->settings.has_cram);
     check(ticket != 0 && ticket > world->question);
     world->question = ticket;
     world->question_ms = world->now.mono_ms;
@@ -254,6 +257,25 @@ static void world_ask_turn(void *context, uint64_t ticket, struct str user, stru
     world->asks_login = false;
 }
 
+static void world_offer_line(void *context, uint64_t ticket, struct str user, struct str domains,
+                             struct str instance)
+{
+    struct world *world = context;
+    check_call(world);
+    check(world->settings.is_for_turns && world->is_logged_in && user.len > 0);
+    check(domains.len <= 1024 && instance.len <= 64 && str_find(domains, ' ') < 0);
+    check(ticket > world->question);
+    world->question = ticket;
+    world->asks_login = false;
+}
+
+static void world_turn_round(void *context)
+{
+    struct world *world = context;
+    check_call(world);
+    check(world->settings.is_for_turns && receive_is_turned(world->session));
+}
+
 static const struct receive_host host = {
     .send = world_send,
     .ask_recipient = world_ask,
@@ -265,6 +287,8 @@ static const struct receive_host host = {
     .start_tls = world_start_tls,
     .ask_login = world_ask_login,
     .ask_turn = world_ask_turn,
+    .offer_line = world_offer_line,
+    .turn_round = world_turn_round,
     .close = world_close,
 };
 
@@ -429,7 +453,9 @@ static void prepare(struct world *world, uint8_t mode)
                       .bare_newline_reject = (mode & 4) != 0,
                       .chunking = (mode & 8) == 0,
                       .has_tls = (mode & 32) != 0,
-                      .has_logins = (mode & 64) != 0 },
+                      .has_logins = (mode & 64) != 0,
+                      .has_cram = (mode & 64) != 0 && (mode & 1) != 0,
+                      .is_for_turns = (mode & 128) != 0 },
     };
     random_from_seed(&world->random, 1);
     log_set_sink(check_event, NULL);

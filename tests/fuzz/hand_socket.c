@@ -30,6 +30,11 @@ int socket_connect(struct endpoint to)
     return fd;
 }
 
+void socket_keep_alive(int fd)
+{
+    (void)fd;
+}
+
 int socket_error(int fd)
 {
     (void)fd;

@@ -150,7 +150,8 @@ static void says_where_and_what_to_write_instead(void **state)
         { "\nhouse { certificate = \"/x\" }",
           "test.conf:3: unknown name \"house\"; known here are hostname, data, user, names, "
           "postmaster, "
-          "addresses, control, receivers, deliverers, listen smtp, listen smtps, tls, dns, sign, "
+          "addresses, control, receivers, deliverers, listen smtp, listen smtps, listen atrn, "
+          "listen atrns, tls, dns, sign, "
           "store, smtp, dnsbl, filter, callout, report, web, schedule, "
           "log, defaults" },
         { "tls { certificate = {\"/a.pem\", \"/b.pem\"} key = \"/a.key\" }",
@@ -160,10 +161,10 @@ static void says_where_and_what_to_write_instead(void **state)
           "test.conf:2: certificate cannot be \"a.pem\"; write an absolute path such as "
           "/var/lib/holdfast instead" },
         { "listen submission { address = {\"0.0.0.0:587\"} }",
-          "test.conf:2: section listen \"submission\" is not known; write listen smtp or listen "
-          "smtps instead" },
+          "test.conf:2: section listen \"submission\" is not known; write listen smtp, "
+          "smtps, atrn or atrns instead" },
         { "listen portal {\n}", "test.conf:3: section listen \"portal\" is not known; write listen "
-                                "smtp or listen smtps instead" },
+                                "smtp, smtps, atrn or atrns instead" },
         { "listen { address = \"0.0.0.0:25\" }",
           "test.conf:2: section listen lacks what to listen for; write listen smtp { … } instead" },
         { "listen smtp { address = {\"0.0.0.0:25\",\n\"0.0.0.0:25\"} }",

@@ -379,13 +379,13 @@ static void fake_new_secret(void *context, struct str domain, directory_done *do
     directory_put_fact(fake->directory, &fact, done, done_context);
 }
 
-static void fake_new_domain_secret(void *context, struct str domain, struct buf *out_secret,
-                                   directory_done *done, void *done_context)
+static void fake_new_domain_secret(void *context, struct str domain, bool for_cram,
+                                   struct buf *out_secret, directory_done *done, void *done_context)
 {
     struct fake *fake = context;
     const struct domain_fact fact = { STR("domain-secret"), domain, STR(""), STR("digest") };
 
-    buf_add(out_secret, STR("5ec2e7"));
+    buf_add(out_secret, for_cram ? STR("5ec2e7c7a3") : STR("5ec2e7"));
     directory_put_fact(fake->directory, &fact, done, done_context);
 }
 

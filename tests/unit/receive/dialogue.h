@@ -169,12 +169,13 @@ static inline void fake_start_tls(void *context)
 }
 
 static inline void fake_ask_login(void *context, uint64_t ticket, struct str user,
-                                  struct str secret)
+                                  struct str secret, struct str challenge)
 {
     struct dialogue *dialogue = context;
     assert_false(dialogue->closed);
     dialogue->question = ticket;
-    buf_add_format(&dialogue->events, "login(%.*s %.*s) ", STR_FMT(user), STR_FMT(secret));
+    buf_add_format(&dialogue->events, "%s(%.*s %.*s) ", challenge.len > 0 ? "cram" : "login",
+                   STR_FMT(user), STR_FMT(secret));
 }
 
 static inline void fake_ask_turn(void *context, uint64_t ticket, struct str user, struct str node)
@@ -183,6 +184,23 @@ static inline void fake_ask_turn(void *context, uint64_t ticket, struct str user
     assert_false(dialogue->closed);
     dialogue->question = ticket;
     buf_add_format(&dialogue->events, "turn(%.*s %.*s) ", STR_FMT(user), STR_FMT(node));
+}
+
+static inline void fake_offer_line(void *context, uint64_t ticket, struct str user,
+                                   struct str domains, struct str instance)
+{
+    struct dialogue *dialogue = context;
+    assert_false(dialogue->closed);
+    dialogue->question = ticket;
+    buf_add_format(&dialogue->events, "line(%.*s %.*s %.*s) ", STR_FMT(user), STR_FMT(domains),
+                   STR_FMT(instance));
+}
+
+static inline void fake_turn_round(void *context)
+{
+    struct dialogue *dialogue = context;
+    assert_false(dialogue->closed);
+    buf_add(&dialogue->events, STR("turned "));
 }
 
 static const struct receive_host fake_host = {
@@ -196,6 +214,8 @@ static const struct receive_host fake_host = {
     .start_tls = fake_start_tls,
     .ask_login = fake_ask_login,
     .ask_turn = fake_ask_turn,
+    .offer_line = fake_offer_line,
+    .turn_round = fake_turn_round,
     .close = fake_close,
 };
 

@@ -631,6 +631,134 @@ static void a_question_has_its_time(void **state)
     dialogue_end(&dialogue);
 }
 
+#define TURN_HELLO                                                                                 \
+    "250-mx.example\r\n250-AUTH PLAIN LOGIN CRAM-MD5\r\n250-ATRN WAIT\r\n250 "                     \
+    "ENHANCEDSTATUSCODES\r\n"
+
+/* Where mail is fetched, and none brought (RFC 2645 5.1). */
+static void begin_for_turns(struct dialogue *dialogue, bool logs_in)
+{
+    begin_with_tls(dialogue);
+    dialogue->settings.has_logins = dialogue->settings.has_cram = true;
+    dialogue->settings.is_for_turns = true;
+    receive_secured(dialogue->session, STR(TLS), dialogue->now);
+    dialogue_say(dialogue, EHLO);
+    expect_heard(dialogue, TURN_HELLO);
+    if (!logs_in)
+        return;
+    dialogue_say(dialogue, "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+    expect_events(dialogue, "login(user secret) ");
+    let_in(dialogue);
+}
+
+static void where_mail_is_fetched_none_is_taken(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_for_turns(&dialogue, true);
+    dialogue_say(&dialogue, FROM "ETRN example.org\r\nVRFY a\r\nRSET\r\n");
+    expect_heard(&dialogue, "502 5.5.1 Command not offered here\r\n"
+                            "502 5.5.1 Command not offered here\r\n"
+                            "502 5.5.1 Command not offered here\r\n250 2.0.0 OK\r\n");
+    dialogue_end(&dialogue);
+    begin_secure(&dialogue);
+    dialogue_say(&dialogue, "ATRN example.org\r\n");
+    expect_heard(&dialogue, "502 5.5.1 Command not offered here\r\n");
+    dialogue_end(&dialogue);
+}
+
+static void a_connection_is_turned_round(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_for_turns(&dialogue, true);
+    dialogue_say(&dialogue, "ATRN a.example,b.example\r\n");
+    expect_events(&dialogue, "line(user a.example,b.example ) ");
+    answer_question(&dialogue, verdict_make(453, 0, 0, STR("You have no mail")));
+    expect_heard(&dialogue, "453 4.0.0 You have no mail\r\n");
+    dialogue_say(&dialogue, "ATRN\r\n");
+    expect_events(&dialogue, "line(user  ) ");
+    answer_question(&dialogue, verdict_make(250, 0, 0, STR("Turned")));
+    expect_heard(&dialogue, "250 2.0.0 Turned\r\n");
+    expect_events(&dialogue, "turned ");
+    assert_true(receive_is_turned(dialogue.session));
+    assert_int_equal(receive_deadline(dialogue.session), NEVER_MS);
+    receive_shutdown(dialogue.session, dialogue.now); /* it is not ours to speak any more */
+    expect_heard(&dialogue, "");
+    dialogue_end(&dialogue);
+}
+
+static void who_waits_may_wait_long(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_for_turns(&dialogue, true);
+    dialogue_say(&dialogue, "ATRN a.example wait=agent-1\r\n");
+    expect_events(&dialogue, "line(user a.example agent-1) ");
+    assert_int_equal(receive_deadline(dialogue.session), NEVER_MS);
+    answer_question(&dialogue, verdict_make(451, 3, 0, STR("Another one is there")));
+    expect_heard(&dialogue, "451 4.3.0 Another one is there\r\n");
+    dialogue_say(&dialogue, "ATRN WAIT=agent-1\r\n");
+    expect_events(&dialogue, "line(user  agent-1) ");
+    receive_shutdown(dialogue.session, dialogue.now);
+    expect_heard(&dialogue, "421 4.3.2 Shutting down; call again later\r\n");
+    dialogue_end(&dialogue);
+    begin_for_turns(&dialogue, true);
+    dialogue_say(&dialogue, "ATRN WAIT=agent-1\r\n");
+    receive_end(dialogue.session, dialogue.now); /* he has hung up */
+    assert_true(dialogue.closed);
+    dialogue_end(&dialogue);
+}
+
+static void what_is_no_call(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_for_turns(&dialogue, false);
+    dialogue_say(&dialogue, "ATRN example.org\r\n");
+    expect_heard(&dialogue, "530 5.7.0 Authentication required: say AUTH first\r\n");
+    dialogue_end(&dialogue);
+    static const char *const wrong[] = { "ATRN a b\r\n", "ATRN a WAIT=\r\n", "ATRN a WAIT=<>\r\n" };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        begin_for_turns(&dialogue, true);
+        dialogue_say(&dialogue, wrong[i]);
+        expect_heard(&dialogue, "501 5.5.4 Syntax: ATRN domain,domain [WAIT=name]\r\n");
+        dialogue_end(&dialogue);
+    }
+    begin_for_turns(&dialogue, true);
+    dialogue_say(&dialogue, "ATRN\r\n220 I am\r\n");
+    expect_heard(&dialogue, "503 5.5.0 Data sent before it was its turn; closing\r\n");
+    dialogue_end(&dialogue);
+    begin_for_turns(&dialogue, true);
+    dialogue_say(&dialogue, "ATRN WAIT=x\r\n");
+    dialogue_say(&dialogue, "220 I am\r\n");
+    answer_question(&dialogue, verdict_make(250, 0, 0, STR("Turned")));
+    expect_heard(&dialogue, "503 5.5.0 Data sent before it was its turn; closing\r\n");
+    dialogue_end(&dialogue);
+}
+
+/* RFC 2195; where mail is fetched alone. */
+static void a_digest_instead_of_the_secret(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_for_turns(&dialogue, false);
+    dialogue_say(&dialogue, "AUTH CRAM-MD5\r\n");
+    assert_true(str_starts(buf_str(&dialogue.wire), STR("334 PD")));
+    buf_reset(&dialogue.wire);
+    dialogue_say(&dialogue, "dXNlciAwMTIz\r\n");
+    expect_events(&dialogue, "cram(user 0123) ");
+    answer_question(&dialogue, verdict_make(535, 7, 8, STR("Wrong")));
+    expect_heard(&dialogue, "535 5.7.8 Wrong\r\n");
+    dialogue_say(&dialogue, "AUTH CRAM-MD5 dXNlciAwMTIz\r\n");
+    expect_heard(&dialogue, "504 5.5.4 PLAIN, LOGIN and CRAM-MD5 are what there is\r\n");
+    dialogue_say(&dialogue, "AUTH CRAM-MD5\r\n");
+    buf_reset(&dialogue.wire);
+    dialogue_say(&dialogue, "dXNlcg==\r\n");
+    expect_heard(&dialogue, "501 5.5.2 CRAM-MD5 has a user and a digest\r\n");
+    dialogue_end(&dialogue);
+}
+
 static void chunking_can_be_switched_off(void **state)
 {
     struct dialogue dialogue;
@@ -1248,6 +1376,11 @@ int main(void)
         cmocka_unit_test(nobody_logs_in_without_tls),
         cmocka_unit_test(a_client_asks_for_his_mail),
         cmocka_unit_test(a_question_has_its_time),
+        cmocka_unit_test(where_mail_is_fetched_none_is_taken),
+        cmocka_unit_test(a_connection_is_turned_round),
+        cmocka_unit_test(who_waits_may_wait_long),
+        cmocka_unit_test(what_is_no_call),
+        cmocka_unit_test(a_digest_instead_of_the_secret),
         cmocka_unit_test(bare_newlines_can_be_refused),
         cmocka_unit_test(loops_are_refused),
         cmocka_unit_test(our_name_may_change_within_content),

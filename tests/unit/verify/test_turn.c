@@ -65,11 +65,55 @@ static void what_he_is_told(void **state)
     }
 }
 
+/* RFC 2645 5.2.1 */
+static void what_a_caller_is_told(void **state)
+{
+    static const struct {
+        struct turn_outcome outcome;
+        bool waits;
+        const char *want;
+    } cases[] = {
+        { { .started = 2, .waiting = 1 }, false, "250 2.0.0 OK" },
+        { { .started = 2 }, true, "250 2.0.0 OK" },
+        { { .started = 2 }, false, "453 4.0.0 You have no mail" },
+        { { .started = 2, .waiting = 1, .refused = 1 },
+          true,
+          "450 4.7.1 ATRN request refused: b.example is not yours, or not here" },
+        { { 0 }, true, "450 4.7.1 ATRN request refused: there is no domain of yours here" },
+        { { .paused = 1 },
+          false,
+          "451 4.3.2 Unable to process ATRN request now: it is paused here" },
+        { { .paused = 1, .started = 1, .waiting = 3 }, false, "250 2.0.0 OK" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct verdict verdict =
+            turn_line_reply(&cases[i].outcome, STR("b.example"), cases[i].waits);
+        struct buf line = { 0 };
+        verdict_add_line(&line, &verdict);
+        assert_str(buf_str(&line), str_from(cases[i].want));
+        buf_fini(&line);
+    }
+    assert_int_equal(turn_line_busy(true).code, 451);
+    assert_int_equal(turn_line_busy(false).code, 451);
+}
+
+static void who_holds_a_domain(void **state)
+{
+    (void)state;
+    assert_true(turn_is_holder(STR("a.example"), STR("a.example"), STR("")));
+    assert_true(turn_is_holder(STR("b.example"), STR("a.example"), STR("b.example")));
+    assert_false(turn_is_holder(STR("c.example"), STR("a.example"), STR("b.example")));
+    assert_false(turn_is_holder(STR(""), STR("a.example"), STR("")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_may_ask),
         cmocka_unit_test(what_he_is_told),
+        cmocka_unit_test(what_a_caller_is_told),
+        cmocka_unit_test(who_holds_a_domain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

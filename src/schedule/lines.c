@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: ISC */
+/* lines.c: see lines.h. There are few, so they are looked through, not looked up. */
+#include "schedule/lines.h"
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/memory.h"
+
+enum {
+    IDLE_CAME_MS = 500, /* he waits for our QUIT, to go on with something else */
+    IDLE_WAITS_MS = 20 * SECOND_MS,
+};
+
+enum line_state { LINE_WAITING, LINE_WANTED, LINE_FREE, LINE_BUSY, LINE_ENDING };
+
+struct line {
+    struct link link;
+    uint64_t number;
+    enum line_state state;
+    int64_t free_ms; /* since when it is FREE */
+    uint64_t session;
+    const struct buf *session_domain; /* one of `domain`; NULL: it is not BUSY */
+    struct buf caller;
+    struct buf instance;
+    struct buf domain[LINE_DOMAINS_MAX];
+    uint32_t domain_count;
+};
+
+struct seeker { /* a session that waits for a line */
+    struct link link;
+    uint64_t session;
+    uint64_t line; /* that is being turned round for it; 0: none */
+    struct buf domain;
+};
+
+struct served { /* a domain that has, or had, lines */
+    uint32_t lines;
+    int64_t gone_ms; /* the last one */
+};
+
+struct lines {
+    const struct lines_host *host;
+    void *context;
+    struct link all; /* struct line */
+    uint32_t count;
+    struct link seekers; /* in the order in which they came */
+    struct map served;   /* by domain */
+};
+
+struct lines *lines_new(const struct lines_host *host, void *context)
+{
+    struct lines *lines = memory_new(sizeof *lines);
+
+    lines->host = host;
+    lines->context = context;
+    list_init(&lines->all);
+    list_init(&lines->seekers);
+    map_init(&lines->served);
+    return lines;
+}
+
+static void line_free(struct lines *lines, struct line *line)
+{
+    list_remove(&line->link);
+    lines->count--;
+    buf_fini(&line->caller);
+    buf_fini(&line->instance);
+    for (uint32_t i = 0; i < line->domain_count; i++)
+        buf_fini(&line->domain[i]);
+    memory_free(line);
+}
+
+static void seeker_free(struct seeker *seeker)
+{
+    list_remove(&seeker->link);
+    buf_fini(&seeker->domain);
+    memory_free(seeker);
+}
+
+void lines_free(struct lines *lines)
+{
+    struct served *served;
+    size_t cursor = 0;
+
+    if (lines == NULL)
+        return;
+    list_each_safe (link, &lines->all)
+        line_free(lines, container_of(link, struct line, link));
+    list_each_safe (link, &lines->seekers)
+        seeker_free(container_of(link, struct seeker, link));
+    while ((served = map_next(&lines->served, &cursor, NULL)) != NULL)
+        memory_free(served);
+    map_fini(&lines->served);
+    memory_free(lines);
+}
+
+static struct line *find(const struct lines *lines, uint64_t number)
+{
+    list_each (link, &lines->all) {
+        struct line *line = container_of(link, struct line, link);
+        if (line->number == number)
+            return line;
+    }
+    return NULL;
+}
+
+static const struct buf *find_domain(const struct line *line, struct str domain)
+{
+    for (uint32_t i = 0; i < line->domain_count; i++)
+        if (str_equals(buf_str(&line->domain[i]), domain))
+            return &line->domain[i];
+    return NULL;
+}
+
+static bool has_domain(const struct line *line, struct str domain)
+{
+    return find_domain(line, domain) != NULL;
+}
+
+/* ---- which domains have lines ---- */
+
+static void count_in(struct lines *lines, struct str domain, bool waits, struct now now)
+{
+    struct served *served = map_find(&lines->served, domain);
+    int64_t away_ms = NEVER_MS;
+
+    if (served == NULL) {
+        served = memory_new(sizeof *served);
+        (void)map_put(&lines->served, domain, served);
+    } else if (served->lines == 0 && waits) {
+        away_ms = now.mono_ms - served->gone_ms;
+    }
+    if (served->lines++ == 0)
+        lines->host->came(lines->context, domain, away_ms);
+}
+
+static void fail_seekers(struct lines *lines, struct str domain)
+{
+    list_each_safe (link, &lines->seekers) {
+        struct seeker *seeker = container_of(link, struct seeker, link);
+        if (!str_equals(buf_str(&seeker->domain), domain))
+            continue;
+        lines->host->fail(lines->context, seeker->session, false);
+        seeker_free(seeker);
+    }
+}
+
+/* What is ending serves nobody. */
+static void count_out(struct lines *lines, struct line *line, struct now now)
+{
+    for (uint32_t i = 0; i < line->domain_count; i++) {
+        struct str domain = buf_str(&line->domain[i]);
+        struct served *served = map_find(&lines->served, domain);
+        served->gone_ms = now.mono_ms;
+        if (--served->lines > 0)
+            continue;
+        fail_seekers(lines, domain);
+        lines->host->gone(lines->context, domain);
+    }
+}
+
+static void end(struct lines *lines, struct line *line, struct now now)
+{
+    line->state = LINE_ENDING;
+    line->session_domain = NULL;
+    lines->host->end(lines->context, line->number);
+    count_out(lines, line, now);
+}
+
+/* ---- who gets which ---- */
+
+static struct line *find_in_state(const struct lines *lines, struct str domain,
+                                  enum line_state state)
+{
+    list_each (link, &lines->all) {
+        struct line *line = container_of(link, struct line, link);
+        if (line->state == state && has_domain(line, domain))
+            return line;
+    }
+    return NULL;
+}
+
+/* For each that waits, one is turned round; whoever is first then gets it. */
+static void want_lines(struct lines *lines)
+{
+    list_each (link, &lines->seekers) {
+        struct seeker *seeker = container_of(link, struct seeker, link);
+        struct line *line =
+            seeker->line == 0 ? find_in_state(lines, buf_str(&seeker->domain), LINE_WAITING) : NULL;
+        if (line == NULL)
+            continue;
+        line->state = LINE_WANTED;
+        seeker->line = line->number;
+        lines->host->want(lines->context, line->number);
+    }
+}
+
+static void serve(struct lines *lines)
+{
+    list_each_safe (link, &lines->seekers) {
+        struct seeker *seeker = container_of(link, struct seeker, link);
+        struct line *line = find_in_state(lines, buf_str(&seeker->domain), LINE_FREE);
+        if (line == NULL)
+            continue;
+        line->state = LINE_BUSY;
+        line->session = seeker->session;
+        line->session_domain = find_domain(line, buf_str(&seeker->domain));
+        seeker_free(seeker);
+        lines->host->open(lines->context, line->session, line->number);
+    }
+    want_lines(lines);
+}
+
+/* Sessions of the domain that have a line, or wait for one. */
+static uint32_t count_sessions(const struct lines *lines, struct str domain)
+{
+    uint32_t count = 0;
+
+    list_each (link, &lines->all) {
+        const struct buf *of = container_of(link, struct line, link)->session_domain;
+        count += of != NULL && str_equals(buf_str(of), domain);
+    }
+    list_each (link, &lines->seekers)
+        count += str_equals(buf_str(&container_of(link, struct seeker, link)->domain), domain);
+    return count;
+}
+
+void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is_patient)
+{
+    uint32_t there_are = lines_count(lines, domain);
+
+    if (there_are == 0 || (!is_patient && count_sessions(lines, domain) >= there_are)) {
+        lines->host->fail(lines->context, session, there_are > 0);
+        return;
+    }
+    struct seeker *seeker = memory_new(sizeof *seeker);
+    seeker->session = session;
+    buf_add(&seeker->domain, domain);
+    list_append(&lines->seekers, &seeker->link);
+    serve(lines);
+}
+
+static void set_free(struct line *line, struct now now)
+{
+    line->state = LINE_FREE;
+    line->session = 0;
+    line->session_domain = NULL;
+    line->free_ms = now.mono_ms;
+}
+
+void lines_session_over(struct lines *lines, uint64_t session, bool is_clean, struct now now)
+{
+    list_each_safe (link, &lines->seekers) {
+        struct seeker *seeker = container_of(link, struct seeker, link);
+        if (seeker->session == session)
+            seeker_free(seeker);
+    }
+    list_each (link, &lines->all) {
+        struct line *line = container_of(link, struct line, link);
+        if (line->state != LINE_BUSY || line->session != session)
+            continue;
+        if (is_clean)
+            set_free(line, now);
+        else
+            end(lines, line, now);
+        serve(lines);
+        return;
+    }
+}
+
+/* ---- they come and go ---- */
+
+static bool is_of(const struct line *line, const struct line_offer *offer)
+{
+    return str_equals(buf_str(&line->caller), offer->caller) &&
+           str_equals(buf_str(&line->instance), offer->instance);
+}
+
+enum line_welcome lines_offer(struct lines *lines, const struct line_offer *offer, struct now now)
+{
+    uint32_t own = 0;
+
+    check(offer->domain_count > 0 && offer->domain_count <= LINE_DOMAINS_MAX);
+    list_each (link, &lines->all) {
+        const struct line *line = container_of(link, struct line, link);
+        if (line->state == LINE_ENDING)
+            continue;
+        own += is_of(line, offer);
+        for (uint32_t i = 0; i < offer->domain_count; i++)
+            if ((offer->instance.len == 0 || !is_of(line, offer)) &&
+                has_domain(line, offer->domain[i]))
+                return LINE_SERVED;
+    }
+    if (own >= LINES_OF_CALLER_MAX || lines->count >= LINES_MAX)
+        return LINE_TOO_MANY;
+    struct line *line = memory_new(sizeof *line);
+    line->number = offer->line;
+    line->state = LINE_WAITING;
+    buf_add(&line->caller, offer->caller);
+    buf_add(&line->instance, offer->instance);
+    for (uint32_t i = 0; i < offer->domain_count; i++)
+        if (!has_domain(line, offer->domain[i]))
+            buf_add(&line->domain[line->domain_count++], offer->domain[i]);
+    list_append(&lines->all, &line->link);
+    lines->count++;
+    for (uint32_t i = 0; i < line->domain_count; i++)
+        count_in(lines, buf_str(&line->domain[i]), offer->instance.len > 0, now);
+    if (offer->instance.len == 0) {
+        line->state = LINE_WANTED;
+        lines->host->want(lines->context, line->number);
+    }
+    serve(lines);
+    return LINE_WELCOME;
+}
+
+void lines_up(struct lines *lines, uint64_t number, struct now now)
+{
+    struct line *line = find(lines, number);
+
+    if (line == NULL || line->state != LINE_WANTED)
+        return;
+    set_free(line, now);
+    serve(lines);
+}
+
+void lines_down(struct lines *lines, uint64_t number, struct now now)
+{
+    struct line *line = find(lines, number);
+
+    if (line == NULL)
+        return;
+    if (line->state != LINE_ENDING)
+        count_out(lines, line, now);
+    list_each (link, &lines->seekers) {
+        struct seeker *seeker = container_of(link, struct seeker, link);
+        seeker->line = seeker->line == number ? 0 : seeker->line;
+    }
+    line_free(lines, line);
+    serve(lines);
+}
+
+bool lines_serve(const struct lines *lines, struct str domain)
+{
+    return lines_count(lines, domain) > 0;
+}
+
+uint32_t lines_count(const struct lines *lines, struct str domain)
+{
+    const struct served *served = map_find(&lines->served, domain);
+    return served != NULL ? served->lines : 0;
+}
+
+/* ---- time ---- */
+
+static int64_t idle_until(const struct line *line)
+{
+    if (line->state != LINE_FREE)
+        return NEVER_MS;
+    return line->free_ms + (line->instance.len > 0 ? IDLE_WAITS_MS : IDLE_CAME_MS);
+}
+
+int64_t lines_deadline(const struct lines *lines)
+{
+    int64_t deadline = NEVER_MS;
+
+    list_each (link, &lines->all) {
+        int64_t until = idle_until(container_of(link, struct line, link));
+        deadline = until < deadline ? until : deadline;
+    }
+    return deadline;
+}
+
+void lines_tick(struct lines *lines, struct now now)
+{
+    list_each (link, &lines->all) {
+        struct line *line = container_of(link, struct line, link);
+        if (idle_until(line) <= now.mono_ms)
+            end(lines, line, now);
+    }
+}
