@@ -204,6 +204,11 @@ void config_check_files(struct str name, const struct config *config,
     if (!is_readable(config->sign_key))
         config_warning(problems, name, 0, "sign key %.*s cannot be read; nothing would be sealed",
                        STR_FMT(config->sign_key));
+    if (!is_readable(config->encryption_keys))
+        config_warning(problems, name, 0,
+                       "encryption keys %.*s cannot be read; no mail would be taken; put back the "
+                       "file that there was, or make one with openssl rand -hex 32",
+                       STR_FMT(config->encryption_keys));
     warn_of_files(name, &config->tls_certificate, problems);
     warn_of_files(name, &config->tls_key, problems);
     if (!is_readable(config->dns_trust_anchor))

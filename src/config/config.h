@@ -109,6 +109,8 @@ struct config {
     struct config_strings tls_key; /* paths, one for each; empty: they are in the same files */
     struct config_authorities tls_authorities; /* that domains may name instead of public ones */
 
+    struct str encryption_keys; /* path; empty: what is kept is not encrypted */
+
     struct config_endpoints dns_servers; /* empty: the system's resolv.conf */
     struct str dns_trust_anchor;         /* path; empty: no validation */
 

@@ -49,6 +49,9 @@ static const struct config_item items[] = {
     { "tls", "authorities", CONFIG_AUTHORITIES, AT(tls_authorities), .fallback = "", RESTART,
       .help = "who signs certificates of primaries: NAME=/PATH of his own (PEM); domains name them" },
 
+    { "encryption", "keys", CONFIG_PATH, AT(encryption_keys), 0, .fallback = "",
+      .help = "file with the keys that seal kept mail, the first one new mail; empty: none" },
+
     { "dns", "servers", CONFIG_ENDPOINTS, AT(dns_servers), .fallback = "", .port = 53, RESTART,
       .help = "resolvers to ask; none: those of /etc/resolv.conf" },
     { "dns", "trust-anchor", CONFIG_PATH, AT(dns_trust_anchor), 0,

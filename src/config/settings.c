@@ -138,6 +138,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "whether TLS begins with the first octet, without STARTTLS", no_yes },
     [SETTING_TLS_LEARN] = { "tls-learn", UNIT_WORD, 0, 1, 0,
         "whether the first key that the primary shows becomes its tls-pin", no_yes },
+    [SETTING_ENCRYPT] = { "encrypt", UNIT_WORD, 0, 1, 1,
+        "whether kept mail is encrypted; takes a key, see encryption", no_yes },
     [SETTING_FILTERS] = { "filters", UNIT_NAMES, 0, 0, 0,
         "filters (milters) that see the mail, in this order; see filter" },
     [SETTING_NOTIFY_DELAY] = { "notify-delay", UNIT_DURATIONS, MINUTES(1), DAYS(30), 0,

@@ -74,6 +74,7 @@ enum setting {
     SETTING_XCLIENT,          /* xclient: the primary is told whose mail it is; no, yes (A5) */
     SETTING_TLS_FROM_START,   /* tls-from-start: without STARTTLS; no, yes (D6) */
     SETTING_TLS_LEARN,        /* tls-learn: the first key that it shows becomes its pin; no, yes (D1) */
+    SETTING_ENCRYPT,          /* encrypt: kept mail is encrypted if the node has a key; no, yes (H4) */
     SETTING_FILTERS,          /* filters: names of those that see the mail, in order (A8) */
     SETTING_NOTIFY_DELAY,     /* notify-delay: ages at which senders are told; 4h,2d (N1) */
     SETTING_CONTACT,          /* contact: how the owner is reached, for people (N2) */

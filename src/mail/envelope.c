@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { ENVELOPE_VERSION = 2 };
+enum { VERSION_OPEN = 2, VERSION_SEALED = 3 };
 enum { HELD_BACK = 1, NEEDS_PROOF = 2 }; /* flags of a recipient */
 
 bool envelope_holds_back(const struct envelope *envelope)
@@ -17,7 +17,7 @@ bool envelope_holds_back(const struct envelope *envelope)
 
 void envelope_encode(struct buf *out, const struct envelope *envelope)
 {
-    buf_add_u8(out, ENVELOPE_VERSION);
+    buf_add_u8(out, envelope->seal.is_sealed ? VERSION_SEALED : VERSION_OPEN);
     buf_add_bytes(out, envelope->id.bytes, MESSAGE_ID_SIZE);
     buf_add_u64(out, (uint64_t)envelope->received_ms);
     buf_add_u8(out, (uint8_t)envelope->body_type);
@@ -39,6 +39,24 @@ void envelope_encode(struct buf *out, const struct envelope *envelope)
     }
     if (envelope_holds_back(envelope))
         verdict_encode(out, &envelope->reason);
+    if (envelope->seal.is_sealed) {
+        buf_add_bytes(out, envelope->seal.key_id, SEAL_KEY_ID_SIZE);
+        buf_add_bytes(out, envelope->seal.salt, SEAL_SALT_SIZE);
+        buf_add_u32(out, envelope->seal.front);
+    }
+}
+
+static void decode_seal(struct cursor *cursor, struct seal_mark *seal)
+{
+    struct str key_id = cursor_bytes(cursor, SEAL_KEY_ID_SIZE);
+    struct str salt = cursor_bytes(cursor, SEAL_SALT_SIZE);
+
+    seal->front = cursor_u32(cursor);
+    if (!cursor_ok(cursor))
+        return;
+    seal->is_sealed = true;
+    memcpy(seal->key_id, key_id.ptr, SEAL_KEY_ID_SIZE);
+    memcpy(seal->salt, salt.ptr, SEAL_SALT_SIZE);
 }
 
 static struct str decode_text(struct cursor *cursor)
@@ -75,7 +93,8 @@ bool envelope_decode(struct cursor *cursor, struct arena *arena, struct envelope
 {
     struct envelope envelope = { 0 };
 
-    if (cursor_u8(cursor) != ENVELOPE_VERSION)
+    uint8_t version = cursor_u8(cursor);
+    if (version != VERSION_OPEN && version != VERSION_SEALED)
         return false;
     struct str id = cursor_bytes(cursor, MESSAGE_ID_SIZE);
     if (id.len == MESSAGE_ID_SIZE)
@@ -91,6 +110,8 @@ bool envelope_decode(struct cursor *cursor, struct arena *arena, struct envelope
     envelope.envelope_id = decode_text(cursor);
     envelope.ret = cursor_u8(cursor);
     decode_recipients(cursor, arena, &envelope);
+    if (version == VERSION_SEALED)
+        decode_seal(cursor, &envelope.seal);
     if (!cursor_ok(cursor) || body_type > BODY_BINARYMIME || envelope.received_ms < 0 ||
         envelope.received_ms > ENVELOPE_TIME_MAX)
         return false;

@@ -10,7 +10,8 @@
  *   19 bytes client endpoint; counted helo, client_name, protocol, sender,
  *   envelope_id; u8 ret; u32 recipients; for each: counted address, counted
  *   original (ORCPT), u8 notify, u8 held back; if one is: the verdict why.
- * A reader refuses versions it does not know; new fields come at the end.
+ * Version 3, of sealed content only: then 8 bytes id of the key, 24 bytes salt, u32 octets of
+ * front. A reader refuses versions it does not know; new fields come at the end.
  */
 #pragma once
 
@@ -52,6 +53,14 @@ enum {
 };
 #define ENVELOPE_TIME_MAX INT64_C(253402300799999) /* the end of the year 9999, ms */
 
+enum { SEAL_KEY_ID_SIZE = 8, SEAL_SALT_SIZE = 24 };
+struct seal_mark { /* how the store has sealed the content; nobody else's business */
+    bool is_sealed;
+    uint8_t key_id[SEAL_KEY_ID_SIZE]; /* of the node's key */
+    uint8_t salt[SEAL_SALT_SIZE];
+    uint32_t front; /* octets of the front, as they were before */
+};
+
 struct envelope {
     struct message_id id;
     int64_t received_ms; /* Unix time at the end of the content */
@@ -67,6 +76,7 @@ struct envelope {
     struct recipient *recipient;
     uint32_t recipient_count;
     struct verdict reason; /* why some are held back; undefined if none is */
+    struct seal_mark seal;
 };
 
 bool envelope_holds_back(const struct envelope *envelope); /* a recipient, or more */

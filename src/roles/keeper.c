@@ -212,8 +212,11 @@ static int open_store(struct keeper *keeper)
     if (keeper->spool_directory < 0)
         return -errno;
     keeper->disk = disk_posix_open(keeper->spool_directory);
-    return log_store_open(&settings, keeper->disk, helper_start(keeper, &keeper->commits),
-                          clock_now(), &keeper->store);
+    int error = log_store_open(&settings, keeper->disk, helper_start(keeper, &keeper->commits),
+                               clock_now(), &keeper->store);
+    if (error == 0)
+        keeper_encryption_start(keeper);
+    return error;
 }
 
 static int open_directory(struct keeper *keeper)
@@ -474,6 +477,7 @@ static void destroy(void *state)
     map_fini(&keeper->lookups);
     map_fini(&keeper->questions);
     buf_fini(&keeper->roster);
+    seal_keys_wipe(&keeper->seal_keys);
     memory_free(keeper);
 }
 
@@ -487,5 +491,6 @@ const struct role_hooks keeper_hooks = {
     .reload = reload,
     .stop = stop,
     .roster = roster,
+    .spool_keys = keeper_take_spool_keys,
     .turn = turn,
 };

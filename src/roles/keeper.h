@@ -22,6 +22,7 @@
 #include "spool/intake.h"
 #include "store/directory/directory.h"
 #include "store/log/log_store.h"
+#include "store/sealed/sealed_store.h"
 #include "verify/greylist.h"
 #include "verify/quota.h"
 
@@ -62,6 +63,9 @@ struct keeper {
     struct keeper_helper upkeep;  /* of the store: what nobody waits for */
     struct keeper_helper records; /* of the directory */
     struct store *store;
+    struct sealed_host sealed_host;
+    struct seal_keys seal_keys;
+    bool lacks_keys; /* they are configured, and cannot be used */
     struct directory *directory;
     struct schedule *schedule;
     struct intake *intake;
@@ -178,6 +182,10 @@ struct admission_answer {
 };
 /* To the receiver, if it is still there. */
 void keeper_admission_answer(struct keeper *keeper, const struct admission_answer *answer);
+
+/* keeper_encryption.c */
+void keeper_encryption_start(struct keeper *keeper); /* around the store */
+bool keeper_take_spool_keys(void *state, struct cursor payload);
 
 /* keeper_security.c */
 /* Fills in what each of its hosts has to show. */

@@ -55,6 +55,8 @@ struct role_hooks {
     void (*line)(void *state, uint64_t number, int error, int fd);
     /* Receiver alone; may be NULL. False: malformed. */
     bool (*certificates)(void *state, struct cursor payload);
+    /* Keeper alone; may be NULL. False: malformed. */
+    bool (*spool_keys)(void *state, struct cursor payload);
     int64_t (*turn)(void *state, struct now now); /* as loop_turn */
 };
 

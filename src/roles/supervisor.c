@@ -27,6 +27,7 @@
 #include "net/socket.h"
 #include "roles/board.h"
 #include "roles/certificates.h"
+#include "roles/spool_keys.h"
 #include "roles/leash.h"
 #include "roles/place.h"
 #include "roles/roles.h"
@@ -204,6 +205,29 @@ static void hand_out_certificates(struct supervisor *supervisor)
     }
 }
 
+/* Read anew for each keeper, and forgotten at once. */
+static int send_spool_keys(struct child *child)
+{
+    struct str path = child->supervisor->config->encryption_keys;
+    struct buf file = { 0 };
+
+    spool_keys_read(path, &file);
+    int error = leash_send(&child->leash, -1, spool_keys, .file = buf_str(&file),
+                           .is_wanted = path.len > 0);
+    spool_keys_forget(&file);
+    spool_keys_forget(&child->leash.out);
+    return error;
+}
+
+static void hand_out_spool_keys(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->child_count; i++) {
+        struct child *child = &supervisor->child[i];
+        if (child->role == ROLE_KEEPER && is_alive(child) && send_spool_keys(child) != 0)
+            log_child(LOG_WARN, "spool_keys_not_handed_over", child);
+    }
+}
+
 static int send_listeners(struct child *child)
 {
     const struct listeners *listeners = &child->supervisor->listeners;
@@ -211,6 +235,8 @@ static int send_listeners(struct child *child)
 
     if (child->role == ROLE_KEEPER && listeners->control >= 0)
         error = leash_send(&child->leash, listeners->control, listener, .kind = LISTENER_CONTROL);
+    if (error == 0 && child->role == ROLE_KEEPER)
+        error = send_spool_keys(child);
     if (child->role == ROLE_RECEIVER)
         error = send_smtp_listeners(child);
     if (error == 0 && child->role == ROLE_RECEIVER)
@@ -530,6 +556,7 @@ static void on_hangup(void *context, int number)
         hand_out_config(supervisor);
         if (certificates_read(&supervisor->certificates, next))
             hand_out_certificates(supervisor);
+        hand_out_spool_keys(supervisor);
         log_info("reloaded", LOG_TEXT("file", supervisor->config_path));
     }
     place_notify("READY=1");

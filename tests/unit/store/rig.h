@@ -25,6 +25,7 @@ struct rig {
     struct now now;
     struct random random;
     unsigned restarts; /* of each upload, before what counts */
+    uint64_t added[2]; /* octets kept besides a small content, of even and of odd messages */
 };
 
 struct rig_answer {

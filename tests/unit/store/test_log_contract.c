@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* test_log_contract.c: the segment log keeps the contract, on a disk in memory and on a real one
- * with a real worker. */
+ * with a real worker; and so it does with sealed content. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 #include "store/contract.h"
 #include "store/fake_disk.h"
 #include "store/log/log_store.h"
+#include "store/sealed/sealed_store.h"
 
 enum { LARGE = 150000 };
 
@@ -23,8 +24,36 @@ struct log_rig {
     struct fake_disk *fake;
     struct disk *posix;
     int directory;
+    bool is_sealed;
     char path[64];
 };
+
+static bool always(void *context, const struct envelope *envelope)
+{
+    (void)context;
+    (void)envelope;
+    return true;
+}
+
+/* Every second message goes in as it is, out of an upload that was sealed. */
+static bool sometimes(void *context, const struct envelope *envelope)
+{
+    (void)context;
+    return (envelope->id.bytes[MESSAGE_ID_SIZE - 1] & 1) != 0;
+}
+
+static void seal(const struct log_rig *log, struct store **store)
+{
+    static const struct sealed_host all = { always, NULL };
+    static const struct sealed_host some = { sometimes, NULL };
+    struct seal_keys keys;
+    const char *why = NULL;
+
+    assert_true(seal_keys_parse(
+        STR("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"), &keys, &why));
+    *store = sealed_store_new(*store, log->fake != NULL ? &all : &some);
+    sealed_store_use(*store, &keys, false);
+}
 
 static int open_log(struct rig *rig, struct store **out_store)
 {
@@ -35,7 +64,10 @@ static int open_log(struct rig *rig, struct store **out_store)
         .upkeep = rig->upkeep,
     };
     struct disk *disk = log->fake != NULL ? fake_disk_use(log->fake) : log->posix;
-    return log_store_open(&settings, disk, rig->worker, rig->now, out_store);
+    int error = log_store_open(&settings, disk, rig->worker, rig->now, out_store);
+    if (error == 0 && log->is_sealed)
+        seal(log, out_store);
+    return error;
 }
 
 static struct log_rig *begin(struct worker *worker)
@@ -77,6 +109,28 @@ static struct rig *begin_real(void *context)
     return &log->rig;
 }
 
+static struct rig *begin_sealed(struct rig *rig)
+{
+    struct log_rig *log = rig->driver.context;
+
+    rig_close(rig);
+    log->is_sealed = true;
+    rig->added[0] = 2 * SEAL_TAG;
+    rig->added[1] = log->fake != NULL ? 2 * SEAL_TAG : 0;
+    rig_open(rig);
+    return rig;
+}
+
+static struct rig *begin_fake_sealed(void *context)
+{
+    return begin_sealed(begin_fake(context));
+}
+
+static struct rig *begin_real_sealed(void *context)
+{
+    return begin_sealed(begin_real(context));
+}
+
 static void remove_all(const struct log_rig *log)
 {
     DIR *directory = fdopendir(log->directory);
@@ -116,5 +170,11 @@ int main(void)
     failures += contract_run("memory, nothing cached", &cold_fake);
     failures += contract_run("directory and thread", &real);
     failures += contract_run("directory and two threads", &two);
+    struct contract_factory sealed = { begin_fake_sealed, end, &warm, LARGE };
+    struct contract_factory cold_sealed = { begin_fake_sealed, end, &cold, LARGE };
+    struct contract_factory some_sealed = { begin_real_sealed, end, &warm, LARGE };
+    failures += contract_run("sealed", &sealed);
+    failures += contract_run("sealed, nothing cached", &cold_sealed);
+    failures += contract_run("some sealed, directory and two threads", &some_sealed);
     return failures;
 }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/* spool_keys.c: see spool_keys.h. */
+#include "roles/spool_keys.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+static void warn_of_others(const char *path)
+{
+    struct stat about;
+
+    if (stat(path, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        log_warn("encryption_keys_exposed", LOG_TEXT("file", path),
+                 LOG_TEXT("hint", "others than root may read the file; chmod 600 it"));
+}
+
+void spool_keys_read(struct str name, struct buf *out)
+{
+    struct buf path = { 0 };
+
+    if (name.len == 0)
+        return;
+    buf_add(&path, name);
+    buf_add_byte(&path, '\0');
+    int error = file_read(path.ptr, SPOOL_KEYS_FILE_MAX, out);
+    if (error < 0) {
+        log_error("encryption_keys_unreadable", LOG_STR("file", name),
+                  LOG_TEXT("why", strerror(-error)),
+                  LOG_TEXT("hint", "put the file back and reload; until then no mail is taken"));
+        spool_keys_forget(out);
+    } else {
+        warn_of_others(path.ptr);
+    }
+    buf_fini(&path);
+}
+
+void spool_keys_forget(struct buf *secret)
+{
+    if (secret->ptr != NULL)
+        sodium_memzero(secret->ptr, secret->cap);
+    buf_fini(secret);
+}

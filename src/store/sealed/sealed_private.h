@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* sealed_private.h: the parts of the sealed driver. */
+#pragma once
+
+#include "store/sealed/sealed_store.h"
+
+struct sealed_store {
+    struct store base;
+    struct store *inner;
+    const struct sealed_host *host;
+    struct seal_keys keys;
+    bool is_broken;
+    uint64_t memory; /* that uploads hold back until a piece is full */
+};
+
+/* sealed_upload.c */
+struct store_upload *sealed_upload_open(struct store *store, struct message_id id);
+void sealed_upload_write(struct store_upload *upload, struct str bytes);
+uint64_t sealed_upload_size(const struct store_upload *upload);
+int sealed_upload_read(struct store_upload *upload, uint64_t offset, size_t size, struct buf *out);
+void sealed_upload_spill(struct store_upload *upload);
+void sealed_upload_restart(struct store_upload *upload);
+void sealed_upload_abort(struct store_upload *upload);
+void sealed_append(struct store *store, struct store_upload *upload,
+                   const struct envelope *envelope, struct str front, store_done *done,
+                   void *context);
+
+/* sealed_reader.c */
+void sealed_open(struct store *store, struct message_id id, struct str domain, store_opened *opened,
+                 void *context);
+void sealed_read(struct store_reader *reader, uint64_t offset, size_t size, store_read_done *done,
+                 void *context);
+void sealed_reader_close(struct store_reader *reader);
