@@ -250,6 +250,8 @@ const struct text_pair text_de[] = {
       "Zertifizierungsstelle, die sein Zertifikat signiert hat, statt der öffentlichen; siehe tls" },
     { "whether the first key that the primary shows becomes its tls-pin",
       "ob der erste Schlüssel, den der Primärserver zeigt, sein tls-pin wird" },
+    { "whether kept mail is encrypted; takes a key, see encryption",
+      "ob gehaltene Mail verschlüsselt wird; braucht einen Schlüssel, siehe encryption" },
     { "networks from which its primary may come and ask for its mail (ETRN), beside its own address",
       "Netze, aus denen ihr Primärserver kommen und seine Mail abrufen darf (ETRN), neben der eigenen Adresse" },
     { "another domain whose holder may fetch its mail, too, when he logs in",

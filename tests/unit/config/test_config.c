@@ -151,7 +151,7 @@ static void says_where_and_what_to_write_instead(void **state)
           "test.conf:3: unknown name \"house\"; known here are hostname, data, user, names, "
           "postmaster, "
           "addresses, control, receivers, deliverers, listen smtp, listen smtps, listen atrn, "
-          "listen atrns, tls, dns, sign, "
+          "listen atrns, tls, encryption, dns, sign, "
           "store, smtp, dnsbl, filter, callout, report, web, schedule, "
           "log, defaults" },
         { "tls { certificate = {\"/a.pem\", \"/b.pem\"} key = \"/a.key\" }",
