@@ -106,6 +106,7 @@ static const struct command commands[] = {
       .help = "look for mistakes in the configuration" },
     { "", "check-sandbox", .run = run_check_sandbox, .options = BIT(JSON),
       .help = "prove what each role cannot do" },
+    { "", "key", .run = run_key, .help = "make a key that kept mail is encrypted with" },
     { "", "status", "status", run_status, show_status, .options = BIT(JSON) | BIT(WATCH) | BIT(LIMIT),
       .help = "the node at a glance" },
     { "", "fsck", .run = run_fsck, .options = BIT(REPAIR) | BIT(DISCARD_DAMAGED) | BIT(JSON),

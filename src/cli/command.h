@@ -177,6 +177,7 @@ int run_authcheck(struct cli *cli);
 
 /* fsck.c, backup.c, restore.c: for the data folder */
 int run_fsck(struct cli *cli);
+int run_key(struct cli *cli);
 int run_backup(struct cli *cli);
 int run_restore(struct cli *cli);
 

@@ -113,11 +113,21 @@ static void print_routes(struct cli *cli, const json_t *routes)
     buf_add_byte(&cli->out, '\n');
 }
 
+static void print_warnings(struct cli *cli, const json_t *answer)
+{
+    const json_t *warning;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "warnings"), i, warning)
+        line_text(cli, "warning", str_from(json_string_value(warning)));
+}
+
 void show_status(struct cli *cli, const json_t *answer)
 {
     const json_t *domains = json_object_get(answer, "domains");
     int64_t uptime_ms;
 
+    print_warnings(cli, answer);
     line_member(cli, "holdfast", answer, "version");
     line_member(cli, "hostname", answer, "hostname");
     if (show_age(cli, answer, "started", &uptime_ms)) {
@@ -263,11 +273,8 @@ void show_domain(struct cli *cli, const json_t *answer)
 {
     const json_t *domain = json_object_get(answer, "domain");
     const json_t *route = json_object_get(domain, "route");
-    const json_t *warning;
-    size_t i;
 
-    json_array_foreach(json_object_get(answer, "warnings"), i, warning)
-        line_text(cli, "warning", str_from(json_string_value(warning)));
+    print_warnings(cli, answer);
     line_member(cli, "domain", domain, "name");
     line_member(cli, "state", domain, "state");
     print_pause(cli, domain);

@@ -250,6 +250,8 @@ const struct text_pair text_de[] = {
       "Zertifizierungsstelle, die sein Zertifikat signiert hat, statt der öffentlichen; siehe tls" },
     { "whether the first key that the primary shows becomes its tls-pin",
       "ob der erste Schlüssel, den der Primärserver zeigt, sein tls-pin wird" },
+    { "make a key that kept mail is encrypted with",
+      "einen Schlüssel machen, mit dem gehaltene Mail verschlüsselt wird" },
     { "whether kept mail is encrypted; takes a key, see encryption",
       "ob gehaltene Mail verschlüsselt wird; braucht einen Schlüssel, siehe encryption" },
     { "networks from which its primary may come and ask for its mail (ETRN), beside its own address",

@@ -145,6 +145,9 @@ void request_fail_errno(struct request *request, int error)
     } failures[] = {
         { -ENOENT, "no-such-message",
           "there is no such message here any more; `holdfast queue list` shows what is held" },
+        { -ENOKEY, "key-missing",
+          "the key that it is encrypted with is missing; put it back into the file that "
+          "encryption { keys } names, and reload" },
         { -ENOSPC, "disk-full", "the disk is full; make room and try again" },
         { -ECANCELED, "closing", "the keeper is closing; try again in a moment" },
         { -EROFS, "read-only", "the disk has become read-only; look at the system's log" },

@@ -400,6 +400,7 @@ void operation_domain_show(struct request *request)
         return;
     body = json_object();
     json_put(body, "domain", json_domain(request, record));
+    json_put(body, "warnings", json_key_warnings(request));
     request_answer(request, body);
 }
 

@@ -74,7 +74,8 @@ json_t *json_number(uint64_t number);
 
 void operation_version(struct request *request); /* status.c */
 void operation_status(struct request *request);
-void operation_domain_add(struct request *request); /* domain.c */
+json_t *json_key_warnings(const struct request *request); /* an array */
+void operation_domain_add(struct request *request);       /* domain.c */
 void operation_domain_set(struct request *request);
 void operation_domain_show(
     struct request *request); /* domain.c: the domain that the request names; NULL after having

@@ -50,6 +50,7 @@ static json_t *json_store(const struct store *store)
     json_put(json, "condition", json_string(conditions[health.condition]));
     json_put(json, "problem",
              health.condition == STORE_OK ? json_null() : json_verdict(&health.verdict));
+    json_put(json, "missing_keys", json_text(health.missing_keys));
     json_put(json, "free_bytes", json_number(health.free_bytes));
     json_put(json, "used_bytes", json_number(health.used_bytes));
     json_put(json, "arriving_bytes", json_number(store_memory(store)));
@@ -59,6 +60,25 @@ static json_t *json_store(const struct store *store)
     json_put(json, "rescued", json_number(totals.rescued_count));
     json_put(json, "rescued_bytes", json_number(totals.rescued_bytes));
     return json;
+}
+
+/* What is encrypted with them waits, and nobody but the operator can help. */
+json_t *json_key_warnings(const struct request *request)
+{
+    struct buf text = { 0 };
+    struct store_health health;
+    json_t *warnings = json_array();
+
+    store_health(request->control->setup.store, &health);
+    if (health.missing_keys.len > 0) {
+        buf_add_format(&text,
+                       "mail waits for missing keys (%.*s): put them back into the file that "
+                       "encryption { keys } names, behind the first one, and reload",
+                       STR_FMT(health.missing_keys));
+        (void)json_array_append_new(warnings, json_text(buf_str(&text)));
+    }
+    buf_fini(&text);
+    return warnings;
 }
 
 struct overview {
@@ -141,6 +161,7 @@ void operation_status(struct request *request)
     json_put(body, "started", json_time(setup->started_ms));
     json_put(body, "roles", json_roles(request));
     json_put(body, "store", json_store(setup->store));
+    json_put(body, "warnings", json_key_warnings(request));
     json_put(body, "routes", json_routes(&overview));
     json_put(body, "domains", overview.listed);
     json_put(body, "domains_left_out", json_boolean(overview.left_out));

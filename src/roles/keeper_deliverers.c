@@ -150,6 +150,7 @@ static void tell_answer(struct keeper *keeper, uint64_t session,
         .refused_known = result->refused_known,
         .verdict = result->verdict,
         .refusal = result->refusal,
+        .is_unreadable = result->is_unreadable,
     };
 
     if (session == 0 ||

@@ -29,6 +29,18 @@ void keeper_encryption_start(struct keeper *keeper)
     sealed_store_use(keeper->store, &keeper->seal_keys, keeper->lacks_keys);
 }
 
+/* What waited for a key is tried at once. */
+static void use_keys(struct keeper *keeper)
+{
+    struct store_health health;
+
+    store_health(keeper->store, &health);
+    bool was_missed = health.missing_keys.len > 0;
+    sealed_store_use(keeper->store, &keeper->seal_keys, keeper->lacks_keys);
+    if (was_missed && keeper->schedule != NULL)
+        schedule_wake(keeper->schedule, STR_NONE, keeper_now(keeper));
+}
+
 bool keeper_take_spool_keys(void *state, struct cursor payload)
 {
     struct keeper *keeper = state;
@@ -48,6 +60,6 @@ bool keeper_take_spool_keys(void *state, struct cursor payload)
     }
     seal_keys_wipe(&keys);
     if (keeper->store != NULL)
-        sealed_store_use(keeper->store, &keeper->seal_keys, keeper->lacks_keys);
+        use_keys(keeper);
     return true;
 }

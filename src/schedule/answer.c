@@ -128,6 +128,20 @@ static void defer(struct route *route, struct target *target, struct item *item,
         count_deferral(route, verdict);
 }
 
+/* It could not be read here: it comes again as what is deferred does, and says nothing of the
+ * primary. */
+static void shelve(struct route *route, struct item *item, const struct verdict *verdict)
+{
+    item->attempts++;
+    item->no_progress = 0;
+    waiting_note_reason(&route->waiting, item, verdict);
+    waiting_defer(&route->waiting, item,
+                  now_of(route) + deferral_wait(deferral_read(verdict), item->attempts,
+                                                route_value(route, SETTING_RETRY_FIRST),
+                                                route_value(route, SETTING_RETRY_MAX),
+                                                route->schedule->random));
+}
+
 static void finish(struct route *route, struct item *item)
 {
     waiting_finish(&route->waiting, item);
@@ -229,6 +243,8 @@ void answer_come(struct route *route, struct target *target, struct item *item,
         if (answer->refused > 0)
             route->schedule->host->doubt(route->schedule->context, &item->entry);
         finish(route, item);
+    } else if (answer->is_unreadable) {
+        shelve(route, item, verdict);
     } else if (answer->refused > 0) {
         refuse(route, target, item, answer);
     } else if (may_go_again(item, answer)) {

@@ -165,7 +165,8 @@ struct schedule_answer {
     uint32_t accepted;      /* recipients that RCPT was granted for, whatever came then */
     uint32_t refused;       /* of those left, told 5yz; the host keeps what each was told */
     uint32_t refused_known; /* of those, known to exist, or refused with the message as a whole */
-    struct verdict verdict; /* of the first that was deferred, if any was */
+    bool is_unreadable;     /* it was not tried at all: nothing is learned of the primary */
+    struct verdict verdict; /* of the first that was deferred, if any was; why it is unreadable */
     struct verdict refusal; /* of the first that was refused, with its stage, if any was */
 };
 

@@ -194,8 +194,16 @@ static void tell_nothing_left(struct parcel *parcel)
     buf_fini(&domain);
 }
 
-/* Could not be read: it counts as deferred, so that the others go on. (-ECANCELED: the store
- * closes, nobody wants to know.) */
+static struct verdict why_unreadable(int error)
+{
+    if (error == -ENOKEY)
+        return verdict_make(451, 3, 5,
+                            STR("The key that the message is encrypted with is missing"));
+    return verdict_make(451, 3, 0, STR("The stored message cannot be read"));
+}
+
+/* Could not be read: it waits, and the others go on. A missing key was told of by the store, once
+ * for all the mail that wants it. (-ECANCELED: the store closes, nobody wants to know.) */
 static void tell_unreadable(struct parcel *parcel, int error)
 {
     struct handover *handover = parcel->handover;
@@ -208,12 +216,13 @@ static void tell_unreadable(struct parcel *parcel, int error)
         .session = parcel->session,
         .id = parcel->id,
         .left = 1,
-        .deferred = 1,
-        .verdict = verdict_make(451, 3, 0, STR("The stored message cannot be read")),
+        .is_unreadable = true,
+        .verdict = why_unreadable(error),
     };
     struct buf domain = parcel->domain;
 
-    log_error("message_unreadable", LOG_ID(parcel->id), LOG_TEXT("error", strerror(-error)));
+    if (error != -ENOKEY)
+        log_error("message_unreadable", LOG_ID(parcel->id), LOG_TEXT("error", strerror(-error)));
     parcel->domain = (struct buf){ 0 };
     parcel_drop(parcel);
     result.domain = buf_str(&domain);

@@ -37,6 +37,7 @@ struct handover_result {
     struct message_id id;
     struct str domain;
     bool was_answered;      /* false: nothing was left to hand over, or it could not be read */
+    bool is_unreadable;     /* then: it waits, and `verdict` says why */
     uint32_t left;          /* recipients of the domain that still wait */
     uint32_t deferred;      /* of those: tried and told 4yz */
     struct verdict verdict; /* of the first that was deferred */

@@ -49,7 +49,6 @@ uint64_t store_memory(const struct store *store)
 void store_append(struct store *store, struct store_upload *upload, const struct envelope *envelope,
                   struct str front, store_done *done, void *context)
 {
-    check(upload->store == store);
     check(envelope->recipient_count > 0);
     check(front.len <= STORE_FRONT_MAX);
     store->driver->append(store, upload, envelope, front, done, context);

@@ -198,6 +198,7 @@ struct store_health {
     struct verdict verdict; /* what senders are told at MAIL FROM unless STORE_OK */
     uint64_t free_bytes;    /* room for new mail, as far as the driver knows */
     uint64_t used_bytes;
+    struct str missing_keys; /* ids, a space between; mail waits for them. Until the next turn */
 };
 void store_health(const struct store *store, struct store_health *out_health);
 

@@ -398,6 +398,7 @@ void upload_append(struct store *base, struct store_upload *base_upload,
                                  .front = front,
                                  .envelope = *envelope };
 
+    check(base_upload->store == base);
     check(message_id_equals(envelope->id, upload->id));
     list_remove(&upload->link);
     staged->done = done;

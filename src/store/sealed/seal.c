@@ -80,15 +80,19 @@ void seal_keys_wipe(struct seal_keys *keys)
 
 void seal_key_make(struct buf *out)
 {
-    uint8_t key[SEAL_KEY_SIZE];
+    struct seal_node_key key;
+    char id[2 * SEAL_KEY_ID_SIZE + 1];
     char text[2 * SEAL_KEY_SIZE + 1];
 
     check(sodium_init() >= 0);
-    randombytes_buf(key, sizeof key);
-    (void)sodium_bin2hex(text, sizeof text, key, sizeof key);
+    randombytes_buf(key.bytes, sizeof key.bytes);
+    name_key(&key);
+    (void)sodium_bin2hex(id, sizeof id, key.id, sizeof key.id);
+    (void)sodium_bin2hex(text, sizeof text, key.bytes, sizeof key.bytes);
+    buf_add_format(out, "# key %s\n", id);
     buf_add_bytes(out, text, sizeof text - 1);
     buf_add_byte(out, '\n');
-    sodium_memzero(key, sizeof key);
+    sodium_memzero(&key, sizeof key);
     sodium_memzero(text, sizeof text);
 }
 

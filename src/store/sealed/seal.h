@@ -32,7 +32,7 @@ struct seal_keys { /* the first one seals, each one opens */
  * False: *out_why says what is wrong, and *out_keys has no key. */
 bool seal_keys_parse(struct str text, struct seal_keys *out_keys, const char **out_why);
 void seal_keys_wipe(struct seal_keys *keys);
-void seal_key_make(struct buf *out); /* a line for the file */
+void seal_key_make(struct buf *out); /* for the file: a comment with its id, and the key */
 const struct seal_node_key *seal_find_key(const struct seal_keys *keys, const uint8_t *id);
 
 struct seal { /* of one message */

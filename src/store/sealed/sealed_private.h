@@ -11,6 +11,8 @@ struct sealed_store {
     struct seal_keys keys;
     bool is_broken;
     uint64_t memory; /* that uploads hold back until a piece is full */
+    /* Keys that were asked for since the last ones came, and were not there: their ids, as text. */
+    struct buf missing;
 };
 
 /* sealed_upload.c */

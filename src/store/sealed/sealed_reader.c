@@ -15,13 +15,11 @@
 struct sealed_reader {
     struct store_reader base;
     struct store_reader *inner;
-    struct sealed_store *store;
     struct stored_message message;
-    bool is_sealed;
+    bool lacks_key;
     struct seal seal;
     uint64_t front; /* octets of the parts, as they were before */
     uint64_t body;
-    store_opened *opened;
     store_read_done *done;
     void *context;
     uint64_t offset; /* what was asked for */
@@ -40,14 +38,39 @@ static void reader_free(struct sealed_reader *reader)
 
 /* ---- opening ---- */
 
-static void complain(const struct sealed_reader *reader, const struct seal_mark *mark)
-{
-    char id[2 * SEAL_KEY_ID_SIZE + 1];
+struct opening {
+    struct sealed_store *store;
+    store_opened *opened;
+    void *context;
+};
 
-    (void)sodium_bin2hex(id, sizeof id, mark->key_id, sizeof mark->key_id);
-    log_error("key_missing", LOG_ID(reader->message.envelope.id), LOG_TEXT("key", id),
-              LOG_TEXT("hint", "add the key to the file that encryption { keys } names; the mail "
-                               "waits until it is there"));
+static bool is_known_missing(const struct sealed_store *store, struct str id)
+{
+    struct str known = buf_str(&store->missing);
+    struct str one = STR_NONE;
+
+    while (str_cut(&known, ' ', &one))
+        if (str_equals(one, id))
+            return true;
+    return false;
+}
+
+/* Said once for each key: a domain may have thousands of messages that want it. */
+static void complain(struct sealed_store *store, struct message_id id, const struct seal_mark *mark)
+{
+    char text[2 * SEAL_KEY_ID_SIZE + 1];
+
+    (void)sodium_bin2hex(text, sizeof text, mark->key_id, sizeof mark->key_id);
+    if (is_known_missing(store, str_from(text)) ||
+        store->missing.len >= SEAL_KEYS_MAX * sizeof text)
+        return;
+    if (store->missing.len > 0)
+        buf_add_byte(&store->missing, ' ');
+    buf_add(&store->missing, str_from(text));
+    log_error("key_missing", LOG_ID(id), LOG_TEXT("key", text),
+              LOG_TEXT("hint",
+                       "add the key to the file that encryption { keys } names, and reload; "
+                       "the mail waits until it is there"));
 }
 
 static int measure(struct sealed_reader *reader, uint64_t stored_size, const struct seal_mark *mark)
@@ -61,52 +84,53 @@ static int measure(struct sealed_reader *reader, uint64_t stored_size, const str
     return 0;
 }
 
-static int take_mark(struct sealed_reader *reader)
+/* Without the key all but the content can be had: whose it is, and what is to become of it. */
+static struct sealed_reader *reader_new(struct sealed_store *store, struct store_reader *inner,
+                                        const struct stored_message *message)
 {
-    struct seal_mark mark = reader->message.envelope.seal;
+    struct sealed_reader *reader = memory_new(sizeof *reader);
+    const struct seal_mark *mark = &message->envelope.seal;
 
+    reader->base.store = &store->base;
+    reader->inner = inner;
+    reader->message = *message;
     reader->message.envelope.seal = (struct seal_mark){ 0 };
-    reader->is_sealed = mark.is_sealed;
-    if (!mark.is_sealed)
-        return 0;
-    if (seal_begin(&reader->seal, &reader->store->keys, reader->message.envelope.id, &mark))
-        return measure(reader, reader->message.size, &mark);
-    complain(reader, &mark);
-    return -ENOKEY;
+    reader->lacks_key = !seal_begin(&reader->seal, &store->keys, message->envelope.id, mark);
+    if (reader->lacks_key)
+        complain(store, message->envelope.id, mark);
+    return reader;
 }
 
+/* What is not sealed is read below, by whoever asked. */
 static void on_opened(void *context, int error, struct store_reader *inner,
                       const struct stored_message *message)
 {
-    struct sealed_reader *reader = context;
-    store_opened *opened = reader->opened;
-    void *whose = reader->context;
+    struct opening opening = *(struct opening *)context;
 
-    if (error == 0) {
-        reader->inner = inner;
-        reader->message = *message;
-        error = take_mark(reader);
-        if (error != 0)
-            store_reader_close(inner);
-    }
-    if (error == 0) {
-        opened(whose, 0, &reader->base, &reader->message);
+    memory_free(context);
+    if (error != 0 || !message->envelope.seal.is_sealed) {
+        opening.opened(opening.context, error, inner, message);
         return;
     }
+    struct sealed_reader *reader = reader_new(opening.store, inner, message);
+    error = measure(reader, message->size, &message->envelope.seal);
+    if (error == 0) {
+        opening.opened(opening.context, 0, &reader->base, &reader->message);
+        return;
+    }
+    store_reader_close(inner);
     reader_free(reader);
-    opened(whose, error, NULL, NULL);
+    opening.opened(opening.context, error, NULL, NULL);
 }
 
 void sealed_open(struct store *base, struct message_id id, struct str domain, store_opened *opened,
                  void *context)
 {
-    struct sealed_reader *reader = memory_new(sizeof *reader);
+    struct sealed_store *store = (struct sealed_store *)base;
+    struct opening *opening = memory_new(sizeof *opening);
 
-    reader->base.store = base;
-    reader->store = (struct sealed_store *)base;
-    reader->opened = opened;
-    reader->context = context;
-    store_open(reader->store->inner, id, domain, on_opened, reader);
+    *opening = (struct opening){ store, opened, context };
+    store_open(store->inner, id, domain, on_opened, opening);
 }
 
 /* ---- reading ---- */
@@ -161,6 +185,8 @@ static void on_read(void *context, int error, struct str sealed)
     store_read_done *done = reader->done;
     struct str plain = STR_NONE;
 
+    if (error == 0 && reader->lacks_key)
+        error = -ENOKEY;
     if (error == 0 && reader->size > 0) {
         error = open_pieces(reader, sealed, &plain);
         if (error != 0)
@@ -177,16 +203,13 @@ void sealed_read(struct store_reader *base, uint64_t offset, size_t size, store_
     struct sealed_reader *reader = (struct sealed_reader *)base;
     uint64_t left = offset < reader->message.size ? reader->message.size - offset : 0;
 
-    if (!reader->is_sealed) {
-        store_read(reader->inner, offset, size, done, context);
-        return;
-    }
     reader->done = done;
     reader->context = context;
     reader->offset = offset;
     reader->size = size < left ? size : (size_t)left;
     buf_reset(&reader->plain);
-    if (reader->size == 0) { /* the answer comes from below, as others do */
+    /* The answer comes from below, as others do. */
+    if (reader->size == 0 || reader->lacks_key) {
         store_read(reader->inner, 0, 0, on_read, reader);
         return;
     }

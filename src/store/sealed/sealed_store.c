@@ -45,6 +45,7 @@ static bool next_domain(const struct store *store, size_t *cursor, struct str *o
 static void health(const struct store *store, struct store_health *out_health)
 {
     store_health(inner_of(store), out_health);
+    out_health->missing_keys = buf_str(&((const struct sealed_store *)store)->missing);
     if (!((const struct sealed_store *)store)->is_broken || out_health->condition != STORE_OK)
         return;
     out_health->condition = STORE_FAILING;
@@ -94,6 +95,7 @@ static void close_(struct store *base)
 
     store_close(store->inner);
     seal_keys_wipe(&store->keys);
+    buf_fini(&store->missing);
     memory_free(store);
 }
 
@@ -143,4 +145,5 @@ void sealed_store_use(struct store *base, const struct seal_keys *keys, bool is_
 
     store->keys = *keys;
     store->is_broken = is_broken;
+    buf_reset(&store->missing);
 }

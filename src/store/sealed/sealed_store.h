@@ -10,8 +10,12 @@
  * before it is known whose mail it is. Where nobody wants it sealed, it is opened again when its
  * envelope comes, unless it is large (a megabyte): then it stays so.
  *
- * Besides what store.h says: -ENOKEY, the key that a message was sealed with is not there; -EIO
- * also where what was read is not what was sealed. Sizes of entries and totals count the tags (16
+ * Where there is no key, and for what was not sealed, the uploads and the readers are those of the
+ * store below: nothing stands in between.
+ *
+ * Besides what store.h says: a message whose key is not there can be opened and settled; reading it
+ * ends with -ENOKEY, and store_health() names the key. -EIO also where what was read is not what
+ * was sealed. Sizes of entries and totals count the tags (16
  * octets for 16 KiB), for they take room too; the size of an opened message does not.
  */
 #pragma once

@@ -17,7 +17,7 @@ struct sealed_upload {
     struct store_upload base;
     struct store_upload *inner;
     struct message_id id;
-    struct seal_mark mark; /* not sealed: there was no key, everything passes */
+    struct seal_mark mark;
     struct seal seal;
     uint64_t pieces; /* that went below */
     struct buf rest;
@@ -34,7 +34,7 @@ static void draw(struct sealed_upload *upload)
     const struct seal_keys *keys = &store_of(upload)->keys;
 
     upload->mark = (struct seal_mark){ 0 };
-    if (keys->count == 0)
+    if (keys->count == 0) /* they are configured no more */
         return;
     seal_mark_draw(&upload->mark, keys);
     check(seal_begin(&upload->seal, keys, upload->id, &upload->mark));
@@ -48,13 +48,18 @@ static void drop_rest(struct sealed_upload *upload)
     buf_reset(&upload->rest);
 }
 
+/* Without a key what comes is given the upload of the store below, and has nothing to do with us
+ * any more until it ends. */
 struct store_upload *sealed_upload_open(struct store *store, struct message_id id)
 {
-    struct sealed_upload *upload = memory_new(sizeof *upload);
+    struct sealed_store *ours = (struct sealed_store *)store;
 
+    if (ours->keys.count == 0)
+        return store_upload_open(ours->inner, id);
+    struct sealed_upload *upload = memory_new(sizeof *upload);
     upload->base.store = store;
     upload->id = id;
-    upload->inner = store_upload_open(((struct sealed_store *)store)->inner, id);
+    upload->inner = store_upload_open(ours->inner, id);
     draw(upload);
     return &upload->base;
 }
@@ -192,9 +197,14 @@ void sealed_append(struct store *base, struct store_upload *base_upload,
 {
     struct sealed_store *store = (struct sealed_store *)base;
     struct sealed_upload *upload = (struct sealed_upload *)base_upload;
-    struct envelope marked = *envelope;
     struct buf sealed = { 0 };
 
+    if (base_upload->store == store->inner) {
+        store_append(store->inner, base_upload, envelope, front, done, context);
+        return;
+    }
+    check(base_upload->store == base);
+    struct envelope marked = *envelope;
     if (upload->mark.is_sealed && !store->host->wants(store->host->context, envelope))
         (void)unseal(upload);
     marked.seal = upload->mark;
