@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "config/config.h"
 #include "roles/roles.h"
+#include "roles/spool_keys.h"
 
 int run_run(struct cli *cli)
 {
@@ -44,6 +45,15 @@ int run_version(struct cli *cli)
     return EXIT_OK;
 }
 
+static void warn_of_keys(const char *path, const struct config *config)
+{
+    const char *why = "";
+
+    if (config->encryption_keys.len > 0 && !spool_keys_are_usable(config->encryption_keys, &why))
+        cli_say("%s: encryption keys %.*s: %s; no mail would be taken", path,
+                STR_FMT(config->encryption_keys), why);
+}
+
 int run_check_config(struct cli *cli)
 {
     struct config_problems problems = { 0 };
@@ -52,6 +62,8 @@ int run_check_config(struct cli *cli)
     int error = config_load(path, &config, &problems);
 
     (void)cli_write(stderr, buf_str(&problems.text));
+    if (error == 0)
+        warn_of_keys(path, config);
     if (error == 0 && cli_has(cli, OPTION_DUMP))
         config_dump(config, &cli->out);
     else if (error == 0)

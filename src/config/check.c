@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* check.c: what one value alone cannot tell. */
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -187,6 +188,19 @@ static bool is_readable(struct str file)
     return readable;
 }
 
+static bool is_exposed(struct str file)
+{
+    struct buf path = { 0 };
+    struct stat about;
+
+    buf_add(&path, file);
+    buf_add_byte(&path, '\0');
+    bool is_open =
+        path.len > 1 && stat(path.ptr, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+    buf_fini(&path);
+    return is_open;
+}
+
 static void warn_of_files(struct str name, const struct config_strings *files,
                           struct config_problems *problems)
 {
@@ -207,7 +221,11 @@ void config_check_files(struct str name, const struct config *config,
     if (!is_readable(config->encryption_keys))
         config_warning(problems, name, 0,
                        "encryption keys %.*s cannot be read; no mail would be taken; put back the "
-                       "file that there was, or make one with openssl rand -hex 32",
+                       "file that there was, or make one with `holdfast key`",
+                       STR_FMT(config->encryption_keys));
+    else if (is_exposed(config->encryption_keys))
+        config_warning(problems, name, 0,
+                       "encryption keys %.*s can be read by others than root; chmod 600 it",
                        STR_FMT(config->encryption_keys));
     warn_of_files(name, &config->tls_certificate, problems);
     warn_of_files(name, &config->tls_key, problems);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/sealed/seal.h"
 
 static void warn_of_others(const char *path)
 {
@@ -36,6 +37,22 @@ void spool_keys_read(struct str name, struct buf *out)
         warn_of_others(path.ptr);
     }
     buf_fini(&path);
+}
+
+bool spool_keys_are_usable(struct str name, const char **out_why)
+{
+    struct buf path = { 0 };
+    struct buf file = { 0 };
+    struct seal_keys keys;
+
+    buf_add(&path, name);
+    buf_add_byte(&path, '\0');
+    bool is_fine = file_read(path.ptr, SPOOL_KEYS_FILE_MAX, &file) < 0 ||
+                   seal_keys_parse(buf_str(&file), &keys, out_why);
+    seal_keys_wipe(&keys);
+    spool_keys_forget(&file);
+    buf_fini(&path);
+    return is_fine;
 }
 
 void spool_keys_forget(struct buf *secret)

@@ -208,7 +208,7 @@ def test_a_keeper_that_is_killed_loses_nothing(holdfast, sink, load, keys):
     clients = load(node.endpoint)
     clients.start(count=3000, sessions=5, per_session=20, give_up=60)
     peers.wait_until(lambda: len(clients.accepted()) > 200, what="some 250s")
-    node.crash_role("keeper")
+    node.crash_role("keeper-1")
     peers.wait_until(lambda: len(clients.accepted()) > 600, 60, "some more 250s")
     primary.start()
     peers.wait_until(lambda: primary.count() > 100, 60, "some deliveries")
