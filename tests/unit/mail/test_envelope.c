@@ -79,6 +79,47 @@ static void reads_back_what_was_written(void **state)
 }
 
 /* What is made of it later is built on these limits. */
+/* What is not sealed is written as it always was, so that an older version reads it. */
+static void says_how_the_content_is_sealed(void **state)
+{
+    struct recipient recipient[2];
+    struct envelope want = example(recipient);
+    struct envelope got;
+    struct arena arena = { 0 };
+    struct buf open = { 0 };
+    struct buf sealed = { 0 };
+    (void)state;
+    envelope_encode(&open, &want);
+    assert_int_equal(open.ptr[0], 2);
+    want.seal = (struct seal_mark){ .is_sealed = true, .front = 0x01020304 };
+    memset(want.seal.key_id, 0xa1, sizeof want.seal.key_id);
+    memset(want.seal.salt, 0xb2, sizeof want.seal.salt);
+    envelope_encode(&sealed, &want);
+    assert_int_equal(sealed.ptr[0], 3);
+    assert_int_equal(sealed.len, open.len + SEAL_KEY_ID_SIZE + SEAL_SALT_SIZE + 4);
+    assert_memory_equal(sealed.ptr + 1, open.ptr + 1, open.len - 1);
+
+    struct cursor cursor = cursor_over(buf_str(&sealed));
+    assert_true(envelope_decode(&cursor, &arena, &got));
+    assert_true(cursor_done(&cursor));
+    assert_same(&got, &want);
+    assert_true(got.seal.is_sealed);
+    assert_memory_equal(got.seal.key_id, want.seal.key_id, sizeof got.seal.key_id);
+    assert_memory_equal(got.seal.salt, want.seal.salt, sizeof got.seal.salt);
+    assert_int_equal(got.seal.front, 0x01020304);
+
+    cursor = cursor_over(buf_str(&open));
+    assert_true(envelope_decode(&cursor, &arena, &got));
+    assert_false(got.seal.is_sealed);
+    for (size_t size = open.len; size < sealed.len; size++) {
+        cursor = cursor_over(str_first(buf_str(&sealed), size));
+        assert_false(envelope_decode(&cursor, &arena, &got));
+    }
+    arena_fini(&arena);
+    buf_fini(&open);
+    buf_fini(&sealed);
+}
+
 static void refuses_what_is_beyond_the_limits(void **state)
 {
     static char text[ENVELOPE_TEXT_MAX + 1];
@@ -201,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_back_what_was_written),
+        cmocka_unit_test(says_how_the_content_is_sealed),
         cmocka_unit_test(refuses_what_is_beyond_the_limits),
         cmocka_unit_test(refuses_every_cut),
         cmocka_unit_test(believes_no_count),
