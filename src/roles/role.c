@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "roles/sandbox.h"
+#include "roles/spool_keys.h"
 
 enum { LONELY_MS_MAX = 2 * MINUTE_MS };
 
@@ -199,6 +200,7 @@ static void take_packet(struct role_process *process, const struct leash_packet 
     case MESSAGE_spool_keys:
         check(process->hooks->spool_keys != NULL &&
               process->hooks->spool_keys(process->state, packet->payload));
+        spool_keys_forget(&process->leash.in);
         break;
     default:
         break; /* message_is_allowed() has let nothing else pass */

@@ -40,6 +40,13 @@ static void draw(struct sealed_upload *upload)
     check(seal_begin(&upload->seal, keys, upload->id, &upload->mark));
 }
 
+static void forget(struct buf *plain)
+{
+    if (plain->ptr != NULL)
+        sodium_memzero(plain->ptr, plain->cap);
+    buf_fini(plain);
+}
+
 static void drop_rest(struct sealed_upload *upload)
 {
     store_of(upload)->memory -= upload->rest.len;
@@ -135,7 +142,7 @@ int sealed_upload_read(struct store_upload *base, uint64_t offset, size_t size, 
         buf_add(out, str_first(str_skip(buf_str(&upload->rest),
                                         (size_t)(offset - upload->pieces * SEAL_PIECE)),
                                size));
-    buf_fini(&plain);
+    forget(&plain);
     return error;
 }
 
@@ -187,7 +194,7 @@ static bool unseal(struct sealed_upload *upload)
         store_upload_write(upload->inner, buf_str(&plain));
         upload->mark = (struct seal_mark){ 0 };
     }
-    buf_fini(&plain);
+    forget(&plain);
     return is_fine;
 }
 

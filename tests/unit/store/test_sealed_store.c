@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/* test_sealed_store.c: what the sealed driver does where keys come, go and are not there; that it
+ * keeps a store's promises is in test_log_contract.c. */
+#include "testing.h"
+
+#include <errno.h>
+
+#include "base/memory.h"
+#include "fake_disk.h"
+#include "rig.h"
+#include "store/log/log_store.h"
+#include "store/sealed/sealed_private.h"
+
+#define KEY_A "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
+#define KEY_B "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
+
+static struct fake_disk *disk;
+
+static bool always(void *context, const struct envelope *envelope)
+{
+    (void)context;
+    (void)envelope;
+    return true;
+}
+
+static const struct sealed_host host = { always, NULL };
+
+static int open_sealed(struct rig *rig, struct store **out_store)
+{
+    struct log_store_settings settings = { .segment_size = 1 << 19, .large_body_size = 150000 };
+    int error = log_store_open(&settings, fake_disk_use(disk), rig->worker, rig->now, out_store);
+
+    if (error == 0)
+        *out_store = sealed_store_new(*out_store, &host);
+    return error;
+}
+
+static void use(struct rig *rig, const char *text)
+{
+    struct seal_keys keys = { 0 };
+    const char *why = NULL;
+
+    assert_true(text[0] == '\0' || seal_keys_parse(str_from(text), &keys, &why));
+    sealed_store_use(rig->store, &keys, false);
+}
+
+static int begin(void **state)
+{
+    struct rig *rig = memory_new(sizeof *rig);
+
+    disk = fake_disk_new(1);
+    rig->worker = worker_new_inline();
+    rig->driver = (struct rig_driver){ open_sealed, NULL };
+    rig->now = (struct now){ .mono_ms = 1000, .wall_ms = 1700000000000 };
+    random_from_seed(&rig->random, 1);
+    rig_open(rig);
+    *state = rig;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_close(rig);
+    worker_free(rig->worker);
+    fake_disk_free(disk);
+    memory_free(rig);
+    return 0;
+}
+
+static struct str missing(const struct rig *rig)
+{
+    struct store_health health;
+
+    store_health(rig->store, &health);
+    return health.missing_keys;
+}
+
+static struct rig_content look(struct rig *rig, uint32_t number)
+{
+    struct rig_message message = { .number = number,
+                                   .size = 40000,
+                                   .recipient_count = 1,
+                                   .domains = 1,
+                                   .received_ms = RIG_RECEIVED_MS };
+    struct rig_content content;
+
+    rig_look(rig, &message, rig_domain[0], &content);
+    return content;
+}
+
+/* Whose it is can be seen, and it can be settled; only what is in it is out of reach. */
+static void what_lacks_its_key_is_kept(void **state)
+{
+    struct rig *rig = *state;
+
+    use(rig, KEY_A);
+    assert_int_equal(rig_add(rig, 1, 40000), 0);
+    assert_int_equal(rig_add(rig, 2, 40000), 0);
+    assert_true(look(rig, 1).is_same);
+    assert_int_equal(missing(rig).len, 0);
+    use(rig, KEY_B);
+    assert_int_equal(rig_add(rig, 3, 40000), 0);
+    for (uint32_t i = 1; i <= 2; i++) {
+        struct rig_content content = look(rig, i);
+        assert_int_equal(content.error, 0);
+        assert_int_equal(content.recipient_count, 1);
+        assert_int_equal(content.read_error, -ENOKEY);
+        assert_int_equal(missing(rig).len, 2 * SEAL_KEY_ID_SIZE); /* named once */
+    }
+    assert_true(look(rig, 3).is_same);
+    assert_int_equal(rig_settle_now(rig, 2, rig_domain[0], OUTCOME_DISCARDED), 0);
+    use(rig, KEY_B KEY_A);
+    assert_int_equal(missing(rig).len, 0);
+    assert_true(look(rig, 1).is_same);
+}
+
+/* Without a key there is nothing in between; what was sealed before still is. */
+static void nothing_stands_between_without_a_key(void **state)
+{
+    struct rig *rig = *state;
+    struct store *inner = ((struct sealed_store *)rig->store)->inner;
+    struct store_upload *upload = store_upload_open(rig->store, rig_id(9));
+
+    assert_ptr_equal(upload->store, inner);
+    store_upload_abort(upload);
+    assert_int_equal(rig_add(rig, 1, 40000), 0);
+    assert_true(look(rig, 1).is_same);
+    use(rig, KEY_A);
+    upload = store_upload_open(rig->store, rig_id(9));
+    assert_ptr_equal(upload->store, rig->store);
+    store_upload_abort(upload);
+    assert_true(look(rig, 1).is_same);
+    assert_int_equal(rig_add(rig, 2, 40000), 0);
+    use(rig, "");
+    assert_int_equal(look(rig, 2).read_error, -ENOKEY);
+    assert_true(look(rig, 1).is_same);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_lacks_its_key_is_kept, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_stands_between_without_a_key, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
