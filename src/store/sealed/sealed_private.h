@@ -2,6 +2,7 @@
 /* sealed_private.h: the parts of the sealed driver. */
 #pragma once
 
+#include "base/list.h"
 #include "store/sealed/sealed_store.h"
 
 struct sealed_store {
@@ -10,6 +11,8 @@ struct sealed_store {
     const struct sealed_host *host;
     struct seal_keys keys;
     bool is_broken;
+    struct link uploads; /* open ones, and readers: what is left at the end is freed */
+    struct link readers;
     uint64_t memory; /* that uploads hold back until a piece is full */
     /* Keys that were asked for since the last ones came, and were not there: their ids, as text. */
     struct buf missing;
@@ -26,6 +29,7 @@ void sealed_upload_abort(struct store_upload *upload);
 void sealed_append(struct store *store, struct store_upload *upload,
                    const struct envelope *envelope, struct str front, store_done *done,
                    void *context);
+void sealed_uploads_fini(struct sealed_store *store);
 
 /* sealed_reader.c */
 void sealed_open(struct store *store, struct message_id id, struct str domain, store_opened *opened,
@@ -33,3 +37,4 @@ void sealed_open(struct store *store, struct message_id id, struct str domain, s
 void sealed_read(struct store_reader *reader, uint64_t offset, size_t size, store_read_done *done,
                  void *context);
 void sealed_reader_close(struct store_reader *reader);
+void sealed_readers_fini(struct sealed_store *store);

@@ -14,6 +14,7 @@
 
 struct sealed_reader {
     struct store_reader base;
+    struct link link;
     struct store_reader *inner;
     struct stored_message message;
     bool lacks_key;
@@ -29,6 +30,7 @@ struct sealed_reader {
 
 static void reader_free(struct sealed_reader *reader)
 {
+    list_remove(&reader->link);
     if (reader->plain.ptr != NULL)
         sodium_memzero(reader->plain.ptr, reader->plain.cap);
     buf_fini(&reader->plain);
@@ -92,6 +94,7 @@ static struct sealed_reader *reader_new(struct sealed_store *store, struct store
     const struct seal_mark *mark = &message->envelope.seal;
 
     reader->base.store = &store->base;
+    list_append(&store->readers, &reader->link);
     reader->inner = inner;
     reader->message = *message;
     reader->message.envelope.seal = (struct seal_mark){ 0 };
@@ -225,4 +228,11 @@ void sealed_reader_close(struct store_reader *base)
 
     store_reader_close(reader->inner);
     reader_free(reader);
+}
+
+/* The store below has freed its own. */
+void sealed_readers_fini(struct sealed_store *store)
+{
+    list_each_safe (link, &store->readers)
+        reader_free(container_of(link, struct sealed_reader, link));
 }

@@ -94,6 +94,8 @@ static void close_(struct store *base)
     struct sealed_store *store = (struct sealed_store *)base;
 
     store_close(store->inner);
+    sealed_uploads_fini(store);
+    sealed_readers_fini(store);
     seal_keys_wipe(&store->keys);
     buf_fini(&store->missing);
     memory_free(store);
@@ -136,6 +138,8 @@ struct store *sealed_store_new(struct store *inner, const struct sealed_host *ho
     store->base.driver = &driver;
     store->inner = inner;
     store->host = host;
+    list_init(&store->uploads);
+    list_init(&store->readers);
     return &store->base;
 }
 

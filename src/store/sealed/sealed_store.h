@@ -13,6 +13,10 @@
  * Where there is no key, and for what was not sealed, the uploads and the readers are those of the
  * store below: nothing stands in between.
  *
+ * Nothing is taken in (-ENOKEY) under a key that was taken away while the content came, nor at all
+ * while there should be a key and is none. Content that began to come before there was a key is
+ * kept as it came.
+ *
  * Besides what store.h says: a message whose key is not there can be opened and settled; reading it
  * ends with -ENOKEY, and store_health() names the key. -EIO also where what was read is not what
  * was sealed. Sizes of entries and totals count the tags (16

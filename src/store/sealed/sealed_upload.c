@@ -15,6 +15,7 @@ enum { UNSEAL_MAX = 1 << 20 };
 
 struct sealed_upload {
     struct store_upload base;
+    struct link link;
     struct store_upload *inner;
     struct message_id id;
     struct seal_mark mark;
@@ -66,6 +67,7 @@ struct store_upload *sealed_upload_open(struct store *store, struct message_id i
     struct sealed_upload *upload = memory_new(sizeof *upload);
     upload->base.store = store;
     upload->id = id;
+    list_append(&ours->uploads, &upload->link);
     upload->inner = store_upload_open(ours->inner, id);
     draw(upload);
     return &upload->base;
@@ -164,6 +166,7 @@ void sealed_upload_restart(struct store_upload *base)
 
 static void upload_free(struct sealed_upload *upload)
 {
+    list_remove(&upload->link);
     drop_rest(upload);
     buf_fini(&upload->rest);
     buf_fini(&upload->room);
@@ -177,6 +180,42 @@ void sealed_upload_abort(struct store_upload *base)
 
     store_upload_abort(upload->inner);
     upload_free(upload);
+}
+
+/* The store below has freed its own. */
+void sealed_uploads_fini(struct sealed_store *store)
+{
+    list_each_safe (link, &store->uploads)
+        upload_free(container_of(link, struct sealed_upload, link));
+}
+
+/* ---- the end of an upload ---- */
+
+struct refusal {
+    store_done *done;
+    void *context;
+};
+
+static void on_refused(void *context, int error)
+{
+    struct refusal refusal = *(struct refusal *)context;
+
+    memory_free(context);
+    if (error == 0)
+        error = -EEXIST;
+    else if (error == -ENOENT)
+        error = -ENOKEY;
+    refusal.done(refusal.context, error);
+}
+
+/* As any answer, this one comes from below: whether the id is stored already. */
+static void refuse(struct sealed_store *store, struct message_id id, store_done *done,
+                   void *context)
+{
+    struct refusal *refusal = memory_new(sizeof *refusal);
+
+    *refusal = (struct refusal){ done, context };
+    store_ask(store->inner, id, on_refused, refusal);
 }
 
 /* What was sealed goes below once more, as it came. Larger content would hold up the others: it is
@@ -198,31 +237,49 @@ static bool unseal(struct sealed_upload *upload)
     return is_fine;
 }
 
+/* Seals what is left of it, ends it, and hands it on. */
+static void append_sealed(struct sealed_upload *upload, const struct envelope *envelope,
+                          struct str front, store_done *done, void *context)
+{
+    struct store *inner = store_of(upload)->inner;
+    struct envelope marked = *envelope;
+    struct buf sealed = { 0 };
+
+    marked.seal = upload->mark;
+    marked.seal.front = (uint32_t)front.len;
+    seal_part(&upload->seal, SEAL_FRONT, front, &sealed);
+    pass_piece(upload, true);
+    /* Not store_append(): sealed, a front may be a little longer than a front may be. */
+    inner->driver->append(inner, upload->inner, &marked, buf_str(&sealed), done, context);
+    buf_fini(&sealed);
+}
+
+/* A key that went while the content came, and would be missing at once. */
+static bool is_key_gone(const struct sealed_upload *upload)
+{
+    return seal_find_key(&store_of(upload)->keys, upload->mark.key_id) == NULL;
+}
+
 void sealed_append(struct store *base, struct store_upload *base_upload,
                    const struct envelope *envelope, struct str front, store_done *done,
                    void *context)
 {
     struct sealed_store *store = (struct sealed_store *)base;
     struct sealed_upload *upload = (struct sealed_upload *)base_upload;
-    struct buf sealed = { 0 };
+    bool is_ours = base_upload->store == base;
 
-    if (base_upload->store == store->inner) {
-        store_append(store->inner, base_upload, envelope, front, done, context);
+    if (is_ours && upload->mark.is_sealed && !store->host->wants(store->host->context, envelope))
+        (void)unseal(upload);
+    if (store->is_broken || (is_ours && upload->mark.is_sealed && is_key_gone(upload))) {
+        store_upload_abort(base_upload);
+        refuse(store, envelope->id, done, context);
         return;
     }
-    check(base_upload->store == base);
-    struct envelope marked = *envelope;
-    if (upload->mark.is_sealed && !store->host->wants(store->host->context, envelope))
-        (void)unseal(upload);
-    marked.seal = upload->mark;
-    if (marked.seal.is_sealed) {
-        marked.seal.front = (uint32_t)front.len;
-        seal_part(&upload->seal, SEAL_FRONT, front, &sealed);
-        pass_piece(upload, true);
-        front = buf_str(&sealed);
-    }
-    /* Not store_append(): sealed, a front may be a little longer than a front may be. */
-    store->inner->driver->append(store->inner, upload->inner, &marked, front, done, context);
-    buf_fini(&sealed);
-    upload_free(upload);
+    if (is_ours && upload->mark.is_sealed)
+        append_sealed(upload, envelope, front, done, context);
+    else
+        store_append(store->inner, is_ours ? upload->inner : base_upload, envelope, front, done,
+                     context);
+    if (is_ours)
+        upload_free(upload);
 }

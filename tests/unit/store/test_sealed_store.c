@@ -138,11 +138,92 @@ static void nothing_stands_between_without_a_key(void **state)
     assert_true(look(rig, 1).is_same);
 }
 
+/* Wants mail to be sealed, and takes it with what is begun; how it ends. */
+static int end_of(struct rig *rig, struct store_upload *upload, uint32_t number)
+{
+    struct recipient recipient = { .address = STR("user@one.example") };
+    struct envelope envelope = { .id = rig_id(number),
+                                 .received_ms = RIG_RECEIVED_MS,
+                                 .recipient = &recipient,
+                                 .recipient_count = 1 };
+    struct rig_answer answer = { 0 };
+
+    store_append(rig->store, upload, &envelope, STR("Subject: x\r\n\r\n"), rig_answered, &answer);
+    return rig_wait(rig, &answer);
+}
+
+/* It would lie there, and nobody could ever read it. */
+static void takes_nothing_under_a_key_that_went_meanwhile(void **state)
+{
+    struct rig *rig = *state;
+
+    use(rig, KEY_A);
+    struct store_upload *under_a = store_upload_open(rig->store, rig_id(1));
+    struct store_upload *small = store_upload_open(rig->store, rig_id(2));
+    store_upload_write(under_a, STR("some"));
+    store_upload_write(small, STR("some"));
+    use(rig, KEY_B KEY_A); /* it seals no more, and opens yet */
+    assert_int_equal(end_of(rig, under_a, 1), 0);
+    use(rig, KEY_B);
+    assert_int_equal(end_of(rig, small, 2), -ENOKEY);
+    assert_int_equal(rig_ask(rig, 2), -ENOENT);
+    assert_int_equal(store_memory(rig->store), 0);
+
+    small = store_upload_open(rig->store, rig_id(3));
+    use(rig, ""); /* no encryption any more is no reason to keep it so */
+    assert_int_equal(end_of(rig, small, 3), -ENOKEY);
+}
+
+/* Who began with the keeper before may come to the end of his mail with one that has no keys. */
+static void takes_nothing_openly_while_keys_are_wanted(void **state)
+{
+    struct rig *rig = *state;
+    struct seal_keys none = { 0 };
+    struct store_health health;
+
+    assert_int_equal(rig_add(rig, 1, 100), 0);
+    sealed_store_use(rig->store, &none, true);
+    store_health(rig->store, &health);
+    assert_int_equal(health.condition, STORE_FAILING);
+    assert_int_equal(end_of(rig, store_upload_open(rig->store, rig_id(2)), 2), -ENOKEY);
+    assert_int_equal(rig_ask(rig, 2), -ENOENT);
+    /* What is there already is answered as ever. */
+    assert_int_equal(end_of(rig, store_upload_open(rig->store, rig_id(1)), 1), -EEXIST);
+    use(rig, KEY_A);
+    assert_int_equal(rig_add(rig, 3, 100), 0);
+}
+
+static void keep_reader(void *context, int error, struct store_reader *reader,
+                        const struct stored_message *message)
+{
+    (void)message;
+    assert_int_equal(error, 0);
+    *(struct store_reader **)context = reader;
+}
+
+static void what_is_open_at_the_end_is_freed(void **state)
+{
+    struct rig *rig = *state;
+    struct store_reader *reader = NULL;
+
+    use(rig, KEY_A);
+    assert_int_equal(rig_add(rig, 1, 40000), 0);
+    store_open(rig->store, rig_id(1), rig_domain[0], keep_reader, (void *)&reader);
+    rig_idle(rig);
+    assert_non_null(reader);
+    store_upload_write(store_upload_open(rig->store, rig_id(2)), STR("some"));
+    rig_close(rig);
+    rig_open(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_lacks_its_key_is_kept, begin, end),
         cmocka_unit_test_setup_teardown(nothing_stands_between_without_a_key, begin, end),
+        cmocka_unit_test_setup_teardown(takes_nothing_under_a_key_that_went_meanwhile, begin, end),
+        cmocka_unit_test_setup_teardown(takes_nothing_openly_while_keys_are_wanted, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_open_at_the_end_is_freed, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
