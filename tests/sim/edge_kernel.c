@@ -4,6 +4,7 @@
  * The directory's database lies in memory (SQLite's "memdb"), and survives every
  * crash: SQLite has its own tests for that. A connection of ours keeps it alive.
  */
+#include <sodium.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,47 @@ static struct {
 } machine;
 
 static const char directory_path[] = "/directory.db"; /* the '/' makes it one for all connections */
+
+/* ---- chance ---- */
+
+static void draw(void *to, size_t size)
+{
+    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+        uint64_t word = random_u64(&world.kernel);
+        size_t part = size - at < sizeof word ? size - at : sizeof word;
+        memcpy((char *)to + at, &word, part);
+    }
+}
+
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags)
+{
+    (void)flags;
+    draw(to, size);
+    return (ssize_t)size;
+}
+
+/* libsodium asks the kernel by itself. */
+static const char *chance_name(void)
+{
+    return "sim";
+}
+
+static uint32_t chance_word(void)
+{
+    return (uint32_t)random_u64(&world.kernel);
+}
+
+static void chance_bytes(void *const to, const size_t size)
+{
+    draw(to, size);
+}
+
+static struct randombytes_implementation chance = { .implementation_name = chance_name,
+                                                    .random = chance_word,
+                                                    .buf = chance_bytes };
+
+/* ---- the machine's ---- */
 
 static void on_line(void *context, struct str line)
 {
@@ -46,6 +88,7 @@ void edge_set_disk(struct fake_disk *disk, uint64_t segment_size, uint64_t large
     check(sqlite3_open_v2(directory_path, &anchor, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                           NULL) == SQLITE_OK);
     log_set_sink(on_line, NULL);
+    check(randombytes_set_implementation(&chance) == 0);
 }
 
 void edge_log_as(const char *process)
@@ -59,18 +102,6 @@ struct now __wrap_clock_now(void);
 struct now __wrap_clock_now(void)
 {
     return world_now();
-}
-
-ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags);
-ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags)
-{
-    (void)flags;
-    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
-        uint64_t word = random_u64(&world.kernel);
-        size_t part = size - at < sizeof word ? size - at : sizeof word;
-        memcpy((char *)to + at, &word, part);
-    }
-    return (ssize_t)size;
 }
 
 struct disk *__wrap_disk_posix_open(int directory);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "roles/keeper.h"
 #include "sim/kept.h"
+#include "sim/keys.h"
 #include "sim/machine.h"
 #include "sim/world.h"
 
@@ -207,11 +208,10 @@ static struct str value_of(struct str line, struct str name)
 /* PROCESS LEVEL EVENT FIELD=VALUE …; a medium that only forgets damages nothing. */
 void ledger_read_log(struct str line)
 {
-    static const struct str damage[] = { { "segment_damaged", 15 },
-                                         { "message_damaged", 15 },
-                                         { "segment_unreadable", 18 },
-                                         { "body_missing", 12 },
-                                         { "directory-damaged", 17 } };
+    static const struct str damage[] = {
+        { "segment_damaged", 15 }, { "message_damaged", 15 }, { "segment_unreadable", 18 },
+        { "body_missing", 12 },    { "seal_broken", 11 },     { "directory-damaged", 17 }
+    };
     struct str process;
     struct str level;
     struct str event;
@@ -225,6 +225,13 @@ void ledger_read_log(struct str line)
             page->doubted_ms = world.true_ms;
     }
     if (str_equals(event, STR("notice_lost"))) {
+        struct page *page = page_of_text(value_of(line, STR("id=")));
+        if (page != NULL)
+            page->is_untold = true;
+    }
+    /* The header says whether he may be told, and its key was away. */
+    if (keys_are_wanted() && str_equals(event, STR("notice_withheld")) &&
+        str_equals(value_of(line, STR("why=")), STR("unreadable"))) {
         struct page *page = page_of_text(value_of(line, STR("id=")));
         if (page != NULL)
             page->is_untold = true;

@@ -11,6 +11,7 @@
 #include "roles/keeper.h"
 #include "roles/role.h"
 #include "sim/edge.h"
+#include "sim/keys.h"
 #include "sim/ledger.h"
 #include "sim/world.h"
 #include "store/fake_disk.h"
@@ -142,6 +143,7 @@ static void configure(struct process *process)
         process->hooks->board(process->role.state, dup(machine.board));
     } else if (role == ROLE_KEEPER) {
         process->hooks->listener(process->role.state, LISTENER_CONTROL, process->listener);
+        keys_hand_over(process->hooks, process->role.state);
     }
     hand_over_peers(process);
 }
@@ -269,6 +271,18 @@ void machine_die_at(uint64_t n, bool only_keeper)
 {
     machine.only_keeper_dies = only_keeper;
     fake_disk_die_at(machine.disk, n);
+}
+
+void machine_reload_keys(void)
+{
+    struct process *process = find(ROLE_KEEPER, 1);
+
+    if (!process->is_alive || process->role.is_stopping)
+        return;
+    edge_log_as(process->name);
+    edge_set_now(process->role.loop);
+    keys_hand_over(process->hooks, process->role.state);
+    process->deadline_ms = 0;
 }
 
 void machine_look_at_disk(void)

@@ -34,6 +34,7 @@ void machine_cut_power(void);
 /* The n-th call that changes the disk from now on is the last one, perhaps half done: the power
  * goes, or the keeper alone is killed. */
 void machine_die_at(uint64_t n, bool only_keeper);
+void machine_reload_keys(void);  /* to a keeper that is there */
 void machine_look_at_disk(void); /* after everything that touches it */
 
 /* Those who have something to do now. */

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "sim/edge.h"
+#include "sim/keys.h"
 #include "sim/ledger.h"
 #include "sim/machine.h"
 #include "sim/operator.h"
@@ -84,10 +85,12 @@ static void choose_domain(struct domain *domain, unsigned number)
         buf_add_format(&domain->add, ",\"192.0.2.%u:25\"", second + 1);
     buf_add_format(&domain->add,
                    "],\"set\":{\"hold\":\"%llds\",\"probe-interval\":\"%llds\",\"sessions\":\"%u\","
-                   "\"retry-first\":\"%us\",\"retry-max\":\"%um\",\"probe-interval-up\":\"%um\"}}",
+                   "\"retry-first\":\"%us\",\"retry-max\":\"%um\",\"probe-interval-up\":\"%um\","
+                   "\"encrypt\":\"%s\"}}",
                    (long long)domain->hold_ms / SECOND_MS, (long long)domain->probe_ms / SECOND_MS,
                    domain->sessions, (unsigned)chance_between(30, 600),
-                   (unsigned)chance_between(10, 60), (unsigned)chance_between(5, 120));
+                   (unsigned)chance_between(10, 60), (unsigned)chance_between(5, 120),
+                   chance_percent(70) ? "yes" : "no");
 }
 
 static void set_policies(void)
@@ -124,6 +127,7 @@ static void begin(void)
     ledger_init(story.domains, story.hold_ms,
                 MACHINE_STORE_MEMORY + (uint64_t)UPLOADS_AT_ONCE * UPLOAD_WINDOW);
     machine_init(config);
+    keys_init(chance_percent(40));
     primaries_start(story.primaries, story.trouble_ms);
     set_policies();
     machine_boot();

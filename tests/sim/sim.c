@@ -25,6 +25,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "sim/keys.h"
 #include "sim/ledger.h"
 #include "sim/scenario.h"
 #include "sim/story.h"
@@ -35,6 +36,7 @@ enum { SEEDS_DEFAULT = 300, JOBS_MAX = 64, FAILURES_MAX = 10 };
 struct outcome {
     uint64_t trace_hash;
     uint64_t steps;
+    bool has_keys;
     struct ledger_counts counts;
 };
 
@@ -55,6 +57,7 @@ static struct {
     bool keep_going; /* after FAILURES_MAX */
     uint64_t *hash;  /* per seed, with --twice */
     uint64_t passed, failed;
+    uint64_t with_keys;
     uint64_t steps;
     struct ledger_counts sum;
 } sim = { .first = 1, .last = SEEDS_DEFAULT, .jobs = 1 };
@@ -89,6 +92,7 @@ static void play(uint64_t seed, int result)
         scenario_play();
     outcome = (struct outcome){ .trace_hash = world.trace_hash,
                                 .steps = world.steps,
+                                .has_keys = keys_are_wanted(),
                                 .counts = ledger_counts() };
     (void)fflush(stdout);
     _exit(write(result, &outcome, sizeof outcome) == (ssize_t)sizeof outcome ? 0 : 1);
@@ -154,6 +158,7 @@ static void finish(struct job *job, int status)
         report_failure(job->seed, "is another run the second time");
     } else {
         sim.passed++;
+        sim.with_keys += outcome.has_keys;
         sim.steps += outcome.steps;
         add_counts(&outcome.counts);
         if (sim.first == sim.last)
@@ -278,10 +283,12 @@ int main(int count, char **argument)
     run_all();
     remove_folder();
     memory_free(sim.hash);
-    (void)printf("%llu seeds passed, %llu failed; %llu steps; %u messages promised, %u taken "
+    (void)printf("%llu seeds passed (%llu with keys), %llu failed; %llu steps; %u messages "
+                 "promised, %u taken "
                  "(%u again), %u expired, %u refused, %u discarded; %u accounts\n",
-                 (unsigned long long)sim.passed, (unsigned long long)sim.failed,
-                 (unsigned long long)sim.steps, sim.sum.promised, sim.sum.taken, sim.sum.twice,
-                 sim.sum.expired, sim.sum.refused, sim.sum.discarded, sim.sum.checks);
+                 (unsigned long long)sim.passed, (unsigned long long)sim.with_keys,
+                 (unsigned long long)sim.failed, (unsigned long long)sim.steps, sim.sum.promised,
+                 sim.sum.taken, sim.sum.twice, sim.sum.expired, sim.sum.refused, sim.sum.discarded,
+                 sim.sum.checks);
     return sim.failed == 0 ? 0 : 1;
 }

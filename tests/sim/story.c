@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/endpoint.h"
 #include "sim/edge.h"
+#include "sim/keys.h"
 #include "sim/ledger.h"
 #include "sim/letter.h"
 #include "sim/machine.h"
@@ -186,6 +187,7 @@ static void begin(void)
 
     ledger_init(1, hold_ms, MEMORY_MAX);
     machine_init(scenario_config());
+    keys_init(false);
     primaries_know(knows);
     primaries_start(1, world.true_ms);
     primaries_set_policy(0, MINUTE_MS, 20);

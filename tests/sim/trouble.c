@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "sim/edge.h"
+#include "sim/keys.h"
 #include "sim/ledger.h"
 #include "sim/machine.h"
 #include "sim/operator.h"
@@ -25,6 +26,7 @@ static struct {
     struct happening disk_heals;
     struct happening clock_heals;
     struct happening power;
+    struct happening keys_return;
     bool power_follows; /* a start of the keeper */
     unsigned domains;
     int64_t until_ms;
@@ -187,6 +189,21 @@ static void machine_freezes(void)
     world.true_ms += for_ms;
 }
 
+/* ---- keys ---- */
+
+static void on_keys_return(struct happening *happening)
+{
+    (void)happening;
+    keys_come_back();
+    primaries_may_be_tried();
+}
+
+static void keys_go_away(void)
+{
+    keys_go();
+    world_in(&trouble.keys_return, chance_between(SECOND_MS, 3 * HOUR_MS));
+}
+
 /* ---- the operator ---- */
 
 static void ask(const char *operation, const char *more)
@@ -286,6 +303,10 @@ static void (*const kinds[])(void) = {
     keeper_dies,
     keeper_dies_soon,
     keeper_dies_soon,
+    keys_change,
+    keys_go_away,
+    keys_change,
+    keys_go_away,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -308,6 +329,7 @@ void trouble_start(unsigned domains, int64_t until_ms)
     trouble.disk_heals.happen = heal_disk;
     trouble.clock_heals.happen = heal_clock;
     trouble.power.happen = on_power;
+    trouble.keys_return.happen = on_keys_return;
     trouble.domains = domains;
     trouble.until_ms = until_ms;
     trouble.pause_ms = (until_ms - world.true_ms) / chance_between(4, 60);
@@ -326,9 +348,11 @@ void trouble_end(void)
     world_cancel(&trouble.disk_heals);
     world_cancel(&trouble.clock_heals);
     world_cancel(&trouble.power);
+    world_cancel(&trouble.keys_return);
     trouble.power_follows = false;
     heal_disk(NULL);
     heal_clock(NULL);
+    keys_come_back();
     machine_die_at(0, false);
     fake_disk_fail_write(machine_disk(), 0, 0);
     fake_disk_fail_sync(machine_disk(), 0, 0);
