@@ -57,6 +57,12 @@ def state(request):
 
 
 @pytest.fixture
+def keys(state):
+    """A file with a key that seals kept mail (peers.encryption(keys))."""
+    return peers.write_keys(state / "keys", peers.new_key())
+
+
+@pytest.fixture
 def holdfast(request, state):
     """A maker of nodes: holdfast(domains={…}, smtp="…") starts one. Ended in reverse order, and
     none may have found itself wrong."""

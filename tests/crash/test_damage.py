@@ -4,6 +4,7 @@
 What is whole is delivered, whole. What is not is named in the log, and never delivered as if it
 were. Index files and the checkpoint are there for speed only: without them nothing is lost.
 """
+import json
 import re
 
 import peers
@@ -15,9 +16,9 @@ from campaign import end_tree, seeded
 class Held:
     """A node that held mail for a silent primary, and has ended."""
 
-    def __init__(self, holdfast, sink, load, **options):
+    def __init__(self, holdfast, sink, load, sections="", **options):
         self.primary = sink("--chunking", start=False)
-        self.node = holdfast({"example.org": self.primary.endpoint})
+        self.node = holdfast({"example.org": self.primary.endpoint}, sections=sections)
         self.clients = load(self.node.endpoint)
         self.clients.run(**{"count": 200, "sessions": 8, "per_session": 50, "size": 500,
                             "size_max": 20_000, **options})
@@ -141,6 +142,33 @@ def test_flipped_bits_after_a_clean_stop(held):
     held.assert_delivers_all_but({record.name for record in hit})
     held.assert_names(hit)
     held.assert_takes_mail()
+
+
+def test_flipped_bits_of_sealed_content(held, keys):
+    """fsck finds them without a key; what is whole is opened and goes."""
+    held = held(sections=peers.encryption(keys)).crash()
+    _, chance = seeded()
+    hit = chance.sample(sure_messages(held), 6)
+    for record in hit:
+        at = record.content_at + chance.randrange(len(record.content))
+        segments.flip(record.file, at, chance.randrange(8))
+    key = keys.read_bytes()
+    keys.unlink()
+    done = held.node.cli("fsck", "--json", check=False)
+    assert done.returncode == 1
+    found = {each["message"]["id"] for each in json.loads(done.stdout)["findings"] if each["kind"] == "content"}
+    assert found == {record.id for record in hit}
+    keys.write_bytes(key)
+    held.start()
+    held.primary.start()
+    held.node.cli("queue", "flush", "example.org")
+    arrived = held.primary.messages
+    peers.wait_until(lambda: len(arrived()) >= len(held.promised) - len(hit), 60, "the rest")
+    peers.assert_each_once({name: held.promised[name] for name in arrived()}, arrived())
+    traces = {row[-1] for row in held.primary.rows("message")}
+    assert not traces & found
+    assert traces | found == {record.id for record in held.messages()}
+    held.assert_names(hit)
 
 
 @pytest.mark.plain  # much mail

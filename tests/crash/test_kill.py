@@ -3,6 +3,7 @@
 import collections
 import time
 
+import peers
 import pytest
 from campaign import Campaign, end, end_tree, roles_of, seeded
 from ledger import report
@@ -23,10 +24,12 @@ def choose(node, chance):
 
 
 @pytest.mark.timeout(3600)
-def test_kills_at_random_lose_nothing(holdfast, sink, load, full):
-    kills = full(500, 20)
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["open", "sealed"])
+def test_kills_at_random_lose_nothing(holdfast, sink, load, full, keys, is_sealed):
+    kills = full(250, 10) if is_sealed else full(500, 20)
     seed, chance = seeded()
-    node = holdfast(start=False, top="receivers = 2\ndeliverers = 2\n")
+    node = holdfast(start=False, top="receivers = 2\ndeliverers = 2\n",
+                    sections=peers.encryption(keys) if is_sealed else "")
     campaign = Campaign(node, sink, load, chance)
     campaign.start()
     deaths = []
@@ -53,6 +56,6 @@ def test_kills_at_random_lose_nothing(holdfast, sink, load, full):
     figures = {"seed": seed, "kills": dict(killed), "seconds": round(seconds, 1),
                "drain_seconds": round(drained, 1),
                **campaign.ledger.figures()}
-    report("kill", figures)
+    report("kill-sealed" if is_sealed else "kill", figures)
     campaign.ledger.assert_kept()
     assert figures["acked"] > kills, "that was no load"

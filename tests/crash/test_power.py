@@ -40,13 +40,15 @@ class Cuts:
 
 @pytest.mark.plain  # quick to start, and nothing but the disk in doubt
 @pytest.mark.timeout(3600)
-def test_power_cuts_lose_nothing(holdfast, sink, load, disk, full):
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["open", "sealed"])
+def test_power_cuts_lose_nothing(holdfast, sink, load, disk, full, keys, is_sealed):
     seed, chance = seeded()
-    node = holdfast(start=False, top="deliverers = 2\n")
+    node = holdfast(start=False, top="deliverers = 2\n",
+                    sections=peers.encryption(keys) if is_sealed else "")
     cuts = Cuts(node, disk(node, 3 * GIGABYTE), Campaign(node, sink, load, chance), chance)
     cuts.campaign.start()
     began = time.monotonic()
-    for number in range(full(50, 3)):
+    for number in range(full(25, 2) if is_sealed else full(50, 3)):
         if chance.random() < 0.3:
             cuts.campaign.flap()
         cuts.campaign.wait_for_progress()
@@ -54,7 +56,7 @@ def test_power_cuts_lose_nothing(holdfast, sink, load, disk, full):
         node.start()
     seconds = time.monotonic() - began
     cuts.campaign.finish()
-    report("power", {"seed": seed, "seconds": round(seconds, 1), **cuts.figures()})
+    report("power-sealed" if is_sealed else "power", {"seed": seed, "seconds": round(seconds, 1), **cuts.figures()})
     cuts.campaign.ledger.assert_kept()
 
 

@@ -16,6 +16,7 @@ import pathlib
 import pwd
 import random
 import re
+import secrets
 import shutil
 import signal
 import smtplib
@@ -184,6 +185,22 @@ def message(subject="test", body=b"Hello.\n", sender="sender@client.example", ex
     head = (f"From: <{sender}>\nSubject: {subject}\nMessage-Id: <{name}@client.example>\n"
             f"X-Test-Id: {name}\n").encode()
     return name, crlf(head + extra + b"\n" + body)
+
+
+def new_key():
+    """One that seals kept mail, as a line of the file of keys."""
+    return secrets.token_hex(32)
+
+
+def write_keys(path, *keys):
+    path.write_text("".join(key + "\n" for key in keys))
+    path.chmod(0o600)
+    return path
+
+
+def encryption(keys):
+    """The section of the configuration."""
+    return f'encryption {{ keys = "{keys}" }}'
 
 
 def send(address, port, sender, recipients, data, options=(), timeout=60, source=None):
