@@ -332,10 +332,11 @@ void deliverer_take_peer(void *state, enum role role, unsigned index, int fd)
     struct deliverer *deliverer = state;
 
     check(role == ROLE_KEEPER);
-    deliverer_free_dead(
-        deliverer); /* it may die more than once before we are given the time to notice */
+    /* They may die more than once before we are given the time to notice, the new one too. */
+    deliverer_free_dead(deliverer);
     if (deliverer->keeper != NULL)
         channel_cut(deliverer->keeper, "a new one came");
+    deliverer_free_dead(deliverer);
     deliverer->keeper = channel_new(ROLE_DELIVERER, ROLE_KEEPER, index, &keeper_host, deliverer);
     deliverer->keeper_count++;
     channel_attach(deliverer->keeper, deliverer->process->loop, fd);
