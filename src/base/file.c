@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PIECE = 64 * 1024 };
@@ -36,4 +37,14 @@ int file_read(const char *path, size_t size_max, struct buf *out)
     int error = file_read_fd(fd, size_max, out);
     (void)close(fd);
     return error;
+}
+
+bool file_is_exposed(const char *path)
+{
+    struct stat about;
+
+    if (stat(path, &about) < 0)
+        return false;
+    return (about.st_mode & (S_IRWXG | S_IRWXO)) != 0 ||
+           (about.st_uid != 0 && about.st_uid != geteuid());
 }

@@ -2,6 +2,8 @@
 /* file.h: a whole file in memory, if it is not too large. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 
 /* Appends what is in the file, up to its end. 0; -EFBIG if that is more than `size_max` octets, of
@@ -10,3 +12,5 @@
 int file_read(const char *path, size_t size_max, struct buf *out);
 /* The same of what is open already, which stays so; a pipe, too. */
 int file_read_fd(int fd, size_t size_max, struct buf *out);
+/* May others than root and the one we run as read or change it? False if there is none. */
+bool file_is_exposed(const char *path);

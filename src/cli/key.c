@@ -12,5 +12,8 @@ int run_key(struct cli *cli)
     size_t made = cli->out.len;
     cli_flush(cli);
     sodium_memzero(cli->out.ptr, made);
-    return EXIT_OK;
+    if (ferror(stdout) == 0)
+        return EXIT_OK;
+    cli_say("the key was not written; what stands at the file's end now is none");
+    return EXIT_REFUSED;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* check.c: what one value alone cannot tell. */
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/file.h"
 #include "config/schema.h"
 
 struct checking {
@@ -191,12 +191,10 @@ static bool is_readable(struct str file)
 static bool is_exposed(struct str file)
 {
     struct buf path = { 0 };
-    struct stat about;
 
     buf_add(&path, file);
     buf_add_byte(&path, '\0');
-    bool is_open =
-        path.len > 1 && stat(path.ptr, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+    bool is_open = path.len > 1 && file_is_exposed(path.ptr);
     buf_fini(&path);
     return is_open;
 }
@@ -224,9 +222,10 @@ void config_check_files(struct str name, const struct config *config,
                        "file that there was, or make one with `holdfast key`",
                        STR_FMT(config->encryption_keys));
     else if (is_exposed(config->encryption_keys))
-        config_warning(problems, name, 0,
-                       "encryption keys %.*s can be read by others than root; chmod 600 it",
-                       STR_FMT(config->encryption_keys));
+        config_warning(
+            problems, name, 0,
+            "encryption keys %.*s can be read by others than root; chown root and chmod 600 it",
+            STR_FMT(config->encryption_keys));
     warn_of_files(name, &config->tls_certificate, problems);
     warn_of_files(name, &config->tls_key, problems);
     if (!is_readable(config->dns_trust_anchor))

@@ -4,7 +4,6 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -12,11 +11,10 @@
 
 static void warn_of_others(const char *path)
 {
-    struct stat about;
-
-    if (stat(path, &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        log_warn("encryption_keys_exposed", LOG_TEXT("file", path),
-                 LOG_TEXT("hint", "others than root may read the file; chmod 600 it"));
+    if (file_is_exposed(path))
+        log_warn(
+            "encryption_keys_exposed", LOG_TEXT("file", path),
+            LOG_TEXT("hint", "others than root may read the file; chown root and chmod 600 it"));
 }
 
 void spool_keys_read(struct str name, struct buf *out)
@@ -29,9 +27,11 @@ void spool_keys_read(struct str name, struct buf *out)
     buf_add_byte(&path, '\0');
     int error = file_read(path.ptr, SPOOL_KEYS_FILE_MAX, out);
     if (error < 0) {
-        log_error("encryption_keys_unreadable", LOG_STR("file", name),
-                  LOG_TEXT("why", strerror(-error)),
-                  LOG_TEXT("hint", "put the file back and reload; until then no mail is taken"));
+        log_error(
+            "encryption_keys_unreadable", LOG_STR("file", name), LOG_TEXT("why", strerror(-error)),
+            LOG_TEXT(
+                "hint",
+                "put the file back and reload; a keeper that starts without it takes no mail"));
         spool_keys_forget(out);
     } else {
         warn_of_others(path.ptr);

@@ -2,11 +2,11 @@
 /* fuzz_sealed.c: what was sealed comes out as it went in, or not at all, whoever wrote to the disk
  * meanwhile, checksums and all.
  *
- * The input is a row of commands to who did: octets are changed, pieces are exchanged with one
- * another or with those of another message, the end is cut off, the mark in the envelope is
- * altered. The store below is one message in memory (struct shelf). Then the content is read, here
- * and there and as a whole. Right octets and errors are answers; other octets and other sizes are
- * not.
+ * The input is a row of commands to who did: octets are changed and taken out, pieces are exchanged
+ * with one another or with those of another message, the end is cut off, the mark in the envelope
+ * is altered. The store below is one message in memory (struct shelf). Then the content is read,
+ * here and there and as a whole. Right octets and errors are answers; other octets and other sizes
+ * are not.
  */
 #include <string.h>
 
@@ -166,6 +166,14 @@ static void exchange(struct buf *content, size_t a, size_t b, size_t size)
     }
 }
 
+static void take_out(struct buf *content, size_t at, size_t size)
+{
+    if (at + size > content->len)
+        return;
+    content->len -= size;
+    memmove(content->ptr + at, content->ptr + at + size, content->len - at);
+}
+
 static void change(struct shelf *shelf, struct str other, const uint8_t word[4])
 {
     struct buf *content = &shelf->content;
@@ -195,12 +203,8 @@ static void change(struct shelf *shelf, struct str other, const uint8_t word[4])
     case 6:
         mark->key_id[word[1] % SEAL_KEY_ID_SIZE] ^= word[2];
         break;
-    default: /* a piece is taken out */
-        if (place + SEAL_PIECE + SEAL_TAG <= content->len) {
-            content->len -= SEAL_PIECE + SEAL_TAG;
-            memmove(content->ptr + place, content->ptr + place + SEAL_PIECE + SEAL_TAG,
-                    content->len - place);
-        }
+    default:
+        take_out(content, place, (size_t)(word[2] << 8 | word[3]));
         break;
     }
 }

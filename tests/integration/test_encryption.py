@@ -238,6 +238,38 @@ def test_without_usable_keys_no_mail_is_taken(holdfast, sink, keys, spoil, event
     peers.wait_until(lambda: primary.count() == 1, 30, "the mail")
 
 
+def test_keys_can_come_with_a_reload(holdfast, sink, keys):
+    """To a node that runs, and is confined, without any."""
+    primary = sink(start=False)
+    node = holdfast({"example.org": primary.endpoint})
+    node.send(peers.message(subject="not sealed")[1])
+    node.write_config(sections=peers.encryption(keys))
+    node.reload()
+    name, data = mail()
+    node.send(data)
+    assert holding(node.data, b"not sealed") and not canaries(node.data)
+    primary.start()
+    peers.wait_until(lambda: primary.count() == 2, 30, "both")
+    assert name in {found.partition("@")[0] for found in primary.messages()}
+
+
+def test_keys_that_go_at_a_reload_are_kept(holdfast, sink, keys):
+    """What the keeper has may be better than what is there; it says so, and goes on until it ends."""
+    primary = sink(start=False)
+    node = holdfast({"example.org": primary.endpoint}, sections=peers.encryption(keys))
+    good = keys.read_text()
+    keys.unlink()
+    node.reload()
+    peers.wait_until(lambda: events(node, "encryption_keys_unusable"), what="the keeper's word")
+    assert "put the file back" in " ".join(events(node, "encryption_keys_unreadable"))
+    node.send(mail()[1])
+    assert not canaries(node.data)
+    peers.write_keys(keys, good.strip())
+    node.reload()
+    primary.start()
+    peers.wait_until(lambda: primary.count() == 1, 30, "the mail")
+
+
 def test_keys_that_others_can_read_are_warned_of(holdfast, keys):
     keys.chmod(0o644)
     node = holdfast(sections=peers.encryption(keys))

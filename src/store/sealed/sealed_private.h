@@ -18,6 +18,18 @@ struct sealed_store {
     struct buf missing;
 };
 
+struct sealed_upload {
+    struct store_upload base;
+    struct link link;
+    struct store_upload *inner;
+    struct message_id id;
+    struct seal_mark mark;
+    struct seal seal;
+    uint64_t pieces; /* that went below */
+    struct buf rest;
+    struct buf room; /* for a sealed piece */
+};
+
 /* sealed_upload.c */
 struct store_upload *sealed_upload_open(struct store *store, struct message_id id);
 void sealed_upload_write(struct store_upload *upload, struct str bytes);

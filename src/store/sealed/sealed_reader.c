@@ -25,6 +25,9 @@ struct sealed_reader {
     void *context;
     uint64_t offset; /* what was asked for */
     size_t size;
+    bool has_pieces; /* are to be opened for it: */
+    uint64_t first;  /* by number, those of the front and of the body in one row */
+    uint64_t last;
     struct buf plain;
 };
 
@@ -138,44 +141,62 @@ void sealed_open(struct store *base, struct message_id id, struct str domain, st
 
 /* ---- reading ---- */
 
-struct piece { /* the one that holds an octet of the content */
+struct piece {
     struct seal_place place;
     uint64_t begins; /* in the content as it was before */
     uint64_t stored; /* where it begins below */
     size_t size;     /* as it was before */
 };
 
-static struct piece piece_at(const struct sealed_reader *reader, uint64_t offset)
+static uint64_t number_of_piece(const struct sealed_reader *reader, uint64_t offset)
 {
-    bool is_front = offset < reader->front;
-    uint64_t part_begins = is_front ? 0 : reader->front;
+    if (offset < reader->front)
+        return offset / SEAL_PIECE;
+    return seal_pieces(reader->front) + (offset - reader->front) / SEAL_PIECE;
+}
+
+static struct piece piece_numbered(const struct sealed_reader *reader, uint64_t number)
+{
+    uint64_t front_pieces = seal_pieces(reader->front);
+    bool is_front = number < front_pieces;
     uint64_t part_size = is_front ? reader->front : reader->body;
-    uint64_t number = (offset - part_begins) / SEAL_PIECE;
-    uint64_t left = part_size - number * SEAL_PIECE;
+    uint64_t piece = is_front ? number : number - front_pieces;
+    uint64_t left = part_size - piece * SEAL_PIECE;
 
     return (struct piece){
-        .place = { is_front ? SEAL_FRONT : SEAL_BODY, number, left <= SEAL_PIECE },
-        .begins = part_begins + number * SEAL_PIECE,
+        .place = { is_front ? SEAL_FRONT : SEAL_BODY, piece, left <= SEAL_PIECE },
+        .begins = (is_front ? 0 : reader->front) + piece * SEAL_PIECE,
         .stored =
-            (is_front ? 0 : seal_size(reader->front)) + number * (SEAL_PIECE + (uint64_t)SEAL_TAG),
+            (is_front ? 0 : seal_size(reader->front)) + piece * (SEAL_PIECE + (uint64_t)SEAL_TAG),
         .size = left < SEAL_PIECE ? (size_t)left : SEAL_PIECE,
     };
 }
 
-/* `sealed` begins with the piece that holds the first octet which was asked for. */
+/* An empty part is opened with the octet beside it: that nothing was there must be shown, too. */
+static void choose_pieces(struct sealed_reader *reader)
+{
+    uint64_t end = reader->offset + reader->size;
+
+    reader->first = reader->size == 0 ? 0 : number_of_piece(reader, reader->offset);
+    reader->last = reader->size == 0 ? 0 : number_of_piece(reader, end - 1);
+    if (reader->front == 0 && reader->offset == 0)
+        reader->first = 0;
+    if (reader->body == 0 && end == reader->front)
+        reader->last = seal_pieces(reader->front);
+}
+
+/* `sealed` begins with the first of the chosen pieces. */
 static int open_pieces(struct sealed_reader *reader, struct str sealed, struct str *out_plain)
 {
-    struct piece first = piece_at(reader, reader->offset);
-    uint64_t at = first.begins;
+    struct piece first = piece_numbered(reader, reader->first);
 
-    while (at < reader->offset + reader->size) {
-        struct piece piece = piece_at(reader, at);
+    for (uint64_t number = reader->first; number <= reader->last; number++) {
+        struct piece piece = piece_numbered(reader, number);
         struct str bytes = str_first(str_skip(sealed, (size_t)(piece.stored - first.stored)),
                                      piece.size + SEAL_TAG);
         if (bytes.len < piece.size + SEAL_TAG ||
             !seal_open_piece(&reader->seal, piece.place, bytes, &reader->plain))
             return -EIO;
-        at = piece.begins + piece.size;
     }
     *out_plain = str_first(
         str_skip(buf_str(&reader->plain), (size_t)(reader->offset - first.begins)), reader->size);
@@ -190,7 +211,7 @@ static void on_read(void *context, int error, struct str sealed)
 
     if (error == 0 && reader->lacks_key)
         error = -ENOKEY;
-    if (error == 0 && reader->size > 0) {
+    if (error == 0 && reader->has_pieces) {
         error = open_pieces(reader, sealed, &plain);
         if (error != 0)
             log_error("seal_broken", LOG_ID(reader->message.envelope.id),
@@ -208,16 +229,18 @@ void sealed_read(struct store_reader *base, uint64_t offset, size_t size, store_
 
     reader->done = done;
     reader->context = context;
-    reader->offset = offset;
+    reader->offset = left > 0 ? offset : reader->message.size;
     reader->size = size < left ? size : (size_t)left;
+    reader->has_pieces = !reader->lacks_key && (reader->size > 0 || reader->message.size == 0);
     buf_reset(&reader->plain);
     /* The answer comes from below, as others do. */
-    if (reader->size == 0 || reader->lacks_key) {
+    if (!reader->has_pieces) {
         store_read(reader->inner, 0, 0, on_read, reader);
         return;
     }
-    struct piece first = piece_at(reader, offset);
-    struct piece last = piece_at(reader, offset + reader->size - 1);
+    choose_pieces(reader);
+    struct piece first = piece_numbered(reader, reader->first);
+    struct piece last = piece_numbered(reader, reader->last);
     store_read(reader->inner, first.stored,
                (size_t)(last.stored - first.stored) + last.size + SEAL_TAG, on_read, reader);
 }

@@ -13,18 +13,6 @@
 
 enum { UNSEAL_MAX = 1 << 20 };
 
-struct sealed_upload {
-    struct store_upload base;
-    struct link link;
-    struct store_upload *inner;
-    struct message_id id;
-    struct seal_mark mark;
-    struct seal seal;
-    uint64_t pieces; /* that went below */
-    struct buf rest;
-    struct buf room; /* for a sealed piece */
-};
-
 static struct sealed_store *store_of(const struct sealed_upload *upload)
 {
     return (struct sealed_store *)upload->base.store;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -57,12 +58,34 @@ static void reads_a_pipe_to_its_end(void **state)
     buf_fini(&out);
 }
 
+static void knows_what_others_may_read(void **state)
+{
+    char path[] = "/tmp/holdfast-file-XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_false(file_is_exposed(path));
+    assert_int_equal(fchmod(fd, 0640), 0);
+    assert_true(file_is_exposed(path));
+    assert_int_equal(fchmod(fd, 0602), 0);
+    assert_true(file_is_exposed(path));
+    assert_int_equal(fchmod(fd, 0400), 0);
+    assert_false(file_is_exposed(path));
+    if (geteuid() == 0 && fchown(fd, 65534, 65534) == 0) /* it is another one's */
+        assert_true(file_is_exposed(path));
+    (void)unlink(path);
+    (void)close(fd);
+    assert_false(file_is_exposed(path));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_up_to_what_is_allowed),
         cmocka_unit_test(says_why_not),
         cmocka_unit_test(reads_a_pipe_to_its_end),
+        cmocka_unit_test(knows_what_others_may_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,6 +138,28 @@ static void nothing_stands_between_without_a_key(void **state)
     assert_true(look(rig, 1).is_same);
 }
 
+/* Else two contents would be under one key, at the same places. */
+static void other_content_takes_another_salt(void **state)
+{
+    struct rig *rig = *state;
+
+    use(rig, KEY_A);
+    struct store_upload *upload = store_upload_open(rig->store, rig_id(1));
+    const struct sealed_upload *sealed = (const struct sealed_upload *)upload;
+    struct seal_mark before = sealed->mark;
+    assert_true(before.is_sealed);
+    store_upload_write(upload, STR("some"));
+    store_upload_restart(upload);
+    assert_memory_not_equal(before.salt, sealed->mark.salt, SEAL_SALT_SIZE);
+    before = sealed->mark;
+    store_upload_abort(upload);
+
+    upload = store_upload_open(rig->store, rig_id(1)); /* the same id, offered again */
+    sealed = (const struct sealed_upload *)upload;
+    assert_memory_not_equal(before.salt, sealed->mark.salt, SEAL_SALT_SIZE);
+    store_upload_abort(upload);
+}
+
 /* Wants mail to be sealed, and takes it with what is begun; how it ends. */
 static int end_of(struct rig *rig, struct store_upload *upload, uint32_t number)
 {
@@ -221,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_lacks_its_key_is_kept, begin, end),
         cmocka_unit_test_setup_teardown(nothing_stands_between_without_a_key, begin, end),
+        cmocka_unit_test_setup_teardown(other_content_takes_another_salt, begin, end),
         cmocka_unit_test_setup_teardown(takes_nothing_under_a_key_that_went_meanwhile, begin, end),
         cmocka_unit_test_setup_teardown(takes_nothing_openly_while_keys_are_wanted, begin, end),
         cmocka_unit_test_setup_teardown(what_is_open_at_the_end_is_freed, begin, end),
