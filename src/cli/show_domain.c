@@ -94,6 +94,7 @@ static void print_store(struct cli *cli, const json_t *store)
     human_add_size(&cli->out, show_number(store, "free_bytes"));
     show_sentence(cli, " free\n");
     line_member(cli, "", store, "problem");
+    line_member(cli, "missing keys", store, "missing_keys");
     print_amount(cli, "held", store, "held", "held_bytes");
     print_amount(cli, "rescued", store, "rescued", "rescued_bytes");
 }
@@ -119,7 +120,7 @@ static void print_warnings(struct cli *cli, const json_t *answer)
     size_t i;
 
     json_array_foreach(json_object_get(answer, "warnings"), i, warning)
-        line_text(cli, "warning", str_from(json_string_value(warning)));
+        line_text(cli, "warning", str_from(text_in(cli->language, json_string_value(warning))));
 }
 
 void show_status(struct cli *cli, const json_t *answer)

@@ -296,12 +296,16 @@ const struct text_pair text_de[] = {
     { "breaker", "Sicherung" },    { "on trial", "in Zweifel" },
     { "sessions", "Sitzungen" },   { "delivered", "zugestellt" },  { "primary", "Hauptserver" },
     { "paused", "angehalten" },    { "paused until", "Pause bis" }, { "added", "angelegt" },
-    { "warning", "Warnung" },
+    { "warning", "Warnung" },      { "missing keys", "Schlüssel fehlt" },
     { "problem", "Problem" },      { "message", "Nachricht" },     { "received", "empfangen" },
     { "sender", "Absender" },      { "client", "Client" },         { "client name", "Clientname" },
     { "greeted as", "grüßte als" }, { "protocol", "Protokoll" },   { "size", "Größe" },
 
     /* answers */
+    { "mail waits for keys that are missing; put them back into the file that "
+      "encryption { keys } names, behind the first one, and reload; status names them",
+      "Mail wartet auf Schlüssel, die fehlen; sie gehören zurück in die Datei, die "
+      "encryption { keys } nennt, hinter den ersten, dann neu laden; status nennt sie" },
     { "now", "jetzt" },
     { "none", "keins" },
     { " used, ", " belegt, " },

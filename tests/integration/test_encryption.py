@@ -5,6 +5,7 @@ That it does so whoever is killed, the campaigns in tests/crash show with keys, 
 """
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -114,6 +115,12 @@ def test_mail_waits_for_its_key_and_arrives_once(holdfast, sink, keys):
     assert node.state_of() == "up"
     assert "encryption { keys }" in warnings(node, "status")
     assert "encryption { keys }" in warnings(node, "domain", "show", "example.org")
+    missing = node.json("status")["store"]["missing_keys"]
+    assert missing and f" key={missing} " in events(node, "key_missing")[0]
+    node.env["LANG"] = "de_DE.UTF-8"
+    shown = node.cli("status").stdout
+    assert "Mail wartet auf Schlüssel" in shown and missing in shown
+    del node.env["LANG"]
     assert len(events(node, "key_missing")) == 1
     done = node.cli("queue", "export", node.queue()[0]["id"], check=False)
     assert done.returncode != 0 and "key" in done.stderr
@@ -283,6 +290,10 @@ def test_a_key_can_be_made(holdfast, sink, state):
     node = holdfast(start=False)
     made = node.cli("key").stdout
     assert made != node.cli("key").stdout
+    with open("/dev/full", "w", encoding="ascii") as full:  # half a key is none
+        done = subprocess.run([str(node.binary), "key"], stdout=full, stderr=subprocess.PIPE,
+                              text=True, check=False)
+    assert done.returncode == 1 and "not written" in done.stderr
     path = state / "made"
     path.write_text(made)
     os.chmod(path, 0o600)
