@@ -32,21 +32,21 @@ struct sealed_upload {
 
 /* sealed_upload.c */
 struct store_upload *sealed_upload_open(struct store *store, struct message_id id);
-void sealed_upload_write(struct store_upload *upload, struct str bytes);
-uint64_t sealed_upload_size(const struct store_upload *upload);
-int sealed_upload_read(struct store_upload *upload, uint64_t offset, size_t size, struct buf *out);
-void sealed_upload_spill(struct store_upload *upload);
-void sealed_upload_restart(struct store_upload *upload);
-void sealed_upload_abort(struct store_upload *upload);
-void sealed_append(struct store *store, struct store_upload *upload,
+void sealed_upload_write(struct store_upload *base, struct str bytes);
+uint64_t sealed_upload_size(const struct store_upload *base);
+int sealed_upload_read(struct store_upload *base, uint64_t offset, size_t size, struct buf *out);
+void sealed_upload_spill(struct store_upload *base);
+void sealed_upload_restart(struct store_upload *base);
+void sealed_upload_abort(struct store_upload *base);
+void sealed_append(struct store *base, struct store_upload *base_upload,
                    const struct envelope *envelope, struct str front, store_done *done,
                    void *context);
 void sealed_uploads_fini(struct sealed_store *store);
 
 /* sealed_reader.c */
-void sealed_open(struct store *store, struct message_id id, struct str domain, store_opened *opened,
+void sealed_open(struct store *base, struct message_id id, struct str domain, store_opened *opened,
                  void *context);
-void sealed_read(struct store_reader *reader, uint64_t offset, size_t size, store_read_done *done,
+void sealed_read(struct store_reader *base, uint64_t offset, size_t size, store_read_done *done,
                  void *context);
-void sealed_reader_close(struct store_reader *reader);
+void sealed_reader_close(struct store_reader *base);
 void sealed_readers_fini(struct sealed_store *store);

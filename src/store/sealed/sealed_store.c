@@ -143,11 +143,11 @@ struct store *sealed_store_new(struct store *inner, const struct sealed_host *ho
     return &store->base;
 }
 
-void sealed_store_use(struct store *base, const struct seal_keys *keys, bool is_broken)
+void sealed_store_use(struct store *store, const struct seal_keys *keys, bool is_broken)
 {
-    struct sealed_store *store = (struct sealed_store *)base;
+    struct sealed_store *ours = (struct sealed_store *)store;
 
-    store->keys = *keys;
-    store->is_broken = is_broken;
-    buf_reset(&store->missing);
+    ours->keys = *keys;
+    ours->is_broken = is_broken;
+    buf_reset(&ours->missing);
 }
