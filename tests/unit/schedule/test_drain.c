@@ -178,6 +178,30 @@ static void deferred_ones_do_not_hold_up_the_rest(void **state)
     world_free(world);
 }
 
+/* Nothing is learned of a primary from what it was never given. */
+static void what_cannot_be_read_does_not_hold_up_the_rest(void **state)
+{
+    struct world *world = world_new(6);
+
+    (void)state;
+    hold(world, 0, 300);
+    for (uint32_t i = 0; i < 100; i++) /* the oldest */
+        world->mail[i].is_unreadable = true;
+    world_add_domain(world, 0, 0);
+    world_run(world, 10 * MINUTE_MS);
+    assert_int_equal(world->delivered, 200);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_true(world->mail[i].tries >= 1 && world->mail[i].tries < 5);
+        world->mail[i].is_unreadable = false;
+    }
+    schedule_wake(world->schedule, STR_NONE, world->now); /* the keys have come */
+    world->woken = true;
+    world_run(world, MINUTE_MS);
+    assert_int_equal(world->delivered, 300);
+    world_free(world);
+}
+
 static void a_primary_that_defers_everything_is_left_in_peace(void **state)
 {
     struct world *world = world_new(9);
@@ -378,6 +402,7 @@ int main(void)
         cmocka_unit_test(more_new_mail_than_is_remembered_is_read_from_the_store),
         cmocka_unit_test(greylisting_is_waited_for),
         cmocka_unit_test(deferred_ones_do_not_hold_up_the_rest),
+        cmocka_unit_test(what_cannot_be_read_does_not_hold_up_the_rest),
         cmocka_unit_test(a_primary_that_defers_everything_is_left_in_peace),
         cmocka_unit_test(a_wake_retries_what_was_deferred),
         cmocka_unit_test(a_poisonous_message_does_not_block_the_others),

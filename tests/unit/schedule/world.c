@@ -454,6 +454,13 @@ static void happen_answer(struct world *world, struct event *event)
     check(mail->on == peer->number && mail->is_stored);
     mail->on = 0;
     peer->in_flight--;
+    if (mail->is_unreadable) {
+        answer = (struct schedule_answer){ .left = 1, .is_unreadable = true };
+        answer.verdict = verdict_make(451, 3, 5, STR("Its key is missing"));
+        check(
+            schedule_delivered(world->schedule, peer->number, mail->entry.id, &answer, world->now));
+        return;
+    }
     if (is_limited(world, primary, &answer.verdict) ||
         is_deferred(world, primary, mail, &answer.verdict)) {
         mail->deferrals++;

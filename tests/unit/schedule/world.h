@@ -49,12 +49,13 @@ struct mail {
     uint32_t domain;
     int64_t first_try_ms, last_try_ms;
     uint32_t tries, deferrals, deliveries;
-    uint32_t delays;   /* its sender was told */
-    session_number on; /* session that carries it, 0 */
-    bool is_poison;    /* breaks every connection */
-    bool is_spam;      /* is refused for good, at its end */
-    bool is_wrong;     /* its recipient does not exist */
-    bool is_unsure;    /* and nobody could know */
+    uint32_t delays;    /* its sender was told */
+    session_number on;  /* session that carries it, 0 */
+    bool is_unreadable; /* what the store has of it */
+    bool is_poison;     /* breaks every connection */
+    bool is_spam;       /* is refused for good, at its end */
+    bool is_wrong;      /* its recipient does not exist */
+    bool is_unsure;     /* and nobody could know */
     bool is_on_trial;
     bool is_stored;
     int64_t delivered_ms;

@@ -508,10 +508,13 @@ static void what_is_gone_or_unreadable_does_not_block(void **state)
     static const struct {
         int error;
         uint32_t left;
-    } cases[] = { { -ENOENT, 0 }, { -EIO, 1 } };
+        const char *why;
+    } cases[] = { { -ENOENT, 0, "" },
+                  { -EIO, 1, "The stored message cannot be read" },
+                  { -ENOKEY, 1, "The key that the message is encrypted with is missing" } };
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct scene scene;
         scene_open(&scene);
         handover_dispatch(scene.handover, 5, &scene.entry);
@@ -521,6 +524,11 @@ static void what_is_gone_or_unreadable_does_not_block(void **state)
         assert_int_equal(scene.heard.settled, 1);
         assert_false(scene.heard.result.was_answered);
         assert_int_equal(scene.heard.result.left, cases[i].left);
+        assert_int_equal(scene.heard.result.is_unreadable, cases[i].left > 0);
+        assert_int_equal(scene.heard.result.deferred, 0);
+        if (cases[i].left > 0)
+            assert_true(
+                str_equals(verdict_text(&scene.heard.result.verdict), str_from(cases[i].why)));
         scene_close(&scene);
     }
 }
