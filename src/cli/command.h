@@ -59,6 +59,17 @@ enum option {
     OPTION_ATTRIBUTE,
     OPTION_BIND,
     OPTION_PASSWORD_FILE,
+    OPTION_BACKUP,
+    OPTION_USER,
+    OPTION_SECRET_FILE,
+    OPTION_DOMAINS,
+    OPTION_SERVER,
+    OPTION_LINES,
+    OPTION_PIN,
+    OPTION_CA,
+    OPTION_TLS_FROM_START,
+    OPTION_LMTP,
+    OPTION_PROXY,
     OPTION_COUNT
 };
 
@@ -177,6 +188,7 @@ int run_authcheck(struct cli *cli);
 
 /* fsck.c, backup.c, restore.c: for the data folder */
 int run_fsck(struct cli *cli);
+int run_agent(struct cli *cli);
 int run_key(struct cli *cli);
 int run_backup(struct cli *cli);
 int run_restore(struct cli *cli);
