@@ -134,43 +134,11 @@ int64_t webhook_pause(uint32_t tries)
     return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
 }
 
-/* The IPv4 address within a NAT64 or 6to4 one counts as itself. */
-static struct endpoint inner_address(struct endpoint endpoint)
-{
-    static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
-    struct endpoint inner = { .family = ENDPOINT_IP4, .port = endpoint.port };
-    const uint8_t *address = endpoint.address;
-
-    if (endpoint.family != ENDPOINT_IP6)
-        return endpoint;
-    if (memcmp(address, nat64, sizeof nat64) == 0)
-        memcpy(inner.address, address + sizeof nat64, 4);
-    else if (address[0] == 0x20 && address[1] == 0x02)
-        memcpy(inner.address, address + 2, 4);
-    else
-        return endpoint;
-    return inner;
-}
-
-static bool is_out_of_bounds(struct endpoint endpoint)
-{
-    const uint8_t *address = endpoint.address;
-
-    if (endpoint.family == ENDPOINT_IP4)
-        return address[0] == 0 || (address[0] == 169 && address[1] == 254) || address[0] >= 224;
-    for (int i = 0; i < 15; i++)
-        if (address[i] != 0) /* link-local, site-local, multicast */
-            return (address[0] == 0xfe && address[1] >= 0x80) || address[0] == 0xff;
-    return address[15] == 0;
-}
-
 bool webhook_may_post_to(struct endpoint endpoint, bool is_literal)
 {
-    struct endpoint inner = inner_address(endpoint);
+    enum endpoint_reach reach = endpoint_reach(endpoint);
 
-    if (endpoint.family == ENDPOINT_NONE || is_out_of_bounds(inner))
-        return false;
-    return is_literal || !endpoint_is_loopback(inner);
+    return reach != REACH_NOBODY && (is_literal || reach != REACH_LOOPBACK);
 }
 
 /* ---- for a file ----
