@@ -94,6 +94,8 @@ static const struct option_rule options[OPTION_COUNT] = {
     [OPTION_PROXY] = { "proxy", NULL, OPTION_LOCAL, NULL,
                        "tell it whose mail it is by the PROXY protocol, instead of XCLIENT" },
     [OPTION_NEW] = { "new", NULL, OPTION_FLAG, "new", "make another one; the old one ends" },
+    [OPTION_FORGET] = { "forget", NULL, OPTION_FLAG, "forget",
+                        "mail goes where it went before they were told" },
 };
 
 #define BIT(option) (UINT64_C(1) << OPTION_##option)
@@ -174,6 +176,11 @@ static const struct command commands[] = {
 
     { "domain", "secret", "domain.secret", run_operation, show_secret, NAME, BIT(CRAM_MD5) | BIT(JSON),
       .help = "make the secret by which its primary logs in; the one before ends" },
+
+    { "domain", "address", "domain.address", run_operation, show_address,
+      { { "name", "DOMAIN", false }, { "addresses", "ADDRESS", true, true } },
+      BIT(FORGET) | BIT(JSON),
+      .help = "where its primary is now; it must show who it is before it gets mail there" },
 
     { "", "verify", "recipient.verify", run_verify, show_verify, ADDRESS, BIT(JSON),
       .help = "ask the primary whether it has a recipient" },

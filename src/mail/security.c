@@ -150,10 +150,21 @@ void security_pin_add_text(struct buf *out, const struct security_pin *pin)
         buf_add_format(out, "%02x", pin->digest[i]);
 }
 
+static bool has_pin(const struct security *security, const struct security_pin *pin)
+{
+    for (uint32_t i = 0; i < security->pin_count; i++)
+        if (security->pin[i].is_of_certificate == pin->is_of_certificate &&
+            memcmp(security->pin[i].digest, pin->digest, sizeof pin->digest) == 0)
+            return true;
+    return false;
+}
+
 void security_add_pins(struct security *security, struct str list)
 {
+    struct security_pin pin;
     struct str one = STR_NONE;
 
     while (security->pin_count < SECURITY_PINS_MAX && str_cut(&list, ',', &one))
-        security->pin_count += security_pin_parse(one, &security->pin[security->pin_count]);
+        if (security_pin_parse(one, &pin) && !has_pin(security, &pin))
+            security->pin[security->pin_count++] = pin;
 }

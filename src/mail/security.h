@@ -56,5 +56,5 @@ const char *security_level_name(enum security_level level); /* "clear", "may", "
 /* "key:HEX" or "certificate:HEX", of 64 digits; colons between them are let pass. */
 bool security_pin_parse(struct str text, struct security_pin *out_pin);
 void security_pin_add_text(struct buf *out, const struct security_pin *pin);
-/* Those in a list with commas between them; what is none is left out. */
+/* Those in a list with commas between them; what is none, or there already, is left out. */
 void security_add_pins(struct security *security, struct str list);

@@ -237,6 +237,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
 
     keeper_recipients_domain_changed(keeper, record, domain);
     keeper_awaited_changed(keeper, domain);
+    keeper_addresses_domain_changed(keeper, domain);
     if (record != NULL) {
         schedule_put_route(keeper->schedule, record->name, &record->settings,
                            record->paused_until_ms, keeper_now(keeper));
@@ -306,6 +307,7 @@ static int start(void *state)
     keeper_policies_start(keeper);
     keeper_routes_configure(keeper);
     add_routes(keeper);
+    keeper_addresses_start(keeper);
     keeper_recipients_start(keeper);
     keeper_turns_look_for_secrets(keeper);
     keeper_tell_receivers(keeper);
@@ -383,6 +385,7 @@ static int64_t turn(void *state, struct now now)
     keeper_webhooks_turn(keeper, now);
     keeper_own_turn(keeper, now);
     keeper_policies_turn(keeper, now);
+    keeper_addresses_turn(keeper, now);
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
     keeper_recipients_turn(keeper, now);
@@ -405,6 +408,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
     deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
     deadline = sooner(deadline, keeper_policies_deadline(keeper));
+    deadline = sooner(deadline, keeper_addresses_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
 }
 
@@ -454,6 +458,7 @@ static void destroy(void *state)
     keeper_alerts_end(keeper);
     keeper_webhooks_end(keeper);
     keeper_policies_end(keeper);
+    keeper_addresses_end(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
     keeper_notices_free(keeper);

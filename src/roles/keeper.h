@@ -15,6 +15,7 @@
 #include "notify/notice.h"
 #include "roles/role.h"
 #include "roles/under_way.h"
+#include "route/addresses.h"
 #include "route/policies.h"
 #include "route/route.h"
 #include "schedule/schedule.h"
@@ -117,9 +118,10 @@ struct keeper {
     struct keeper_reports *reports;        /* NULL: not started, or ended */
     struct keeper_reports *ending_reports; /* until the helpers have ended too */
 
-    struct keeper_alerts *alerts;     /* keeper_alerts.c; NULL: not started, or ended */
-    struct keeper_webhooks *webhooks; /* keeper_webhooks.c; the same */
-    struct keeper_policies *policies; /* keeper_policies.c; the same */
+    struct keeper_alerts *alerts;       /* keeper_alerts.c; NULL: not started, or ended */
+    struct keeper_webhooks *webhooks;   /* keeper_webhooks.c; the same */
+    struct keeper_policies *policies;   /* keeper_policies.c; the same */
+    struct keeper_addresses *addresses; /* keeper_addresses.c; the same */
 
     /* keeper_routes.c */
     struct map lookups;        /* by domain: struct lookup */
@@ -190,6 +192,11 @@ bool keeper_take_spool_keys(void *state, struct cursor payload);
 /* keeper_security.c */
 /* Fills in what each of its hosts has to show. */
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);
+/* What who answers at an address has to show to be the primary, encoded; by settings alone … */
+void keeper_secure_address(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
+                           struct buf *out);
+/* … if they name anything that nobody else can show. */
+bool keeper_can_prove(const struct keeper *keeper, struct str domain);
 /* What the primary has shown: it becomes the domain's pin, if it wants one and has none. */
 void keeper_learn_key(struct keeper *keeper, struct str domain, struct str key);
 /* Is the primary told whose mail it is (XCLIENT)? */
@@ -260,6 +267,36 @@ void keeper_policies_start(struct keeper *keeper);
 void keeper_policies_turn(struct keeper *keeper, struct now now);
 int64_t keeper_policies_deadline(const struct keeper *keeper);
 void keeper_policies_end(struct keeper *keeper);
+
+/* keeper_addresses.c: where primaries are said to be now (route/addresses.h) */
+struct address_telling {
+    struct str domain;
+    const struct endpoint *endpoint; /* port 0: the one that the domain's mail goes to anyway */
+    uint32_t count;                  /* 1 … ADDRESSES_TOLD_MAX */
+    enum address_teller teller;
+};
+/* TAKEN or SAME: done() comes when it is durable. Anything else: *out_why says why, for people, and
+ * done() does not come. */
+enum address_fate keeper_address_tell(struct keeper *keeper, const struct address_telling *telling,
+                                      struct buf *out_why, directory_done *done, void *context);
+/* NULL: none was told. Lives until the next turn. */
+const struct addresses *keeper_addresses_of(const struct keeper *keeper, struct str domain);
+/* As if none had ever been told. False: none was, and done() does not come. */
+bool keeper_addresses_forget(struct keeper *keeper, struct str domain, directory_done *done,
+                             void *context);
+/* Puts those that are used in front. True: there are some. */
+bool keeper_addresses_lead(const struct keeper *keeper, struct str domain, struct route_plan *plan);
+/* Its settings may be others, or it is not paused any more, or is gone. */
+void keeper_addresses_domain_changed(struct keeper *keeper, struct str domain);
+bool keeper_address_is(uint64_t session); /* by its number */
+void keeper_address_ready(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number);
+void keeper_address_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,
+                          enum session_end how, const struct verdict *verdict);
+void keeper_addresses_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
+void keeper_addresses_start(struct keeper *keeper); /* once its domains have routes */
+void keeper_addresses_turn(struct keeper *keeper, struct now now);
+int64_t keeper_addresses_deadline(const struct keeper *keeper);
+void keeper_addresses_end(struct keeper *keeper);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;
@@ -460,6 +497,8 @@ void keeper_routes_configure(struct keeper *keeper);
 void keeper_route_ask(struct keeper *keeper, struct str domain); /* decides at the turn's end */
 /* Its lookup waited for that. `is_new`: decide again, whoever asked before. */
 void keeper_route_policy_settled(struct keeper *keeper, struct str domain, bool is_new);
+/* Its addresses are others: they lead at once, whatever the DNS says of the rest, and when. */
+void keeper_route_addresses_changed(struct keeper *keeper, struct str domain);
 /* The name of what keeps the domain from having a route; NULL: nothing. */
 const char *keeper_route_problem(const struct keeper *keeper, struct str domain);
 void keeper_routes_turn(struct keeper *keeper, struct now now);

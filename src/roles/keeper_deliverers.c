@@ -272,6 +272,10 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
         keeper_callout_ready(keeper, peer, message.session, (unsigned)message.window);
         return true;
     }
+    if (keeper_address_is(message.session)) {
+        keeper_address_ready(keeper, peer, message.session);
+        return true;
+    }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
     if (session != NULL) {
         session->is_greeted = true;
@@ -451,6 +455,11 @@ static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, st
                              &verdict);
         return true;
     }
+    if (keeper_address_is(message.session)) {
+        keeper_address_ended(keeper, peer, message.session, (enum session_end)message.how,
+                             &verdict);
+        return true;
+    }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
     if (session != NULL && !session->has_ended)
         keeper_session_ended(keeper, session, (enum session_end)message.how, &verdict);
@@ -550,6 +559,7 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
         cursor = 0;
     }
     keeper_callout_deliverer_gone(keeper, peer);
+    keeper_addresses_deliverer_gone(keeper, peer);
     drop_unfinished(keeper, peer->source);
     keeper_webhooks_deliverer_gone(keeper, peer->source);
     keeper_policies_deliverer_gone(keeper, peer->source);

@@ -22,6 +22,19 @@ const char *address_state_name(enum address_state state)
     return names[state];
 }
 
+const char *address_fate_name(enum address_fate fate)
+{
+    static const char *const names[] = {
+        [ADDRESS_TAKEN] = "taken",
+        [ADDRESS_SAME] = "same",
+        [ADDRESS_NO_DOMAIN] = "no-such-domain",
+        [ADDRESS_UNPROVABLE] = "unprovable",
+        [ADDRESS_BAD] = "bad-address",
+        [ADDRESS_TOO_OFTEN] = "too-often",
+    };
+    return names[fate];
+}
+
 /* ---- who may tell what ---- */
 
 const char *address_refusal(struct endpoint endpoint, enum address_teller teller)
@@ -52,7 +65,7 @@ bool address_can_be_proved(const struct security *security)
 
 /* ---- what happens ---- */
 
-static struct address *find(struct addresses *addresses, struct endpoint endpoint)
+static struct told_address *find(struct addresses *addresses, struct endpoint endpoint)
 {
     for (uint32_t i = 0; i < addresses->told_count; i++)
         if (endpoint_equals(addresses->told[i].endpoint, endpoint))
@@ -71,41 +84,40 @@ static bool is_told(struct addresses *addresses, const struct endpoint *endpoint
 bool addresses_tell(struct addresses *addresses, const struct endpoint *endpoint, uint32_t count,
                     struct now now)
 {
-    check(count > 0 && count <= ADDRESSES_MAX);
+    check(count > 0 && count <= ADDRESSES_TOLD_MAX);
     if (is_told(addresses, endpoint, count)) {
         addresses_hurry(addresses, now);
         return false;
     }
     addresses->told_count = count;
-    addresses->told_ms = now.wall_ms;
+    addresses->told_ms = addresses->trying_ms = now.wall_ms;
     for (uint32_t i = 0; i < count; i++)
-        addresses->told[i] = (struct address){ .endpoint = endpoint[i],
-                                               .since_ms = now.wall_ms,
-                                               .next_ms = now.mono_ms };
+        addresses->told[i] = (struct told_address){ .endpoint = endpoint[i],
+                                                    .since_ms = now.wall_ms,
+                                                    .next_ms = now.mono_ms };
     return true;
 }
 
-/* Told once more by somebody who should know: the day begins anew. */
 void addresses_hurry(struct addresses *addresses, struct now now)
 {
+    addresses->trying_ms = now.wall_ms;
     for (uint32_t i = 0; i < addresses->told_count; i++) {
-        struct address *address = &addresses->told[i];
+        struct told_address *address = &addresses->told[i];
         if (address->state == ADDRESS_PROVED)
             continue;
         if (address->state == ADDRESS_GIVEN_UP) {
             address->state = ADDRESS_TRYING;
             address->since_ms = now.wall_ms;
         }
-        addresses->told_ms = now.wall_ms;
         address->tries = 0;
         address->next_ms = now.mono_ms;
     }
 }
 
-struct address *addresses_take_due(struct addresses *addresses, struct now now)
+struct told_address *addresses_take_due(struct addresses *addresses, struct now now)
 {
     for (uint32_t i = 0; i < addresses->told_count; i++) {
-        struct address *address = &addresses->told[i];
+        struct told_address *address = &addresses->told[i];
         if (address->is_asked || address->next_ms > now.mono_ms)
             continue;
         address->is_asked = true;
@@ -124,7 +136,7 @@ int64_t addresses_deadline(const struct addresses *addresses)
     return deadline;
 }
 
-static int64_t pause_ms(const struct address *address, enum address_answer answer)
+static int64_t pause_ms(const struct told_address *address, enum address_answer answer)
 {
     int64_t pause = answer == ANSWER_STRANGER ? STRANGER_FIRST_MS : ABSENT_FIRST_MS;
     int64_t most = answer == ANSWER_STRANGER ? STRANGER_MAX_MS : ABSENT_MAX_MS;
@@ -134,7 +146,8 @@ static int64_t pause_ms(const struct address *address, enum address_answer answe
     return pause < most ? pause : most;
 }
 
-static enum addresses_news enter(struct address *address, enum address_state state, struct now now)
+static enum addresses_news enter(struct told_address *address, enum address_state state,
+                                 struct now now)
 {
     if (address->state == state)
         return NEWS_NONE;
@@ -154,12 +167,12 @@ static enum addresses_news use(struct addresses *addresses, struct now now)
     return NEWS_USED;
 }
 
-static enum addresses_news put_off(struct addresses *addresses, struct address *address,
+static enum addresses_news put_off(struct addresses *addresses, struct told_address *address,
                                    enum address_answer answer, struct now now)
 {
     address->tries++;
     address->next_ms = now.mono_ms + pause_ms(address, answer);
-    if (now.wall_ms - addresses->told_ms < TRY_FOR_MS)
+    if (now.wall_ms - addresses->trying_ms < TRY_FOR_MS)
         return enter(address, answer == ANSWER_STRANGER ? ADDRESS_STRANGER : ADDRESS_TRYING, now);
     address->next_ms = NEVER_MS;
     return enter(address, ADDRESS_GIVEN_UP, now);
@@ -169,7 +182,7 @@ enum addresses_news addresses_answered(struct addresses *addresses, struct endpo
                                        enum address_answer answer, const struct verdict *verdict,
                                        struct now now)
 {
-    struct address *address = find(addresses, endpoint);
+    struct told_address *address = find(addresses, endpoint);
 
     if (address == NULL || address->state == ADDRESS_PROVED)
         return NEWS_NONE;
@@ -255,9 +268,9 @@ static bool take_told(struct cursor *cursor, struct now now, struct addresses *a
 {
     uint8_t count = cursor_u8(cursor);
 
-    for (uint8_t i = 0; i < count && i < ADDRESSES_MAX; i++) {
-        struct address *address = &addresses->told[addresses->told_count];
-        *address = (struct address){ .next_ms = now.mono_ms };
+    for (uint8_t i = 0; i < count && i < ADDRESSES_TOLD_MAX; i++) {
+        struct told_address *address = &addresses->told[addresses->told_count];
+        *address = (struct told_address){ .next_ms = now.mono_ms };
         if (!take_endpoint(cursor, &address->endpoint) ||
             find(addresses, address->endpoint) != NULL)
             return false;
@@ -270,17 +283,17 @@ static bool take_told(struct cursor *cursor, struct now now, struct addresses *a
             address->next_ms = NEVER_MS;
         addresses->told_count++;
     }
-    return count <= ADDRESSES_MAX;
+    return count <= ADDRESSES_TOLD_MAX;
 }
 
 static bool take_used(struct cursor *cursor, struct addresses *addresses)
 {
     uint8_t count = cursor_u8(cursor);
 
-    for (uint8_t i = 0; i < count && i < ADDRESSES_MAX; i++)
+    for (uint8_t i = 0; i < count && i < ADDRESSES_TOLD_MAX; i++)
         if (!take_endpoint(cursor, &addresses->used[addresses->used_count++]))
             return false;
-    return count <= ADDRESSES_MAX;
+    return count <= ADDRESSES_TOLD_MAX;
 }
 
 bool addresses_decode(struct str bytes, struct now now, struct addresses *out_addresses)
@@ -290,7 +303,7 @@ bool addresses_decode(struct str bytes, struct now now, struct addresses *out_ad
 
     if (cursor_u8(&cursor) != VERSION)
         return false;
-    addresses.told_ms = (int64_t)cursor_u64(&cursor);
+    addresses.told_ms = addresses.trying_ms = (int64_t)cursor_u64(&cursor);
     if (!take_told(&cursor, now, &addresses))
         return false;
     addresses.used_ms = (int64_t)cursor_u64(&cursor);

@@ -26,12 +26,12 @@
 #include "mail/verdict.h"
 #include "route/route.h"
 
-enum { ADDRESSES_MAX = 4 }; /* of one domain */
+enum { ADDRESSES_TOLD_MAX = 4 }; /* of one domain */
 
 enum address_state { ADDRESS_TRYING, ADDRESS_PROVED, ADDRESS_STRANGER, ADDRESS_GIVEN_UP };
 const char *address_state_name(enum address_state state); /* trying proved stranger given-up */
 
-struct address {
+struct told_address {
     struct endpoint endpoint;
     enum address_state state;
     int64_t since_ms; /* of the state; Unix time */
@@ -42,10 +42,11 @@ struct address {
 };
 
 struct addresses { /* of one domain; {0}: none was ever told */
-    struct address told[ADDRESSES_MAX];
+    struct told_address told[ADDRESSES_TOLD_MAX];
     uint32_t told_count;
-    int64_t told_ms; /* Unix time */
-    struct endpoint used[ADDRESSES_MAX];
+    int64_t told_ms;   /* Unix time */
+    int64_t trying_ms; /* the day of trying began; Unix time */
+    struct endpoint used[ADDRESSES_TOLD_MAX];
     uint32_t used_count;
     int64_t used_ms; /* since; Unix time */
 };
@@ -63,9 +64,19 @@ const char *address_refusal(struct endpoint endpoint, enum address_teller teller
  * to be it. */
 bool address_can_be_proved(const struct security *security);
 
+enum address_fate { /* of what was told */
+                    ADDRESS_TAKEN,
+                    ADDRESS_SAME, /* as was told before; tried at once */
+                    ADDRESS_NO_DOMAIN,
+                    ADDRESS_UNPROVABLE,
+                    ADDRESS_BAD,
+                    ADDRESS_TOO_OFTEN,
+};
+const char *address_fate_name(enum address_fate fate); /* taken same no-such-domain … */
+
 /* ---- what happens ---- */
 
-/* At most ADDRESSES_MAX, each with its port, none twice. False: they are those that were told
+/* At most ADDRESSES_TOLD_MAX, each with its port, none twice. False: they are those that were told
  * before. */
 bool addresses_tell(struct addresses *addresses, const struct endpoint *endpoint, uint32_t count,
                     struct now now);
@@ -73,7 +84,7 @@ bool addresses_tell(struct addresses *addresses, const struct endpoint *endpoint
 void addresses_hurry(struct addresses *addresses, struct now now);
 
 /* One that is to be asked now, and counts as asked; NULL: none. */
-struct address *addresses_take_due(struct addresses *addresses, struct now now);
+struct told_address *addresses_take_due(struct addresses *addresses, struct now now);
 int64_t addresses_deadline(const struct addresses *addresses); /* NEVER_MS: nothing is due */
 
 enum address_answer {

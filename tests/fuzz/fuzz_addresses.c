@@ -15,8 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!addresses_decode(str_of(data, size), now, &addresses))
         return 0;
-    check(addresses.told_count > 0 && addresses.told_count <= ADDRESSES_MAX);
-    check(addresses.used_count <= ADDRESSES_MAX);
+    check(addresses.told_count > 0 && addresses.told_count <= ADDRESSES_TOLD_MAX);
+    check(addresses.used_count <= ADDRESSES_TOLD_MAX);
     addresses_encode(&bytes, &addresses);
     check(str_equals(buf_str(&bytes), str_of(data, size)));
     check(addresses_decode(buf_str(&bytes), now, &again));

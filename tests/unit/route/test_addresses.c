@@ -44,7 +44,7 @@ static void what_is_told_is_tried_at_once_and_used_when_proved(void **state)
     assert_int_equal(addresses_deadline(&addresses), NEVER_MS);
     tell(&addresses, "192.0.2.7", 0);
     assert_int_equal(addresses_deadline(&addresses), after(0).mono_ms);
-    struct address *due = addresses_take_due(&addresses, after(0));
+    struct told_address *due = addresses_take_due(&addresses, after(0));
     assert_true(due != NULL && endpoint_equals(due->endpoint, at("192.0.2.7")));
     assert_null(addresses_take_due(&addresses, after(0)));
     assert_int_equal(addresses_deadline(&addresses), NEVER_MS); /* it is being asked */
