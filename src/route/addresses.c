@@ -31,6 +31,10 @@ const char *address_fate_name(enum address_fate fate)
         [ADDRESS_UNPROVABLE] = "unprovable",
         [ADDRESS_BAD] = "bad-address",
         [ADDRESS_TOO_OFTEN] = "too-often",
+        [ADDRESS_DONE] = "done",
+        [ADDRESS_BAD_LOGIN] = "bad-login",
+        [ADDRESS_NOT_YOURS] = "not-yours",
+        [ADDRESS_FAILED] = "failed",
     };
     return names[fate];
 }

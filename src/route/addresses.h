@@ -71,6 +71,12 @@ enum address_fate { /* of what was told */
                     ADDRESS_UNPROVABLE,
                     ADDRESS_BAD,
                     ADDRESS_TOO_OFTEN,
+                    /* Of who asked with a secret, whatever for: */
+                    ADDRESS_DONE, /* it was shown, or forgotten */
+                    ADDRESS_BAD_LOGIN,
+                    ADDRESS_NOT_YOURS, /* the domain is another one than he has logged in as */
+                    ADDRESS_FAILED,    /* it could not be kept */
+                    ADDRESS_FATES
 };
 const char *address_fate_name(enum address_fate fate); /* taken same no-such-domain … */
 
