@@ -59,6 +59,24 @@ static void check_listeners(struct checking *checking)
                      "listen smtp has no address; write address = {\"0.0.0.0:25\"} instead");
 }
 
+/* Secrets go over it. */
+static void check_portal(struct checking *checking)
+{
+    const struct config_endpoints *list = &checking->config->listen_portal;
+
+    for (uint32_t i = 0; i < list->count && !checking->config->portal_tls; i++) {
+        struct buf text = { 0 };
+        if (endpoint_is_loopback(list->item[i]))
+            continue;
+        endpoint_add_text(&text, list->item[i]);
+        config_error(checking->problems, checking->name, LINE(checking, listen_portal),
+                     "listen portal %.*s would take secrets in the clear; write tls = yes, or "
+                     "address = {\"127.0.0.1:%u\"} with a proxy in front that speaks TLS",
+                     STR_FMT(buf_str(&text)), list->item[i].port);
+        buf_fini(&text);
+    }
+}
+
 static void check_sessions(struct checking *checking)
 {
     const struct config *config = checking->config;
@@ -166,9 +184,9 @@ void config_check(struct str name, struct config *config, const struct config_li
                   struct config_problems *problems)
 {
     static void (*const checks[])(struct checking *) = {
-        check_hostname, check_control, check_listeners, check_sessions,
-        check_memory,   check_sign,    check_tls,       check_authorities,
-        check_filters,  check_reports, check_retry,
+        check_hostname,    check_control, check_listeners, check_portal,
+        check_sessions,    check_memory,  check_sign,      check_tls,
+        check_authorities, check_filters, check_reports,   check_retry,
     };
     struct checking checking = { name, config, lines, problems };
 

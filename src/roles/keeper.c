@@ -69,6 +69,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return keeper_deliverer_message(keeper, peer, type, payload);
     case ROLE_RESOLVER:
         return keeper_resolver_message(keeper, type, payload);
+    case ROLE_PORTAL:
+        return type == MESSAGE_address_ask && keeper_portal_asked(keeper, peer, payload);
     case ROLE_SUPERVISOR:
     case ROLE_KEEPER:
     case ROLE_COUNT:
@@ -459,6 +461,7 @@ static void destroy(void *state)
     keeper_webhooks_end(keeper);
     keeper_policies_end(keeper);
     keeper_addresses_end(keeper);
+    keeper_portal_end(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
     keeper_notices_free(keeper);

@@ -146,6 +146,8 @@ struct keeper {
     uint64_t last_line;
     bool lines_due; /* one waits for a deliverer */
 
+    struct budget *bad_logins; /* at the portal, by network; keeper_portal.c; NULL: none yet */
+
     struct keeper_control *control; /* keeper_control.c */
     struct buf roster;              /* JSON, from the supervisor */
 };
@@ -209,6 +211,8 @@ bool keeper_tells_origins(const struct keeper *keeper, struct str domain);
 void keeper_new_secret(struct keeper *keeper, struct str domain, bool for_cram,
                        struct buf *out_secret, directory_done *done, void *context);
 void keeper_turns_look_for_secrets(struct keeper *keeper); /* one has come or gone */
+/* Is it the domain's (normal form)? Takes as long whoever asks. */
+bool keeper_is_secret(const struct keeper *keeper, struct str domain, struct str secret);
 bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
                         struct cursor payload);
 bool keeper_turn_asked(struct keeper *keeper, const struct keeper_peer *peer,
@@ -297,6 +301,11 @@ void keeper_addresses_start(struct keeper *keeper); /* once its domains have rou
 void keeper_addresses_turn(struct keeper *keeper, struct now now);
 int64_t keeper_addresses_deadline(const struct keeper *keeper);
 void keeper_addresses_end(struct keeper *keeper);
+
+/* keeper_portal.c */
+bool keeper_portal_asked(struct keeper *keeper, const struct keeper_peer *peer,
+                         struct cursor payload);
+void keeper_portal_end(struct keeper *keeper);
 
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/socket.h"
+#include "roles/certificates.h"
 
 enum {
     ACCEPTS_PER_TURN_MAX = 64,      /* the sessions that are there come first */
@@ -487,38 +488,13 @@ static void take_listener(void *state, unsigned kind, int fd)
 
 /* ---- certificates ---- */
 
-enum { CERTIFICATES_MAX = CONFIG_LIST_MAX };
-
 static bool take_certificates(void *state, struct cursor payload)
 {
     struct receiver *receiver = state;
-    struct message_certificates message;
-    struct tls_certificate certificate[CERTIFICATES_MAX];
-    struct buf why = { 0 };
-    size_t count = 0;
 
-    if (!message_get_certificates(payload, &message))
+    if (!certificates_take(payload, &receiver->tls))
         return false;
-    struct cursor pairs = cursor_over(message.pairs);
-    for (; count < CERTIFICATES_MAX && !cursor_done(&pairs); count++) {
-        certificate[count].chain = cursor_counted(&pairs);
-        certificate[count].key = cursor_counted(&pairs);
-        if (!cursor_ok(&pairs))
-            return false;
-    }
-    const struct tls_server_settings settings = { .certificate = certificate,
-                                                  .certificate_count = count,
-                                                  .ticket_key = message.ticket_key,
-                                                  .ticket_key_before = message.ticket_key_before };
-    struct tls_server *next = tls_server_new(&settings, &why);
-    if (next == NULL && count > 0)
-        log_error("certificates_unusable", LOG_STR("why", buf_str(&why)));
-    buf_fini(&why);
-    if (next != NULL || count == 0) {
-        tls_server_free(receiver->tls);
-        receiver->tls = next;
-        receiver->settings.has_tls = receiver->turn_settings.has_tls = next != NULL;
-    }
+    receiver->settings.has_tls = receiver->turn_settings.has_tls = receiver->tls != NULL;
     return true;
 }
 
