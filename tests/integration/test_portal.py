@@ -199,7 +199,7 @@ def test_ddclient(holdfast, recorder, mine, state):
                       f"use=ip\nip=127.0.0.6\nlogin=example.org\npassword={portal.secret}\nexample.org\n")
     config.chmod(0o600)
     done = run(program, "-file", config, "-cache", state / "ddclient.cache", "-pid", state / "ddclient.pid",
-               "-noquiet", "-verbose", "-foreground")
+               "-daemon=0", "-noquiet", "-verbose", "-foreground")
     assert "good" in done.stdout + done.stderr, done
     there.wait_for(1)
 
