@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+import api
 import certificates
 import peers
 from test_address import SLOW, addresses, said
@@ -67,6 +68,7 @@ class Portal:
         content = answer.read().decode()
         if answer.headers["Content-Type"] == "application/json":
             content = json.loads(content)
+            API.check(method, path, answer.status, content)
         return answer.status, answer.headers, content
 
     def update(self, query, **options):
@@ -81,6 +83,7 @@ class Portal:
 
 
 ADDRESS = "/api/v1/domains/example.org/address"
+API = api.Api()
 
 
 def test_dyndns2(holdfast, recorder, mine):
