@@ -177,6 +177,13 @@ static enum address_fate judge(struct keeper *keeper, const struct address_telli
                                const struct domain_record *record, struct endpoint *endpoint,
                                struct buf *out_why)
 {
+    if (telling->teller != TELLER_OPERATOR &&
+        !budget_take(keeper->addresses->told, record->name, TOLD_IN_SPAN_MAX,
+                     keeper_now(keeper).mono_ms)) {
+        buf_add_format(out_why, "%.*s has told addresses %d times within ten minutes; wait a while",
+                       STR_FMT(record->name), TOLD_IN_SPAN_MAX);
+        return ADDRESS_TOO_OFTEN;
+    }
     for (uint32_t i = 0; i < telling->count; i++) {
         endpoint[i] = telling->endpoint[i];
         if (endpoint[i].port == 0)
@@ -187,13 +194,6 @@ static enum address_fate judge(struct keeper *keeper, const struct address_telli
     if (!keeper_can_prove(keeper, record->name)) {
         add_unprovable(keeper, record, out_why);
         return ADDRESS_UNPROVABLE;
-    }
-    if (telling->teller != TELLER_OPERATOR &&
-        !budget_take(keeper->addresses->told, record->name, TOLD_IN_SPAN_MAX,
-                     keeper_now(keeper).mono_ms)) {
-        buf_add_format(out_why, "%.*s has told addresses %d times within ten minutes; wait a while",
-                       STR_FMT(record->name), TOLD_IN_SPAN_MAX);
-        return ADDRESS_TOO_OFTEN;
     }
     return ADDRESS_TAKEN;
 }

@@ -24,8 +24,9 @@ enum {
     REQUESTS_MAX = 100,          /* of one connection */
     REQUEST_MS = 15 * SECOND_MS, /* until a request is whole, the handshake and silence included */
     ANSWER_MS = 10 * SECOND_MS,  /* of the keeper */
-    LEAVE_MS = 10 * SECOND_MS,   /* to take the last answer */
-    ACCEPT_AGAIN_MS = 100,       /* after descriptors ran out */
+    SLOW_MS = SECOND_MS,       /* that who has no right, or asks too often, waits for his answer */
+    LEAVE_MS = 10 * SECOND_MS, /* to take the last answer */
+    ACCEPT_AGAIN_MS = 100,     /* after descriptors ran out */
 };
 
 struct network_count {
@@ -124,7 +125,13 @@ void portal_outcome(struct visitor *visitor, const struct portal_outcome *outcom
     }
     portal_wish_fini(&visitor->wish);
     visitor->wish = (struct portal_wish){ 0 };
-    reply(visitor);
+    if (outcome->fate != ADDRESS_BAD_LOGIN && outcome->fate != ADDRESS_TOO_OFTEN) {
+        reply(visitor);
+        return;
+    }
+    visitor->keeps_alive = false;
+    visitor->state = VISITOR_SLOWED;
+    give_time(visitor, SLOW_MS);
 }
 
 /* ---- requests ---- */
@@ -254,6 +261,9 @@ static void run_out(struct visitor *visitor)
         portal_ask_forget(visitor);
         visitor->asked = visitor->wish.domain_count - 1;
         portal_outcome(visitor, &late);
+        break;
+    case VISITOR_SLOWED:
+        reply(visitor);
         break;
     case VISITOR_LEAVING:
         visitor->is_over = true;

@@ -5,7 +5,8 @@
  * that is being made. He has one request at a time; what he sends meanwhile waits in the kernel.
  *
  *     READING ── a whole request ──▶ ASKING ── the keeper has answered ──▶ READING, or
- *        └── none, or one that is refused ──────────────────────────────▶ LEAVING
+ *        │                              └── no: SLOWED ── a second ──▶ LEAVING
+ *        └── none, or one that cannot be read ────────────────────────▶ LEAVING
  *
  * In each state he has a deadline that nothing of what he does puts off: whoever sends an octet a
  * second is let go as soon as one who sends nothing.
@@ -19,7 +20,7 @@
 
 struct portal;
 
-enum visitor_state { VISITOR_READING, VISITOR_ASKING, VISITOR_LEAVING };
+enum visitor_state { VISITOR_READING, VISITOR_ASKING, VISITOR_SLOWED, VISITOR_LEAVING };
 
 struct visitor {
     struct portal *portal;

@@ -2,7 +2,8 @@
 /* http.h: a request of HTTP/1.1 or 1.0 (RFC 9110, RFC 9112), and what is in its parts.
  *
  * Strict, for in front of us there may be a proxy that reads otherwise: lines end with CRLF alone,
- * no folded fields, no body whose length is not said by one Content-Length, no transfer codings.
+ * no folded fields, no body whose length is not said by one Content-Length, no transfer codings,
+ * and no targets but paths: the others are for proxies, which we are not.
  * Bounded: what is larger than these is refused before it is kept.
  */
 #pragma once

@@ -173,6 +173,19 @@ def test_by_name_and_authority(holdfast, recorder, authority, mine, state):
     there.wait_for(1)
 
 
+def test_postfix(holdfast, postfix, mine):
+    """A real primary behind an address that changes: it boots after it has said where it is."""
+    node = away(holdfast, mine, count=20)
+    primary = postfix(settings={"smtpd_tls_security_level": "may", "smtpd_tls_cert_file": mine.chain,
+                                "smtpd_tls_key_file": mine.key})
+    node.cli("domain", "address", "example.org", primary.endpoint)
+    peers.wait_until(lambda: "address_absent" in node.text(), what="the first try")
+    primary.start()
+    began = time.monotonic()
+    peers.wait_until(lambda: primary.count() == 20, what="twenty messages")
+    assert time.monotonic() - began < 10 * peers.SLOWER and addresses(node) == [(primary.endpoint, "proved")]
+
+
 def test_it_is_forgotten(holdfast, recorder, mine):
     node = away(holdfast, mine)
     there = recorder(address="127.0.0.6", certificate=mine)
