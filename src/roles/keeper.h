@@ -278,6 +278,7 @@ struct address_telling {
     const struct endpoint *endpoint; /* port 0: the one that the domain's mail goes to anyway */
     uint32_t count;                  /* 1 … ADDRESSES_TOLD_MAX */
     enum address_teller teller;
+    struct endpoint client; /* of the owner, for the log */
 };
 /* TAKEN or SAME: done() comes when it is durable. Anything else: *out_why says why, for people, and
  * done() does not come. */

@@ -215,16 +215,21 @@ static uint32_t without_doubles(struct endpoint *endpoint, uint32_t count)
 static void log_told(const struct address_telling *telling, const struct endpoint *endpoint,
                      uint32_t count, bool is_new)
 {
-    static const char *const tellers[] = { "owner", "owner", "operator" };
+    struct buf by = { 0 };
     struct buf list = { 0 };
 
+    if (telling->teller == TELLER_OPERATOR)
+        buf_add(&by, STR("operator"));
+    else
+        endpoint_add_ip(&by, telling->client);
     for (uint32_t i = 0; i < count; i++) {
         buf_add(&list, i > 0 ? STR(" ") : STR(""));
         endpoint_add_text(&list, endpoint[i]);
     }
     log_info("address_update", LOG_STR("domain", telling->domain),
-             LOG_STR("addresses", buf_str(&list)), LOG_TEXT("by", tellers[telling->teller]),
+             LOG_STR("addresses", buf_str(&list)), LOG_STR("by", buf_str(&by)),
              LOG_TEXT("news", is_new ? "yes" : "no"));
+    buf_fini(&by);
     buf_fini(&list);
 }
 

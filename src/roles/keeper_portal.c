@@ -134,7 +134,7 @@ static void give_up(struct pending *pending, enum address_fate fate, struct str 
 }
 
 static bool tell(struct keeper *keeper, const struct keeper_peer *peer,
-                 const struct message_address_ask *message)
+                 const struct message_address_ask *message, struct endpoint client)
 {
     struct cursor cursor = cursor_over(message->addresses);
     struct endpoint endpoint[ADDRESSES_TOLD_MAX];
@@ -142,6 +142,7 @@ static bool tell(struct keeper *keeper, const struct keeper_peer *peer,
         .domain = message->domain,
         .endpoint = endpoint,
         .teller = keeper->process->config->web_local ? TELLER_OWNER_LOCAL : TELLER_OWNER,
+        .client = client,
     };
     struct buf why = { 0 };
 
@@ -171,11 +172,11 @@ static void forget(struct keeper *keeper, const struct keeper_peer *peer,
 }
 
 static bool carry_out(struct keeper *keeper, const struct keeper_peer *peer,
-                      const struct message_address_ask *message)
+                      const struct message_address_ask *message, struct endpoint client)
 {
     switch ((enum portal_deed)message->deed) {
     case PORTAL_TELL:
-        return tell(keeper, peer, message);
+        return tell(keeper, peer, message, client);
     case PORTAL_FORGET:
         forget(keeper, peer, message);
         return true;
@@ -200,7 +201,7 @@ bool keeper_portal_asked(struct keeper *keeper, const struct keeper_peer *peer,
         return false;
     enum address_fate fate = log_in(keeper, &message, client);
     if (fate == ADDRESS_DONE)
-        return carry_out(keeper, peer, &message);
+        return carry_out(keeper, peer, &message, client);
     answer(keeper, peer->source, message.ticket, fate, why_not(fate), STR_NONE);
     return true;
 }
