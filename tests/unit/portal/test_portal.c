@@ -201,11 +201,12 @@ static void reads_rest(void **state)
         if (asked.is_wish != (cases[i].status == 0) || asked.answer.status != cases[i].status)
             fail_msg("%s %s %s: %u", cases[i].method, cases[i].target, cases[i].body,
                      asked.answer.status);
+        const char *code = cases[i].code != NULL ? cases[i].code : "";
         if (asked.is_wish)
             assert_str(asked.wish.domain[0], STR("example.org"));
         else
-            assert_non_null(memmem(asked.answer.body.ptr, asked.answer.body.len, cases[i].code,
-                                   str_from(cases[i].code).len));
+            assert_non_null(
+                memmem(asked.answer.body.ptr, asked.answer.body.len, code, strlen(code)));
         forget(&asked);
     }
 }
