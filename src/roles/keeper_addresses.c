@@ -19,10 +19,10 @@
 #include "verify/budget.h"
 
 enum {
-    PROBES_MAX = 20,          /* at a time */
+    PROBES_MAX = 200,         /* at a time: who lets us wait holds up nobody else */
     PROBES_OF_DOMAIN_MAX = 8, /* also of what was told before */
     CONNECT_MS = 4 * SECOND_MS,
-    PAUSED_MS = MINUTE_MS, /* then it is looked whether the domain still is paused */
+    LOOK_AGAIN_MS = MINUTE_MS, /* at a domain that is paused, or cannot be proved any more */
     NO_DELIVERER_MS = SECOND_MS,
     TOLD_SPAN_MS = 10 * MINUTE_MS,
     TOLD_IN_SPAN_MAX = 30, /* of one domain, by its owner */
@@ -349,10 +349,18 @@ static void ask(struct keeper *keeper, struct watched *watched, struct endpoint 
     buf_fini(&endpoint);
 }
 
-static bool is_paused(const struct keeper *keeper, struct str domain)
+/* In how many ms to look whether the domain may be asked for then; 0: now. */
+static int64_t wait_ms(const struct keeper *keeper, struct str domain)
 {
     const struct domain_record *record = directory_find_domain(keeper->directory, domain);
-    return record == NULL || record->paused_until_ms > keeper_mail_now(keeper).wall_ms;
+    int64_t now_ms = keeper_mail_now(keeper).wall_ms;
+
+    if (record == NULL || !keeper_can_prove(keeper, domain))
+        return LOOK_AGAIN_MS;
+    if (record->paused_until_ms <= now_ms)
+        return 0;
+    return record->paused_until_ms - now_ms < LOOK_AGAIN_MS ? record->paused_until_ms - now_ms
+                                                            : LOOK_AGAIN_MS;
 }
 
 /* Those that are due, as far as it may be. Later: in how many ms to look again. */
@@ -362,8 +370,9 @@ static int64_t ask_due(struct keeper *keeper, struct watched *watched, struct no
     const struct keeper_peer *peer;
     struct told_address *address;
 
-    if (is_paused(keeper, domain) || !keeper_can_prove(keeper, domain))
-        return PAUSED_MS;
+    int64_t later_ms = wait_ms(keeper, domain);
+    if (later_ms > 0)
+        return later_ms;
     do {
         peer = keeper_some_deliverer(keeper);
         if (peer == NULL || !peer->has_greeted || watched->probes >= PROBES_OF_DOMAIN_MAX ||
