@@ -45,7 +45,8 @@ struct tally {
 
 void tally_init(struct tally *tally, struct tally_limits limits, int64_t begin_s);
 void tally_fini(struct tally *tally);
-void tally_add(struct tally *tally, struct str subject, struct str bytes, uint64_t count);
+/* About the subject of this name. */
+void tally_add(struct tally *tally, struct str name, struct str bytes, uint64_t count);
 struct tally_subject *tally_first(const struct tally *tally); /* NULL: there is none */
 struct tally_subject *tally_next(const struct tally *tally, const struct tally_subject *subject);
 struct tally_subject *tally_find(const struct tally *tally, struct str name);
