@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -132,13 +131,6 @@ int64_t webhook_pause(uint32_t tries)
     for (; tries > 1 && pause_ms < PAUSE_MAX_MS; tries--)
         pause_ms *= 2;
     return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
-}
-
-bool webhook_may_post_to(struct endpoint endpoint, bool is_literal)
-{
-    enum endpoint_reach reach = endpoint_reach(endpoint);
-
-    return reach != REACH_NOBODY && (is_literal || reach != REACH_LOOPBACK);
 }
 
 /* ---- for a file ----

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "base/endpoint.h"
 #include "notify/alert.h"
 
 #define WEBHOOK_SECRET_FACT "webhook-secret" /* under which it is kept; struct domain_fact */
@@ -39,11 +38,6 @@ void webhook_add_signature(struct buf *out, struct str secret, int64_t timestamp
 
 /* How long to wait after so many tries: a minute, doubled up to an hour. */
 int64_t webhook_pause(uint32_t tries);
-
-/* May we post there? Never to what only this link or everybody is (link-local, with the metadata
- * services of clouds; multicast; the address that is none). To this machine only if the URL says so
- * by its address. */
-bool webhook_may_post_to(struct endpoint endpoint, bool is_literal);
 
 /* An event that waits, as it is kept: made, tries, next try, body. */
 struct webhook_waiting {

@@ -7,7 +7,7 @@
  *
  * Each is a fact of the directory, so that it outlives us; the id in its body stays the same. One
  * of a domain is under way at a time. When a server takes one, it gets the others at once. Where it
- * leads is looked up for each attempt, and what must not be posted to (webhook.h) is not.
+ * leads is looked up for each attempt, and what must not be posted to (net/web_reach.h) is not.
  *
  * The secret is made when it is needed for the first time. It is a fact of the directory too.
  */
@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/url.h"
 #include "mail/domain.h"
+#include "net/web_reach.h"
 #include "notify/webhook.h"
 #include "roles/keeper.h"
 
@@ -236,7 +237,7 @@ static void post(struct hook *hook)
 
 static void add_address(struct hook *hook, struct endpoint endpoint, bool is_literal)
 {
-    if (!webhook_may_post_to(endpoint, is_literal))
+    if (!web_may_go_to(endpoint, is_literal ? WEB_REACH_HERE : WEB_REACH_NEAR))
         hook->was_forbidden = true;
     else if (hook->address_count < ADDRESSES_MAX)
         hook->address[hook->address_count++] = endpoint;
