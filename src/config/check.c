@@ -232,7 +232,8 @@ void config_check_files(struct str name, const struct config *config,
                         struct config_problems *problems)
 {
     if (!is_readable(config->sign_key))
-        config_warning(problems, name, 0, "sign key %.*s cannot be read; nothing would be sealed",
+        config_warning(problems, name, 0,
+                       "sign key %.*s cannot be read; nothing would be sealed or signed",
                        STR_FMT(config->sign_key));
     if (!is_readable(config->encryption_keys))
         config_warning(problems, name, 0,

@@ -168,10 +168,10 @@ static int prepare(void *state)
 {
     struct keeper *keeper = state;
     struct str data = keeper->process->config->data;
-
-    role_want_descriptors();
     char path[4096];
 
+    role_want_descriptors();
+    own_key_read(&keeper->sign, keeper->process->config);
     if (data.len >= sizeof path)
         return -ENAMETOOLONG;
     memcpy(path, data.ptr, data.len);
@@ -486,6 +486,7 @@ static void destroy(void *state)
     map_fini(&keeper->questions);
     buf_fini(&keeper->roster);
     seal_keys_wipe(&keeper->seal_keys);
+    own_key_fini(&keeper->sign);
     memory_free(keeper);
 }
 

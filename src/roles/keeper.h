@@ -13,6 +13,7 @@
 #include "base/worker.h"
 #include "notify/alert.h"
 #include "notify/notice.h"
+#include "roles/own_key.h"
 #include "roles/role.h"
 #include "roles/under_way.h"
 #include "route/addresses.h"
@@ -113,6 +114,8 @@ struct keeper {
     struct map usages;          /* by domain: struct usage; of those that have a quota */
     struct budget *taken_in;    /* messages in this hour, by domain */
     struct greylist *insisting; /* who would like to come though the primary is up */
+
+    struct own_key sign; /* what reports are signed with */
 
     /* keeper_reports.c */
     struct keeper_reports *reports;        /* NULL: not started, or ended */
@@ -355,6 +358,8 @@ struct message_id keeper_own_new_id(struct keeper *keeper);
  * to the disk, and done() follows; anything else: it is not. */
 enum own_fate keeper_own_send(struct keeper *keeper, struct message_id id,
                               const struct own_mail *mail);
+/* As it goes out: signed, if there is a key. May be called on a helper's thread. */
+void keeper_own_sign(const struct keeper *keeper, struct str mail, int64_t now_s, struct buf *out);
 /* Mail of a domain that is not listed: ours? Then it goes on. Answers in a later turn. */
 void keeper_own_look(struct keeper *keeper, struct str domain);
 bool keeper_own_has_route(const struct keeper *keeper, struct str domain);

@@ -186,6 +186,14 @@ struct message_id keeper_own_new_id(struct keeper *keeper)
     return message_id_new(keeper_mail_now(keeper).wall_ms, &keeper->process->random);
 }
 
+void keeper_own_sign(const struct keeper *keeper, struct str mail, int64_t now_s, struct buf *out)
+{
+    const struct signing_key *key = &keeper->sign.key;
+
+    if (key->key == NULL || !signing_add_mail(key, mail, now_s, out))
+        buf_add(out, mail);
+}
+
 /* Mail of others for this domain waits here, which was removed: it must not find a way out. */
 static bool has_mail_of_others(const struct keeper *keeper, struct str domain)
 {

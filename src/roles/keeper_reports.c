@@ -147,6 +147,7 @@ static void write_mail(struct keeper_reports *reports, const struct report_domai
     struct message_id_text id = message_id_to_text(reports->id[i]);
     struct report_target *target = &reports->targets.target[i];
     struct buf xml = { 0 };
+    struct buf plain = { 0 };
     struct buf message_id = { 0 };
     const struct report_about about = { .organisation = domain_of(from),
                                         .email = from,
@@ -167,8 +168,11 @@ static void write_mail(struct keeper_reports *reports, const struct report_domai
                                       .begin_s = reports->closing->begin_s,
                                       .end_s = reports->end_s,
                                       .xml = buf_str(&xml) };
-    if (!report_mail_add(&reports->mail[i], &mail) || reports->mail[i].len > target->size_max)
+    if (report_mail_add(&plain, &mail))
+        keeper_own_sign(reports->keeper, buf_str(&plain), reports->end_s, &reports->mail[i]);
+    if (reports->mail[i].len > target->size_max)
         buf_reset(&reports->mail[i]);
+    buf_fini(&plain);
     buf_fini(&xml);
     buf_fini(&message_id);
 }
