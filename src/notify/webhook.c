@@ -9,10 +9,9 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/cursor.h"
 #include "wire/mime.h"
 
-enum { TEXT_MAX = 500, PAUSE_FIRST_MS = MINUTE_MS, PAUSE_MAX_MS = HOUR_MS, DIGEST_SIZE = 32 };
+enum { TEXT_MAX = 500, DIGEST_SIZE = 32 };
 
 /* ---- the body ---- */
 
@@ -120,44 +119,4 @@ void webhook_add_signature(struct buf *out, struct str secret, int64_t timestamp
     buf_add(out, STR("sha256="));
     for (unsigned i = 0; i < size; i++)
         buf_add_format(out, "%02x", digest[i]);
-}
-
-/* ---- when, where to ---- */
-
-int64_t webhook_pause(uint32_t tries)
-{
-    int64_t pause_ms = PAUSE_FIRST_MS;
-
-    for (; tries > 1 && pause_ms < PAUSE_MAX_MS; tries--)
-        pause_ms *= 2;
-    return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
-}
-
-/* ---- for a file ----
- *
- *     u64 made_ms, u64 next_ms, u32 tries, the body */
-
-void webhook_waiting_encode(struct buf *out, const struct webhook_waiting *waiting)
-{
-    buf_add_u64(out, (uint64_t)waiting->made_ms);
-    buf_add_u64(out, (uint64_t)waiting->next_ms);
-    buf_add_u32(out, waiting->tries);
-    buf_add(out, waiting->body);
-}
-
-bool webhook_waiting_decode(struct str bytes, struct webhook_waiting *out_waiting)
-{
-    struct cursor cursor = cursor_over(bytes);
-    struct webhook_waiting waiting = {
-        .made_ms = (int64_t)cursor_u64(&cursor),
-        .next_ms = (int64_t)cursor_u64(&cursor),
-        .tries = cursor_u32(&cursor),
-    };
-
-    waiting.body = cursor.left;
-    if (!cursor_ok(&cursor) || waiting.body.len == 0 || waiting.body.len > WEBHOOK_BODY_MAX ||
-        waiting.made_ms < 0 || waiting.next_ms < 0)
-        return false;
-    *out_waiting = waiting;
-    return true;
 }

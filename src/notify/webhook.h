@@ -17,7 +17,6 @@
 enum {
     WEBHOOK_SECRET_SIZE = 64, /* characters: 256 bits of chance in hexadecimal */
     WEBHOOK_BODY_MAX = 4096,
-    WEBHOOK_LIFE_MS = 24 * 60 * 60 * 1000,
 };
 
 struct webhook_event {
@@ -35,16 +34,3 @@ void webhook_add_body(struct buf *out, const struct webhook_event *event);
 /* "sha256=" and 64 hexadecimal digits. */
 void webhook_add_signature(struct buf *out, struct str secret, int64_t timestamp_s,
                            struct str body);
-
-/* How long to wait after so many tries: a minute, doubled up to an hour. */
-int64_t webhook_pause(uint32_t tries);
-
-/* An event that waits, as it is kept: made, tries, next try, body. */
-struct webhook_waiting {
-    int64_t made_ms;
-    int64_t next_ms;
-    uint32_t tries;
-    struct str body;
-};
-void webhook_waiting_encode(struct buf *out, const struct webhook_waiting *waiting);
-bool webhook_waiting_decode(struct str bytes, struct webhook_waiting *out_waiting); /* borrows */

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "roles/keeper_posts.h"
 
 enum { QUIET_MS = 5 * SECOND_MS }; /* before a segment is compacted */
 
@@ -246,7 +247,8 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
         return;
     }
     keeper_alerts_forget(keeper, domain);
-    keeper_webhooks_forget(keeper, domain);
+    if (keeper->webhooks != NULL)
+        keeper_posts_forget(keeper->webhooks, domain);
     schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
     keeper_turns_look_for_secrets(keeper);
 }
@@ -384,7 +386,7 @@ static int64_t turn(void *state, struct now now)
     keeper_reports_turn(keeper, now);
     keeper_notices_turn(keeper, now);
     keeper_alerts_turn(keeper, now);
-    keeper_webhooks_turn(keeper, now);
+    keeper_posts_turn(keeper->webhooks, now);
     keeper_own_turn(keeper, now);
     keeper_policies_turn(keeper, now);
     keeper_addresses_turn(keeper, now);
@@ -408,7 +410,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_turns_deadline(keeper));
     deadline = sooner(deadline, keeper_lines_deadline(keeper));
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
-    deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
+    deadline = sooner(deadline, keeper_posts_deadline(keeper->webhooks));
     deadline = sooner(deadline, keeper_policies_deadline(keeper));
     deadline = sooner(deadline, keeper_addresses_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));

@@ -122,7 +122,7 @@ struct keeper {
     struct keeper_reports *ending_reports; /* until the helpers have ended too */
 
     struct keeper_alerts *alerts;       /* keeper_alerts.c; NULL: not started, or ended */
-    struct keeper_webhooks *webhooks;   /* keeper_webhooks.c; the same */
+    struct keeper_posts *webhooks;       /* keeper_webhooks.c; the same */
     struct keeper_policies *policies;   /* keeper_policies.c; the same */
     struct keeper_addresses *addresses; /* keeper_addresses.c; the same */
 
@@ -494,17 +494,11 @@ void keeper_alerts_end(struct keeper *keeper);
 /* An event for the domain's webhook; it is posted until it is taken, or a day old. */
 void keeper_webhooks_add(struct keeper *keeper, struct str domain, struct message_id id,
                          struct str body);
-bool keeper_webhooks_answer(struct keeper *keeper, const struct keeper_peer *peer,
-                            struct cursor payload);
-void keeper_webhooks_deliverer_gone(struct keeper *keeper, uint32_t source);
 /* What its events are signed with; made if there is none. Lives until the next change of it. */
 struct str keeper_webhook_secret(struct keeper *keeper, struct str domain);
 void keeper_webhook_new_secret(struct keeper *keeper, struct str domain, directory_done *done,
                                void *context);
-void keeper_webhooks_forget(struct keeper *keeper, struct str domain);
 void keeper_webhooks_start(struct keeper *keeper);
-void keeper_webhooks_turn(struct keeper *keeper, struct now now);
-int64_t keeper_webhooks_deadline(const struct keeper *keeper);
 void keeper_webhooks_end(struct keeper *keeper);
 
 /* keeper_routes.c */

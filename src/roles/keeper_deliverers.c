@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "deliver/client.h"
+#include "roles/keeper_posts.h"
 #include "roles/keeper_session.h"
 #include "verify/verifier.h"
 
@@ -466,6 +467,17 @@ static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, st
     return true;
 }
 
+static bool take_web_answer(struct keeper *keeper, const struct keeper_peer *peer,
+                            struct cursor payload)
+{
+    struct message_web_answer message;
+
+    if (!message_get_web_answer(payload, &message) || message.status > 999)
+        return false;
+    (void)keeper_posts_answer(keeper->webhooks, peer->source, &message);
+    return true;
+}
+
 bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
                               enum message_type type, struct cursor payload)
 {
@@ -487,7 +499,7 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
     case MESSAGE_callout_answer:
         return keeper_callout_answer(keeper, peer, payload);
     case MESSAGE_web_answer:
-        return keeper_webhooks_answer(keeper, peer, payload);
+        return take_web_answer(keeper, peer, payload);
     case MESSAGE_web_fetched:
         return keeper_policies_fetched(keeper, peer, payload);
     default:
@@ -561,6 +573,6 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
     keeper_callout_deliverer_gone(keeper, peer);
     keeper_addresses_deliverer_gone(keeper, peer);
     drop_unfinished(keeper, peer->source);
-    keeper_webhooks_deliverer_gone(keeper, peer->source);
+    keeper_posts_deliverer_gone(keeper->webhooks, peer->source);
     keeper_policies_deliverer_gone(keeper, peer->source);
 }
