@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* security.c: see security.h.
  *
- *     u8 version (1)  u8 level  u8 from_start
+ *     u8 version (1)  u8 level  u8: 1 from_start, 2 is_watched
  *     u8 names, each counted  u8 records, each u8 usage, selector, matching, counted data
  *     u8 pins, each u8 is_of_certificate and its digest  counted authority
  */
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { VERSION = 1 };
+enum { VERSION = 1, FROM_START = 1, IS_WATCHED = 2 };
 
 /* ---- octets ---- */
 
@@ -17,7 +17,8 @@ void security_encode(struct buf *out, const struct security *security)
 {
     buf_add_u8(out, VERSION);
     buf_add_u8(out, (uint8_t)security->level);
-    buf_add_u8(out, security->from_start);
+    buf_add_u8(out, (uint8_t)((security->from_start ? FROM_START : 0) |
+                              (security->is_watched ? IS_WATCHED : 0)));
     buf_add_u8(out, (uint8_t)security->name_count);
     for (uint32_t i = 0; i < security->name_count; i++)
         buf_add_counted(out, security->name[i]);
@@ -82,9 +83,11 @@ bool security_decode(struct cursor *cursor, struct security *out_security)
     unsigned version = cursor_u8(cursor);
     unsigned level = cursor_u8(cursor);
 
-    security.from_start = cursor_u8(cursor) != 0;
-    if (version != VERSION || level >= SECURITY_LEVELS)
+    unsigned bits = cursor_u8(cursor);
+    if (version != VERSION || level >= SECURITY_LEVELS || bits > (FROM_START | IS_WATCHED))
         return false;
+    security.from_start = (bits & FROM_START) != 0;
+    security.is_watched = (bits & IS_WATCHED) != 0;
     security.level = (enum security_level)level;
     if (!take_names(cursor, &security) || !take_records(cursor, &security) ||
         !take_pins(cursor, &security))

@@ -38,7 +38,9 @@ struct security_pin {       /* SHA-256 */
 
 struct security {
     enum security_level level;
-    bool from_start;                     /* TLS from the first octet, without STARTTLS */
+    bool from_start; /* TLS from the first octet, without STARTTLS */
+    bool is_watched; /* below NAME: what it shows is held against names and authorities, and told,
+                      * but it need not show it (MTA-STS, mode testing) */
     struct str name[SECURITY_NAMES_MAX]; /* the first is who is asked for, and the base of TLSA */
     uint32_t name_count;
     struct security_tlsa tlsa[SECURITY_TLSA_MAX];

@@ -71,6 +71,7 @@ void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct r
     for (uint32_t i = 0; i < plan->count; i++) {
         struct route_target *target = &plan->target[i];
         struct security security = demanded(keeper, domain, target->host, target->security);
+        security.is_watched = security.is_watched && security.level < SECURITY_NAME;
         buf_reset(&bytes);
         security_encode(&bytes, &security);
         target->security = arena_str(&plan->arena, buf_str(&bytes));

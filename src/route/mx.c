@@ -187,7 +187,8 @@ static bool find_trust(struct decision *decision, bool is_mx_secure, struct cand
     host->security.level = trust.level;
     if (trust.level != SECURITY_TLSA)
         host->security.tlsa_count = 0;
-    if (trust.level >= SECURITY_NAME)
+    host->security.is_watched = trust.is_watched;
+    if (trust.level >= SECURITY_NAME || trust.is_watched)
         host->security.name[host->security.name_count++] = host->name;
     if (has_anchor(&host->security)) /* RFC 7672 3.2.2 */
         host->security.name[host->security.name_count++] = decision->request->domain;
