@@ -156,14 +156,45 @@ static void check_authorities(struct checking *checking)
                      STR_FMT(name), STR_FMT(name));
 }
 
+/* DMARC's alignment, without the list of public suffixes. */
+static bool is_within(struct str domain, struct str parent)
+{
+    return str_ends_nocase(domain, parent) &&
+           (domain.len == parent.len || domain.ptr[domain.len - parent.len - 1] == '.');
+}
+
+/* Nobody heeds one that its sender has not signed (RFC 8460 3). */
+static void check_tls_reports(struct checking *checking)
+{
+    const struct config *config = checking->config;
+    struct str from = config->report_from;
+    struct str domain = str_skip(from, (size_t)(str_find_last(from, '@') + 1));
+
+    if (!config->report_tls || from.len == 0)
+        return;
+    if (config->sign_key.len == 0)
+        config_error(checking->problems, checking->name, LINE(checking, report_tls),
+                     "reports about TLS are signed; write sign { domain = \"%.*s\" selector = … "
+                     "key = … } too",
+                     STR_FMT(domain));
+    else if (!is_within(domain, config->sign_domain))
+        config_error(checking->problems, checking->name, LINE(checking, report_tls),
+                     "reports about TLS are signed for the domain of their sender; write report "
+                     "{ from = \"tls@%.*s\" } instead",
+                     STR_FMT(config->sign_domain));
+}
+
 static void check_reports(struct checking *checking)
 {
     const struct config *config = checking->config;
 
-    if (config->report_dmarc && config->report_from.len == 0)
-        config_error(checking->problems, checking->name, LINE(checking, report_dmarc),
-                     "reports have a sender; write report { from = \"dmarc@%.*s\" } too",
-                     STR_FMT(config->hostname));
+    if ((config->report_dmarc || config->report_tls) && config->report_from.len == 0)
+        config_error(checking->problems, checking->name,
+                     config->report_dmarc ? LINE(checking, report_dmarc)
+                                          : LINE(checking, report_tls),
+                     "reports have a sender; write report { from = \"%s@%.*s\" } too",
+                     config->report_dmarc ? "dmarc" : "tls", STR_FMT(config->hostname));
+    check_tls_reports(checking);
 }
 
 static void check_retry(struct checking *checking)

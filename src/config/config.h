@@ -150,6 +150,7 @@ struct config {
     struct str callout_sender; /* "<>": empty; empty: postmaster@hostname (V10) */
 
     bool report_dmarc;       /* aggregate reports are sent; false */
+    bool report_tls;         /* reports about TLS are sent; false */
     struct str report_from;  /* their sender; must be there if they are */
     int64_t report_interval; /* ms between them, on the clock in UTC; 1 d */
 

@@ -126,6 +126,8 @@ static const struct config_item items[] = {
 
     { "report", "dmarc", CONFIG_BOOL, AT(report_dmarc), .fallback = "no",
       .help = "tell domains how their mail fared here (DMARC aggregate reports)" },
+    { "report", "tls", CONFIG_BOOL, AT(report_tls), .fallback = "no",
+      .help = "tell domains how TLS fared on the way to them (TLS-RPT); takes sign, too" },
     { "report", "from", CONFIG_MAILBOX, AT(report_from), .fallback = "",
       .help = "sender of reports; SPF of its domain must allow us" },
     { "report", "interval", CONFIG_DURATION, AT(report_interval), SECONDS(10), SECONDS(86400),

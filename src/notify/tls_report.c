@@ -90,7 +90,7 @@ static json_t *hosts(const struct tls_row *row)
     struct str rest = row->policy_text;
     struct str line = STR_NONE;
 
-    if (row->policy == TLS_POLICY_TLSA)
+    if (row->policy == TLS_POLICY_TLSA && row->host.len > 0)
         append(list, text(row->host));
     while (row->policy == TLS_POLICY_STS && rest.len > 0 && str_cut(&rest, '\n', &line))
         if (str_starts(line, mx))
@@ -101,13 +101,16 @@ static json_t *hosts(const struct tls_row *row)
 static json_t *policy(const struct tls_row *row, struct str domain)
 {
     json_t *object = json_object();
+    json_t *list = hosts(row);
 
     put(object, "policy-type", json_string(tls_policy_name(row->policy)));
     if (row->policy_text.len > 0)
         put(object, "policy-string", policy_strings(row));
     put(object, "policy-domain", text(domain));
-    if (row->policy != TLS_POLICY_NONE)
-        put(object, "mx-host", hosts(row));
+    if (json_array_size(list) > 0)
+        put(object, "mx-host", list);
+    else
+        json_decref(list);
     return object;
 }
 

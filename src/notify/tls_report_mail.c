@@ -33,11 +33,10 @@ static void add_header(struct buf *out, const struct tls_report_mail *mail)
     buf_add(out, STR("Date: "));
     clock_add_rfc5322(out, mail->date_s * SECOND_MS);
     buf_add_format(out,
-                   "\r\nMessage-ID: <%.*s@%.*s>\r\n"
+                   "\r\nMessage-ID: <%.*s>\r\n"
                    "TLS-Report-Domain: %.*s\r\n"
                    "TLS-Report-Submitter: %.*s\r\n",
-                   STR_FMT(mail->id), STR_FMT(mail->submitter), STR_FMT(mail->domain),
-                   STR_FMT(mail->submitter));
+                   STR_FMT(mail->message_id), STR_FMT(mail->domain), STR_FMT(mail->submitter));
     buf_add(out, STR("TLS-Required: No\r\n"
                      "Auto-Submitted: auto-generated\r\n"
                      "MIME-Version: 1.0\r\n"
@@ -85,7 +84,7 @@ static void add_attachment(struct buf *out, const struct tls_report_mail *mail)
 bool tls_report_mail_add(struct buf *out, const struct tls_report_mail *mail)
 {
     if (!is_word(mail->from) || !is_word(mail->to) || !is_word(mail->domain) ||
-        !is_word(mail->submitter) || !is_word(mail->id))
+        !is_word(mail->submitter) || !is_word(mail->id) || !is_word(mail->message_id))
         return false;
     add_header(out, mail);
     add_words(out, mail);

@@ -2,8 +2,8 @@
 /* tls_report_mail.h: the message that carries a report about TLS (RFC 8460 5.3).
  *
  * A few words for people, and the JSON behind them. It asks to be handed on though TLS may fail
- * (RFC 8689 5), for that may be what it tells of. It is not signed yet, and nobody heeds one that
- * is not.
+ * (RFC 8689 5), for that may be what it tells of. It has to be signed (authenticate/signing.h), for
+ * nobody heeds one that is not.
  */
 #pragma once
 
@@ -14,7 +14,8 @@ struct tls_report_mail {
     struct str to;     /* as report_target has it */
     struct str domain; /* that the report is about, in normal form */
     struct str submitter;
-    struct str id; /* of the report: letters and digits */
+    struct str id;         /* of the report: the same in each copy of it */
+    struct str message_id; /* of this one, without brackets */
     int64_t date_s;
     int64_t begin_s;
     int64_t end_s;

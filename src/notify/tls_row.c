@@ -41,6 +41,37 @@ bool tls_result_is_of_policy(enum tls_result result)
     return result >= TLS_RESULT_STS_FETCH;
 }
 
+/* ---- under which policy ---- */
+
+/* As a zone file has it: "3 1 1 0f3a…" */
+static void add_record(struct buf *out, const struct security_tlsa *record)
+{
+    buf_add_format(out, "%u %u %u ", record->usage, record->selector, record->matching);
+    for (size_t i = 0; i < record->data.len; i++)
+        buf_add_format(out, "%02x", (unsigned char)record->data.ptr[i]);
+    buf_add_byte(out, '\n');
+}
+
+void tls_row_judge(struct tls_row *row, const struct security *security,
+                   const struct sts_policy *policy, struct buf *room)
+{
+    buf_reset(room);
+    if (security->level == SECURITY_TLSA && security->tlsa_count > 0) {
+        row->policy = TLS_POLICY_TLSA;
+        for (uint32_t i = 0; i < security->tlsa_count; i++)
+            add_record(room, &security->tlsa[i]);
+    } else if (policy != NULL && policy->mode != STS_NONE) {
+        row->policy = TLS_POLICY_STS;
+        sts_policy_add_text(room, policy);
+        if (row->result == TLS_RESULT_SUCCESS && policy->mode == STS_TESTING &&
+            !sts_policy_names(policy, row->host)) {
+            row->result = TLS_RESULT_VALIDATION;
+            row->reason = STR("the policy does not name this host");
+        }
+    }
+    row->policy_text = buf_str(room);
+}
+
 /* ---- octets ---- */
 
 static void add_address(struct buf *out, struct endpoint endpoint)

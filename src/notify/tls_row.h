@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "base/cursor.h"
 #include "base/endpoint.h"
+#include "mail/security.h"
+#include "wire/mta_sts.h"
 
 enum tls_policy { TLS_POLICY_NONE, TLS_POLICY_STS, TLS_POLICY_TLSA, TLS_POLICIES };
 
@@ -43,6 +45,12 @@ struct tls_row {
 const char *tls_policy_name(enum tls_policy policy); /* no-policy-found sts tlsa */
 const char *tls_result_name(enum tls_result result); /* starttls-not-supported … */
 bool tls_result_is_of_policy(enum tls_result result);
+
+/* By what the session was opened: TLSA records, the MTA-STS policy that is in force (NULL: none
+ * is), or neither; its text lies in `room`. Where a policy that is being tested does not name the
+ * host, that is what went wrong. */
+void tls_row_judge(struct tls_row *row, const struct security *security,
+                   const struct sts_policy *policy, struct buf *room);
 
 /* Leaves out what would tell one success from another, ports, and what is too long. */
 void tls_row_encode(struct buf *out, const struct tls_row *row);

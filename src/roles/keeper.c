@@ -249,6 +249,8 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
     keeper_alerts_forget(keeper, domain);
     if (keeper->webhooks != NULL)
         keeper_posts_forget(keeper->webhooks, domain);
+    if (keeper->tls_posts != NULL)
+        keeper_posts_forget(keeper->tls_posts, domain);
     schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
     keeper_turns_look_for_secrets(keeper);
 }
@@ -317,6 +319,7 @@ static int start(void *state)
     keeper_tell_receivers(keeper);
     keeper_control_start(keeper);
     keeper_reports_start(keeper);
+    keeper_tls_reports_start(keeper);
     keeper_notices_start(keeper);
     struct store_totals totals;
     store_totals(keeper->store, STR_NONE, &totals);
@@ -384,9 +387,11 @@ static int64_t turn(void *state, struct now now)
     intake_turn(keeper->intake);
     keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
     keeper_reports_turn(keeper, now);
+    keeper_tls_reports_turn(keeper, now);
     keeper_notices_turn(keeper, now);
     keeper_alerts_turn(keeper, now);
     keeper_posts_turn(keeper->webhooks, now);
+    keeper_posts_turn(keeper->tls_posts, now);
     keeper_own_turn(keeper, now);
     keeper_policies_turn(keeper, now);
     keeper_addresses_turn(keeper, now);
@@ -406,6 +411,8 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_own_deadline(keeper));
     deadline = sooner(deadline, keeper_notices_deadline(keeper));
     deadline = sooner(deadline, keeper_reports_deadline(keeper));
+    deadline = sooner(deadline, keeper_tls_reports_deadline(keeper));
+    deadline = sooner(deadline, keeper_posts_deadline(keeper->tls_posts));
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
     deadline = sooner(deadline, keeper_turns_deadline(keeper));
     deadline = sooner(deadline, keeper_lines_deadline(keeper));
@@ -459,6 +466,7 @@ static void destroy(void *state)
     keeper_lines_fini(keeper); /* what ends from here on needs none */
     keeper_control_free(keeper);
     keeper_reports_end(keeper);
+    keeper_tls_reports_end(keeper);
     keeper_alerts_end(keeper);
     keeper_webhooks_end(keeper);
     keeper_policies_end(keeper);
@@ -468,6 +476,7 @@ static void destroy(void *state)
     close_stores(keeper);
     keeper_notices_free(keeper);
     keeper_reports_free(keeper);
+    keeper_tls_reports_free(keeper);
     keeper_schedule_fini(keeper);
     keeper_routes_fini(keeper);
     keeper_own_fini(keeper);

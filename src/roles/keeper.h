@@ -13,6 +13,7 @@
 #include "base/worker.h"
 #include "notify/alert.h"
 #include "notify/notice.h"
+#include "notify/tls_row.h"
 #include "roles/own_key.h"
 #include "roles/role.h"
 #include "roles/under_way.h"
@@ -121,8 +122,13 @@ struct keeper {
     struct keeper_reports *reports;        /* NULL: not started, or ended */
     struct keeper_reports *ending_reports; /* until the helpers have ended too */
 
+    /* keeper_tls_reports.c */
+    struct keeper_tls_reports *tls_reports; /* these three as with the reports above */
+    struct keeper_tls_reports *ending_tls_reports;
+    struct keeper_posts *tls_posts;
+
     struct keeper_alerts *alerts;       /* keeper_alerts.c; NULL: not started, or ended */
-    struct keeper_posts *webhooks;       /* keeper_webhooks.c; the same */
+    struct keeper_posts *webhooks;      /* keeper_webhooks.c; the same */
     struct keeper_policies *policies;   /* keeper_policies.c; the same */
     struct keeper_addresses *addresses; /* keeper_addresses.c; the same */
 
@@ -350,6 +356,8 @@ struct own_mail {
     struct str content; /* header and body, CRLF */
     enum body_type body_type;
     bool needs_utf8;
+    bool
+        is_lax; /* it may go though TLS fails; domains that are listed stay as strict as they are */
     own_done *done; /* or NULL */
     void *context;
 };
@@ -363,6 +371,13 @@ void keeper_own_sign(const struct keeper *keeper, struct str mail, int64_t now_s
 /* Mail of a domain that is not listed: ours? Then it goes on. Answers in a later turn. */
 void keeper_own_look(struct keeper *keeper, struct str domain);
 bool keeper_own_has_route(const struct keeper *keeper, struct str domain);
+/* Nothing but lax mail waits for it: nobody there has to show anything. */
+bool keeper_own_is_lax(const struct keeper *keeper, struct str domain);
+/* What its hosts have to show then: nothing, and no TLS once a handshake has failed. */
+struct security keeper_own_lax_security(const struct keeper *keeper, struct str domain,
+                                        struct str host);
+void keeper_own_tls_failed(struct keeper *keeper,
+                           struct str domain); /* in a session of such a one */
 void keeper_own_turn(struct keeper *keeper, struct now now);
 int64_t keeper_own_deadline(const struct keeper *keeper);
 void keeper_own_fini(struct keeper *keeper);
@@ -442,6 +457,23 @@ void keeper_reports_turn(struct keeper *keeper, struct now now);
 int64_t keeper_reports_deadline(const struct keeper *keeper);
 void keeper_reports_end(struct keeper *keeper);  /* before the store is closed */
 void keeper_reports_free(struct keeper *keeper); /* behind the helpers' end */
+
+/* keeper_tls_counts.c: sessions, as reports about TLS count them. */
+/* What a deliverer says of one. */
+bool keeper_tls_counts_session(struct keeper *keeper, const struct keeper_peer *peer,
+                               struct cursor payload);
+/* There is no route for the domain's mail. */
+void keeper_tls_counts_problem(struct keeper *keeper, struct str domain,
+                               enum route_problem problem);
+
+/* keeper_tls_reports.c: what the owners of domains are told about TLS on the way to them (RFC
+ * 8460). */
+void keeper_tls_reports_start(struct keeper *keeper);
+void keeper_tls_reports_add(struct keeper *keeper, struct str domain, const struct tls_row *row);
+void keeper_tls_reports_turn(struct keeper *keeper, struct now now);
+int64_t keeper_tls_reports_deadline(const struct keeper *keeper);
+void keeper_tls_reports_end(struct keeper *keeper);  /* before the store is closed */
+void keeper_tls_reports_free(struct keeper *keeper); /* behind the helpers' end */
 
 /* keeper_notices.c: what senders are told of their mail (SPEC N1, N4, N8). */
 typedef void notice_done(void *context, enum notice_end end, struct str why);

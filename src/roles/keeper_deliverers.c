@@ -474,7 +474,8 @@ static bool take_web_answer(struct keeper *keeper, const struct keeper_peer *pee
 
     if (!message_get_web_answer(payload, &message) || message.status > 999)
         return false;
-    (void)keeper_posts_answer(keeper->webhooks, peer->source, &message);
+    if (!keeper_posts_answer(keeper->webhooks, peer->source, &message))
+        (void)keeper_posts_answer(keeper->tls_posts, peer->source, &message);
     return true;
 }
 
@@ -500,6 +501,8 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
         return keeper_callout_answer(keeper, peer, payload);
     case MESSAGE_web_answer:
         return take_web_answer(keeper, peer, payload);
+    case MESSAGE_session_tls:
+        return keeper_tls_counts_session(keeper, peer, payload);
     case MESSAGE_web_fetched:
         return keeper_policies_fetched(keeper, peer, payload);
     default:
@@ -574,5 +577,6 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
     keeper_addresses_deliverer_gone(keeper, peer);
     drop_unfinished(keeper, peer->source);
     keeper_posts_deliverer_gone(keeper->webhooks, peer->source);
+    keeper_posts_deliverer_gone(keeper->tls_posts, peer->source);
     keeper_policies_deliverer_gone(keeper, peer->source);
 }

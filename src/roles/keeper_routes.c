@@ -194,6 +194,8 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
     log_warn("no_route", LOG_STR("domain", domain),
              LOG_TEXT("problem", route_problem_name(result->problem)),
              LOG_STR("text", verdict_text(&result->verdict)), LOG_TEXT("using", instead));
+    if (plan.count == 0)
+        keeper_tls_counts_problem(keeper, domain, result->problem);
     keeper_secure_plan(keeper, domain, &plan);
     schedule_resolved(keeper->schedule, domain, plan.count > 0 ? &plan : NULL,
                       is_told && !is_fleeting ? NULL : &result->verdict, now);
@@ -291,6 +293,7 @@ static void decide(struct lookup *lookup, struct now now)
     struct route_result result;
     struct sts_policy policy;
     enum policy_state has_policy = POLICY_ABSENT;
+    bool is_lax = keeper_own_is_lax(keeper, buf_str(&lookup->domain));
 
     list_remove(&lookup->due);
     if (give_line(keeper, lookup, record, now))
@@ -300,7 +303,7 @@ static void decide(struct lookup *lookup, struct now now)
         lookup_free(lookup);
         return;
     }
-    if (record == NULL || record->primary_count == 0)
+    if (!is_lax && (record == NULL || record->primary_count == 0))
         has_policy = keeper_policy(keeper, buf_str(&lookup->domain), &policy);
     if (has_policy == POLICY_SOUGHT) {
         lookup->waits_for_policy = true;
@@ -313,6 +316,7 @@ static void decide(struct lookup *lookup, struct now now)
         .port = SMTP_PORT,
         .self = &keeper->self,
         .policy = has_policy == POLICY_IN_FORCE ? &policy : NULL,
+        .demands_nothing = is_lax,
     };
     route_decide(&request, &lookup->known, &keeper->process->random, &result);
     if (result.step == ROUTE_ASK && lookup->asked >= QUESTIONS_MAX)

@@ -26,6 +26,21 @@ static enum security_level level_of(enum setting_tls tls)
     return SECURITY_MAY;
 }
 
+/* What waits for this domain tells its owner that TLS fails. */
+static void demand_nothing(const struct keeper *keeper, struct str domain, struct route_plan *plan)
+{
+    struct buf bytes = { 0 };
+
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct route_target *target = &plan->target[i];
+        const struct security security = keeper_own_lax_security(keeper, domain, target->host);
+        buf_reset(&bytes);
+        security_encode(&bytes, &security);
+        target->security = arena_str(&plan->arena, buf_str(&bytes));
+    }
+    buf_fini(&bytes);
+}
+
 /* Only ever more than the DNS demands, but for an authority of the domain's own, which stands in
  * the place of DANE; pins want TLS, whatever else was said. */
 static void demand_more(struct security *security, const struct domain_settings *own,
@@ -68,10 +83,17 @@ void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct r
 {
     struct buf bytes = { 0 };
 
+    if (keeper_own_is_lax(keeper, domain)) {
+        demand_nothing(keeper, domain, plan);
+        return;
+    }
     for (uint32_t i = 0; i < plan->count; i++) {
         struct route_target *target = &plan->target[i];
+        if (target->endpoint.family == ENDPOINT_LINE)
+            continue; /* its caller has logged in, over TLS */
         struct security security = demanded(keeper, domain, target->host, target->security);
-        security.is_watched = security.is_watched && security.level < SECURITY_NAME;
+        security.is_watched = security.is_watched && security.level < SECURITY_NAME &&
+                              keeper->process->config->report_tls;
         buf_reset(&bytes);
         security_encode(&bytes, &security);
         target->security = arena_str(&plan->arena, buf_str(&bytes));

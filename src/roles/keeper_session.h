@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* keeper_session.h: sessions as the keeper knows them; private to keeper_schedule.c
- * and keeper_deliverers.c.
+/* keeper_session.h: sessions as the keeper knows them; private to keeper_schedule.c,
+ * keeper_deliverers.c and keeper_tls_counts.c.
  *
  * A session lives here from the scheduler's open_session() until the scheduler has
  * been told of its end. That is told only when every answer of the session is

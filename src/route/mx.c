@@ -137,7 +137,8 @@ static struct dns_question tlsa_question(struct decision *decision, struct str h
 static bool look_at_tlsa(struct decision *decision, struct candidate *host,
                          struct trust_facts *facts)
 {
-    if (!trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
+    if (decision->request->demands_nothing ||
+        !trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
         return true;
     struct dns_question question = tlsa_question(decision, host->name);
     const struct dns_answer *answer =

@@ -253,6 +253,18 @@ static void says_where_and_what_to_write_instead(void **state)
         { "filter { milters = {\"a=127.0.0.1:1\"} }\ndefaults { filters = \"b\" }",
           "test.conf:2: defaults: there is no filter b; write filter { milters = "
           "{\"b=unix:/PATH\"} } too" },
+        { "report { dmarc = yes }",
+          "test.conf:2: reports have a sender; write report { from = \"dmarc@mx2.example.net\" } "
+          "too" },
+        { "report { tls = yes }", "test.conf:2: reports have a sender; write report { from = "
+                                  "\"tls@mx2.example.net\" } too" },
+        { "report { tls = yes from = \"tls@mx2.example.net\" }",
+          "test.conf:2: reports about TLS are signed; write sign { domain = \"mx2.example.net\" "
+          "selector = … key = … } too" },
+        { "report { tls = yes from = \"tls@mx2.example.net\" }\n"
+          "sign { domain = \"ple.net\" selector = s key = \"/k\" }",
+          "test.conf:2: reports about TLS are signed for the domain of their sender; write report "
+          "{ from = \"tls@ple.net\" } instead" },
         { "log { level = loud }",
           "test.conf:2: level cannot be \"loud\"; write debug, info, warn or error instead" },
         { "data \"/srv\"", "test.conf:2: missing equal sign after option 'data'; write name = "

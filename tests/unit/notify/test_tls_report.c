@@ -142,6 +142,51 @@ static void policies_are_told_apart(void **state)
     tally_fini(&tally);
 }
 
+/* What a session was opened under. */
+static void judges_by_what_was_demanded(void **state)
+{
+    const struct security by_records = { .level = SECURITY_TLSA,
+                                         .tlsa = { { 3, 1, 1, STR("\x01\xfe") },
+                                                   { 2, 0, 2, STR("\x7f") } },
+                                         .tlsa_count = 2 };
+    const struct security may = { .level = SECURITY_MAY };
+    struct sts_policy policy = {
+        .mode = STS_ENFORCE, .max_age_s = 600, .mx = { STR("mx.a.example") }, .mx_count = 1
+    };
+    struct tls_row row = { .host = STR("mx.b.example") };
+    struct buf room = { 0 };
+
+    (void)state;
+    tls_row_judge(&row, &by_records, &policy, &room);
+    assert_int_equal(row.policy, TLS_POLICY_TLSA);
+    assert_str(row.policy_text, STR("3 1 1 01fe\n2 0 2 7f\n"));
+    row = (struct tls_row){ .host = STR("mx.b.example") };
+    tls_row_judge(&row, &may, NULL, &room);
+    assert_int_equal(row.policy, TLS_POLICY_NONE);
+    assert_int_equal(row.policy_text.len, 0);
+    tls_row_judge(&row, &may, &policy, &room);
+    assert_int_equal(row.policy, TLS_POLICY_STS);
+    assert_str(row.policy_text,
+               STR("version: STSv1\nmode: enforce\nmax_age: 600\nmx: mx.a.example\n"));
+    assert_int_equal(row.result, TLS_RESULT_SUCCESS);
+    policy.mode = STS_TESTING;
+    row.result = TLS_RESULT_NO_STARTTLS; /* that comes first */
+    tls_row_judge(&row, &may, &policy, &room);
+    assert_int_equal(row.result, TLS_RESULT_NO_STARTTLS);
+    row.result = TLS_RESULT_SUCCESS;
+    tls_row_judge(&row, &may, &policy, &room);
+    assert_int_equal(row.result, TLS_RESULT_VALIDATION);
+    assert_true(row.reason.len > 0);
+    row = (struct tls_row){ .host = STR("mx.a.example") };
+    tls_row_judge(&row, &may, &policy, &room);
+    assert_int_equal(row.result, TLS_RESULT_SUCCESS);
+    policy.mode = STS_NONE;
+    row = (struct tls_row){ .host = STR("mx.b.example") };
+    tls_row_judge(&row, &may, &policy, &room);
+    assert_int_equal(row.policy, TLS_POLICY_NONE);
+    buf_fini(&room);
+}
+
 /* Whatever tells one success from another is left out; a row is what its octets say, or none. */
 static void rows_are_octets(void **state)
 {
@@ -189,6 +234,7 @@ static void the_message_says_what_it_carries(void **state)
                                     .domain = STR("company-y.example"),
                                     .submitter = STR("mx.example.net"),
                                     .id = STR("01K"),
+                                    .message_id = STR("x@mx.example.net"),
                                     .date_s = 1795886400,
                                     .begin_s = 1795800000,
                                     .end_s = 1795886399,
@@ -204,7 +250,7 @@ static void the_message_says_what_it_carries(void **state)
                    " Submitter: mx.example.net\r\n"
                    " Report-ID: <01K@mx.example.net>\r\n"
                    "Date: Sat, 28 Nov 2026 17:20:00 +0000\r\n"
-                   "Message-ID: <01K@mx.example.net>\r\n"
+                   "Message-ID: <x@mx.example.net>\r\n"
                    "TLS-Report-Domain: company-y.example\r\n"
                    "TLS-Report-Submitter: mx.example.net\r\n"
                    "TLS-Required: No\r\n"
@@ -247,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_has_the_form_of_the_example),
         cmocka_unit_test(policies_are_told_apart),
+        cmocka_unit_test(judges_by_what_was_demanded),
         cmocka_unit_test(rows_are_octets),
         cmocka_unit_test(the_message_says_what_it_carries),
     };
