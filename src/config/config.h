@@ -154,8 +154,8 @@ struct config {
     struct str report_from;  /* their sender; must be there if they are */
     int64_t report_interval; /* ms between them, on the clock in UTC; 1 d */
 
-    bool web_local;    /* policies may be fetched from this machine's own addresses, and owners tell
-                        * of them and of private ones; false */
+    bool web_local;    /* policies may be fetched from this machine's own addresses, reports about TLS
+                        * be posted to those and to private ones, and owners tell of both; false */
     struct str web_ca; /* path; certificates by which web servers are trusted; empty: none is */
 
     struct domain_settings defaults;

@@ -137,8 +137,8 @@ static const struct config_item items[] = {
       RESTART, .help = "certificates (PEM) by which web servers are trusted; empty: none is" },
 
     { "web", "local", CONFIG_BOOL, AT(web_local), .fallback = "no",
-      .help = "MTA-STS policies may come from this machine's own addresses, and primaries be told at "
-              "them and at private ones (for tests)" },
+      .help = "policies may come from this machine's own addresses, reports go there, and primaries be "
+              "told at them and at private ones (for tests)" },
 
     { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
       .help = "probes of primaries a second, all together" },

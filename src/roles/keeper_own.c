@@ -31,7 +31,7 @@ struct own_route {
 
 /* A stranger's server is not watched as a primary is: it is tried again after 10, 20, 40 minutes …
  * and then every three hours (RFC 5321 4.5.4.1), until the mail is too old. */
-static struct domain_settings own_settings(void)
+static struct domain_settings own_settings(bool is_lax)
 {
     static const struct {
         enum setting setting;
@@ -52,6 +52,8 @@ static struct domain_settings own_settings(void)
 
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         (void)setting_put_number(&settings, values[i].setting, values[i].value);
+    if (is_lax) /* RFC 8460 5.5 */
+        (void)setting_put_number(&settings, SETTING_HOLD, DAY_MS);
     (void)setting_put_text(&settings, SETTING_NOTIFY_DELAY, STR("none"));
     return settings;
 }
@@ -68,7 +70,7 @@ bool keeper_own_has_route(const struct keeper *keeper, struct str domain)
 
 static void put_route(struct keeper *keeper, const struct own_route *route)
 {
-    struct domain_settings settings = own_settings();
+    struct domain_settings settings = own_settings(route->is_lax);
 
     schedule_put_route(keeper->schedule, buf_str(&route->domain), &settings, 0, keeper_now(keeper));
 }

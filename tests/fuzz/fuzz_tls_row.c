@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "base/check.h"
+#include "notify/tls_counts.h"
 #include "notify/tls_report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,6 +28,28 @@ static void tell(const struct tally_subject *sessions)
     buf_fini(&bytes);
 }
 
+/* The file itself, with what was closing. */
+static void read_file(struct str bytes)
+{
+    struct tls_counts counts;
+    struct tls_counts again;
+    struct buf once = { 0 };
+    struct buf twice = { 0 };
+
+    if (!tls_counts_decode(bytes, &counts))
+        return;
+    tls_counts_encode(&once, &counts);
+    check(tls_counts_decode(buf_str(&once), &again));
+    tls_counts_encode(&twice, &again);
+    check(str_equals(buf_str(&once), buf_str(&twice)));
+    tls_counts_fini(&again);
+    (void)tls_counts_close(&counts, 1795886400, 86400);
+    (void)tls_counts_end(&counts, 86400);
+    tls_counts_fini(&counts);
+    buf_fini(&once);
+    buf_fini(&twice);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct tally_limits limits = { 4, 8, 64 * 1024 };
@@ -35,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf bytes = { 0 };
     struct buf twice = { 0 };
 
+    read_file(str_of(data, size));
     if (!tally_decode(str_of(data, size), limits, is_row, &tally))
         return 0;
     check(tally.size <= limits.size_max && tally.subject_count <= limits.subjects_max);
