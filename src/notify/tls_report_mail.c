@@ -67,16 +67,15 @@ static void add_words(struct buf *out, const struct tls_report_mail *mail)
                 "program.\r\n"));
 }
 
-/* submitter!domain!begin!end!id.json.gz (RFC 8460 5.1) */
+/* submitter!domain!begin!end.json.gz (RFC 8460 5.1); with these there is no other of that name. */
 static void add_attachment(struct buf *out, const struct tls_report_mail *mail)
 {
     buf_add(out, STR("--" BOUNDARY "\r\n"
                      "Content-Type: application/tlsrpt+gzip\r\n"
                      "Content-Transfer-Encoding: base64\r\n"
                      "Content-Disposition: attachment;\r\n"));
-    buf_add_format(out, "\tfilename=\"%.*s!%.*s!%" PRId64 "!%" PRId64 "!%.*s.json.gz\"\r\n\r\n",
-                   STR_FMT(mail->submitter), STR_FMT(mail->domain), mail->begin_s, mail->end_s,
-                   STR_FMT(mail->id));
+    buf_add_format(out, "\tfilename=\"%.*s!%.*s!%" PRId64 "!%" PRId64 ".json.gz\"\r\n\r\n",
+                   STR_FMT(mail->submitter), STR_FMT(mail->domain), mail->begin_s, mail->end_s);
     base64_add_lines(out, mail->packed);
     buf_add(out, STR("--" BOUNDARY "--\r\n"));
 }

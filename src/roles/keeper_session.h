@@ -28,6 +28,7 @@ struct keeper_session {
     bool is_probe;
     int64_t connect_timeout_ms;
     uint64_t line;       /* that it goes over; 0: none */
+    bool tls_is_counted; /* once is enough */
     bool is_greeted;     /* so that what it offers is known: */
     unsigned extensions; /* enum smtp_extension */
     unsigned reports;    /* answers that are being settled */

@@ -63,12 +63,13 @@ bool keeper_tls_counts_session(struct keeper *keeper, const struct keeper_peer *
     struct tls_row row = { .result = (enum tls_result)message.result,
                            .from = endpoint_decode(&cursor),
                            .reason = message.why };
-    const struct keeper_session *session = keeper_session_find(keeper, message.session);
+    struct keeper_session *session = keeper_session_find(keeper, message.session);
     if (!cursor_done(&cursor))
         return false;
-    if (session == NULL || session->source != peer->source ||
+    if (session == NULL || session->source != peer->source || session->tls_is_counted ||
         !is_counted(keeper, buf_str(&session->domain)))
         return true;
+    session->tls_is_counted = true;
     if (keeper_own_is_lax(keeper, buf_str(&session->domain))) {
         if (row.result != TLS_RESULT_SUCCESS && row.result != TLS_RESULT_NO_STARTTLS)
             keeper_own_tls_failed(keeper, buf_str(&session->domain));

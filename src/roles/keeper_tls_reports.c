@@ -15,10 +15,7 @@
  * crash a domain may be told twice, with the same Report-ID, by which it sees that.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "authenticate/report_target.h"
 #include "base/file.h"
@@ -425,21 +422,12 @@ static const struct keeper_posts_kind posts = {
 static void save(struct keeper_tls_reports *reports)
 {
     struct buf bytes = { 0 };
-    int fd = open(new_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    size_t at = 0;
 
     reports->save_ms = 0;
     tls_counts_encode(&bytes, &reports->counts);
-    while (fd >= 0 && at < bytes.len) {
-        ssize_t put = write(fd, bytes.ptr + at, bytes.len - at);
-        if (put <= 0)
-            break;
-        at += (size_t)put;
-    }
-    if (fd < 0 || at < bytes.len || rename(new_name, file_name) < 0)
-        log_warn("tls_reports_not_kept", LOG_TEXT("error", strerror(errno)));
-    if (fd >= 0)
-        (void)close(fd);
+    int error = file_replace(file_name, new_name, buf_str(&bytes));
+    if (error != 0)
+        log_warn("tls_reports_not_kept", LOG_TEXT("error", strerror(-error)));
     buf_fini(&bytes);
 }
 

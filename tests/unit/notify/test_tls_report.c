@@ -142,6 +142,26 @@ static void policies_are_told_apart(void **state)
     tally_fini(&tally);
 }
 
+/* The DNS does not say by which key any of its hosts is known. */
+static void a_host_that_is_not_known_is_not_told(void **state)
+{
+    const struct tls_row row = { .policy = TLS_POLICY_TLSA, .result = TLS_RESULT_DNSSEC_INVALID };
+    struct tally tally;
+
+    (void)state;
+    tally_init(&tally, wide, 0);
+    count(&tally, &row, 2);
+    json_t *json = told(&tally);
+    expect(json_incref(json_object_get(json, "policies")),
+           "[{\"policy\":{\"policy-type\":\"tlsa\",\"policy-domain\":\"company-y.example\"},"
+           "\"summary\":{\"total-successful-session-count\":0,"
+           "\"total-failure-session-count\":2},"
+           "\"failure-details\":[{\"result-type\":\"dnssec-invalid\","
+           "\"failed-session-count\":2}]}]");
+    json_decref(json);
+    tally_fini(&tally);
+}
+
 /* What a session was opened under. */
 static void judges_by_what_was_demanded(void **state)
 {
@@ -243,44 +263,44 @@ static void the_message_says_what_it_carries(void **state)
 
     (void)state;
     assert_true(tls_report_mail_add(&out, &mail));
-    assert_str(buf_str(&out),
-               STR("From: <tls@mx.example.net>\r\n"
-                   "To: <reports@company-y.example>\r\n"
-                   "Subject: Report Domain: company-y.example\r\n"
-                   " Submitter: mx.example.net\r\n"
-                   " Report-ID: <01K@mx.example.net>\r\n"
-                   "Date: Sat, 28 Nov 2026 17:20:00 +0000\r\n"
-                   "Message-ID: <x@mx.example.net>\r\n"
-                   "TLS-Report-Domain: company-y.example\r\n"
-                   "TLS-Report-Submitter: mx.example.net\r\n"
-                   "TLS-Required: No\r\n"
-                   "Auto-Submitted: auto-generated\r\n"
-                   "MIME-Version: 1.0\r\n"
-                   "Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n"
-                   "\tboundary=\"=_report\"\r\n"
-                   "\r\n"
-                   "--=_report\r\n"
-                   "Content-Type: text/plain; charset=us-ascii\r\n"
-                   "\r\n"
-                   "A report about TLS on the way of mail to\r\n"
-                   "company-y.example\r\n"
-                   "as mx.example.net\r\n"
-                   "saw it from Fri, 27 Nov 2026 17:20:00 +0000\r\n"
-                   "to Sat, 28 Nov 2026 17:19:59 +0000.\r\n"
-                   "\r\n"
-                   "The domain asks for such reports in the DNS (_smtp._tls, rua=); without that, "
-                   "none are sent.\r\n"
-                   "The attachment is JSON in the form of RFC 8460, made to be read by a "
-                   "program.\r\n"
-                   "--=_report\r\n"
-                   "Content-Type: application/tlsrpt+gzip\r\n"
-                   "Content-Transfer-Encoding: base64\r\n"
-                   "Content-Disposition: attachment;\r\n"
-                   "\tfilename=\"mx.example.net!company-y.example!1795800000!1795886399!01K.json."
-                   "gz\"\r\n"
-                   "\r\n"
-                   "b2N0ZXRz\r\n"
-                   "--=_report--\r\n"));
+    assert_str(
+        buf_str(&out),
+        STR("From: <tls@mx.example.net>\r\n"
+            "To: <reports@company-y.example>\r\n"
+            "Subject: Report Domain: company-y.example\r\n"
+            " Submitter: mx.example.net\r\n"
+            " Report-ID: <01K@mx.example.net>\r\n"
+            "Date: Sat, 28 Nov 2026 17:20:00 +0000\r\n"
+            "Message-ID: <x@mx.example.net>\r\n"
+            "TLS-Report-Domain: company-y.example\r\n"
+            "TLS-Report-Submitter: mx.example.net\r\n"
+            "TLS-Required: No\r\n"
+            "Auto-Submitted: auto-generated\r\n"
+            "MIME-Version: 1.0\r\n"
+            "Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n"
+            "\tboundary=\"=_report\"\r\n"
+            "\r\n"
+            "--=_report\r\n"
+            "Content-Type: text/plain; charset=us-ascii\r\n"
+            "\r\n"
+            "A report about TLS on the way of mail to\r\n"
+            "company-y.example\r\n"
+            "as mx.example.net\r\n"
+            "saw it from Fri, 27 Nov 2026 17:20:00 +0000\r\n"
+            "to Sat, 28 Nov 2026 17:19:59 +0000.\r\n"
+            "\r\n"
+            "The domain asks for such reports in the DNS (_smtp._tls, rua=); without that, "
+            "none are sent.\r\n"
+            "The attachment is JSON in the form of RFC 8460, made to be read by a "
+            "program.\r\n"
+            "--=_report\r\n"
+            "Content-Type: application/tlsrpt+gzip\r\n"
+            "Content-Transfer-Encoding: base64\r\n"
+            "Content-Disposition: attachment;\r\n"
+            "\tfilename=\"mx.example.net!company-y.example!1795800000!1795886399.json.gz\"\r\n"
+            "\r\n"
+            "b2N0ZXRz\r\n"
+            "--=_report--\r\n"));
     buf_reset(&out);
     mail.to = STR("a@b>\r\nBcc: <c@d");
     assert_false(tls_report_mail_add(&out, &mail));
@@ -293,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_has_the_form_of_the_example),
         cmocka_unit_test(policies_are_told_apart),
+        cmocka_unit_test(a_host_that_is_not_known_is_not_told),
         cmocka_unit_test(judges_by_what_was_demanded),
         cmocka_unit_test(rows_are_octets),
         cmocka_unit_test(the_message_says_what_it_carries),
