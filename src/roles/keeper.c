@@ -247,10 +247,8 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
         return;
     }
     keeper_alerts_forget(keeper, domain);
-    if (keeper->webhooks != NULL)
-        keeper_posts_forget(keeper->webhooks, domain);
-    if (keeper->tls_posts != NULL)
-        keeper_posts_forget(keeper->tls_posts, domain);
+    keeper_posts_forget(keeper->webhooks, domain);
+    keeper_posts_forget(keeper->tls_posts, domain);
     schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
     keeper_turns_look_for_secrets(keeper);
 }

@@ -306,7 +306,7 @@ void keeper_posts_turn(struct keeper_posts *posts, struct now now)
     struct keeper_post *post;
     int64_t next_ms;
 
-    if (now.mono_ms < posts->look_ms)
+    if (posts == NULL || now.mono_ms < posts->look_ms)
         return;
     int64_t wall_ms = keeper_mail_now(posts->keeper).wall_ms;
     if (keeper_some_deliverer(posts->keeper) == NULL) {
@@ -320,7 +320,7 @@ void keeper_posts_turn(struct keeper_posts *posts, struct now now)
 
 int64_t keeper_posts_deadline(const struct keeper_posts *posts)
 {
-    return list_is_empty(&posts->all) ? NEVER_MS : posts->look_ms;
+    return posts == NULL || list_is_empty(&posts->all) ? NEVER_MS : posts->look_ms;
 }
 
 /* ---- what others say ---- */
@@ -339,7 +339,7 @@ static struct keeper_post *find_posting(const struct keeper_posts *owner, uint64
 bool keeper_posts_answer(struct keeper_posts *posts, uint32_t source,
                          const struct message_web_answer *message)
 {
-    struct keeper_post *post = find_posting(posts, message->ticket, source);
+    struct keeper_post *post = posts != NULL ? find_posting(posts, message->ticket, source) : NULL;
 
     if (post != NULL)
         attempt_answered(post, (unsigned)message->status, message->why);
@@ -348,6 +348,8 @@ bool keeper_posts_answer(struct keeper_posts *posts, uint32_t source,
 
 void keeper_posts_deliverer_gone(struct keeper_posts *posts, uint32_t source)
 {
+    if (posts == NULL)
+        return;
     list_each_safe (link, &posts->all) {
         struct keeper_post *post = container_of(link, struct keeper_post, link);
         if (post->state == POST_POSTING && post->source == source)
@@ -357,6 +359,8 @@ void keeper_posts_deliverer_gone(struct keeper_posts *posts, uint32_t source)
 
 void keeper_posts_forget(struct keeper_posts *posts, struct str domain)
 {
+    if (posts == NULL)
+        return;
     list_each_safe (link, &posts->all) {
         struct keeper_post *post = container_of(link, struct keeper_post, link);
         if (str_equals(buf_str(&post->domain), domain))

@@ -53,9 +53,9 @@ struct keeper_posts_kind {
     enum web_reach (*reach)(const struct keeper *keeper, bool is_literal);
 };
 
-/* With those that are kept. The kind outlives it. */
+/* With those that are kept. The kind outlives it. Everywhere but in add(), NULL is none. */
 struct keeper_posts *keeper_posts_new(struct keeper *keeper, const struct keeper_posts_kind *kind);
-void keeper_posts_free(struct keeper_posts *posts); /* NULL is fine; they stay facts */
+void keeper_posts_free(struct keeper_posts *posts); /* they stay facts */
 void keeper_posts_add(struct keeper_posts *posts, struct str domain, struct message_id id,
                       struct str octets);
 /* The facts of the domain are gone. */

@@ -74,7 +74,9 @@ static void one_line(void *context, struct str line)
 
 static const char config_text[] = "hostname = mx2.example.net\n"
                                   "addresses = {\"198.51.100.1\"}\n"
-                                  "deliverers = 2\n";
+                                  "deliverers = 2\n"
+                                  "report { tls = yes from = \"tls@mx2.example.net\" }\n"
+                                  "sign { domain = mx2.example.net selector = s key = \"/k\" }\n";
 
 static struct log_store_settings store_settings(void)
 {
