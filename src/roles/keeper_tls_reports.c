@@ -91,6 +91,18 @@ static void save_within(struct keeper_tls_reports *reports, int64_t ms)
 
 /* ---- periods ---- */
 
+/* For which there was no room. */
+static void log_left_out(const struct tally *closing)
+{
+    uint64_t left_out = closing->left_out;
+
+    for (const struct tally_subject *at = tally_first(closing); at != NULL;
+         at = tally_next(closing, at))
+        left_out += at->left_out;
+    if (left_out > 0)
+        log_warn("tls_reports_incomplete", LOG_INT("sessions", left_out));
+}
+
 static void look_at_the_clock(struct keeper_tls_reports *reports, struct now now)
 {
     struct keeper *keeper = reports->keeper;
@@ -98,6 +110,7 @@ static void look_at_the_clock(struct keeper_tls_reports *reports, struct now now
 
     if (!tls_counts_close(&reports->counts, now.wall_ms / SECOND_MS, interval_s(keeper)))
         return;
+    log_left_out(reports->counts.closing);
     reports->counts.start_ms =
         now.wall_ms + (int64_t)random_below(&keeper->process->random, (uint64_t)spread_ms + 1);
     reports->round = 0;
@@ -286,11 +299,14 @@ static void write_and_send(struct keeper_tls_reports *reports)
 
 /* ---- who wants it ---- */
 
-/* Mail, or a web server with TLS. */
+/* Mail, or a web server with TLS; each once. */
 static bool read_target(struct keeper_tls_reports *reports, struct str uri, struct copy *out_copy)
 {
     struct url url;
 
+    for (uint32_t i = 0; i < reports->copy_count; i++)
+        if (str_equals(reports->copy[i].uri, uri))
+            return false;
     *out_copy = (struct copy){ .uri = uri, .is_mail = tls_rpt_is_mail(uri) };
     if (out_copy->is_mail)
         return report_target_parse(uri, &reports->arena, &out_copy->target);
@@ -352,6 +368,15 @@ static void ask(struct keeper_tls_reports *reports)
     buf_fini(&name);
 }
 
+/* Soon after a start it is not known yet where mail of our own may go. */
+static void begin(struct keeper_tls_reports *reports)
+{
+    if (reports->keeper->own_looks > 0)
+        reports->counts.start_ms = wall_ms(reports) + SECOND_MS;
+    else
+        ask(reports);
+}
+
 static void work(struct keeper_tls_reports *reports, struct now now)
 {
     if (reports->telling == TELLING_WRITES)
@@ -367,7 +392,7 @@ static void work(struct keeper_tls_reports *reports, struct now now)
     else if (now.wall_ms >= reports->counts.end_s * SECOND_MS + DAY_MS)
         end_early(reports);
     else if (now.wall_ms >= reports->counts.start_ms)
-        ask(reports);
+        begin(reports);
 }
 
 /* ---- posts ---- */
