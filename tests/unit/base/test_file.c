@@ -108,10 +108,8 @@ static void takes_the_place_of_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_up_to_what_is_allowed),
-        cmocka_unit_test(says_why_not),
-        cmocka_unit_test(reads_a_pipe_to_its_end),
-        cmocka_unit_test(knows_what_others_may_read),
+        cmocka_unit_test(reads_up_to_what_is_allowed), cmocka_unit_test(says_why_not),
+        cmocka_unit_test(reads_a_pipe_to_its_end),     cmocka_unit_test(knows_what_others_may_read),
         cmocka_unit_test(takes_the_place_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
