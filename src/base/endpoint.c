@@ -59,12 +59,15 @@ static enum endpoint_reach reach4(const uint8_t *address)
 static enum endpoint_reach reach6(const uint8_t *address)
 {
     static const uint8_t zero[15];
+    static const uint8_t local_nat64[6] = { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }; /* RFC 8215 */
 
     if (memcmp(address, zero, sizeof zero) == 0)
         return address[15] == 1 ? REACH_LOOPBACK : REACH_NOBODY;
     if ((address[0] == 0xfe && address[1] >= 0x80) || address[0] == 0xff)
         return REACH_NOBODY; /* link-local, site-local, multicast */
-    return (address[0] & 0xfe) == 0xfc ? REACH_PRIVATE : REACH_WORLD;
+    return (address[0] & 0xfe) == 0xfc || memcmp(address, local_nat64, sizeof local_nat64) == 0
+               ? REACH_PRIVATE
+               : REACH_WORLD;
 }
 
 enum endpoint_reach endpoint_reach(struct endpoint endpoint)

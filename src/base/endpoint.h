@@ -31,7 +31,7 @@ bool endpoint_is_loopback(struct endpoint endpoint);
 enum endpoint_reach {
     REACH_NOBODY,   /* no host of one's choice: unspecified, link-local, multicast, broadcast */
     REACH_LOOPBACK, /* this machine */
-    REACH_PRIVATE,  /* somebody's own network (RFC 1918, 4193, 6598) */
+    REACH_PRIVATE,  /* somebody's own network (RFC 1918, 4193, 6598, 8215) */
     REACH_WORLD,
 };
 enum endpoint_reach endpoint_reach(struct endpoint endpoint);

@@ -103,6 +103,7 @@ static bool offers(const struct smtp_reply *reply, struct str keyword, struct st
     struct str text = reply->text;
     struct str line = STR_NONE;
 
+    (void)str_cut(&text, '\n', &line); /* its name */
     while (str_cut(&text, '\n', &line)) {
         struct str one = STR_NONE;
         bool is_it = str_cut(&line, ' ', &one) && str_equals_nocase(one, keyword);
