@@ -55,7 +55,7 @@ def listed(text):
 
 
 def options_of(command):
-    return re.findall(r"^  --([a-z-]+)", holdfast("help", *command.split()).stdout, re.M)
+    return re.findall(r"^  --([a-z0-9-]+)", holdfast("help", *command.split()).stdout, re.M)
 
 
 def items(tmp_path):
