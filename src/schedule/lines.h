@@ -54,8 +54,8 @@ enum line_welcome {
     LINE_TOO_MANY,
 };
 enum line_welcome lines_offer(struct lines *lines, const struct line_offer *offer, struct now now);
-void lines_up(struct lines *lines, uint64_t line, struct now now);   /* it was turned round */
-void lines_down(struct lines *lines, uint64_t line, struct now now); /* it is gone */
+void lines_up(struct lines *lines, uint64_t number, struct now now);   /* it was turned round */
+void lines_down(struct lines *lines, uint64_t number, struct now now); /* it is gone */
 
 /* The session needs a line: open() or fail() follows, perhaps from within. `is_patient`: it waits
  * however many others do. */

@@ -240,6 +240,7 @@ def test_several_domains(node, agent, recorder):
     assert "450 " in greedy.text() and "example.com" in greedy.text()
 
 
+@pytest.mark.plain
 def test_an_agent_that_stops_reading(node, agent, sink, load):
     """It holds up nobody but itself, and costs a bounded amount of memory."""
     server = sink("--chunking", address=PRIMARY)
@@ -260,6 +261,7 @@ def test_an_agent_that_stops_reading(node, agent, sink, load):
 
 def test_recipients_are_asked_for_over_the_line(node, agent, primary):
     """A primary that nobody can connect to is asked all the same whether it has a recipient."""
+    node.cli("domain", "set", "example.org", "--set", "callout-limit=30s")
     server = primary("anna", address=PRIMARY)
     agent(server.endpoint)
     assert node.send(peers.message()[1], "anna@example.org") in (None, {})
