@@ -241,6 +241,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
     keeper_recipients_domain_changed(keeper, record, domain);
     keeper_awaited_changed(keeper, domain);
     keeper_addresses_domain_changed(keeper, domain);
+    keeper_lines_dismiss(keeper, domain);
     if (record != NULL) {
         schedule_put_route(keeper->schedule, record->name, &record->settings,
                            record->paused_until_ms, keeper_now(keeper));

@@ -254,6 +254,8 @@ bool keeper_line_is_up(struct keeper *keeper, const struct keeper_peer *peer,
                        struct cursor payload);
 bool keeper_line_is_down(struct keeper *keeper, const struct keeper_peer *peer,
                          struct cursor payload);
+/* Its holder, or what he may have, may be another one: who has called is to call again. */
+void keeper_lines_dismiss(struct keeper *keeper, struct str domain);
 void keeper_lines_drop_source(struct keeper *keeper, uint32_t source); /* a receiver is gone */
 /* A session needs a line of the domain: keeper_session_has_line() or …_without_line() follows,
  * perhaps from within. */

@@ -161,6 +161,18 @@ static bool is_sought(const struct keeper *keeper, struct str domain)
            (status.state == ROUTE_STATE_SHAKY || status.state == ROUTE_STATE_DOWN);
 }
 
+static void on_dismiss(void *context, uint64_t number)
+{
+    struct keeper *keeper = context;
+    const struct keeper_line *line = find(keeper, number);
+    const struct keeper_peer *receiver = keeper_peer_of_source(keeper, line->source);
+    const struct verdict verdict =
+        verdict_make(451, 3, 2, STR("Something has changed; call again"));
+
+    if (receiver != NULL)
+        keeper_answer_question(receiver, line->ticket, &verdict);
+}
+
 static void on_came(void *context, struct str domain, int64_t away_ms)
 {
     struct keeper *keeper = context;
@@ -190,6 +202,7 @@ static const struct lines_host hooks = {
     .open = on_open,
     .fail = on_fail,
     .end = on_end,
+    .dismiss = on_dismiss,
     .came = on_came,
     .gone = on_gone,
 };
@@ -356,6 +369,11 @@ void keeper_lines_drop_source(struct keeper *keeper, uint32_t source)
         drop(keeper, line);
         cursor = 0;
     }
+}
+
+void keeper_lines_dismiss(struct keeper *keeper, struct str domain)
+{
+    lines_dismiss(keeper->lines, domain, keeper_now(keeper));
 }
 
 /* ---- sessions ---- */

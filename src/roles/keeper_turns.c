@@ -68,6 +68,7 @@ void keeper_new_secret(struct keeper *keeper, struct str domain, bool for_cram,
     put_secret(keeper, DOMAIN_SECRET_FACT, domain, str_of(digest, sizeof digest), done, context);
     explicit_bzero(chance, sizeof chance);
     keeper_turns_look_for_secrets(keeper);
+    keeper_lines_dismiss(keeper, domain);
 }
 
 void keeper_turns_look_for_secrets(struct keeper *keeper)

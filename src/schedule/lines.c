@@ -341,6 +341,23 @@ void lines_down(struct lines *lines, uint64_t number, struct now now)
     serve(lines);
 }
 
+void lines_dismiss(struct lines *lines, struct str domain, struct now now)
+{
+    list_each (link, &lines->all) {
+        struct line *line = container_of(link, struct line, link);
+        if (line->state == LINE_ENDING ||
+            (!has_domain(line, domain) && !str_equals(buf_str(&line->caller), domain)))
+            continue;
+        if (line->state == LINE_WAITING)
+            lines->host->dismiss(lines->context, line->number);
+        else
+            lines->host->end(lines->context, line->number);
+        line->state = LINE_ENDING;
+        line->session_domain = NULL;
+        count_out(lines, line, now);
+    }
+}
+
 bool lines_serve(const struct lines *lines, struct str domain)
 {
     return lines_count(lines, domain) > 0;

@@ -31,6 +31,8 @@ struct lines_host {
     /* Its domain has no line left, or (has_others) enough sessions for those that it has. */
     void (*fail)(void *context, uint64_t session, bool has_others);
     void (*end)(void *context, uint64_t line); /* nobody needs it any more */
+    void (*dismiss)(void *context,
+                    uint64_t line); /* who waits is to call again; lines_down() follows */
     /* The domain has a line, having had none for so long (NEVER_MS: none yet, or its caller does
      * not wait); or none any more. */
     void (*came)(void *context, struct str domain, int64_t away_ms);
@@ -62,6 +64,10 @@ void lines_down(struct lines *lines, uint64_t number, struct now now); /* it is 
 void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is_patient);
 /* The session is over, or needs none any more. `is_clean`: the next one may use its line. */
 void lines_session_over(struct lines *lines, uint64_t session, bool is_clean, struct now now);
+
+/* Who has called for this domain, or as its holder, may not be who may any more: he is to call
+ * again. */
+void lines_dismiss(struct lines *lines, struct str domain, struct now now);
 
 bool lines_serve(const struct lines *lines, struct str domain);
 uint32_t lines_count(const struct lines *lines, struct str domain);

@@ -259,6 +259,17 @@ def test_an_agent_that_stops_reading(node, agent, sink, load):
     peers.assert_each_once(clients.accepted(), server.messages())
 
 
+def test_who_waits_is_asked_again_when_the_secret_changes(node, agent, recorder):
+    """A line that waits is worth no more than the secret by which it was opened."""
+    server = recorder(address=PRIMARY)
+    beside = agent(server.endpoint)
+    test_lines.secret_of(node)
+    beside.wait_for("backup_refuses")
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: node.held() == 1, what="the message")
+    assert not server.taken
+
+
 def test_recipients_are_asked_for_over_the_line(node, agent, primary):
     """A primary that nobody can connect to is asked all the same whether it has a recipient."""
     node.cli("domain", "set", "example.org", "--set", "callout-limit=30s")

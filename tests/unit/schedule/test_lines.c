@@ -34,6 +34,12 @@ static void on_end(void *context, uint64_t line)
     buf_add_format(&fixture->events, "end(%u) ", (unsigned)line);
 }
 
+static void on_dismiss(void *context, uint64_t line)
+{
+    struct fixture *fixture = context;
+    buf_add_format(&fixture->events, "dismiss(%u) ", (unsigned)line);
+}
+
 static void on_came(void *context, struct str domain, int64_t away_ms)
 {
     struct fixture *fixture = context;
@@ -53,6 +59,7 @@ static const struct lines_host host = { .want = on_want,
                                         .open = on_open,
                                         .fail = on_fail,
                                         .end = on_end,
+                                        .dismiss = on_dismiss,
                                         .came = on_came,
                                         .gone = on_gone };
 
@@ -226,12 +233,36 @@ static void one_caller_at_a_time(void **state)
     end(&fixture);
 }
 
+/* His secret is another one, or the domain is another one's. */
+static void who_may_have_it_changes(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    begin(&fixture);
+    assert_int_equal(offer(&fixture, 1, "x", "a.example"), LINE_WELCOME);
+    assert_int_equal(offer(&fixture, 2, "x", "a.example b.example"), LINE_WELCOME);
+    lines_ask(fixture.lines, 11, STR("a.example"), false);
+    lines_up(fixture.lines, 1, fixture.now);
+    expect(&fixture, "came(a.example) came(b.example) want(1) open(11 1) ");
+    lines_dismiss(fixture.lines, STR("c.example"), fixture.now);
+    expect(&fixture, "");
+    lines_dismiss(fixture.lines, STR("b.example"), fixture.now);
+    expect(&fixture, "dismiss(2) gone(b.example) ");
+    lines_dismiss(fixture.lines, STR("example.org"), fixture.now); /* as whom he has called */
+    expect(&fixture, "end(1) gone(a.example) ");
+    lines_session_over(fixture.lines, 11, true, fixture.now);
+    lines_down(fixture.lines, 1, fixture.now);
+    lines_down(fixture.lines, 2, fixture.now);
+    expect(&fixture, "");
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_caller_who_has_come), cmocka_unit_test(a_caller_who_waits),
         cmocka_unit_test(a_line_breaks),         cmocka_unit_test(a_session_thinks_better_of_it),
-        cmocka_unit_test(one_caller_at_a_time),
+        cmocka_unit_test(one_caller_at_a_time),  cmocka_unit_test(who_may_have_it_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
