@@ -258,6 +258,9 @@ const struct text_pair text_de[] = {
       "Netze, aus denen ihr Primärserver kommen und seine Mail abrufen darf (ETRN), neben der eigenen Adresse" },
     { "another domain whose holder may fetch its mail, too, when he logs in",
       "eine andere Domain, deren Inhaber auch ihre Mail abholen darf, wenn er sich anmeldet" },
+    { "keys or certificates by which its holder is known when he calls (AUTH EXTERNAL, ETRN)",
+      "Schlüssel oder Zertifikate, an denen ihr Inhaber erkannt wird, wenn er sich meldet (AUTH EXTERNAL, "
+      "ETRN)" },
     { "for programs that know no other login (fetchmail): then it is kept here as it is",
       "für Programme, die keine andere Anmeldung kennen (fetchmail): dann wird es hier so aufbewahrt, "
       "wie es ist" },

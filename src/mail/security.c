@@ -157,3 +157,10 @@ void security_add_pins(struct security *security, struct str list)
     while (security->pin_count < SECURITY_PINS_MAX && str_cut(&list, ',', &one))
         security->pin_count += security_pin_parse(one, &security->pin[security->pin_count]);
 }
+
+bool security_pin_is_shown(const struct security_pin *pin, struct str shown)
+{
+    return shown.len == SECURITY_SHOWN_SIZE &&
+           memcmp(pin->digest, shown.ptr + (pin->is_of_certificate ? SECURITY_DIGEST_SIZE : 0),
+                  SECURITY_DIGEST_SIZE) == 0;
+}

@@ -58,6 +58,10 @@ struct tls_facts {
 };
 /* Once it is OPEN. */
 struct tls_facts tls_facts(const struct tls *tls);
+/* Both digests of the peer's certificate; the server's as soon as it was seen, the client's once it
+ * is OPEN, be it resumed. False: there is none. */
+bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
+                   struct security_pin *out_certificate);
 
 /* ---- when we are the server ---- */
 
@@ -81,7 +85,9 @@ struct tls_server_settings {
  * is given is copied. Connections that were accepted outlive it. */
 struct tls_server *tls_server_new(const struct tls_server_settings *settings, struct buf *why);
 void tls_server_free(struct tls_server *server); /* NULL is fine */
-struct tls *tls_accept(struct tls_server *server);
+/* `asks`: the client may show a certificate; whoever signed it, and whatever it says:
+ * tls_peer_pins(). A session is resumed only where the same is asked. */
+struct tls *tls_accept(struct tls_server *server, bool asks);
 /* When a certificate (PEM, the first of a chain) ends, Unix time in s; 0: it is none. */
 int64_t tls_certificate_end(struct str chain);
 /* One that nobody has signed but itself, as PEM, with its key. False: it could not be made. */
@@ -98,6 +104,3 @@ struct tls *tls_connect(struct tls_client *client, const struct security *securi
                         struct str anchors);
 /* Once it is OPEN: was there something that the server had to prove, and has? */
 bool tls_peer_has_proved(const struct tls *tls);
-/* Of the server's certificate, as soon as it was seen: both digests. False: not yet. */
-bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
-                   struct security_pin *out_certificate);

@@ -147,6 +147,7 @@ static void *create(struct role_process *process)
     map_init(&keeper->own_routes);
     map_init(&keeper->awaited);
     map_init(&keeper->awaited_due);
+    map_init(&keeper->client_pins);
     keeper_lines_init(keeper);
     list_init(&keeper->lookups_due);
     list_init(&keeper->openings);
@@ -237,6 +238,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
 
     keeper_recipients_domain_changed(keeper, record, domain);
     keeper_awaited_changed(keeper, domain);
+    keeper_client_pins_changed(keeper, record, domain);
     if (record != NULL) {
         schedule_put_route(keeper->schedule, record->name, &record->settings,
                            record->paused_until_ms, keeper_now(keeper));
@@ -473,6 +475,7 @@ static void destroy(void *state)
     map_fini(&keeper->sessions);
     map_fini(&keeper->unfinished);
     keeper_turns_fini(keeper);
+    keeper_client_pins_fini(keeper);
     map_fini(&keeper->route_problems);
     map_fini(&keeper->lookups);
     map_fini(&keeper->questions);

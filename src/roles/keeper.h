@@ -135,6 +135,7 @@ struct keeper {
     bool has_cram;          /* … for CRAM-MD5, too */
     struct map awaited;     /* by domain: struct awaited; of primaries that are not up */
     struct map awaited_due; /* domains to be looked at, at the turn's end */
+    struct map client_pins; /* keeper_client_pins.c; by domain: those it has registered */
     bool awaited_changed;   /* since the receivers were told, … */
     int64_t awaited_told_ms;
 
@@ -217,10 +218,20 @@ void keeper_turns_fini(struct keeper *keeper);
 /* Has he logged in as the holder of that domain, or of one whose holder may have its mail? */
 bool keeper_is_holder(const struct keeper *keeper, struct str user,
                       const struct domain_record *record);
+/* `user`: who has logged in by it, in normal form; else empty. */
 void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,
-                            const struct verdict *verdict);
+                            const struct verdict *verdict, struct str user);
 void keeper_log_asked(const char *event, struct endpoint client, struct str user,
                       const struct verdict *verdict);
+
+/* keeper_client_pins.c: holders who are known by a certificate. */
+void keeper_client_pins_changed(struct keeper *keeper, const struct domain_record *record,
+                                struct str domain);
+/* Whose holder has shown it: `user`, if that is given, else the only one that has registered it.
+ * The verdict is for AUTH; `out_domain` is filled if it accepts. */
+struct verdict keeper_holder_of_certificate(const struct keeper *keeper, struct str user,
+                                            struct str shown, struct buf *out_domain);
+void keeper_client_pins_fini(struct keeper *keeper);
 
 /* keeper_lines.c: primaries that call for their mail. */
 #define PRIMARY_AGENT "agent"                              /* in the place of a primary's address */

@@ -85,7 +85,7 @@ void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
     verdict_encode(&bytes, &verdict);
     channel_send(peer->channel, health, .verdict = buf_str(&bytes),
                  .size_max = keeper_size_max_of_any(keeper), .has_logins = keeper->has_logins,
-                 .has_cram = keeper->has_cram);
+                 .has_cram = keeper->has_cram, .has_client_pins = keeper->client_pins.count > 0);
     buf_fini(&bytes);
 }
 
