@@ -126,6 +126,14 @@ struct tls_facts tls_facts(const struct tls *tls)
     };
 }
 
+void tls_add_name(struct buf *out, const struct tls *tls)
+{
+    if (tls == NULL)
+        return;
+    struct tls_facts facts = tls_facts(tls);
+    buf_add_format(out, "%.*s/%.*s", STR_FMT(facts.version), STR_FMT(facts.cipher));
+}
+
 /* ---- who the peer is ---- */
 
 bool tls_digests(X509 *certificate, uint8_t *out_key, uint8_t *out_certificate)

@@ -58,6 +58,8 @@ struct tls_facts {
 };
 /* Once it is OPEN. */
 struct tls_facts tls_facts(const struct tls *tls);
+/* For the log: "TLSv1.3/TLS_AES_256_GCM_SHA384"; nothing for NULL, which is no TLS. */
+void tls_add_name(struct buf *out, const struct tls *tls);
 /* Both digests of the peer's certificate; the server's as soon as it was seen, the client's once it
  * is OPEN, be it resumed. False: there is none. */
 bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,

@@ -189,9 +189,9 @@ static bool take_commit(struct keeper *keeper, const struct keeper_peer *peer,
 
     if (!message_get_content_commit(payload, &message))
         return false;
-    return intake_commit(keeper->intake,
-                         (struct intake_key){ .source = peer->source, .ticket = message.ticket },
-                         message.envelope, message.front, keeper_mail_now(keeper).wall_ms);
+    return intake_commit(
+        keeper->intake, (struct intake_key){ .source = peer->source, .ticket = message.ticket },
+        message.envelope, message.front, message.tls, keeper_mail_now(keeper).wall_ms);
 }
 
 /* For filters. */

@@ -165,12 +165,16 @@ void receiver_content_pass(struct connection *connection, const struct envelope 
                            struct str front)
 {
     struct buf bytes = { 0 };
+    struct buf tls = { 0 };
 
     connection->content = CONTENT_COMMITTED;
     envelope_encode(&bytes, envelope);
+    if (connection->stream != NULL)
+        tls_add_name(&tls, stream_tls(connection->stream));
     channel_send(connection->receiver->keeper, content_commit, .ticket = connection->content_ticket,
-                 .envelope = buf_str(&bytes), .front = front);
+                 .envelope = buf_str(&bytes), .front = front, .tls = buf_str(&tls));
     buf_fini(&bytes);
+    buf_fini(&tls);
 }
 
 void receiver_content_refuse(struct connection *connection, const struct verdict *verdict)

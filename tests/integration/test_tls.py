@@ -82,6 +82,10 @@ def test_a_client_that_checks_us(holdfast, recorder, authority):
         assert client.send()[0] == 250
     received = target.wait_for(1).split(b"\r\n\tfor")[0].decode()
     assert "(using TLSv1.3 with cipher TLS_" in received and "with ESMTPS id" in received
+    node.send(peers.message()[1])
+    target.wait_for(2)
+    accepted = [line.split(" tls=")[1] for line in node.text().splitlines() if " accepted " in line]
+    assert accepted[0].startswith("TLSv1.3/TLS_") and accepted[1] == '""'
 
 
 def test_each_name_has_its_certificate(holdfast, authority):
