@@ -383,6 +383,7 @@ static int64_t turn(void *state, struct now now)
     keeper_notices_turn(keeper, now);
     keeper_alerts_turn(keeper, now);
     keeper_webhooks_turn(keeper, now);
+    keeper_certificates_turn(keeper, now);
     keeper_own_turn(keeper, now);
     keeper_policies_turn(keeper, now);
     keeper_routes_turn(keeper, now);
@@ -404,6 +405,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
     deadline = sooner(deadline, keeper_turns_deadline(keeper));
     deadline = sooner(deadline, keeper_lines_deadline(keeper));
+    deadline = sooner(deadline, keeper_certificates_deadline(keeper));
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
     deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
     deadline = sooner(deadline, keeper_policies_deadline(keeper));
@@ -480,6 +482,7 @@ static void destroy(void *state)
     map_fini(&keeper->lookups);
     map_fini(&keeper->questions);
     buf_fini(&keeper->roster);
+    buf_fini(&keeper->certificate_ends);
     seal_keys_wipe(&keeper->seal_keys);
     memory_free(keeper);
 }
@@ -495,5 +498,6 @@ const struct role_hooks keeper_hooks = {
     .stop = stop,
     .roster = roster,
     .spool_keys = keeper_take_spool_keys,
+    .certificate_ends = keeper_take_certificate_ends,
     .turn = turn,
 };

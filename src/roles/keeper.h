@@ -145,6 +145,10 @@ struct keeper {
     uint64_t last_line;
     bool lines_due; /* one waits for a deliverer */
 
+    /* keeper_certificates.c */
+    struct buf certificate_ends; /* as the supervisor has said */
+    int64_t certificates_look_ms;
+
     struct keeper_control *control; /* keeper_control.c */
     struct buf roster;              /* JSON, from the supervisor */
 };
@@ -223,6 +227,11 @@ void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,
                             const struct verdict *verdict, struct str user);
 void keeper_log_asked(const char *event, struct endpoint client, struct str user,
                       const struct verdict *verdict);
+
+/* keeper_certificates.c: the postmaster is told when one of ours ends. */
+bool keeper_take_certificate_ends(void *state, struct cursor payload);
+void keeper_certificates_turn(struct keeper *keeper, struct now now);
+int64_t keeper_certificates_deadline(const struct keeper *keeper);
 
 /* keeper_client_pins.c: holders who are known by a certificate. */
 void keeper_client_pins_changed(struct keeper *keeper, const struct domain_record *record,
