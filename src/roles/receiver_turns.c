@@ -44,7 +44,7 @@ void receiver_ask_login(void *context, uint64_t session_ticket, struct str user,
 /* Of his certificate; nothing, if he has shown none. */
 static void add_shown(const struct connection *connection, struct buf *out)
 {
-    const struct tls *tls = stream_tls(connection->stream);
+    const struct tls *tls = connection->stream != NULL ? stream_tls(connection->stream) : NULL;
     struct security_pin key;
     struct security_pin certificate;
 
