@@ -226,22 +226,32 @@ static void refuse_mechanism(struct receive_session *session)
     buf_fini(&line);
 }
 
-void command_auth(struct receive_session *session, struct str argument)
+/* Nobody could log in, or not here and now: he is told so. */
+static bool is_out_of_place(struct receive_session *session)
 {
-    ptrdiff_t blank = str_find(argument, ' ');
-    struct str mechanism = blank >= 0 ? str_first(argument, (size_t)blank) : argument;
-    struct str initial = blank >= 0 ? str_trim(str_skip(argument, (size_t)blank)) : STR_NONE;
-
     bool by_secret = session->settings->has_logins;
-    bool by_certificate = session->settings->has_external;
 
-    if (session->tls.len == 0 && (by_secret || by_certificate))
+    if (session->tls.len == 0 && (by_secret || session->settings->has_external))
         reply_error(session, STR("530 5.7.0 Say STARTTLS first"));
     else if (!by_secret && !offers_external(session))
         reply_error(session, STR("502 5.5.1 Command not offered here"));
     else if (session->user.len > 0)
         reply_error(session, STR("503 5.5.1 You are logged in already"));
-    else if (by_secret && str_equals_nocase(mechanism, STR("PLAIN")))
+    else
+        return false;
+    return true;
+}
+
+void command_auth(struct receive_session *session, struct str argument)
+{
+    ptrdiff_t blank = str_find(argument, ' ');
+    struct str mechanism = blank >= 0 ? str_first(argument, (size_t)blank) : argument;
+    struct str initial = blank >= 0 ? str_trim(str_skip(argument, (size_t)blank)) : STR_NONE;
+    bool by_secret = session->settings->has_logins;
+
+    if (is_out_of_place(session))
+        return;
+    if (by_secret && str_equals_nocase(mechanism, STR("PLAIN")))
         begin(session, LOGIN_PLAIN, STR("334 "), initial);
     else if (by_secret && str_equals_nocase(mechanism, STR("LOGIN")))
         begin(session, LOGIN_USER, STR("334 VXNlcm5hbWU6"), initial);
