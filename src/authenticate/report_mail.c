@@ -3,21 +3,16 @@
 #include "authenticate/report_mail.h"
 
 #include <inttypes.h>
-#include <limits.h>
-#include <zlib.h>
 
 #include "base/base64.h"
-#include "base/check.h"
 #include "base/clock.h"
+#include "base/gzip.h"
 
 /* Neither base64 nor our own words hold a line that begins so. */
 #define BOUNDARY "=_report"
 
 enum {
-    WORD_MAX = 320,        /* the longest address; no line gets near 998 octets */
-    LINE_BASE64 = 57,      /* octets that make 76 characters (RFC 2045 6.8) */
-    GZIP_WINDOW = 15 + 16, /* the largest, and a gzip header around it */
-    GZIP_MEMORY = 8,       /* zlib's default */
+    WORD_MAX = 320, /* the longest address; no line gets near 998 octets */
 };
 
 /* Printable, without white space. */
@@ -48,34 +43,6 @@ static bool is_well_formed(const struct report_mail *mail)
 
 /* ---- the attachment ---- */
 
-/* Without a time of its own or a name in its header. */
-static void compress_into(struct buf *out, struct str bytes)
-{
-    z_stream stream = { 0 };
-
-    check(bytes.len <= UINT_MAX / 2);
-    check(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
-                       Z_DEFAULT_STRATEGY) == Z_OK);
-    size_t bound = deflateBound(&stream, bytes.len);
-    check(bound <= UINT_MAX);
-    buf_reserve(out, bound);
-    stream.next_in = (Bytef *)(uintptr_t)bytes.ptr;
-    stream.avail_in = (uInt)bytes.len;
-    stream.next_out = (Bytef *)out->ptr + out->len;
-    stream.avail_out = (uInt)bound;
-    check(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-    out->len += stream.total_out;
-    (void)deflateEnd(&stream);
-}
-
-static void add_base64_lines(struct buf *out, struct str bytes)
-{
-    for (; bytes.len > 0; bytes = str_skip(bytes, LINE_BASE64)) {
-        base64_add(out, str_first(bytes, LINE_BASE64));
-        buf_add(out, STR("\r\n"));
-    }
-}
-
 /* receiver!domain!begin!end[!unique].xml.gz */
 static void add_file_name(struct buf *out, const struct report_mail *mail)
 {
@@ -97,8 +64,8 @@ static void add_attachment(struct buf *out, const struct report_mail *mail)
                      "\tfilename=\""));
     add_file_name(out, mail);
     buf_add(out, STR("\"\r\n\r\n"));
-    compress_into(&packed, mail->xml);
-    add_base64_lines(out, buf_str(&packed));
+    gzip_add(&packed, mail->xml);
+    base64_add_lines(out, buf_str(&packed));
     buf_add(out, STR("--" BOUNDARY "--\r\n"));
     buf_fini(&packed);
 }

@@ -74,7 +74,7 @@ static bool parse_mailbox(struct str text, struct arena *arena, struct report_ta
 
 /* mailto:postmaster@example.com?subject=… !10m; commas and exclamation marks of an address are
  * encoded. What follows a question mark is not ours to heed. */
-static bool parse_uri(struct str uri, struct arena *arena, struct report_target *target)
+bool report_target_parse(struct str uri, struct arena *arena, struct report_target *out_target)
 {
     static const struct str scheme = { "mailto:", 7 };
     struct buf mailbox = { 0 };
@@ -84,15 +84,16 @@ static bool parse_uri(struct str uri, struct arena *arena, struct report_target 
         return false;
     uri = str_skip(uri, scheme.len);
     ptrdiff_t mark = str_find_last(uri, '!');
-    target->size_max = UINT64_MAX;
+    out_target->size_max = UINT64_MAX;
     if (mark >= 0) {
-        if (!parse_size(str_skip(uri, (size_t)mark + 1), &target->size_max))
+        if (!parse_size(str_skip(uri, (size_t)mark + 1), &out_target->size_max))
             return false;
         uri = str_first(uri, (size_t)mark);
     }
     rest = uri;
     (void)str_cut(&rest, '?', &uri);
-    bool is_good = decode_percent(uri, &mailbox) && parse_mailbox(buf_str(&mailbox), arena, target);
+    bool is_good =
+        decode_percent(uri, &mailbox) && parse_mailbox(buf_str(&mailbox), arena, out_target);
     buf_fini(&mailbox);
     return is_good;
 }
@@ -120,7 +121,7 @@ void report_targets_parse(struct str reports, struct arena *arena,
 
     *out_targets = (struct report_targets){ 0 };
     while (tag_cut_word(&reports, ',', &uri))
-        if (parse_uri(uri, arena, &target))
+        if (report_target_parse(uri, arena, &target))
             add_target(out_targets, &target);
 }
 

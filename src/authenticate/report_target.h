@@ -27,6 +27,9 @@ struct report_targets {
     bool is_unsure; /* the DNS did not answer about one more; asked later, there may be more */
 };
 
+/* One URI, with nothing around it; its texts live in the arena. False: not one that we can write
+ * to; then *out_target means nothing. */
+bool report_target_parse(struct str uri, struct arena *arena, struct report_target *out_target);
 /* The addresses of a rua= that we can write to: mailto, ASCII, a domain. "!10m" is the limit of RFC
  * 7489 6.2. Texts live in the arena. */
 void report_targets_parse(struct str reports, struct arena *arena,

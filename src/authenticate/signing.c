@@ -12,6 +12,7 @@
 
 #include "base/base64.h"
 #include "base/check.h"
+#include "wire/content.h"
 
 #define FOLD "\r\n    "
 
@@ -147,6 +148,37 @@ bool signing_add_dkim(const struct signing_key *key, const struct signing *signi
         return true;
     out->len = from;
     return false;
+}
+
+/* From is signed once more than it is there: a second one, put in front, breaks the signature (RFC
+ * 6376 8.15). */
+#define OWN_FIELDS                                                                                 \
+    "from:from:to:subject:date:message-id:mime-version:content-type:auto-submitted:tls-required:"  \
+    "tls-report-domain:tls-report-submitter"
+
+bool signing_add_mail(const struct signing_key *key, struct str mail, int64_t now_s,
+                      struct buf *out)
+{
+    size_t header_size = content_header_size(mail, 0);
+    struct body_hashes hashes = { 0 };
+    struct arena arena = { 0 };
+    struct header header;
+
+    check(header_size < mail.len);
+    header_parse(str_first(mail, header_size), &arena, &header);
+    int body = body_hashes_want(&hashes, CANONICAL_RELAXED, UINT64_MAX);
+    body_hashes_add(&hashes, str_skip(mail, header_size + 2));
+    body_hashes_end(&hashes);
+    const struct signing signing = { .header = &header,
+                                     .names = STR(OWN_FIELDS),
+                                     .body_hash = str_of(hashes.item[body]->value, BODY_HASH_SIZE),
+                                     .now_s = now_s };
+    bool is_signed = signing_add_dkim(key, &signing, out);
+    if (is_signed)
+        buf_add(out, mail);
+    body_hashes_fini(&hashes);
+    arena_fini(&arena);
+    return is_signed;
 }
 
 /* ---- ARC ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* signing.h: what we sign ourselves: notices (DKIM) and mail that we hand on (ARC). */
+/* signing.h: what we sign ourselves: reports (DKIM) and mail that we hand on (ARC). */
 #pragma once
 
 #include "authenticate/arc.h"
@@ -26,6 +26,10 @@ struct signing {
 
 /* "DKIM-Signature: …", relaxed/relaxed, with CRLF. False: the key does not sign. */
 bool signing_add_dkim(const struct signing_key *key, const struct signing *signing,
+                      struct buf *out);
+/* A message of our own as it goes out: the signature, and then the message, with CRLF. False, and
+ * nothing is added: the key does not sign. */
+bool signing_add_mail(const struct signing_key *key, struct str mail, int64_t now_s,
                       struct buf *out);
 /* The next set of the chain (RFC 8617 5.1), newest field first: to stand above everything else.
  * `results` is what ARC-Authentication-Results says behind its instance. Adds nothing to a chain

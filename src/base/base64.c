@@ -2,6 +2,8 @@
 /* base64.c: see base64.h. */
 #include "base/base64.h"
 
+enum { LINE_OCTETS = 57 }; /* they make 76 characters (RFC 2045 6.8) */
+
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 
 enum { PADDING = 64 }; /* the place of = */
@@ -53,4 +55,12 @@ bool base64_decode(struct buf *out, struct str text)
         }
     }
     return true;
+}
+
+void base64_add_lines(struct buf *out, struct str bytes)
+{
+    for (; bytes.len > 0; bytes = str_skip(bytes, LINE_OCTETS)) {
+        base64_add(out, str_first(bytes, LINE_OCTETS));
+        buf_add(out, STR("\r\n"));
+    }
 }

@@ -26,6 +26,59 @@ bool endpoint_is_loopback(struct endpoint endpoint)
     return endpoint.family == ENDPOINT_IP6 && memcmp(endpoint.address, six, sizeof six) == 0;
 }
 
+static struct endpoint inner_address(struct endpoint endpoint)
+{
+    static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+    struct endpoint inner = { .family = ENDPOINT_IP4, .port = endpoint.port };
+    const uint8_t *address = endpoint.address;
+
+    if (endpoint.family != ENDPOINT_IP6)
+        return endpoint;
+    if (memcmp(address, nat64, sizeof nat64) == 0)
+        memcpy(inner.address, address + sizeof nat64, 4);
+    else if (address[0] == 0x20 && address[1] == 0x02)
+        memcpy(inner.address, address + 2, 4);
+    else
+        return endpoint;
+    return inner;
+}
+
+static enum endpoint_reach reach4(const uint8_t *address)
+{
+    if (address[0] == 0 || (address[0] == 169 && address[1] == 254) || address[0] >= 224)
+        return REACH_NOBODY;
+    if (address[0] == 127)
+        return REACH_LOOPBACK;
+    if (address[0] == 10 || (address[0] == 172 && address[1] >= 16 && address[1] < 32) ||
+        (address[0] == 192 && address[1] == 168) ||
+        (address[0] == 100 && address[1] >= 64 && address[1] < 128))
+        return REACH_PRIVATE;
+    return REACH_WORLD;
+}
+
+static enum endpoint_reach reach6(const uint8_t *address)
+{
+    static const uint8_t zero[15];
+    static const uint8_t local_nat64[6] = { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }; /* RFC 8215 */
+
+    if (memcmp(address, zero, sizeof zero) == 0)
+        return address[15] == 1 ? REACH_LOOPBACK : REACH_NOBODY;
+    if ((address[0] == 0xfe && address[1] >= 0x80) || address[0] == 0xff)
+        return REACH_NOBODY; /* link-local, site-local, multicast */
+    return (address[0] & 0xfe) == 0xfc || memcmp(address, local_nat64, sizeof local_nat64) == 0
+               ? REACH_PRIVATE
+               : REACH_WORLD;
+}
+
+enum endpoint_reach endpoint_reach(struct endpoint endpoint)
+{
+    struct endpoint inner = inner_address(endpoint);
+
+    if (inner.family == ENDPOINT_IP4)
+        return reach4(inner.address);
+    return inner.family == ENDPOINT_IP6 ? reach6(inner.address) : REACH_NOBODY;
+}
+
 bool endpoint_from_ip(struct str text, uint16_t port, struct endpoint *out_endpoint)
 {
     static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };

@@ -27,6 +27,14 @@ enum { ENDPOINT_TEXT_MAX = 56 }; /* with port and brackets */
 bool endpoint_equals(struct endpoint a, struct endpoint b);       /* address and port */
 bool endpoint_same_address(struct endpoint a, struct endpoint b); /* address alone */
 bool endpoint_is_loopback(struct endpoint endpoint);
+/* How far away it is. The IPv4 address within a NAT64 or 6to4 one counts as itself. */
+enum endpoint_reach {
+    REACH_NOBODY,   /* no host of one's choice: unspecified, link-local, multicast, broadcast */
+    REACH_LOOPBACK, /* this machine */
+    REACH_PRIVATE,  /* somebody's own network (RFC 1918, 4193, 6598, 8215) */
+    REACH_WORLD,
+};
+enum endpoint_reach endpoint_reach(struct endpoint endpoint);
 /* Address alone; the port becomes `port`. */
 bool endpoint_from_ip(struct str text, uint16_t port, struct endpoint *out_endpoint);
 /* ADDRESS:PORT or [ADDRESS]:PORT; without a port, `default_port`. An IPv6 address without

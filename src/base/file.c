@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,4 +48,30 @@ bool file_is_exposed(const char *path)
         return false;
     return (about.st_mode & (S_IRWXG | S_IRWXO)) != 0 ||
            (about.st_uid != 0 && about.st_uid != geteuid());
+}
+
+static int write_all(int fd, struct str bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t put = write(fd, bytes.ptr, bytes.len);
+        if (put < 0 && errno != EINTR)
+            return -errno;
+        if (put > 0)
+            bytes = str_skip(bytes, (size_t)put);
+    }
+    return 0;
+}
+
+int file_replace(const char *path, const char *new_path, struct str bytes)
+{
+    int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return -errno;
+    int error = write_all(fd, bytes);
+    if (close(fd) < 0 && error == 0)
+        error = -errno;
+    if (error == 0 && rename(new_path, path) < 0)
+        error = -errno;
+    return error;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* file.h: a whole file in memory, if it is not too large. */
+/* file.h: a whole file in memory, if it is not too large; and back. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,3 +14,8 @@ int file_read(const char *path, size_t size_max, struct buf *out);
 int file_read_fd(int fd, size_t size_max, struct buf *out);
 /* May others than root and the one we run as read or change it? False if there is none. */
 bool file_is_exposed(const char *path);
+/* Puts a file with these octets, for nobody else to read, in the place of the one that is there;
+ * who dies on the way leaves that one. Not synced. `new_path` is used meanwhile. 0, or a negative
+ * errno.
+ */
+int file_replace(const char *path, const char *new_path, struct str bytes);

@@ -73,7 +73,29 @@ static const struct option_rule options[OPTION_COUNT] = {
     [OPTION_BIND] = { "bind", "DN", OPTION_LOCAL, NULL, "who asks; nobody if not given" },
     [OPTION_PASSWORD_FILE] = { "password-file", "FILE", OPTION_LOCAL, NULL,
                                "the file that holds the password of who asks" },
+    [OPTION_BACKUP] = { "backup", "HOST[:PORT]", OPTION_LOCAL, NULL,
+                        "whom to call; without a port 366" },
+    [OPTION_USER] = { "user", "DOMAIN", OPTION_LOCAL, NULL,
+                      "the domain as whose holder to log in there" },
+    [OPTION_SECRET_FILE] = { "secret-file", "FILE", OPTION_LOCAL, NULL,
+                             "where the secret is that `holdfast domain secret` has made there" },
+    [OPTION_DOMAINS] = { "domains", "DOMAIN,DOMAIN", OPTION_LOCAL, NULL,
+                         "whose mail to fetch; without it all that the user may have" },
+    [OPTION_SERVER] = { "server", "ADDRESS:PORT", OPTION_LOCAL, NULL,
+                        "the local mail server; 127.0.0.1:25" },
+    [OPTION_LINES] = { "lines", "COUNT", OPTION_LOCAL, NULL, "connections that wait at once; 2" },
+    [OPTION_PIN] = { "pin", "key:HEX", OPTION_LOCAL, NULL,
+                     "the backup's key or certificate, instead of its name" },
+    [OPTION_CA] = { "ca", "FILE", OPTION_LOCAL, NULL,
+                    "who may have signed its certificate, instead of public authorities (PEM)" },
+    [OPTION_TLS_FROM_START] = { "tls-from-start", NULL, OPTION_LOCAL, NULL,
+                                "TLS begins with the first octet, without STARTTLS" },
+    [OPTION_LMTP] = { "lmtp", NULL, OPTION_LOCAL, NULL, "the local server speaks LMTP" },
+    [OPTION_PROXY] = { "proxy", NULL, OPTION_LOCAL, NULL,
+                       "tell it whose mail it is by the PROXY protocol, instead of XCLIENT" },
     [OPTION_NEW] = { "new", NULL, OPTION_FLAG, "new", "make another one; the old one ends" },
+    [OPTION_FORGET] = { "forget", NULL, OPTION_FLAG, "forget",
+                        "mail goes where it went before they were told" },
 };
 
 #define BIT(option) (UINT64_C(1) << OPTION_##option)
@@ -106,6 +128,10 @@ static const struct command commands[] = {
       .help = "look for mistakes in the configuration" },
     { "", "check-sandbox", .run = run_check_sandbox, .options = BIT(JSON),
       .help = "prove what each role cannot do" },
+    { "", "agent", .run = run_agent,
+      .options = BIT(BACKUP) | BIT(USER) | BIT(SECRET_FILE) | BIT(DOMAINS) | BIT(SERVER) | BIT(LINES) | BIT(PIN) |
+                 BIT(CA) | BIT(TLS_FROM_START) | BIT(LMTP) | BIT(PROXY),
+      .help = "call the backup for mail, from beside a primary that nobody can connect to" },
     { "", "key", .run = run_key, .help = "make a key that kept mail is encrypted with" },
     { "", "status", "status", run_status, show_status, .options = BIT(JSON) | BIT(WATCH) | BIT(LIMIT),
       .help = "the node at a glance" },
@@ -150,6 +176,11 @@ static const struct command commands[] = {
 
     { "domain", "secret", "domain.secret", run_operation, show_secret, NAME, BIT(CRAM_MD5) | BIT(JSON),
       .help = "make the secret by which its primary logs in; the one before ends" },
+
+    { "domain", "address", "domain.address", run_operation, show_address,
+      { { "name", "DOMAIN", false }, { "addresses", "ADDRESS", true, true } },
+      BIT(FORGET) | BIT(JSON),
+      .help = "where its primary is now; it must show who it is before it gets mail there" },
 
     { "", "verify", "recipient.verify", run_verify, show_verify, ADDRESS, BIT(JSON),
       .help = "ask the primary whether it has a recipient" },

@@ -59,6 +59,18 @@ enum option {
     OPTION_ATTRIBUTE,
     OPTION_BIND,
     OPTION_PASSWORD_FILE,
+    OPTION_BACKUP,
+    OPTION_USER,
+    OPTION_SECRET_FILE,
+    OPTION_DOMAINS,
+    OPTION_SERVER,
+    OPTION_LINES,
+    OPTION_PIN,
+    OPTION_CA,
+    OPTION_TLS_FROM_START,
+    OPTION_LMTP,
+    OPTION_PROXY,
+    OPTION_FORGET,
     OPTION_COUNT
 };
 
@@ -81,7 +93,11 @@ struct option_rule {
     const char *help;
 };
 
-enum { ARGUMENTS_MAX = 2, VALUES_MAX = 16 };
+enum {
+    ARGUMENTS_MAX = 2,
+    ARGUMENT_WORDS_MAX = 8, /* that arguments may be: the last may be several words */
+    VALUES_MAX = 16
+};
 
 struct cli;
 
@@ -95,6 +111,7 @@ struct command {
         const char *member; /* of the request */
         const char *shown;
         bool is_optional;
+        bool is_list; /* the last alone: all that follows */
     } argument[ARGUMENTS_MAX];
     uint64_t options; /* bits 1 << enum option, beside those every command takes */
     bool is_hidden;
@@ -104,7 +121,7 @@ struct command {
 /* One call of the program. */
 struct cli {
     const struct command *command;
-    const char *argument[ARGUMENTS_MAX];
+    const char *argument[ARGUMENT_WORDS_MAX];
     int argument_count;
     const char *value[OPTION_COUNT][VALUES_MAX];
     int value_count[OPTION_COUNT];
@@ -177,6 +194,7 @@ int run_authcheck(struct cli *cli);
 
 /* fsck.c, backup.c, restore.c: for the data folder */
 int run_fsck(struct cli *cli);
+int run_agent(struct cli *cli);
 int run_key(struct cli *cli);
 int run_backup(struct cli *cli);
 int run_restore(struct cli *cli);
@@ -187,6 +205,7 @@ void show_domain(struct cli *cli, const json_t *answer);
 void show_domains(struct cli *cli, const json_t *answer);
 void show_check(struct cli *cli, const json_t *answer);
 void show_template(struct cli *cli, const json_t *answer);
+void show_address(struct cli *cli, const json_t *answer);
 void show_secret(struct cli *cli, const json_t *answer);
 void show_removed(struct cli *cli, const json_t *answer);
 void show_messages(struct cli *cli, const json_t *answer);

@@ -11,8 +11,8 @@ static void add_name(struct buf *out, const struct command *command)
         buf_add_format(out, "%s ", command->group);
     buf_add(out, str_from(command->name));
     for (int i = 0; i < ARGUMENTS_MAX && command->argument[i].shown != NULL; i++)
-        buf_add_format(out, command->argument[i].is_optional ? " [%s]" : " %s",
-                       command->argument[i].shown);
+        buf_add_format(out, command->argument[i].is_optional ? " [%s%s]" : " %s%s",
+                       command->argument[i].shown, command->argument[i].is_list ? "…" : "");
 }
 
 static void add_line(struct buf *out, struct str left, const char *right)

@@ -115,12 +115,22 @@ static int fail_command(const char *group, const char *word, struct buf *why)
     return EXIT_USAGE;
 }
 
+/* May another word follow those that are there? */
+static bool has_place(const struct command *command, int count)
+{
+    if (count < ARGUMENTS_MAX && command->argument[count].shown != NULL)
+        return true;
+    int last = count < ARGUMENTS_MAX ? count : ARGUMENTS_MAX;
+    while (last > 0 && command->argument[last - 1].shown == NULL)
+        last--;
+    return last > 0 && command->argument[last - 1].is_list && count < ARGUMENT_WORDS_MAX;
+}
+
 static int take_argument(struct cli *cli, const char *word, struct buf *why)
 {
     const struct command *command = cli->command;
 
-    if (cli->argument_count == ARGUMENTS_MAX ||
-        command->argument[cli->argument_count].shown == NULL) {
+    if (!has_place(command, cli->argument_count)) {
         printable_add_quoted(why, str_from(word));
         buf_add_format(why, " is one word too many; see `holdfast help %s%s%s`", command->group,
                        command->group[0] != '\0' ? " " : "", command->name);
@@ -148,7 +158,7 @@ static int check_complete(const struct cli *cli, struct buf *why)
     const struct command *command = cli->command;
     int next = cli->argument_count;
 
-    if (cli_has(cli, OPTION_HELP) || next == ARGUMENTS_MAX ||
+    if (cli_has(cli, OPTION_HELP) || next >= ARGUMENTS_MAX ||
         command->argument[next].shown == NULL || command->argument[next].is_optional)
         return EXIT_OK;
     buf_add_format(why, "%s is missing: holdfast %s%s%s %s", command->argument[next].shown,

@@ -112,6 +112,16 @@ static bool put_option(json_t *request, const struct option_rule *rule, const ch
     return false;
 }
 
+static bool put_argument(json_t *request, const struct cli *cli, int index, struct buf *why)
+{
+    int last = index < ARGUMENTS_MAX ? index : ARGUMENTS_MAX - 1;
+    const char *member = cli->command->argument[last].member;
+
+    if (cli->command->argument[last].is_list)
+        return put_item(request, member, cli->argument[index], why);
+    return put_text(request, member, cli->argument[index], why);
+}
+
 json_t *cli_request(const struct cli *cli, struct buf *why)
 {
     json_t *request = json_object();
@@ -119,7 +129,7 @@ json_t *cli_request(const struct cli *cli, struct buf *why)
 
     check(json_object_set_new(request, "op", json_string(cli->command->operation)) == 0);
     for (int i = 0; ok && i < cli->argument_count; i++)
-        ok = put_text(request, cli->command->argument[i].member, cli->argument[i], why);
+        ok = put_argument(request, cli, i, why);
     for (int i = 0; ok && i < OPTION_COUNT; i++)
         for (int k = 0; ok && k < cli->value_count[i]; k++)
             ok = put_option(request, option_rule((enum option)i), cli->value[i][k], why);

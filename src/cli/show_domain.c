@@ -259,6 +259,43 @@ static void print_policy(struct cli *cli, const json_t *policy)
     buf_add_byte(&cli->out, '\n');
 }
 
+/* Where the primary is said to be, in a line each. */
+static void print_address(struct cli *cli, const json_t *address)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(address, "addresses"), i, one)
+    {
+        struct str last = show_text(one, "last_answer");
+        line_name(cli, i == 0 ? "address" : "");
+        printable_add(&cli->out, show_text(one, "address"));
+        buf_add_format(&cli->out, text_in(cli->language, ", %.*s since %.*s"),
+                       STR_FMT(show_text(one, "state")), STR_FMT(show_text(one, "since")));
+        if (last.len > 0 && !str_equals(show_text(one, "state"), STR("proved"))) {
+            buf_add(&cli->out, STR(" ("));
+            printable_add(&cli->out, last);
+            buf_add_byte(&cli->out, ')');
+        }
+        buf_add_byte(&cli->out, '\n');
+    }
+    json_array_foreach(json_object_get(address, "used"), i, one)
+        line_text(cli, i == 0 ? "used" : "", str_from(json_string_value(one)));
+}
+
+void show_address(struct cli *cli, const json_t *answer)
+{
+    const json_t *address = json_object_get(answer, "address");
+
+    line_member(cli, "domain", answer, "name");
+    if (address == NULL || json_is_null(address)) {
+        line_text(cli, "address", str_from(text_in(cli->language, "none was told")));
+        return;
+    }
+    line_member(cli, "told", address, "told");
+    print_address(cli, address);
+}
+
 static void print_pause(struct cli *cli, const json_t *domain)
 {
     const json_t *paused = json_object_get(domain, "paused");
@@ -280,6 +317,7 @@ void show_domain(struct cli *cli, const json_t *answer)
     line_member(cli, "state", domain, "state");
     print_pause(cli, domain);
     print_primaries(cli, json_object_get(domain, "primary"));
+    print_address(cli, json_object_get(domain, "address"));
     print_policy(cli, json_object_get(domain, "mta_sts"));
     line_member(cli, "added", domain, "added");
     print_amount(cli, "held", domain, "held", "held_bytes");

@@ -59,6 +59,24 @@ static void check_listeners(struct checking *checking)
                      "listen smtp has no address; write address = {\"0.0.0.0:25\"} instead");
 }
 
+/* Secrets go over it. */
+static void check_portal(struct checking *checking)
+{
+    const struct config_endpoints *list = &checking->config->listen_portal;
+
+    for (uint32_t i = 0; i < list->count && !checking->config->portal_tls; i++) {
+        struct buf text = { 0 };
+        if (endpoint_is_loopback(list->item[i]))
+            continue;
+        endpoint_add_text(&text, list->item[i]);
+        config_error(checking->problems, checking->name, LINE(checking, listen_portal),
+                     "listen portal %.*s would take secrets in the clear; write tls = yes, or "
+                     "address = {\"127.0.0.1:%u\"} with a proxy in front that speaks TLS",
+                     STR_FMT(buf_str(&text)), list->item[i].port);
+        buf_fini(&text);
+    }
+}
+
 static void check_sessions(struct checking *checking)
 {
     const struct config *config = checking->config;
@@ -138,14 +156,45 @@ static void check_authorities(struct checking *checking)
                      STR_FMT(name), STR_FMT(name));
 }
 
+/* DMARC's alignment, without the list of public suffixes. */
+static bool is_within(struct str domain, struct str parent)
+{
+    return str_ends_nocase(domain, parent) &&
+           (domain.len == parent.len || domain.ptr[domain.len - parent.len - 1] == '.');
+}
+
+/* Nobody heeds one that its sender has not signed (RFC 8460 3). */
+static void check_tls_reports(struct checking *checking)
+{
+    const struct config *config = checking->config;
+    struct str from = config->report_from;
+    struct str domain = str_skip(from, (size_t)(str_find_last(from, '@') + 1));
+
+    if (!config->report_tls || from.len == 0)
+        return;
+    if (config->sign_key.len == 0)
+        config_error(checking->problems, checking->name, LINE(checking, report_tls),
+                     "reports about TLS are signed; write sign { domain = \"%.*s\" selector = … "
+                     "key = … } too",
+                     STR_FMT(domain));
+    else if (!is_within(domain, config->sign_domain))
+        config_error(checking->problems, checking->name, LINE(checking, report_tls),
+                     "reports about TLS are signed for the domain of their sender; write report "
+                     "{ from = \"tls@%.*s\" } instead",
+                     STR_FMT(config->sign_domain));
+}
+
 static void check_reports(struct checking *checking)
 {
     const struct config *config = checking->config;
 
-    if (config->report_dmarc && config->report_from.len == 0)
-        config_error(checking->problems, checking->name, LINE(checking, report_dmarc),
-                     "reports have a sender; write report { from = \"dmarc@%.*s\" } too",
-                     STR_FMT(config->hostname));
+    if ((config->report_dmarc || config->report_tls) && config->report_from.len == 0)
+        config_error(checking->problems, checking->name,
+                     config->report_dmarc ? LINE(checking, report_dmarc)
+                                          : LINE(checking, report_tls),
+                     "reports have a sender; write report { from = \"%s@%.*s\" } too",
+                     config->report_dmarc ? "dmarc" : "tls", STR_FMT(config->hostname));
+    check_tls_reports(checking);
 }
 
 static void check_retry(struct checking *checking)
@@ -166,9 +215,9 @@ void config_check(struct str name, struct config *config, const struct config_li
                   struct config_problems *problems)
 {
     static void (*const checks[])(struct checking *) = {
-        check_hostname, check_control, check_listeners, check_sessions,
-        check_memory,   check_sign,    check_tls,       check_authorities,
-        check_filters,  check_reports, check_retry,
+        check_hostname,    check_control, check_listeners, check_portal,
+        check_sessions,    check_memory,  check_sign,      check_tls,
+        check_authorities, check_filters, check_reports,   check_retry,
     };
     struct checking checking = { name, config, lines, problems };
 
@@ -214,7 +263,8 @@ void config_check_files(struct str name, const struct config *config,
                         struct config_problems *problems)
 {
     if (!is_readable(config->sign_key))
-        config_warning(problems, name, 0, "sign key %.*s cannot be read; nothing would be sealed",
+        config_warning(problems, name, 0,
+                       "sign key %.*s cannot be read; nothing would be sealed or signed",
                        STR_FMT(config->sign_key));
     if (!is_readable(config->encryption_keys))
         config_warning(problems, name, 0,

@@ -150,7 +150,8 @@ void complain_of_title(struct parse *parse, cfg_t *cfg)
 
     printable_add_quoted(&title, str_from(cfg_title(cfg)));
     config_error(parse->problems, parse->name, cfg->line,
-                 "section %s %.*s is not known; write listen smtp, smtps, atrn or atrns instead",
+                 "section %s %.*s is not known; write listen smtp, smtps, atrn, atrns or portal "
+                 "instead",
                  cfg->name, STR_FMT(buf_str(&title)));
     buf_fini(&title);
 }

@@ -101,9 +101,11 @@ struct config {
     uint32_t deliverers;               /* role processes; 1 */
 
     struct config_endpoints listen_smtp;
-    struct config_endpoints listen_smtps; /* with TLS from the first octet */
-    struct config_endpoints listen_atrn;  /* where primaries without an address call (RFC 2645) */
-    struct config_endpoints listen_atrns; /* the same with TLS from the first octet */
+    struct config_endpoints listen_smtps;  /* with TLS from the first octet */
+    struct config_endpoints listen_atrn;   /* where primaries without an address call (RFC 2645) */
+    struct config_endpoints listen_atrns;  /* the same with TLS from the first octet */
+    struct config_endpoints listen_portal; /* HTTP; empty: there is no portal */
+    bool portal_tls;                       /* over TLS from the first octet; false */
 
     struct config_strings tls_certificate; /* paths; empty: one of our own making */
     struct config_strings tls_key; /* paths, one for each; empty: they are in the same files */
@@ -148,10 +150,12 @@ struct config {
     struct str callout_sender; /* "<>": empty; empty: postmaster@hostname (V10) */
 
     bool report_dmarc;       /* aggregate reports are sent; false */
+    bool report_tls;         /* reports about TLS are sent; false */
     struct str report_from;  /* their sender; must be there if they are */
     int64_t report_interval; /* ms between them, on the clock in UTC; 1 d */
 
-    bool web_local;    /* policies may be fetched from this machine's own addresses; false */
+    bool web_local; /* policies may be fetched from this machine's own addresses, reports about TLS
+                     * be posted to those and to private ones, and owners tell of both; false */
     struct str web_ca; /* path; certificates by which web servers are trusted; empty: none is */
 
     struct domain_settings defaults;

@@ -41,6 +41,10 @@ static const struct config_item items[] = {
       .fallback = "", .help = "where primaries without an address call for mail (ATRN); empty: none" },
     { "listen atrns", "address", CONFIG_ENDPOINTS, AT(listen_atrns), RESTART, .port = 366,
       .fallback = "", .help = "the same with TLS from the first octet; empty: none" },
+    { "listen portal", "address", CONFIG_ENDPOINTS, AT(listen_portal), RESTART,
+      .fallback = "", .help = "addresses and ports of the web interface; empty: none" },
+    { "listen portal", "tls", CONFIG_BOOL, AT(portal_tls), RESTART, .fallback = "no",
+      .help = "with TLS; without it, only this machine's own addresses, for a proxy" },
 
     { "tls", "certificate", CONFIG_PATHS, AT(tls_certificate), 1, .fallback = "",
       .help = "files with certificates and their chains (PEM); empty: one of our own making" },
@@ -122,6 +126,8 @@ static const struct config_item items[] = {
 
     { "report", "dmarc", CONFIG_BOOL, AT(report_dmarc), .fallback = "no",
       .help = "tell domains how their mail fared here (DMARC aggregate reports)" },
+    { "report", "tls", CONFIG_BOOL, AT(report_tls), .fallback = "no",
+      .help = "tell domains how TLS fared on the way to them (TLS-RPT); takes sign, too" },
     { "report", "from", CONFIG_MAILBOX, AT(report_from), .fallback = "",
       .help = "sender of reports; SPF of its domain must allow us" },
     { "report", "interval", CONFIG_DURATION, AT(report_interval), SECONDS(10), SECONDS(86400),
@@ -131,7 +137,8 @@ static const struct config_item items[] = {
       RESTART, .help = "certificates (PEM) by which web servers are trusted; empty: none is" },
 
     { "web", "local", CONFIG_BOOL, AT(web_local), .fallback = "no",
-      .help = "MTA-STS policies may come from this machine's own addresses (for tests)" },
+      .help = "policies may come from this machine's own addresses, reports go there, and primaries be "
+              "told at them and at private ones (for tests)" },
 
     { "schedule", "probe-budget", CONFIG_NUMBER, AT(probe_budget), 1, 100000, "200",
       .help = "probes of primaries a second, all together" },

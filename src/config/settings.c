@@ -129,6 +129,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
     [SETTING_TELL_USERS_GONE] = TELL("users-gone", "who is told when it seems to know its users no more"),
     [SETTING_TELL_NEAR_EXPIRY] = TELL("near-expiry", "who is told when held mail reaches the end of its time"),
     [SETTING_TELL_QUOTA] = TELL("quota", "who is told when the room for held mail gets full"),
+    [SETTING_TELL_STRANGER_ADDRESS] =
+        TELL("stranger-address", "who is told when another one answers at its new address"),
     [SETTING_TELL_REFUSED] = TELL("refused", "who is told of refused mail whose sender is not told"),
     [SETTING_TLS] = { "tls", UNIT_WORD, 0, TLS_NAME, TLS_MAY,
         "whether the primary is spoken with over TLS: if it offers it (may), always (must), and by name", tls_words },

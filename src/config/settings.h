@@ -70,6 +70,7 @@ enum setting {
     SETTING_TELL_NEAR_EXPIRY,
     SETTING_TELL_QUOTA,
     SETTING_TELL_REFUSED,
+    SETTING_TELL_STRANGER_ADDRESS,
     SETTING_TLS,              /* tls: towards the primary; may, no, must, name (X3) */
     SETTING_XCLIENT,          /* xclient: the primary is told whose mail it is; no, yes (A5) */
     SETTING_TLS_FROM_START,   /* tls-from-start: without STARTTLS; no, yes (D6) */

@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "route/addresses.h"
 #include "route/policies.h"
 #include "schedule/schedule.h"
 #include "store/directory/directory.h"
@@ -39,6 +40,12 @@ struct control_role {
 };
 
 enum { CONTROL_ROLES_MAX = 128 };
+
+struct control_telling { /* of addresses */
+    struct str domain;
+    const struct endpoint *endpoint; /* port 0: the usual one */
+    uint32_t count;                  /* 1 … ADDRESSES_TOLD_MAX */
+};
 
 typedef void control_bounced(void *context, int error, struct str why);
 
@@ -82,6 +89,16 @@ struct control_host {
      * it is for CRAM-MD5, too. */
     void (*new_secret)(void *context, struct str domain, bool for_cram, struct buf *out_secret,
                        directory_done *done, void *done_context);
+    /* Addresses that the domain's primary is said to have now. TAKEN or SAME: done() comes when
+     * that is durable. Anything else: *out_why says why, and done() does not come. */
+    enum address_fate (*tell_addresses)(void *context, const struct control_telling *telling,
+                                        struct buf *out_why, directory_done *done,
+                                        void *done_context);
+    /* False: there are none, and done() does not come. */
+    bool (*forget_addresses)(void *context, struct str domain, directory_done *done,
+                             void *done_context);
+    /* NULL: there are none. */
+    const struct addresses *(*addresses)(void *context, struct str domain);
     /* Asks the primary about a recipient, whatever is known; done() may come from inside the call,
      * and comes at the latest with the end of the host. */
     void (*verify)(void *context, struct str domain, struct str address,
@@ -105,6 +122,8 @@ struct control *control_new(const struct control_setup *setup);
 /* Before the store and the directory are closed; what is still under way is done without an
  * answer. */
 void control_free(struct control *control);
+/* "null", or what "address" is in a domain's answer, as of now. For whoever asks otherwise. */
+void control_add_addresses(struct buf *out, const struct addresses *addresses, struct now now);
 void control_set_config(struct control *control, const struct config *config);
 
 /* One request. The ticket must not be in use. */

@@ -18,7 +18,7 @@ json_t *json_state(enum route_state state)
     return json_string(control_state_name(state));
 }
 
-static json_t *json_endpoint(struct endpoint endpoint)
+json_t *json_endpoint(struct endpoint endpoint)
 {
     struct buf text = { 0 };
 
@@ -195,6 +195,8 @@ json_t *json_domain(struct request *request, const struct domain_record *record)
     json_put(json, "primary", primaries);
     json_put(json, "route_seen", json_time(known != NULL ? known->seen_ms : 0));
     json_put(json, "mta_sts", json_policy(setup, record));
+    json_put(json, "address",
+             json_addresses(setup->host->addresses(setup->context, record->name), request->now));
     put_settings(json, request, &record->settings);
     if (setup->host->route_status(setup->context, record->name, request->now, &status))
         json_put(json, "route", json_route(&status));

@@ -94,7 +94,8 @@ void operation_domain_template(struct request *request); /* tell.c */
 void operation_domain_template_set(struct request *request);
 void operation_domain_webhook_secret(struct request *request);
 void operation_domain_secret(struct request *request);
-void operation_queue_list(struct request *request); /* queue.c */
+void operation_domain_address(struct request *request); /* address.c */
+void operation_queue_list(struct request *request);     /* queue.c */
 void operation_queue_flush(struct request *request);
 void operation_queue_show(struct request *request);
 void operation_queue_release(struct request *request); /* settle.c */
@@ -121,5 +122,8 @@ void request_free_settling(struct request *request);
 const char *control_state_name(enum route_state state);
 json_t *json_state(enum route_state state);
 json_t *json_route(const struct route_status *status);
+json_t *json_endpoint(struct endpoint endpoint);
+/* address.c */
+json_t *json_addresses(const struct addresses *addresses, struct now now); /* null for NULL */
 json_t *json_domain_summary(struct request *request, struct str name);
 json_t *json_domain(struct request *request, const struct domain_record *record);

@@ -29,6 +29,7 @@ enum envelope_flag {
     ENVELOPE_REQUIRETLS = 2, /* RFC 8689 */
     ENVELOPE_PROVED = 4,     /* the sender is who he says he is: notices may go to him */
     ENVELOPE_OWN = 8,        /* we have written it */
+    ENVELOPE_LAX = 16,       /* and it tells of failing TLS: it is to arrive all the same */
 };
 
 enum notify {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* security.c: see security.h.
  *
- *     u8 version (1)  u8 level  u8 from_start
+ *     u8 version (1)  u8 level  u8: 1 from_start, 2 is_watched
  *     u8 names, each counted  u8 records, each u8 usage, selector, matching, counted data
  *     u8 pins, each u8 is_of_certificate and its digest  counted authority
  */
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { VERSION = 1 };
+enum { VERSION = 1, FROM_START = 1, IS_WATCHED = 2 };
 
 /* ---- octets ---- */
 
@@ -17,7 +17,8 @@ void security_encode(struct buf *out, const struct security *security)
 {
     buf_add_u8(out, VERSION);
     buf_add_u8(out, (uint8_t)security->level);
-    buf_add_u8(out, security->from_start);
+    buf_add_u8(out, (uint8_t)((security->from_start ? FROM_START : 0) |
+                              (security->is_watched ? IS_WATCHED : 0)));
     buf_add_u8(out, (uint8_t)security->name_count);
     for (uint32_t i = 0; i < security->name_count; i++)
         buf_add_counted(out, security->name[i]);
@@ -82,9 +83,11 @@ bool security_decode(struct cursor *cursor, struct security *out_security)
     unsigned version = cursor_u8(cursor);
     unsigned level = cursor_u8(cursor);
 
-    security.from_start = cursor_u8(cursor) != 0;
-    if (version != VERSION || level >= SECURITY_LEVELS)
+    unsigned bits = cursor_u8(cursor);
+    if (version != VERSION || level >= SECURITY_LEVELS || bits > (FROM_START | IS_WATCHED))
         return false;
+    security.from_start = (bits & FROM_START) != 0;
+    security.is_watched = (bits & IS_WATCHED) != 0;
     security.level = (enum security_level)level;
     if (!take_names(cursor, &security) || !take_records(cursor, &security) ||
         !take_pins(cursor, &security))
@@ -150,12 +153,23 @@ void security_pin_add_text(struct buf *out, const struct security_pin *pin)
         buf_add_format(out, "%02x", pin->digest[i]);
 }
 
+static bool has_pin(const struct security *security, const struct security_pin *pin)
+{
+    for (uint32_t i = 0; i < security->pin_count; i++)
+        if (security->pin[i].is_of_certificate == pin->is_of_certificate &&
+            memcmp(security->pin[i].digest, pin->digest, sizeof pin->digest) == 0)
+            return true;
+    return false;
+}
+
 void security_add_pins(struct security *security, struct str list)
 {
+    struct security_pin pin;
     struct str one = STR_NONE;
 
     while (security->pin_count < SECURITY_PINS_MAX && str_cut(&list, ',', &one))
-        security->pin_count += security_pin_parse(one, &security->pin[security->pin_count]);
+        if (security_pin_parse(one, &pin) && !has_pin(security, &pin))
+            security->pin[security->pin_count++] = pin;
 }
 
 bool security_pin_is_shown(const struct security_pin *pin, struct str shown)

@@ -41,7 +41,9 @@ enum { SECURITY_SHOWN_SIZE = 2 * SECURITY_DIGEST_SIZE };
 
 struct security {
     enum security_level level;
-    bool from_start;                     /* TLS from the first octet, without STARTTLS */
+    bool from_start; /* TLS from the first octet, without STARTTLS */
+    bool is_watched; /* below NAME: what it shows is held against names and authorities, and told,
+                      * but it need not show it (MTA-STS, mode testing) */
     struct str name[SECURITY_NAMES_MAX]; /* the first is who is asked for, and the base of TLSA */
     uint32_t name_count;
     struct security_tlsa tlsa[SECURITY_TLSA_MAX];
@@ -59,7 +61,7 @@ const char *security_level_name(enum security_level level); /* "clear", "may", "
 /* "key:HEX" or "certificate:HEX", of 64 digits; colons between them are let pass. */
 bool security_pin_parse(struct str text, struct security_pin *out_pin);
 void security_pin_add_text(struct buf *out, const struct security_pin *pin);
-/* Those in a list with commas between them; what is none is left out. */
+/* Those in a list with commas between them; what is none, or there already, is left out. */
 void security_add_pins(struct security *security, struct str list);
 /* Is it what the pin says? Not if nothing was shown. */
 bool security_pin_is_shown(const struct security_pin *pin, struct str shown);

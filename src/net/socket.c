@@ -191,6 +191,16 @@ int socket_error(int fd)
     return -error;
 }
 
+struct endpoint socket_own_address(int fd)
+{
+    union address address = { 0 };
+    socklen_t len = sizeof address;
+
+    if (getsockname(fd, &address.any, &len) < 0)
+        return (struct endpoint){ 0 };
+    return from_address(&address);
+}
+
 int socket_pair(int type, int out_fd[2])
 {
     return socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_fd) < 0 ? -errno : 0;

@@ -17,7 +17,8 @@ int socket_listen_unix(const char *path, unsigned mode); /* removes a stale sock
 int socket_accept(int listener, struct endpoint *out_peer);
 /* Begins to connect; writable when done, then socket_error(). */
 int socket_connect(struct endpoint to);
-int socket_connect_unix(struct str path); /* done at once, or -EAGAIN: it is too busy */
-void socket_keep_alive(int fd);           /* asks a silent peer now and then whether it lives */
-int socket_error(int fd);                 /* SO_ERROR as 0 or negative errno */
-int socket_pair(int type, int out_fd[2]); /* AF_UNIX */
+int socket_connect_unix(struct str path);   /* done at once, or -EAGAIN: it is too busy */
+void socket_keep_alive(int fd);             /* asks a silent peer now and then whether it lives */
+int socket_error(int fd);                   /* SO_ERROR as 0 or negative errno */
+struct endpoint socket_own_address(int fd); /* of its end here; ENDPOINT_NONE: not known */
+int socket_pair(int type, int out_fd[2]);   /* AF_UNIX */

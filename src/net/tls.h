@@ -106,3 +106,6 @@ struct tls *tls_connect(struct tls_client *client, const struct security *securi
                         struct str anchors);
 /* Once it is OPEN: was there something that the server had to prove, and has? */
 bool tls_peer_has_proved(const struct tls *tls);
+/* Of a server that is only watched: what it should have shown and has not; TLS_FAULT_NONE: nothing.
+ */
+enum tls_fault tls_peer_doubt(const struct tls *tls, struct str *out_why);

@@ -2,7 +2,8 @@
 /* tls_client.c: who the server is.
  *
  * OpenSSL asks us instead of looking itself (tls_judge_chain): chain, names and TLSA records are
- * its own business then, pins are ours, and whichever says no ends the handshake. Sessions are not
+ * its own business then, pins are ours, and whichever says no ends the handshake; unless the server
+ * is only watched, then what is wrong with its chain is noted, and it goes on. Sessions are not
  * resumed: who the server is is looked at each time.
  */
 #include <openssl/err.h>
@@ -24,6 +25,9 @@ struct tls_client {
 
 struct tls_expected {
     bool looks_at_chain;
+    bool only_watches; /* and goes on, whatever it sees: */
+    enum tls_fault doubt;
+    const char *doubt_why;
     struct security_pin pin[SECURITY_PINS_MAX];
     size_t pin_count;
     bool was_seen;
@@ -87,6 +91,12 @@ int tls_judge_chain(X509_STORE_CTX *store, void *argument)
     if (X509_verify_cert(store) > 0)
         return 1;
     int error = X509_STORE_CTX_get_error(store);
+    if (expected->only_watches) {
+        expected->doubt = fault_of(error);
+        expected->doubt_why = X509_verify_cert_error_string(error);
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
     tls->fault = fault_of(error);
     buf_add_format(&tls->reason, "The server's certificate is not trusted: %s",
                    X509_verify_cert_error_string(error));
@@ -98,7 +108,17 @@ bool tls_peer_has_proved(const struct tls *tls)
     const struct tls_expected *expected = tls->expected;
 
     return tls->state == TLS_OPEN && expected != NULL &&
-           (expected->looks_at_chain || expected->pin_count > 0);
+           ((expected->looks_at_chain && !expected->only_watches) || expected->pin_count > 0);
+}
+
+enum tls_fault tls_peer_doubt(const struct tls *tls, struct str *out_why)
+{
+    const struct tls_expected *expected = tls->expected;
+
+    if (expected == NULL || expected->doubt == TLS_FAULT_NONE)
+        return TLS_FAULT_NONE;
+    *out_why = str_from(expected->doubt_why);
+    return expected->doubt;
 }
 
 bool tls_server_digests(const struct tls *tls, uint8_t *out_key, uint8_t *out_certificate)
@@ -184,7 +204,7 @@ static bool demand_identity(SSL *ssl, const struct security *security, struct st
 {
     if (security->level == SECURITY_TLSA)
         return demand_tlsa(ssl, security) > 0;
-    if (security->level != SECURITY_NAME)
+    if (security->level != SECURITY_NAME && !security->is_watched)
         return false;
     demand_names(ssl, security, 0);
     if (anchors.len > 0)
@@ -204,6 +224,7 @@ struct tls *tls_connect(struct tls_client *client, const struct security *securi
     if (security->name_count > 0)
         ask_for(tls->ssl, security->name[0]);
     expected->looks_at_chain = demand_identity(tls->ssl, security, anchors);
+    expected->only_watches = security->level < SECURITY_NAME;
     SSL_set_connect_state(tls->ssl);
     return tls;
 }

@@ -246,16 +246,20 @@ static void add_line(struct curl_slist **list, struct buf *line)
 static bool add_fields(struct request *request, const struct web_post *post)
 {
     struct buf line = { 0 };
+    bool says_type = false;
 
     for (uint32_t i = 0; i < post->field_count; i++) {
+        says_type |= str_starts_nocase(post->field[i], STR("Content-Type:"));
         for (size_t at = 0; at < post->field[i].len; at++)
             if (post->field[i].ptr[at] < ' ' || post->field[i].ptr[at] > '~')
                 return false;
         buf_add(&line, post->field[i]);
         add_line(&request->fields, &line);
     }
-    buf_add(&line, STR("Content-Type: application/json"));
-    add_line(&request->fields, &line);
+    if (!says_type) {
+        buf_add(&line, STR("Content-Type: application/json"));
+        add_line(&request->fields, &line);
+    }
     buf_add(&line, STR("Expect:")); /* asks for no leave before it posts */
     add_line(&request->fields, &line);
     return true;

@@ -29,7 +29,7 @@ struct web_post {
     uint32_t address_count;
     struct str field[WEB_FIELDS_MAX]; /* "Name: value" */
     uint32_t field_count;
-    struct str body; /* JSON */
+    struct str body; /* JSON, unless a field (Content-Type) says what else */
 };
 
 /* Over TLS only; nothing of what was fetched is interpreted. */

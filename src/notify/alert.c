@@ -22,6 +22,8 @@ static const struct {
     [ALERT_NEAR_EXPIRY] = { "near-expiry", OCCASION_NEAR_EXPIRY, SETTING_TELL_NEAR_EXPIRY },
     [ALERT_QUOTA]       = { "quota", OCCASION_QUOTA, SETTING_TELL_QUOTA },
     [ALERT_REFUSED]     = { "refused", OCCASION_REFUSED_MAIL, SETTING_TELL_REFUSED },
+    [ALERT_STRANGER_ADDRESS] = { "stranger-address", OCCASION_STRANGER_ADDRESS,
+                                 SETTING_TELL_STRANGER_ADDRESS },
 };
 /* clang-format on */
 

@@ -20,7 +20,8 @@ enum alert {
     ALERT_USERS_GONE, /* the primary says "no such user" of those it had before */
     ALERT_NEAR_EXPIRY,
     ALERT_QUOTA,
-    ALERT_REFUSED, /* mail is in the rescue store, and its sender could not be told */
+    ALERT_REFUSED,          /* mail is in the rescue store, and its sender could not be told */
+    ALERT_STRANGER_ADDRESS, /* somebody else answers where the primary is said to be now */
     ALERT_COUNT,
 };
 const char *alert_name(enum alert alert); /* "down", "half-up" … */

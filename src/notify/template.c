@@ -34,6 +34,7 @@ static const char *const occasion_names[OCCASION_COUNT] = {
     [OCCASION_QUOTA] = "quota",
     [OCCASION_USERS_GONE] = "users-gone",
     [OCCASION_REFUSED_MAIL] = "refused-mail",
+    [OCCASION_STRANGER_ADDRESS] = "stranger-address",
 };
 
 #define ON(occasion) (1u << OCCASION_##occasion)
@@ -54,7 +55,7 @@ static const struct {
     [PLACEHOLDER_SUBJECT]    = { "subject", SENDER, "the subject of the mail" },
     [PLACEHOLDER_RECEIVED]   = { "received", SENDER, "when the mail came in" },
     [PLACEHOLDER_UNTIL]      = { "until", ON(DELAYED) | ON(NEAR_EXPIRY), "until when delivery is tried" },
-    [PLACEHOLDER_REASON]     = { "reason", SENDER | ON(DOWN) | ON(BLOCKED) | ON(STRANGER) | ON(HALF_UP) | ON(BREAKER) | ON(USERS_GONE) | ON(REFUSED_MAIL),
+    [PLACEHOLDER_REASON]     = { "reason", SENDER | ON(DOWN) | ON(BLOCKED) | ON(STRANGER) | ON(HALF_UP) | ON(BREAKER) | ON(USERS_GONE) | ON(REFUSED_MAIL) | ON(STRANGER_ADDRESS),
                                  "the last answer of the domain's mail server, or why there is none" },
     [PLACEHOLDER_PRIMARY]    = { "primary", OWNER, "the domain's mail server" },
     [PLACEHOLDER_SINCE]      = { "since", OWNER, "when it began" },

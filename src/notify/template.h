@@ -37,8 +37,9 @@ enum occasion {
     OCCASION_BREAKER,                         /* it refused too much of what was handed over */
     OCCASION_NEAR_EXPIRY,
     OCCASION_QUOTA,
-    OCCASION_USERS_GONE,   /* it says "no such user" of those it had before */
-    OCCASION_REFUSED_MAIL, /* mail is in the rescue store, and its sender could not be told */
+    OCCASION_USERS_GONE,       /* it says "no such user" of those it had before */
+    OCCASION_REFUSED_MAIL,     /* mail is in the rescue store, and its sender could not be told */
+    OCCASION_STRANGER_ADDRESS, /* somebody else answers at the address it was said to have now */
     OCCASION_COUNT,
 };
 const char *occasion_name(enum occasion occasion); /* "delayed", "unknown-recipient" … */

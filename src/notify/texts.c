@@ -467,6 +467,30 @@ const char *const template_texts[OCCASION_COUNT][LANGUAGE_COUNT] = {
         "Befund: {reason}\n"
         "Gehaltene Nachrichten: {held}\n" },
 
+    [OCCASION_STRANGER_ADDRESS] = {
+        "Subject: {domain}: at the new address of your server another one answers\n"
+        "\n"
+        "{node} was told a new address for your mail server, with the secret of\n"
+        "{domain}. Who answers there could not show that he is your server, so he\n"
+        "gets nothing; mail goes where it went before. If you did not tell that\n"
+        "address, make a new secret: somebody knows yours. If you did, look whether\n"
+        "the server's certificate has changed.\n"
+        "\n"
+        "What was found: {reason}\n"
+        "Messages held: {held}\n",
+
+        "Subject: {domain}: an der neuen Adresse Ihres Servers antwortet ein anderer\n"
+        "\n"
+        "{node} wurde eine neue Adresse Ihres Mailservers genannt, mit dem Geheimnis\n"
+        "von {domain}. Wer dort antwortet, konnte nicht zeigen, dass er Ihr Server ist;\n"
+        "er bekommt nichts, und Mail geht dorthin, wohin sie bisher ging. Haben Sie\n"
+        "diese Adresse nicht genannt, erzeugen Sie ein neues Geheimnis: Jemand kennt\n"
+        "Ihres. Haben Sie sie genannt, prüfen Sie, ob sich das Zertifikat des Servers\n"
+        "geändert hat.\n"
+        "\n"
+        "Befund: {reason}\n"
+        "Gehaltene Nachrichten: {held}\n" },
+
     [OCCASION_HALF_UP] = {
         "Subject: {domain}: your mail server answers, but takes no mail\n"
         "\n"

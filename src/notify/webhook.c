@@ -6,14 +6,12 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/cursor.h"
 #include "wire/mime.h"
 
-enum { TEXT_MAX = 500, PAUSE_FIRST_MS = MINUTE_MS, PAUSE_MAX_MS = HOUR_MS, DIGEST_SIZE = 32 };
+enum { TEXT_MAX = 500, DIGEST_SIZE = 32 };
 
 /* ---- the body ---- */
 
@@ -121,83 +119,4 @@ void webhook_add_signature(struct buf *out, struct str secret, int64_t timestamp
     buf_add(out, STR("sha256="));
     for (unsigned i = 0; i < size; i++)
         buf_add_format(out, "%02x", digest[i]);
-}
-
-/* ---- when, where to ---- */
-
-int64_t webhook_pause(uint32_t tries)
-{
-    int64_t pause_ms = PAUSE_FIRST_MS;
-
-    for (; tries > 1 && pause_ms < PAUSE_MAX_MS; tries--)
-        pause_ms *= 2;
-    return pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
-}
-
-/* The IPv4 address within a NAT64 or 6to4 one counts as itself. */
-static struct endpoint inner_address(struct endpoint endpoint)
-{
-    static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
-    struct endpoint inner = { .family = ENDPOINT_IP4, .port = endpoint.port };
-    const uint8_t *address = endpoint.address;
-
-    if (endpoint.family != ENDPOINT_IP6)
-        return endpoint;
-    if (memcmp(address, nat64, sizeof nat64) == 0)
-        memcpy(inner.address, address + sizeof nat64, 4);
-    else if (address[0] == 0x20 && address[1] == 0x02)
-        memcpy(inner.address, address + 2, 4);
-    else
-        return endpoint;
-    return inner;
-}
-
-static bool is_out_of_bounds(struct endpoint endpoint)
-{
-    const uint8_t *address = endpoint.address;
-
-    if (endpoint.family == ENDPOINT_IP4)
-        return address[0] == 0 || (address[0] == 169 && address[1] == 254) || address[0] >= 224;
-    for (int i = 0; i < 15; i++)
-        if (address[i] != 0) /* link-local, site-local, multicast */
-            return (address[0] == 0xfe && address[1] >= 0x80) || address[0] == 0xff;
-    return address[15] == 0;
-}
-
-bool webhook_may_post_to(struct endpoint endpoint, bool is_literal)
-{
-    struct endpoint inner = inner_address(endpoint);
-
-    if (endpoint.family == ENDPOINT_NONE || is_out_of_bounds(inner))
-        return false;
-    return is_literal || !endpoint_is_loopback(inner);
-}
-
-/* ---- for a file ----
- *
- *     u64 made_ms, u64 next_ms, u32 tries, the body */
-
-void webhook_waiting_encode(struct buf *out, const struct webhook_waiting *waiting)
-{
-    buf_add_u64(out, (uint64_t)waiting->made_ms);
-    buf_add_u64(out, (uint64_t)waiting->next_ms);
-    buf_add_u32(out, waiting->tries);
-    buf_add(out, waiting->body);
-}
-
-bool webhook_waiting_decode(struct str bytes, struct webhook_waiting *out_waiting)
-{
-    struct cursor cursor = cursor_over(bytes);
-    struct webhook_waiting waiting = {
-        .made_ms = (int64_t)cursor_u64(&cursor),
-        .next_ms = (int64_t)cursor_u64(&cursor),
-        .tries = cursor_u32(&cursor),
-    };
-
-    waiting.body = cursor.left;
-    if (!cursor_ok(&cursor) || waiting.body.len == 0 || waiting.body.len > WEBHOOK_BODY_MAX ||
-        waiting.made_ms < 0 || waiting.next_ms < 0)
-        return false;
-    *out_waiting = waiting;
-    return true;
 }

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "base/endpoint.h"
 #include "notify/alert.h"
 
 #define WEBHOOK_SECRET_FACT "webhook-secret" /* under which it is kept; struct domain_fact */
@@ -18,7 +17,6 @@
 enum {
     WEBHOOK_SECRET_SIZE = 64, /* characters: 256 bits of chance in hexadecimal */
     WEBHOOK_BODY_MAX = 4096,
-    WEBHOOK_LIFE_MS = 24 * 60 * 60 * 1000,
 };
 
 struct webhook_event {
@@ -36,21 +34,3 @@ void webhook_add_body(struct buf *out, const struct webhook_event *event);
 /* "sha256=" and 64 hexadecimal digits. */
 void webhook_add_signature(struct buf *out, struct str secret, int64_t timestamp_s,
                            struct str body);
-
-/* How long to wait after so many tries: a minute, doubled up to an hour. */
-int64_t webhook_pause(uint32_t tries);
-
-/* May we post there? Never to what only this link or everybody is (link-local, with the metadata
- * services of clouds; multicast; the address that is none). To this machine only if the URL says so
- * by its address. */
-bool webhook_may_post_to(struct endpoint endpoint, bool is_literal);
-
-/* An event that waits, as it is kept: made, tries, next try, body. */
-struct webhook_waiting {
-    int64_t made_ms;
-    int64_t next_ms;
-    uint32_t tries;
-    struct str body;
-};
-void webhook_waiting_encode(struct buf *out, const struct webhook_waiting *waiting);
-bool webhook_waiting_decode(struct str bytes, struct webhook_waiting *out_waiting); /* borrows */

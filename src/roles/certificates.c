@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/cursor.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "net/tls.h"
+#include "roles/messages.h"
 
 enum { FILE_MAX = 64 * 1024, PAIRS_MAX = 200 * 1024, LOOK_MS = MINUTE_MS };
 #define ENDS_SOON_MS ((int64_t)14 * DAY_MS)
@@ -237,4 +237,37 @@ void certificates_fini(struct certificates *certificates)
     forget(&certificates->ticket_key_before);
     buf_fini(&certificates->own_hostname);
     buf_fini(&certificates->ends);
+}
+
+/* ---- in a role that shows them ---- */
+
+bool certificates_take(struct cursor payload, struct tls_server **server)
+{
+    struct message_certificates message;
+    struct tls_certificate certificate[CONFIG_LIST_MAX];
+    struct buf why = { 0 };
+    size_t count = 0;
+
+    if (!message_get_certificates(payload, &message))
+        return false;
+    struct cursor pairs = cursor_over(message.pairs);
+    for (; count < CONFIG_LIST_MAX && !cursor_done(&pairs); count++) {
+        certificate[count].chain = cursor_counted(&pairs);
+        certificate[count].key = cursor_counted(&pairs);
+        if (!cursor_ok(&pairs))
+            return false;
+    }
+    const struct tls_server_settings settings = { .certificate = certificate,
+                                                  .certificate_count = count,
+                                                  .ticket_key = message.ticket_key,
+                                                  .ticket_key_before = message.ticket_key_before };
+    struct tls_server *next = tls_server_new(&settings, &why);
+    if (next == NULL && count > 0)
+        log_error("certificates_unusable", LOG_STR("why", buf_str(&why)));
+    buf_fini(&why);
+    if (next != NULL || count == 0) {
+        tls_server_free(*server);
+        *server = next;
+    }
+    return true;
 }

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/cursor.h"
 #include "config/config.h"
 
 struct certificates {
@@ -31,3 +32,8 @@ bool certificates_turn(struct certificates *certificates, const struct config *c
                        struct now now);
 int64_t certificates_deadline(const struct certificates *certificates);
 void certificates_fini(struct certificates *certificates);
+
+/* In a role that shows them: what the supervisor has sent (the message `certificates`) takes the
+ * place of *server, unless it cannot be used; NULL: there are none. False: malformed. */
+struct tls_server;
+bool certificates_take(struct cursor payload, struct tls_server **server);

@@ -53,10 +53,13 @@ struct session {
     struct buf security; /* what it has to show, encoded */
     bool is_probe;
     bool is_callout;
-    bool xclient;   /* the server is told whose mail it is */
-    bool is_secure; /* the handshake is done */
-    bool is_orphan; /* of a keeper that is gone */
-    int fd;         /* while connecting; else -1 */
+    bool xclient;         /* the server is told whose mail it is */
+    struct endpoint from; /* our end of it; not known unless TLS is counted */
+    bool is_shaking;      /* the handshake has begun */
+    bool is_secure;       /* the handshake is done */
+    bool tls_is_told;     /* what came of it */
+    bool is_orphan;       /* of a keeper that is gone */
+    int fd;               /* while connecting; else -1 */
     struct watch *connecting;
     struct stream *stream;
     struct deliver_client *client; /* NULL while connecting */
@@ -145,6 +148,14 @@ void session_secure(struct session *session); /* the handshake is next */
 struct str session_key_shown(const struct session *session, struct security_pin *room);
 /* TLS was demanded and is not offered: who should have shown a key or a name is somebody else. */
 enum session_end session_end_insecure(const struct session *session);
+
+/* Is the keeper to hear what comes of TLS? */
+bool session_counts_tls(const struct session *session);
+void session_tls_open(struct session *session);    /* it is open */
+void session_tls_missing(struct session *session); /* it is not offered, and is missed */
+void session_tls_failed(struct session *session);  /* by stream_tls(), which has failed */
+/* The session ends, `why`. */
+void session_tls_over(struct session *session, enum session_end how, struct str why);
 
 /* deliverer_web.c: posts for the keeper. What a keeper that is gone has asked for is done, and told
  * to nobody. */

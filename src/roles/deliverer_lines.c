@@ -72,6 +72,7 @@ void deliverer_line_came(struct deliverer *deliverer, uint64_t line, int fd)
 static void adopt(struct session *session, const struct message_session_open *message)
 {
     session->number = message->session;
+    session->is_callout = message->is_callout != 0;
     session->is_parked = false;
     session->parks = false;
     buf_reset(&session->host);

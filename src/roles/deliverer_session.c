@@ -97,6 +97,8 @@ static void on_ready(void *context, const struct smtp_greeting *greeting, unsign
     session->extensions = greeting->extensions;
     session->size_max = greeting->size_max;
     buf_add(&session->name, str_first(greeting->name, 255));
+    if (!session->is_secure && session_tls(session) != DELIVER_TLS_NO)
+        session_tls_missing(session);
     session_tell_ready(session);
 }
 
@@ -195,6 +197,7 @@ static void session_over(struct session *session, enum session_end how,
     if (session->is_over)
         return;
     session->is_over = true;
+    session_tls_over(session, how, verdict_text(verdict));
     list_append(&session->deliverer->over, &session->over_link);
     session_tell_ended(session, how, verdict);
 }
@@ -203,6 +206,9 @@ static void on_closed_by_client(void *context, enum deliver_close how,
                                 const struct verdict *verdict)
 {
     struct session *session = context;
+
+    if (how == DELIVER_CLOSED_INSECURE)
+        session_tls_missing(session);
     session_over(session,
                  how == DELIVER_CLOSED_INSECURE ? session_end_insecure(session) : end_of(how),
                  verdict);
@@ -314,6 +320,7 @@ static void on_secured(void *context)
     if (session->is_over)
         return;
     session->is_secure = true;
+    session_tls_open(session);
     if (session->client == NULL) {
         begin(session, DELIVER_TLS_ON);
         return;
@@ -331,6 +338,7 @@ static void tls_failed(struct session *session)
     struct verdict verdict =
         verdict_format(451, 7, is_stranger ? 8 : 10, "TLS: %.*s", STR_FMT(tls_why(tls)));
 
+    session_tls_failed(session);
     session_over(session, is_stranger ? SESSION_END_STRANGER : SESSION_END_CONNECT, &verdict);
 }
 
@@ -388,6 +396,8 @@ static void on_connected(void *context, unsigned what)
         session_connect_failed(session, error);
         return;
     }
+    if (session_counts_tls(session))
+        session->from = socket_own_address(session->fd);
     session->stream = stream_new(deliverer->process->loop, &deliverer->process->streams,
                                  session->fd, &stream_hooks, session);
     session->fd = -1;

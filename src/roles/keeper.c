@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "roles/keeper_posts.h"
 
 enum { QUIET_MS = 5 * SECOND_MS }; /* before a segment is compacted */
 
@@ -69,6 +70,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return keeper_deliverer_message(keeper, peer, type, payload);
     case ROLE_RESOLVER:
         return keeper_resolver_message(keeper, type, payload);
+    case ROLE_PORTAL:
+        return type == MESSAGE_address_ask && keeper_portal_asked(keeper, peer, payload);
     case ROLE_SUPERVISOR:
     case ROLE_KEEPER:
     case ROLE_COUNT:
@@ -167,10 +170,10 @@ static int prepare(void *state)
 {
     struct keeper *keeper = state;
     struct str data = keeper->process->config->data;
-
-    role_want_descriptors();
     char path[4096];
 
+    role_want_descriptors();
+    own_key_read(&keeper->sign, keeper->process->config);
     if (data.len >= sizeof path)
         return -ENAMETOOLONG;
     memcpy(path, data.ptr, data.len);
@@ -239,13 +242,15 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
     keeper_recipients_domain_changed(keeper, record, domain);
     keeper_awaited_changed(keeper, domain);
     keeper_client_pins_changed(keeper, record, domain);
+    keeper_addresses_domain_changed(keeper, domain);
     if (record != NULL) {
         schedule_put_route(keeper->schedule, record->name, &record->settings,
                            record->paused_until_ms, keeper_now(keeper));
         return;
     }
     keeper_alerts_forget(keeper, domain);
-    keeper_webhooks_forget(keeper, domain);
+    keeper_posts_forget(keeper->webhooks, domain);
+    keeper_posts_forget(keeper->tls_posts, domain);
     schedule_remove_route(keeper->schedule, domain, keeper_now(keeper));
     keeper_turns_look_for_secrets(keeper);
 }
@@ -308,11 +313,13 @@ static int start(void *state)
     keeper_policies_start(keeper);
     keeper_routes_configure(keeper);
     add_routes(keeper);
+    keeper_addresses_start(keeper);
     keeper_recipients_start(keeper);
     keeper_turns_look_for_secrets(keeper);
     keeper_tell_receivers(keeper);
     keeper_control_start(keeper);
     keeper_reports_start(keeper);
+    keeper_tls_reports_start(keeper);
     keeper_notices_start(keeper);
     struct store_totals totals;
     store_totals(keeper->store, STR_NONE, &totals);
@@ -380,12 +387,15 @@ static int64_t turn(void *state, struct now now)
     intake_turn(keeper->intake);
     keeper_control_turn(keeper); /* may wake the scheduler, which may ask for what follows */
     keeper_reports_turn(keeper, now);
+    keeper_tls_reports_turn(keeper, now);
     keeper_notices_turn(keeper, now);
     keeper_alerts_turn(keeper, now);
-    keeper_webhooks_turn(keeper, now);
+    keeper_posts_turn(keeper->webhooks, now);
+    keeper_posts_turn(keeper->tls_posts, now);
     keeper_certificates_turn(keeper, now);
     keeper_own_turn(keeper, now);
     keeper_policies_turn(keeper, now);
+    keeper_addresses_turn(keeper, now);
     keeper_routes_turn(keeper, now);
     keeper_schedule_turn(keeper, now);
     keeper_recipients_turn(keeper, now);
@@ -402,13 +412,16 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_own_deadline(keeper));
     deadline = sooner(deadline, keeper_notices_deadline(keeper));
     deadline = sooner(deadline, keeper_reports_deadline(keeper));
+    deadline = sooner(deadline, keeper_tls_reports_deadline(keeper));
+    deadline = sooner(deadline, keeper_posts_deadline(keeper->tls_posts));
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
     deadline = sooner(deadline, keeper_turns_deadline(keeper));
     deadline = sooner(deadline, keeper_lines_deadline(keeper));
     deadline = sooner(deadline, keeper_certificates_deadline(keeper));
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
-    deadline = sooner(deadline, keeper_webhooks_deadline(keeper));
+    deadline = sooner(deadline, keeper_posts_deadline(keeper->webhooks));
     deadline = sooner(deadline, keeper_policies_deadline(keeper));
+    deadline = sooner(deadline, keeper_addresses_deadline(keeper));
     return sooner(deadline, keeper_schedule_deadline(keeper));
 }
 
@@ -455,13 +468,17 @@ static void destroy(void *state)
     keeper_lines_fini(keeper); /* what ends from here on needs none */
     keeper_control_free(keeper);
     keeper_reports_end(keeper);
+    keeper_tls_reports_end(keeper);
     keeper_alerts_end(keeper);
     keeper_webhooks_end(keeper);
     keeper_policies_end(keeper);
+    keeper_addresses_end(keeper);
+    keeper_portal_end(keeper);
     intake_free(keeper->intake);
     close_stores(keeper);
     keeper_notices_free(keeper);
     keeper_reports_free(keeper);
+    keeper_tls_reports_free(keeper);
     keeper_schedule_fini(keeper);
     keeper_routes_fini(keeper);
     keeper_own_fini(keeper);
@@ -484,6 +501,7 @@ static void destroy(void *state)
     buf_fini(&keeper->roster);
     buf_fini(&keeper->certificate_ends);
     seal_keys_wipe(&keeper->seal_keys);
+    own_key_fini(&keeper->sign);
     memory_free(keeper);
 }
 

@@ -13,8 +13,11 @@
 #include "base/worker.h"
 #include "notify/alert.h"
 #include "notify/notice.h"
+#include "notify/tls_row.h"
+#include "roles/own_key.h"
 #include "roles/role.h"
 #include "roles/under_way.h"
+#include "route/addresses.h"
 #include "route/policies.h"
 #include "route/route.h"
 #include "schedule/schedule.h"
@@ -113,13 +116,21 @@ struct keeper {
     struct budget *taken_in;    /* messages in this hour, by domain */
     struct greylist *insisting; /* who would like to come though the primary is up */
 
+    struct own_key sign; /* what reports are signed with */
+
     /* keeper_reports.c */
     struct keeper_reports *reports;        /* NULL: not started, or ended */
     struct keeper_reports *ending_reports; /* until the helpers have ended too */
 
-    struct keeper_alerts *alerts;     /* keeper_alerts.c; NULL: not started, or ended */
-    struct keeper_webhooks *webhooks; /* keeper_webhooks.c; the same */
-    struct keeper_policies *policies; /* keeper_policies.c; the same */
+    /* keeper_tls_reports.c */
+    struct keeper_tls_reports *tls_reports; /* these three as with the reports above */
+    struct keeper_tls_reports *ending_tls_reports;
+    struct keeper_posts *tls_posts;
+
+    struct keeper_alerts *alerts;       /* keeper_alerts.c; NULL: not started, or ended */
+    struct keeper_posts *webhooks;      /* keeper_webhooks.c; the same */
+    struct keeper_policies *policies;   /* keeper_policies.c; the same */
+    struct keeper_addresses *addresses; /* keeper_addresses.c; the same */
 
     /* keeper_routes.c */
     struct map lookups;        /* by domain: struct lookup */
@@ -148,6 +159,8 @@ struct keeper {
     /* keeper_certificates.c */
     struct buf certificate_ends; /* as the supervisor has said */
     int64_t certificates_look_ms;
+
+    struct budget *bad_logins; /* at the portal, by network; keeper_portal.c; NULL: none yet */
 
     struct keeper_control *control; /* keeper_control.c */
     struct buf roster;              /* JSON, from the supervisor */
@@ -195,6 +208,11 @@ bool keeper_take_spool_keys(void *state, struct cursor payload);
 /* keeper_security.c */
 /* Fills in what each of its hosts has to show. */
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);
+/* What who answers at an address has to show to be the primary, encoded; by settings alone … */
+void keeper_secure_address(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
+                           struct buf *out);
+/* … if they name anything that nobody else can show. */
+bool keeper_can_prove(const struct keeper *keeper, struct str domain);
 /* What the primary has shown: it becomes the domain's pin, if it wants one and has none. */
 void keeper_learn_key(struct keeper *keeper, struct str domain, struct str key);
 /* Is the primary told whose mail it is (XCLIENT)? */
@@ -207,6 +225,8 @@ bool keeper_tells_origins(const struct keeper *keeper, struct str domain);
 void keeper_new_secret(struct keeper *keeper, struct str domain, bool for_cram,
                        struct buf *out_secret, directory_done *done, void *context);
 void keeper_turns_look_for_secrets(struct keeper *keeper); /* one has come or gone */
+/* Is it the domain's (normal form)? Takes as long whoever asks. */
+bool keeper_is_secret(const struct keeper *keeper, struct str domain, struct str secret);
 bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
                         struct cursor payload);
 bool keeper_turn_asked(struct keeper *keeper, const struct keeper_peer *peer,
@@ -281,6 +301,42 @@ void keeper_policies_turn(struct keeper *keeper, struct now now);
 int64_t keeper_policies_deadline(const struct keeper *keeper);
 void keeper_policies_end(struct keeper *keeper);
 
+/* keeper_addresses.c: where primaries are said to be now (route/addresses.h) */
+struct address_telling {
+    struct str domain;
+    const struct endpoint *endpoint; /* port 0: the one that the domain's mail goes to anyway */
+    uint32_t count;                  /* 1 … ADDRESSES_TOLD_MAX */
+    enum address_teller teller;
+    struct endpoint client; /* of the owner, for the log */
+};
+/* TAKEN or SAME: done() comes when it is durable. Anything else: *out_why says why, for people, and
+ * done() does not come. */
+enum address_fate keeper_address_tell(struct keeper *keeper, const struct address_telling *telling,
+                                      struct buf *out_why, directory_done *done, void *context);
+/* NULL: none was told. Lives until the next turn. */
+const struct addresses *keeper_addresses_of(const struct keeper *keeper, struct str domain);
+/* As if none had ever been told. False: none was, and done() does not come. */
+bool keeper_addresses_forget(struct keeper *keeper, struct str domain, directory_done *done,
+                             void *context);
+/* Puts those that are used in front. True: there are some. */
+bool keeper_addresses_lead(const struct keeper *keeper, struct str domain, struct route_plan *plan);
+/* Its settings may be others, or it is not paused any more, or is gone. */
+void keeper_addresses_domain_changed(struct keeper *keeper, struct str domain);
+bool keeper_address_is(uint64_t session); /* by its number */
+void keeper_address_ready(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number);
+void keeper_address_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,
+                          enum session_end how, const struct verdict *verdict);
+void keeper_addresses_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
+void keeper_addresses_start(struct keeper *keeper); /* once its domains have routes */
+void keeper_addresses_turn(struct keeper *keeper, struct now now);
+int64_t keeper_addresses_deadline(const struct keeper *keeper);
+void keeper_addresses_end(struct keeper *keeper);
+
+/* keeper_portal.c */
+bool keeper_portal_asked(struct keeper *keeper, const struct keeper_peer *peer,
+                         struct cursor payload);
+void keeper_portal_end(struct keeper *keeper);
+
 /* keeper_schedule.c */
 extern const struct schedule_host keeper_schedule_host;
 void keeper_schedule_turn(struct keeper *keeper, struct now now);
@@ -320,6 +376,8 @@ struct own_mail {
     struct str content; /* header and body, CRLF */
     enum body_type body_type;
     bool needs_utf8;
+    bool
+        is_lax; /* it may go though TLS fails; domains that are listed stay as strict as they are */
     own_done *done; /* or NULL */
     void *context;
 };
@@ -328,9 +386,18 @@ struct message_id keeper_own_new_id(struct keeper *keeper);
  * to the disk, and done() follows; anything else: it is not. */
 enum own_fate keeper_own_send(struct keeper *keeper, struct message_id id,
                               const struct own_mail *mail);
+/* As it goes out: signed, if there is a key. May be called on a helper's thread. */
+void keeper_own_sign(const struct keeper *keeper, struct str mail, int64_t now_s, struct buf *out);
 /* Mail of a domain that is not listed: ours? Then it goes on. Answers in a later turn. */
 void keeper_own_look(struct keeper *keeper, struct str domain);
 bool keeper_own_has_route(const struct keeper *keeper, struct str domain);
+/* Nothing but lax mail waits for it: nobody there has to show anything. */
+bool keeper_own_is_lax(const struct keeper *keeper, struct str domain);
+/* What its hosts have to show then: nothing, and no TLS once a handshake has failed. */
+struct security keeper_own_lax_security(const struct keeper *keeper, struct str domain,
+                                        struct str host);
+void keeper_own_tls_failed(struct keeper *keeper,
+                           struct str domain); /* in a session of such a one */
 void keeper_own_turn(struct keeper *keeper, struct now now);
 int64_t keeper_own_deadline(const struct keeper *keeper);
 void keeper_own_fini(struct keeper *keeper);
@@ -411,6 +478,23 @@ int64_t keeper_reports_deadline(const struct keeper *keeper);
 void keeper_reports_end(struct keeper *keeper);  /* before the store is closed */
 void keeper_reports_free(struct keeper *keeper); /* behind the helpers' end */
 
+/* keeper_tls_counts.c: sessions, as reports about TLS count them. */
+/* What a deliverer says of one. */
+bool keeper_tls_counts_session(struct keeper *keeper, const struct keeper_peer *peer,
+                               struct cursor payload);
+/* There is no route for the domain's mail. */
+void keeper_tls_counts_problem(struct keeper *keeper, struct str domain,
+                               enum route_problem problem);
+
+/* keeper_tls_reports.c: what the owners of domains are told about TLS on the way to them (RFC
+ * 8460). */
+void keeper_tls_reports_start(struct keeper *keeper);
+void keeper_tls_reports_add(struct keeper *keeper, struct str domain, const struct tls_row *row);
+void keeper_tls_reports_turn(struct keeper *keeper, struct now now);
+int64_t keeper_tls_reports_deadline(const struct keeper *keeper);
+void keeper_tls_reports_end(struct keeper *keeper);  /* before the store is closed */
+void keeper_tls_reports_free(struct keeper *keeper); /* behind the helpers' end */
+
 /* keeper_notices.c: what senders are told of their mail (SPEC N1, N4, N8). */
 typedef void notice_done(void *context, enum notice_end end, struct str why);
 void keeper_notices_start(struct keeper *keeper);
@@ -462,17 +546,11 @@ void keeper_alerts_end(struct keeper *keeper);
 /* An event for the domain's webhook; it is posted until it is taken, or a day old. */
 void keeper_webhooks_add(struct keeper *keeper, struct str domain, struct message_id id,
                          struct str body);
-bool keeper_webhooks_answer(struct keeper *keeper, const struct keeper_peer *peer,
-                            struct cursor payload);
-void keeper_webhooks_deliverer_gone(struct keeper *keeper, uint32_t source);
 /* What its events are signed with; made if there is none. Lives until the next change of it. */
 struct str keeper_webhook_secret(struct keeper *keeper, struct str domain);
 void keeper_webhook_new_secret(struct keeper *keeper, struct str domain, directory_done *done,
                                void *context);
-void keeper_webhooks_forget(struct keeper *keeper, struct str domain);
 void keeper_webhooks_start(struct keeper *keeper);
-void keeper_webhooks_turn(struct keeper *keeper, struct now now);
-int64_t keeper_webhooks_deadline(const struct keeper *keeper);
 void keeper_webhooks_end(struct keeper *keeper);
 
 /* keeper_routes.c */
@@ -480,6 +558,8 @@ void keeper_routes_configure(struct keeper *keeper);
 void keeper_route_ask(struct keeper *keeper, struct str domain); /* decides at the turn's end */
 /* Its lookup waited for that. `is_new`: decide again, whoever asked before. */
 void keeper_route_policy_settled(struct keeper *keeper, struct str domain, bool is_new);
+/* Its addresses are others: they lead at once, whatever the DNS says of the rest, and when. */
+void keeper_route_addresses_changed(struct keeper *keeper, struct str domain);
 /* The name of what keeps the domain from having a route; NULL: nothing. */
 const char *keeper_route_problem(const struct keeper *keeper, struct str domain);
 void keeper_routes_turn(struct keeper *keeper, struct now now);

@@ -25,7 +25,10 @@ enum {
     TIMES_MAX = 2, /* that one is put when its session ends without an answer */
 };
 
-#define CALLOUT_SESSION (UINT64_C(1) << 63) /* their numbers, apart from the scheduler's */
+/* Their numbers, apart from the scheduler's, which have no highest bit; and from others of ours
+ * that have the two highest. */
+#define CALLOUT_SESSION (UINT64_C(2) << 62)
+#define NUMBER_KINDS    (UINT64_C(3) << 62)
 
 struct primary { /* one address and port, and what it has to show */
     struct keeper *keeper;
@@ -356,7 +359,7 @@ void keeper_callout_ask(struct keeper *keeper, uint64_t inquiry, struct str doma
 
 bool keeper_callout_is(uint64_t session)
 {
-    return (session & CALLOUT_SESSION) != 0;
+    return (session & NUMBER_KINDS) == CALLOUT_SESSION;
 }
 
 static struct callout_session *find_session(const struct keeper *keeper,

@@ -283,6 +283,7 @@ static void on_domain_paused(void *context, struct str domain, int64_t paused_un
 {
     struct keeper *keeper = context;
     schedule_pause(keeper->schedule, domain, paused_until_ms, keeper_now(keeper));
+    keeper_addresses_domain_changed(keeper, domain);
 }
 
 static void on_wake(void *context, struct str domain)
@@ -361,6 +362,28 @@ static void on_verify(void *context, struct str domain, struct str address,
     (void)keeper_verify(context, domain, address, done, done_context);
 }
 
+static enum address_fate on_tell_addresses(void *context, const struct control_telling *telling,
+                                           struct buf *out_why, directory_done *done,
+                                           void *done_context)
+{
+    const struct address_telling told = { .domain = telling->domain,
+                                          .endpoint = telling->endpoint,
+                                          .count = telling->count,
+                                          .teller = TELLER_OPERATOR };
+    return keeper_address_tell(context, &told, out_why, done, done_context);
+}
+
+static bool on_forget_addresses(void *context, struct str domain, directory_done *done,
+                                void *done_context)
+{
+    return keeper_addresses_forget(context, domain, done, done_context);
+}
+
+static const struct addresses *on_addresses(void *context, struct str domain)
+{
+    return keeper_addresses_of(context, domain);
+}
+
 static const struct control_host control_hooks = {
     .answer = on_answer,
     .settle = on_settle,
@@ -374,6 +397,9 @@ static const struct control_host control_hooks = {
     .entry_status = on_entry_status,
     .new_webhook_secret = on_new_webhook_secret,
     .new_secret = on_new_secret,
+    .tell_addresses = on_tell_addresses,
+    .forget_addresses = on_forget_addresses,
+    .addresses = on_addresses,
     .verify = on_verify,
     .roles = on_roles,
 };

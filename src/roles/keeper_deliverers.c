@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "deliver/client.h"
+#include "roles/keeper_posts.h"
 #include "roles/keeper_session.h"
 #include "verify/verifier.h"
 
@@ -273,6 +274,10 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
         keeper_callout_ready(keeper, peer, message.session, (unsigned)message.window);
         return true;
     }
+    if (keeper_address_is(message.session)) {
+        keeper_address_ready(keeper, peer, message.session);
+        return true;
+    }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
     if (session != NULL) {
         session->is_greeted = true;
@@ -455,9 +460,26 @@ static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, st
                              &verdict);
         return true;
     }
+    if (keeper_address_is(message.session)) {
+        keeper_address_ended(keeper, peer, message.session, (enum session_end)message.how,
+                             &verdict);
+        return true;
+    }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
     if (session != NULL && !session->has_ended)
         keeper_session_ended(keeper, session, (enum session_end)message.how, &verdict);
+    return true;
+}
+
+static bool take_web_answer(struct keeper *keeper, const struct keeper_peer *peer,
+                            struct cursor payload)
+{
+    struct message_web_answer message;
+
+    if (!message_get_web_answer(payload, &message) || message.status > 999)
+        return false;
+    if (!keeper_posts_answer(keeper->webhooks, peer->source, &message))
+        (void)keeper_posts_answer(keeper->tls_posts, peer->source, &message);
     return true;
 }
 
@@ -482,7 +504,9 @@ bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
     case MESSAGE_callout_answer:
         return keeper_callout_answer(keeper, peer, payload);
     case MESSAGE_web_answer:
-        return keeper_webhooks_answer(keeper, peer, payload);
+        return take_web_answer(keeper, peer, payload);
+    case MESSAGE_session_tls:
+        return keeper_tls_counts_session(keeper, peer, payload);
     case MESSAGE_web_fetched:
         return keeper_policies_fetched(keeper, peer, payload);
     default:
@@ -554,7 +578,9 @@ void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer
         cursor = 0;
     }
     keeper_callout_deliverer_gone(keeper, peer);
+    keeper_addresses_deliverer_gone(keeper, peer);
     drop_unfinished(keeper, peer->source);
-    keeper_webhooks_deliverer_gone(keeper, peer->source);
+    keeper_posts_deliverer_gone(keeper->webhooks, peer->source);
+    keeper_posts_deliverer_gone(keeper->tls_posts, peer->source);
     keeper_policies_deliverer_gone(keeper, peer->source);
 }

@@ -31,7 +31,9 @@ struct keeper_line { /* as receivers know it */
     uint64_t ticket;
     bool is_wanted;
     bool is_brief;
-    uint32_t deliverer; /* the source of its channel; 0: none was asked yet */
+    unsigned
+        deliverer; /* its index; a line that went to the one before it is cut, or soon will be */
+    bool is_asked_for; /* of the receiver */
 };
 
 /* ---- the plan ---- */
@@ -93,9 +95,22 @@ static void want(struct keeper *keeper, struct keeper_line *line)
     keeper->lines_due = keeper->lines_due || deliverer == NULL || !keeper->may_deliver;
     if (receiver == NULL || deliverer == NULL || !keeper->may_deliver)
         return;
-    line->deliverer = deliverer->source;
+    line->deliverer = channel_peer_index(deliverer->channel);
+    line->is_asked_for = true;
     channel_send(receiver->channel, line_wanted, .ticket = line->ticket, .line = line->number,
-                 .deliverer = channel_peer_index(deliverer->channel));
+                 .deliverer = line->deliverer);
+}
+
+static const struct keeper_peer *deliverer_of(const struct keeper *keeper,
+                                              const struct keeper_line *line)
+{
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX && line->is_asked_for; i++) {
+        const struct channel *channel = keeper->peer[i].channel;
+        if (channel != NULL && channel_peer(channel) == ROLE_DELIVERER &&
+            channel_peer_index(channel) == line->deliverer)
+            return &keeper->peer[i];
+    }
+    return NULL;
 }
 
 static void on_want(void *context, uint64_t number)
@@ -111,7 +126,7 @@ static void on_open(void *context, uint64_t session, uint64_t number)
 {
     struct keeper *keeper = context;
     const struct keeper_line *line = find(keeper, number);
-    const struct keeper_peer *deliverer = keeper_peer_of_source(keeper, line->deliverer);
+    const struct keeper_peer *deliverer = deliverer_of(keeper, line);
 
     if (deliverer == NULL)
         keeper_session_without_line(keeper, session, SESSION_END_INTERNAL);
@@ -130,7 +145,7 @@ static void on_end(void *context, uint64_t number)
 {
     struct keeper *keeper = context;
     const struct keeper_line *line = find(keeper, number);
-    const struct keeper_peer *deliverer = keeper_peer_of_source(keeper, line->deliverer);
+    const struct keeper_peer *deliverer = deliverer_of(keeper, line);
 
     if (deliverer != NULL)
         channel_send(deliverer->channel, line_end, .line = number);
@@ -375,7 +390,7 @@ void keeper_lines_turn(struct keeper *keeper, struct now now)
         return;
     keeper->lines_due = false;
     while ((line = map_next(&keeper->lines_by_number, &cursor, NULL)) != NULL)
-        if (line->is_wanted && line->deliverer == 0)
+        if (line->is_wanted && !line->is_asked_for)
             want(keeper, line);
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "notify/webhook.h"
+#include "net/web_reach.h"
 #include "roles/keeper.h"
 #include "route/policies.h"
 
@@ -157,12 +157,13 @@ static void fetch(struct errand *errand, const struct keeper_peer *peer)
 
 static void take_addresses(struct errand *errand, const struct dns_answer *answer)
 {
-    bool may_be_local = errand->owner->keeper->process->config->web_local;
+    enum web_reach reach =
+        errand->owner->keeper->process->config->web_local ? WEB_REACH_HERE : WEB_REACH_NEAR;
 
     for (uint32_t i = 0; answer->status == DNS_FOUND && i < answer->record_count; i++) {
         struct endpoint endpoint = answer->record[i].address;
         endpoint.port = HTTPS_PORT;
-        if (errand->address_count < ADDRESSES_MAX && webhook_may_post_to(endpoint, may_be_local))
+        if (errand->address_count < ADDRESSES_MAX && web_may_go_to(endpoint, reach))
             errand->address[errand->address_count++] = endpoint;
     }
     if (--errand->asked > 0)

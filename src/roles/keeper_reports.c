@@ -10,14 +10,12 @@
  * costs an hour of counting; what was being told is told no further.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "authenticate/report_mail.h"
 #include "authenticate/report_target.h"
 #include "authenticate/report_xml.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "roles/keeper.h"
@@ -147,6 +145,7 @@ static void write_mail(struct keeper_reports *reports, const struct report_domai
     struct message_id_text id = message_id_to_text(reports->id[i]);
     struct report_target *target = &reports->targets.target[i];
     struct buf xml = { 0 };
+    struct buf plain = { 0 };
     struct buf message_id = { 0 };
     const struct report_about about = { .organisation = domain_of(from),
                                         .email = from,
@@ -167,8 +166,11 @@ static void write_mail(struct keeper_reports *reports, const struct report_domai
                                       .begin_s = reports->closing->begin_s,
                                       .end_s = reports->end_s,
                                       .xml = buf_str(&xml) };
-    if (!report_mail_add(&reports->mail[i], &mail) || reports->mail[i].len > target->size_max)
+    if (report_mail_add(&plain, &mail))
+        keeper_own_sign(reports->keeper, buf_str(&plain), reports->end_s, &reports->mail[i]);
+    if (reports->mail[i].len > target->size_max)
         buf_reset(&reports->mail[i]);
+    buf_fini(&plain);
     buf_fini(&xml);
     buf_fini(&message_id);
 }
@@ -257,21 +259,12 @@ static void work(struct keeper_reports *reports)
 static void save(struct keeper_reports *reports)
 {
     struct buf bytes = { 0 };
-    int fd = open(new_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    size_t at = 0;
 
     reports->save_ms = 0;
     report_encode(&bytes, reports->gathering);
-    while (fd >= 0 && at < bytes.len) {
-        ssize_t put = write(fd, bytes.ptr + at, bytes.len - at);
-        if (put <= 0)
-            break;
-        at += (size_t)put;
-    }
-    if (fd < 0 || at < bytes.len || rename(new_name, file_name) < 0)
-        log_warn("reports_not_kept", LOG_TEXT("error", strerror(errno)));
-    if (fd >= 0)
-        (void)close(fd);
+    int error = file_replace(file_name, new_name, buf_str(&bytes));
+    if (error != 0)
+        log_warn("reports_not_kept", LOG_TEXT("error", strerror(-error)));
     buf_fini(&bytes);
 }
 
@@ -280,18 +273,10 @@ static struct report *load(void)
 {
     struct report *report = memory_new(sizeof *report);
     struct buf bytes = { 0 };
-    int fd = open(file_name, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? 1 : 0;
+    int error = file_read(file_name, FILE_MAX, &bytes);
+    bool is_fine = error == 0 && report_decode(buf_str(&bytes), report_limits_usual, report);
 
-    while (got > 0 && bytes.len < FILE_MAX) {
-        buf_reserve(&bytes, 64 * 1024);
-        got = read(fd, bytes.ptr + bytes.len, 64 * 1024);
-        bytes.len += got > 0 ? (size_t)got : 0;
-    }
-    if (fd >= 0)
-        (void)close(fd);
-    bool is_fine = bytes.len > 0 && report_decode(buf_str(&bytes), report_limits_usual, report);
-    if (bytes.len > 0 && !is_fine)
+    if (!is_fine && error != -ENOENT)
         log_warn("reports_unreadable", LOG_TEXT("hint", "counting begins anew"));
     buf_fini(&bytes);
     if (is_fine)

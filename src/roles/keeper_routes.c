@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "roles/keeper.h"
+#include "route/plan.h"
 
 enum {
     SMTP_PORT = 25,
@@ -169,6 +170,7 @@ static void give_plan(struct keeper *keeper, const struct lookup *lookup,
     set_problem(keeper, domain, NULL);
     if (!is_fleeting)
         remember(keeper, domain, &result->plan, now);
+    (void)keeper_addresses_lead(keeper, domain, &result->plan);
     keeper_secure_plan(keeper, domain, &result->plan);
     schedule_resolved(keeper->schedule, domain, &result->plan, NULL, now);
     keeper_awaited_changed(keeper, domain);
@@ -180,21 +182,52 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
                       struct now now)
 {
     struct str domain = buf_str(&lookup->domain);
-    struct route_plan old;
+    struct route_plan plan = { 0 };
     bool is_fleeting = result->problem == ROUTE_DNS_FAILED || result->problem == ROUTE_UNTRUSTED;
-    bool may_recall = is_fleeting && recall(keeper, domain, policy, now, &old);
+    bool may_recall = is_fleeting && recall(keeper, domain, policy, now, &plan);
+    bool is_told = keeper_addresses_lead(keeper, domain, &plan);
+    const char *instead = may_recall ? "last-known-good"
+                          : is_told  ? "the addresses that were told"
+                                     : "nothing, mail is held";
 
     set_problem(keeper, domain, &result->problem);
     log_warn("no_route", LOG_STR("domain", domain),
              LOG_TEXT("problem", route_problem_name(result->problem)),
-             LOG_STR("text", verdict_text(&result->verdict)),
-             LOG_TEXT("using", may_recall ? "last-known-good" : "nothing, mail is held"));
-    if (may_recall)
-        keeper_secure_plan(keeper, domain, &old);
-    schedule_resolved(keeper->schedule, domain, may_recall ? &old : NULL, &result->verdict, now);
+             LOG_STR("text", verdict_text(&result->verdict)), LOG_TEXT("using", instead));
+    if (plan.count == 0)
+        keeper_tls_counts_problem(keeper, domain, result->problem);
+    keeper_secure_plan(keeper, domain, &plan);
+    schedule_resolved(keeper->schedule, domain, plan.count > 0 ? &plan : NULL,
+                      is_told && !is_fleeting ? NULL : &result->verdict, now);
     keeper_awaited_changed(keeper, domain);
-    if (may_recall)
-        route_plan_fini(&old);
+    route_plan_fini(&plan);
+}
+
+/* The way there is. What was told before is still in it, behind: it has to show as much. */
+static void add_present_plan(const struct keeper *keeper, struct str domain,
+                             struct route_plan *plan)
+{
+    struct route_status status;
+
+    if (!schedule_status(keeper->schedule, domain, keeper_now(keeper), &status))
+        return;
+    for (uint32_t i = 0; i < status.target_count; i++)
+        route_plan_add(plan, status.target[i].host, status.target[i].endpoint,
+                       status.target[i].preference, status.target[i].security);
+}
+
+void keeper_route_addresses_changed(struct keeper *keeper, struct str domain)
+{
+    struct route_plan plan = { 0 };
+
+    add_present_plan(keeper, domain, &plan);
+    if (keeper_addresses_lead(keeper, domain, &plan)) {
+        keeper_secure_plan(keeper, domain, &plan);
+        schedule_resolved(keeper->schedule, domain, &plan, NULL, keeper_now(keeper));
+        keeper_awaited_changed(keeper, domain);
+    }
+    route_plan_fini(&plan);
+    keeper_route_ask(keeper, domain);
 }
 
 void keeper_route_policy_settled(struct keeper *keeper, struct str domain, bool is_new)
@@ -260,6 +293,7 @@ static void decide(struct lookup *lookup, struct now now)
     struct route_result result;
     struct sts_policy policy;
     enum policy_state has_policy = POLICY_ABSENT;
+    bool is_lax = keeper_own_is_lax(keeper, buf_str(&lookup->domain));
 
     list_remove(&lookup->due);
     if (give_line(keeper, lookup, record, now))
@@ -269,7 +303,7 @@ static void decide(struct lookup *lookup, struct now now)
         lookup_free(lookup);
         return;
     }
-    if (record == NULL || record->primary_count == 0)
+    if (!is_lax && (record == NULL || record->primary_count == 0))
         has_policy = keeper_policy(keeper, buf_str(&lookup->domain), &policy);
     if (has_policy == POLICY_SOUGHT) {
         lookup->waits_for_policy = true;
@@ -282,6 +316,7 @@ static void decide(struct lookup *lookup, struct now now)
         .port = SMTP_PORT,
         .self = &keeper->self,
         .policy = has_policy == POLICY_IN_FORCE ? &policy : NULL,
+        .demands_nothing = is_lax,
     };
     route_decide(&request, &lookup->known, &keeper->process->random, &result);
     if (result.step == ROUTE_ASK && lookup->asked >= QUESTIONS_MAX)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include "roles/keeper.h"
+#include "route/addresses.h"
 
 static enum security_level level_of(enum setting_tls tls)
 {
@@ -23,6 +24,21 @@ static enum security_level level_of(enum setting_tls tls)
         return SECURITY_NAME;
     }
     return SECURITY_MAY;
+}
+
+/* What waits for this domain tells its owner that TLS fails. */
+static void demand_nothing(const struct keeper *keeper, struct str domain, struct route_plan *plan)
+{
+    struct buf bytes = { 0 };
+
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct route_target *target = &plan->target[i];
+        const struct security security = keeper_own_lax_security(keeper, domain, target->host);
+        buf_reset(&bytes);
+        security_encode(&bytes, &security);
+        target->security = arena_str(&plan->arena, buf_str(&bytes));
+    }
+    buf_fini(&bytes);
 }
 
 /* Only ever more than the DNS demands, but for an authority of the domain's own, which stands in
@@ -49,25 +65,58 @@ static void demand_more(struct security *security, const struct domain_settings 
     security->name[security->name_count++] = name.len > 0 ? name : host;
 }
 
-void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan)
+static struct security demanded(const struct keeper *keeper, struct str domain, struct str host,
+                                struct str before)
 {
     const struct domain_settings *defaults = &keeper->process->config->defaults;
     const struct domain_record *record = directory_find_domain(keeper->directory, domain);
-    const struct domain_settings *own = record != NULL ? &record->settings : NULL;
+    struct cursor cursor = cursor_over(before);
+    struct security security = { .level = SECURITY_MAY };
+
+    if (before.len > 0 && !security_decode(&cursor, &security))
+        security = (struct security){ .level = SECURITY_MUST }; /* it was made here */
+    demand_more(&security, record != NULL ? &record->settings : NULL, defaults, host);
+    return security;
+}
+
+void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan)
+{
     struct buf bytes = { 0 };
 
+    if (keeper_own_is_lax(keeper, domain)) {
+        demand_nothing(keeper, domain, plan);
+        return;
+    }
     for (uint32_t i = 0; i < plan->count; i++) {
         struct route_target *target = &plan->target[i];
-        struct cursor cursor = cursor_over(target->security);
-        struct security security = { .level = SECURITY_MAY };
-        if (target->security.len > 0 && !security_decode(&cursor, &security))
-            security = (struct security){ .level = SECURITY_MUST }; /* it was made here */
-        demand_more(&security, own, defaults, target->host);
+        if (target->endpoint.family == ENDPOINT_LINE)
+            continue; /* its caller has logged in, over TLS */
+        struct security security = demanded(keeper, domain, target->host, target->security);
+        security.is_watched = security.is_watched && security.level < SECURITY_NAME &&
+                              keeper->process->config->report_tls;
         buf_reset(&bytes);
         security_encode(&bytes, &security);
         target->security = arena_str(&plan->arena, buf_str(&bytes));
     }
     buf_fini(&bytes);
+}
+
+void keeper_secure_address(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
+                           struct buf *out)
+{
+    struct buf name = { 0 };
+
+    endpoint_add_ip(&name, endpoint);
+    struct security security = demanded(keeper, domain, buf_str(&name), STR_NONE);
+    security_encode(out, &security);
+    buf_fini(&name);
+}
+
+bool keeper_can_prove(const struct keeper *keeper, struct str domain)
+{
+    struct security security = demanded(keeper, domain, STR_NONE, STR_NONE);
+
+    return address_can_be_proved(&security);
 }
 
 /* ---- learned at first use ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* keeper_session.h: sessions as the keeper knows them; private to keeper_schedule.c
- * and keeper_deliverers.c.
+/* keeper_session.h: sessions as the keeper knows them; private to keeper_schedule.c,
+ * keeper_deliverers.c and keeper_tls_counts.c.
  *
  * A session lives here from the scheduler's open_session() until the scheduler has
  * been told of its end. That is told only when every answer of the session is
@@ -28,6 +28,7 @@ struct keeper_session {
     bool is_probe;
     int64_t connect_timeout_ms;
     uint64_t line;       /* that it goes over; 0: none */
+    bool tls_is_counted; /* once is enough */
     bool is_greeted;     /* so that what it offers is known: */
     unsigned extensions; /* enum smtp_extension, … */
     struct buf tls;      /* … and how it is encrypted, for the log; empty: it is not */

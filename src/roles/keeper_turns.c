@@ -86,7 +86,7 @@ void keeper_turns_look_for_secrets(struct keeper *keeper)
     keeper->has_cram = has_cram;
 }
 
-static bool is_secret(const struct keeper *keeper, struct str domain, struct str secret)
+bool keeper_is_secret(const struct keeper *keeper, struct str domain, struct str secret)
 {
     struct str kept =
         directory_find_fact(keeper->directory, STR(DOMAIN_SECRET_FACT), domain, STR(""));
@@ -122,7 +122,7 @@ static bool has_shown(const struct keeper *keeper, struct str domain,
 {
     return message->challenge.len > 0
                ? is_digest(keeper, domain, message->challenge, message->secret)
-               : is_secret(keeper, domain, message->secret);
+               : keeper_is_secret(keeper, domain, message->secret);
 }
 
 void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,

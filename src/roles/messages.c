@@ -7,7 +7,7 @@
 #include "base/check.h"
 
 static const char *const role_names[ROLE_COUNT] = { "supervisor", "receiver", "deliverer",
-                                                    "resolver", "keeper" };
+                                                    "resolver",   "keeper",   "portal" };
 
 const char *role_name(enum role role)
 {

@@ -16,9 +16,11 @@ enum role {
     ROLE_DELIVERER,
     ROLE_RESOLVER,
     ROLE_KEEPER,
+    ROLE_PORTAL,
     ROLE_COUNT
 };
-/* Room for all that the configuration may ask for: keeper, resolver, 16 deliverers, 64 receivers.
+/* Room for all that the configuration may ask for: keeper, resolver, portal, 16 deliverers, 64
+ * receivers.
  */
 enum { ROLE_PROCESSES_MAX = 96 };
 const char *role_name(enum role role);
@@ -29,6 +31,7 @@ enum listener_kind { /* with these flags: */
                      LISTENER_CONTROL = 2,
                      LISTENER_ATRN =
                          3, /* SMTP in which clients get mail, and bring none (RFC 2645) */
+                     LISTENER_PORTAL = 4, /* HTTP */
 };
 enum {
     LISTENER_SECURE = 0x100,    /* with TLS from the first octet */

@@ -226,6 +226,25 @@ static bool listen_smtp(const struct config *config, struct listeners *listeners
            listen_for("atrns", &config->listen_atrns, LISTENER_ATRN | LISTENER_SECURE, listeners);
 }
 
+static bool listen_portal(const struct config *config, struct listeners *listeners)
+{
+    for (uint32_t i = 0; i < config->listen_portal.count; i++) {
+        struct buf text = { 0 };
+        int fd = socket_listen(config->listen_portal.item[i], false);
+        endpoint_add_text(&text, config->listen_portal.item[i]);
+        buf_add_byte(&text, '\0');
+        if (fd >= 0)
+            log_info("listening", LOG_TEXT("service", "portal"), LOG_TEXT("address", text.ptr));
+        else
+            (void)complain("cannot listen", text.ptr, strerror(-fd));
+        buf_fini(&text);
+        if (fd < 0)
+            return false;
+        listeners->portal[listeners->portal_count++] = fd;
+    }
+    return true;
+}
+
 bool place_listen(const struct config *config, struct listeners *out_listeners)
 {
     char path[PATH_MAX_HERE];
@@ -243,7 +262,7 @@ bool place_listen(const struct config *config, struct listeners *out_listeners)
     if (error != 0) {
         return complain("cannot listen", path, strerror(error));
     }
-    return listen_smtp(config, out_listeners);
+    return listen_smtp(config, out_listeners) && listen_portal(config, out_listeners);
 }
 
 void place_close(struct listeners *listeners)
@@ -251,6 +270,8 @@ void place_close(struct listeners *listeners)
     for (unsigned i = 0; i < listeners->receivers; i++)
         for (unsigned k = 0; k < listeners->count; k++)
             (void)close(listeners->socket[i][k]);
+    for (unsigned i = 0; i < listeners->portal_count; i++)
+        (void)close(listeners->portal[i]);
     if (listeners->control >= 0)
         (void)close(listeners->control);
     *listeners = (struct listeners){ .control = -1 };

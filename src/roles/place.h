@@ -18,7 +18,9 @@ struct listeners {
     unsigned kind[LISTENERS_MAX]; /* as in messages.h */
     unsigned receivers;
     unsigned count; /* of each */
-    int control;    /* -1: none */
+    int portal[CONFIG_LIST_MAX];
+    unsigned portal_count;
+    int control; /* -1: none */
 };
 
 /* The folders, owned by the roles' user; the lock that only one supervisor can hold. False with the

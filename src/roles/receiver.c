@@ -8,8 +8,6 @@
 #include "roles/receiver.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/socket.h"
+#include "roles/certificates.h"
 
 enum {
     ACCEPTS_PER_TURN_MAX = 64,      /* the sessions that are there come first */
@@ -462,9 +461,7 @@ static void destroy(void *state)
     heap_fini(&receiver->filter_deadlines);
     receiver_dns_fini(receiver);
     board_close(receiver->board);
-    signing_key_fini(&receiver->key);
-    buf_fini(&receiver->key_domain);
-    buf_fini(&receiver->key_selector);
+    own_key_fini(&receiver->sign);
     heap_fini(&receiver->deadlines);
     heap_fini(&receiver->check_deadlines);
     heap_fini(&receiver->door_deadlines);
@@ -491,38 +488,13 @@ static void take_listener(void *state, unsigned kind, int fd)
 
 /* ---- certificates ---- */
 
-enum { CERTIFICATES_MAX = CONFIG_LIST_MAX };
-
 static bool take_certificates(void *state, struct cursor payload)
 {
     struct receiver *receiver = state;
-    struct message_certificates message;
-    struct tls_certificate certificate[CERTIFICATES_MAX];
-    struct buf why = { 0 };
-    size_t count = 0;
 
-    if (!message_get_certificates(payload, &message))
+    if (!certificates_take(payload, &receiver->tls))
         return false;
-    struct cursor pairs = cursor_over(message.pairs);
-    for (; count < CERTIFICATES_MAX && !cursor_done(&pairs); count++) {
-        certificate[count].chain = cursor_counted(&pairs);
-        certificate[count].key = cursor_counted(&pairs);
-        if (!cursor_ok(&pairs))
-            return false;
-    }
-    const struct tls_server_settings settings = { .certificate = certificate,
-                                                  .certificate_count = count,
-                                                  .ticket_key = message.ticket_key,
-                                                  .ticket_key_before = message.ticket_key_before };
-    struct tls_server *next = tls_server_new(&settings, &why);
-    if (next == NULL && count > 0)
-        log_error("certificates_unusable", LOG_STR("why", buf_str(&why)));
-    buf_fini(&why);
-    if (next != NULL || count == 0) {
-        tls_server_free(receiver->tls);
-        receiver->tls = next;
-        receiver->settings.has_tls = receiver->turn_settings.has_tls = next != NULL;
-    }
+    receiver->settings.has_tls = receiver->turn_settings.has_tls = receiver->tls != NULL;
     return true;
 }
 
@@ -546,35 +518,12 @@ static void take_peer(void *state, enum role role, unsigned index, int fd)
         receiver_resolver_came(receiver, index, fd);
 }
 
-/* Mail goes on without a key: a seal helps, nothing hangs on it. */
-static void read_key(struct receiver *receiver)
-{
-    const struct config *config = receiver->process->config;
-    char name[4096];
-    char pem[16384];
-
-    if (config->sign_key.len == 0 || config->sign_key.len >= sizeof name)
-        return;
-    memcpy(name, config->sign_key.ptr, config->sign_key.len);
-    name[config->sign_key.len] = '\0';
-    FILE *file = fopen(name, "re");
-    size_t len = file != NULL ? fread(pem, 1, sizeof pem, file) : 0;
-    buf_add(&receiver->key_domain, config->sign_domain); /* the configuration may be replaced */
-    buf_add(&receiver->key_selector, config->sign_selector);
-    if (!signing_key_read(str_of(pem, len), buf_str(&receiver->key_domain),
-                          buf_str(&receiver->key_selector), &receiver->key))
-        log_error("sign_key_unusable", LOG_TEXT("file", name),
-                  LOG_TEXT("hint", "it must be a private key in PEM, RSA or Ed25519, that we may "
-                                   "read; nothing is sealed"));
-    OPENSSL_cleanse(pem, len);
-    if (file != NULL)
-        (void)fclose(file);
-}
-
 static int prepare(void *state)
 {
+    struct receiver *receiver = state;
+
     role_want_descriptors();
-    read_key(state);
+    own_key_read(&receiver->sign, receiver->process->config);
     return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "filter/policy.h"
 #include "receive/session.h"
 #include "roles/board.h"
+#include "roles/own_key.h"
 #include "roles/role.h"
 #include "verify/door.h"
 #include "wire/dns.h"
@@ -131,8 +132,7 @@ struct receiver {
     struct map policy_asks; /* by ticket: struct connection */
     struct map dns_known;   /* by question: struct known */
     size_t dns_octets;      /* in those */
-    struct signing_key key; /* NULL in it: none */
-    struct buf key_domain, key_selector;
+    struct own_key sign;
     uint64_t last_ticket;
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */

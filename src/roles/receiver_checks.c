@@ -46,7 +46,7 @@ void receiver_checks_header(struct connection *connection, const struct envelope
         .helo = envelope->helo,
         .sender = envelope->sender,
         .now_s = envelope->received_ms / SECOND_MS,
-        .may_be_sealed = connection->receiver->key.key != NULL,
+        .may_be_sealed = connection->receiver->sign.key.key != NULL,
     };
 
     receiver_checks_forget(connection);
@@ -295,7 +295,7 @@ static bool is_to_seal(const struct checks *checks)
 static void add_seal(const struct connection *connection, struct str front, struct buf *out)
 {
     const struct checks *checks = &connection->checks;
-    const struct signing_key *key = &connection->receiver->key;
+    const struct signing_key *key = &connection->receiver->sign.key;
     struct arena arena = { 0 };
     struct header header;
 

@@ -21,10 +21,9 @@
 enum { LONELY_MS_MAX = 2 * MINUTE_MS };
 
 static const struct role_hooks *const hooks_of[ROLE_COUNT] = {
-    [ROLE_RECEIVER] = &receiver_hooks,
-    [ROLE_DELIVERER] = &deliverer_hooks,
-    [ROLE_RESOLVER] = &resolver_hooks,
-    [ROLE_KEEPER] = &keeper_hooks,
+    [ROLE_RECEIVER] = &receiver_hooks, [ROLE_DELIVERER] = &deliverer_hooks,
+    [ROLE_RESOLVER] = &resolver_hooks, [ROLE_KEEPER] = &keeper_hooks,
+    [ROLE_PORTAL] = &portal_hooks,
 };
 
 static void leave(struct role_process *process, const char *event, int error)

@@ -53,7 +53,7 @@ struct role_hooks {
     /* Receiver and deliverer; may be NULL. The descriptor is joined to the other one's; -1: error.
      */
     void (*line)(void *state, uint64_t number, int error, int fd);
-    /* Receiver alone; may be NULL. False: malformed. */
+    /* Receiver and portal; may be NULL. False: malformed. */
     bool (*certificates)(void *state, struct cursor payload);
     /* Keeper alone; may be NULL. False: malformed. */
     bool (*spool_keys)(void *state, struct cursor payload);
@@ -65,6 +65,7 @@ extern const struct role_hooks receiver_hooks;
 extern const struct role_hooks deliverer_hooks;
 extern const struct role_hooks resolver_hooks;
 extern const struct role_hooks keeper_hooks;
+extern const struct role_hooks portal_hooks;
 
 /* Runs the role until it ends; the process's exit status. */
 int role_run(enum role role, unsigned index);

@@ -172,7 +172,7 @@ static const struct sandbox_check {
     { "connect", try_connect, ONLY(DELIVERER) | ONLY(RESOLVER) },
     { "bind", try_bind, ONLY(DELIVERER) | ONLY(RESOLVER) },
     { "listen", try_listen, NOBODY },
-    { "accept", try_accept, ONLY(RECEIVER) | ONLY(KEEPER) },
+    { "accept", try_accept, ONLY(RECEIVER) | ONLY(KEEPER) | ONLY(PORTAL) },
     { "ptrace", try_ptrace, NOBODY },
     { "kill the parent", try_kill, NOBODY },
     { "kill a thread of the parent", try_tgkill, NOBODY },
@@ -253,8 +253,8 @@ static bool add_role(struct buf *out, enum role role, const char *outcome, bool 
 
 int sandbox_report(const struct config *config, bool as_json)
 {
-    static const enum role confined[] = { ROLE_RECEIVER, ROLE_DELIVERER, ROLE_RESOLVER,
-                                          ROLE_KEEPER };
+    static const enum role confined[] = { ROLE_RECEIVER, ROLE_DELIVERER, ROLE_RESOLVER, ROLE_KEEPER,
+                                          ROLE_PORTAL };
     struct buf out = { 0 };
     bool all_good = true;
 

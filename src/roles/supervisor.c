@@ -81,10 +81,8 @@ struct supervisor {
 static unsigned stage_of(enum role role)
 {
     static const unsigned stage[ROLE_COUNT] = {
-        [ROLE_RECEIVER] = 1,
-        [ROLE_DELIVERER] = 2,
-        [ROLE_KEEPER] = 3,
-        [ROLE_RESOLVER] = 3,
+        [ROLE_RECEIVER] = 1, [ROLE_PORTAL] = 1,   [ROLE_DELIVERER] = 2,
+        [ROLE_KEEPER] = 3,   [ROLE_RESOLVER] = 3,
     };
     return stage[role];
 }
@@ -95,6 +93,7 @@ static bool are_peers(enum role a, enum role b)
     unsigned pair = 1u << a | 1u << b;
     return pair == (1u << ROLE_KEEPER | 1u << ROLE_RECEIVER) ||
            pair == (1u << ROLE_KEEPER | 1u << ROLE_DELIVERER) ||
+           pair == (1u << ROLE_KEEPER | 1u << ROLE_PORTAL) ||
            pair == (1u << ROLE_RESOLVER | 1u << ROLE_KEEPER) ||
            pair == (1u << ROLE_RESOLVER | 1u << ROLE_RECEIVER);
 }
@@ -195,12 +194,17 @@ static int send_certificates(struct child *child)
                       .ticket_key_before = buf_str(&certificates->ticket_key_before));
 }
 
+static bool shows_certificates(const struct child *child)
+{
+    return child->role == ROLE_RECEIVER || child->role == ROLE_PORTAL;
+}
+
 /* Sessions go on with what they began with. */
 static void hand_out_certificates(struct supervisor *supervisor)
 {
     for (unsigned i = 0; i < supervisor->child_count; i++) {
         struct child *child = &supervisor->child[i];
-        if (child->role == ROLE_RECEIVER && is_alive(child) && send_certificates(child) != 0)
+        if (shows_certificates(child) && is_alive(child) && send_certificates(child) != 0)
             log_child(LOG_WARN, "certificates_not_handed_over", child);
     }
 }
@@ -243,6 +247,19 @@ static void hand_out_spool_keys(struct supervisor *supervisor)
     }
 }
 
+static int send_portal_listeners(struct child *child)
+{
+    const struct supervisor *supervisor = child->supervisor;
+    const struct listeners *listeners = &supervisor->listeners;
+    int error = 0;
+
+    for (unsigned i = 0; i < listeners->portal_count && error == 0; i++)
+        error = leash_send(&child->leash, listeners->portal[i], listener,
+                           .kind = LISTENER_PORTAL |
+                                   (supervisor->config->portal_tls ? LISTENER_SECURE : 0U));
+    return error;
+}
+
 static int send_listeners(struct child *child)
 {
     const struct listeners *listeners = &child->supervisor->listeners;
@@ -259,7 +276,9 @@ static int send_listeners(struct child *child)
     if (error == 0 && child->role == ROLE_RECEIVER)
         error = leash_send(&child->leash, child->supervisor->board, board,
                            .slots = child->supervisor->config->receivers);
-    if (error == 0 && child->role == ROLE_RECEIVER)
+    if (child->role == ROLE_PORTAL)
+        error = send_portal_listeners(child);
+    if (error == 0 && shows_certificates(child))
         error = send_certificates(child);
     return error;
 }
@@ -685,6 +704,7 @@ static void supervise(struct supervisor *supervisor)
     add_children(supervisor, ROLE_RESOLVER, 1);
     add_children(supervisor, ROLE_DELIVERER, supervisor->config->deliverers);
     add_children(supervisor, ROLE_RECEIVER, supervisor->config->receivers);
+    add_children(supervisor, ROLE_PORTAL, supervisor->listeners.portal_count > 0);
     loop_run(supervisor->loop, turn, supervisor);
     for (int i = 0; i < 4; i++)
         watch_free(signals[i]);

@@ -137,7 +137,8 @@ static struct dns_question tlsa_question(struct decision *decision, struct str h
 static bool look_at_tlsa(struct decision *decision, struct candidate *host,
                          struct trust_facts *facts)
 {
-    if (!trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
+    if (decision->request->demands_nothing ||
+        !trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
         return true;
     struct dns_question question = tlsa_question(decision, host->name);
     const struct dns_answer *answer =
@@ -187,7 +188,8 @@ static bool find_trust(struct decision *decision, bool is_mx_secure, struct cand
     host->security.level = trust.level;
     if (trust.level != SECURITY_TLSA)
         host->security.tlsa_count = 0;
-    if (trust.level >= SECURITY_NAME)
+    host->security.is_watched = trust.is_watched;
+    if (trust.level >= SECURITY_NAME || trust.is_watched)
         host->security.name[host->security.name_count++] = host->name;
     if (has_anchor(&host->security)) /* RFC 7672 3.2.2 */
         host->security.name[host->security.name_count++] = decision->request->domain;

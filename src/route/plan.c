@@ -127,6 +127,7 @@ static bool obeys(struct route_plan *plan, struct route_target *target,
     if (!sts_policy_names(policy, target->host))
         return security.level == SECURITY_MUST;
     security.level = SECURITY_NAME;
+    security.is_watched = false;
     security.name[0] = target->host;
     security.name_count = 1;
     security_encode(&bytes, &security);

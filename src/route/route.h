@@ -53,6 +53,7 @@ struct route_request {
     uint16_t port; /* for hosts from MX; 25 */
     const struct route_self *self;
     const struct sts_policy *policy; /* of the domain, for hosts from MX; NULL: none is in force */
+    bool demands_nothing;            /* of hosts from MX: TLSA records are not looked for */
 };
 
 enum route_step { ROUTE_ASK, ROUTE_PLAN, ROUTE_NONE };

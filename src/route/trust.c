@@ -9,19 +9,23 @@ bool trust_wants_tlsa(bool is_mx_secure, bool is_host_secure)
     return is_mx_secure && is_host_secure;
 }
 
-static struct trust demand(enum security_level level)
+static struct trust demand(enum security_level level, const struct trust_facts *facts)
 {
-    return (struct trust){ .may_be_used = true, .level = level };
+    bool is_tested = facts->policy == TRUST_POLICY_TESTING && facts->policy_names_host;
+
+    return (struct trust){ .may_be_used = true,
+                           .level = level,
+                           .is_watched = is_tested && level < SECURITY_NAME };
 }
 
 /* Without TLSA records the policy decides. */
 static struct trust decide_by_policy(const struct trust_facts *facts)
 {
     if (facts->policy != TRUST_POLICY_ENFORCE)
-        return demand(SECURITY_MAY);
+        return demand(SECURITY_MAY, facts);
     if (!facts->policy_names_host)
         return (struct trust){ .may_be_used = false };
-    return demand(SECURITY_NAME);
+    return demand(SECURITY_NAME, facts);
 }
 
 struct trust trust_decide(const struct trust_facts *facts)
@@ -32,9 +36,9 @@ struct trust trust_decide(const struct trust_facts *facts)
         return decide_by_policy(facts);
     switch (facts->tlsa) {
     case TRUST_TLSA_USABLE:
-        return demand(SECURITY_TLSA);
+        return demand(SECURITY_TLSA, facts);
     case TRUST_TLSA_UNUSABLE:
-        return demand(is_named ? SECURITY_NAME : SECURITY_MUST);
+        return demand(is_named ? SECURITY_NAME : SECURITY_MUST, facts);
     case TRUST_TLSA_UNKNOWN:
         return (struct trust){ .may_be_used = false };
     case TRUST_TLSA_ABSENT:

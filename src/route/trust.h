@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /* trust.h: how a host that the DNS names may be spoken with (RFC 7672, RFC 8461).
  *
- *     MX RRset  addresses  TLSA                MTA-STS            what is demanded
- *     secure    secure     usable              any                one of the records
- *                          none of use         enforce, names it  TLS, and its name by the public
- * CAs any other          TLS, with whomever not to be had       any                the host is not
- * used now proved absent       as below secure    insecure   not looked up       as below insecure
- * any        not looked up       enforce, names it  TLS, and its name by the public CAs enforce,
- * does not  the host is not used testing or none    TLS where it is offered
+ * MX RRset  addresses  TLSA            MTA-STS             what is demanded
+ * secure    secure     usable          any                 one of the records
+ *                      none of use     enforce, names it   TLS, and its name by the public CAs
+ *                                      any other           TLS, with whomever
+ *                      not to be had   any                 the host is not used now
+ *                      proved absent   as below
+ * secure    insecure   not looked up   as below
+ * insecure  any        not looked up   enforce, names it   TLS, and its name by the public CAs
+ *                                      enforce, does not   the host is not used
+ *                                      testing or none     TLS where it is offered
+ *
+ * A host that a policy in testing mode names is watched, where less than its name is demanded.
  *
  * A pure function. An MX RRset that is bogus is no answer: it does not get here. What the owner of
  * the domain has set stands above all of it, and only ever demands more.
@@ -37,6 +42,7 @@ struct trust_facts {
 struct trust {
     bool may_be_used;          /* now */
     enum security_level level; /* if it may */
+    bool is_watched;           /* its name and who has signed it are looked at, and told */
 };
 
 struct trust trust_decide(const struct trust_facts *facts);

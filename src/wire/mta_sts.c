@@ -3,46 +3,11 @@
 #include "wire/mta_sts.h"
 
 #include "mail/domain.h"
+#include "wire/txt_fields.h"
 
-enum { NAME_MAX_HERE = 32, AGE_DIGITS = 10 };
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct str trim_blanks(struct str text)
-{
-    while (text.len > 0 && is_blank(text.ptr[0]))
-        text = str_skip(text, 1);
-    while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
-        text.len--;
-    return text;
-}
-
-/* The name of an extension: letters, digits, and further on _ - . too. */
-static bool is_name(struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        bool is_mark = i > 0 && (c == '_' || c == '-' || c == '.');
-        if (!ascii_is_alnum(c) && !is_mark)
-            return false;
-    }
-    return name.len > 0 && name.len <= NAME_MAX_HERE;
-}
+enum { AGE_DIGITS = 10 };
 
 /* ---- the record ---- */
-
-static bool is_value(struct str value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        if (c <= ' ' || c >= 0x7f || c == '=' || c == ';')
-            return false;
-    }
-    return value.len > 0;
-}
 
 static bool is_id(struct str id)
 {
@@ -52,39 +17,33 @@ static bool is_id(struct str id)
     return id.len > 0 && id.len <= STS_ID_MAX;
 }
 
-static bool take_field(struct str field, struct str *id)
+static bool take_field(struct str name, struct str value, struct str *id)
 {
-    struct str name = STR_NONE;
-
-    if (str_find(field, '=') < 0 || !str_cut(&field, '=', &name))
-        return false;
     if (!str_equals(name, STR("id")))
-        return is_name(name) && is_value(field);
-    if (id->ptr != NULL || !is_id(field))
+        return txt_field_is_extension(value);
+    if (id->ptr != NULL || !is_id(value))
         return false;
-    *id = field;
+    *id = value;
     return true;
 }
 
 bool sts_record_parse(struct str text, struct str *out_id)
 {
-    struct str field = STR_NONE;
+    struct str fields = STR_NONE;
+    struct str name = STR_NONE;
+    struct str value = STR_NONE;
     struct str id = STR_NONE;
+    enum txt_field field = TXT_FIELDS_BAD;
 
-    if (!str_cut(&text, ';', &field) || !str_equals(trim_blanks(field), STR("v=STSv1")) ||
-        is_blank(field.len > 0 ? field.ptr[0] : 'v'))
+    if (!txt_fields_open(text, STR("v=STSv1"), &fields))
         return false;
-    while (text.len > 0) {
-        bool is_last = str_find(text, ';') < 0;
-        (void)str_cut(&text, ';', &field);
-        field = trim_blanks(field);
-        if (field.len == 0 && is_last)
-            break; /* a semicolon may stand behind the last one */
-        if (!take_field(field, &id))
+    while ((field = txt_fields_next(&fields, &name, &value)) == TXT_FIELD)
+        if (!take_field(name, value, &id))
             return false;
-    }
+    if (field == TXT_FIELDS_BAD || id.ptr == NULL)
+        return false;
     *out_id = id;
-    return id.ptr != NULL;
+    return true;
 }
 
 /* ---- the policy ---- */
@@ -156,7 +115,7 @@ static bool is_extension(struct str name, struct str value)
         if ((c < ' ' && c != '\t') || c == 0x7f)
             return false;
     }
-    return is_name(name) && value.len > 0;
+    return txt_field_is_name(name) && value.len > 0;
 }
 
 static bool take_line(struct reading *reading, struct str line)
@@ -174,7 +133,7 @@ static bool take_line(struct reading *reading, struct str line)
 
     if (str_find(line, ':') < 0 || !str_cut(&line, ':', &name))
         return false;
-    struct str value = trim_blanks(line);
+    struct str value = str_trim(line);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (str_equals(name, fields[i].name))
             return fields[i].take(reading, value);
@@ -218,7 +177,7 @@ bool sts_is_media_type(struct str type)
 {
     struct str name = STR_NONE;
 
-    return str_cut(&type, ';', &name) && str_equals_nocase(trim_blanks(name), STR("text/plain"));
+    return str_cut(&type, ';', &name) && str_equals_nocase(str_trim(name), STR("text/plain"));
 }
 
 /* ---- hosts ---- */

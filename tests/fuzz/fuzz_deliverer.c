@@ -446,14 +446,17 @@ static void operate(struct world *world, uint8_t operation, struct cursor *input
 
 /* ---- life ---- */
 
+static const char config_text[] = "hostname = mx2.example.net\n"
+                                  "report { tls = yes from = \"tls@mx2.example.net\" }\n"
+                                  "sign { domain = mx2.example.net selector = s key = \"/k\" }\n";
+
 static void begin(struct world *world)
 {
     static struct config *config;
     struct config_problems problems = { 0 };
 
     if (config == NULL)
-        check(config_load_text(STR("fuzz"), STR("hostname = mx2.example.net"), &config,
-                               &problems) == 0);
+        check(config_load_text(STR("fuzz"), str_from(config_text), &config, &problems) == 0);
     *world = (struct world){ .process = { .role = ROLE_DELIVERER, .index = 1, .config = config } };
     world->process.loop = loop_new();
     world->process.is_running = true;

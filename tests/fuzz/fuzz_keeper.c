@@ -31,7 +31,7 @@
 #include "speak.h"
 #include "store/fake_disk.h"
 
-enum { PEERS = 5, CALLERS = 2, TURNS = 6, SEGMENT = 64 * 1024, OPERATIONS_MAX = 400 };
+enum { PEERS = 6, CALLERS = 2, TURNS = 6, SEGMENT = 64 * 1024, OPERATIONS_MAX = 400 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,7 +40,7 @@ static const struct {
     unsigned index;
 } who[PEERS] = {
     { ROLE_RECEIVER, 1 },  { ROLE_RECEIVER, 2 }, { ROLE_DELIVERER, 1 },
-    { ROLE_DELIVERER, 2 }, { ROLE_RESOLVER, 1 },
+    { ROLE_DELIVERER, 2 }, { ROLE_RESOLVER, 1 }, { ROLE_PORTAL, 1 },
 };
 
 struct caller {
@@ -74,7 +74,9 @@ static void one_line(void *context, struct str line)
 
 static const char config_text[] = "hostname = mx2.example.net\n"
                                   "addresses = {\"198.51.100.1\"}\n"
-                                  "deliverers = 2\n";
+                                  "deliverers = 2\n"
+                                  "report { tls = yes from = \"tls@mx2.example.net\" }\n"
+                                  "sign { domain = mx2.example.net selector = s key = \"/k\" }\n";
 
 static struct log_store_settings store_settings(void)
 {
@@ -137,6 +139,7 @@ static void start(struct world *world)
     keeper_notices_start(keeper);
     keeper_domain_changed(keeper, STR("example.org"));
     keeper_domain_changed(keeper, STR("example.net"));
+    keeper_addresses_start(keeper);
 }
 
 static struct channel *channel_of(const struct world *world, unsigned peer)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* fuzz_told.c: what was told to owners and what waits for their webhooks, read from a file that
+/* fuzz_told.c: what was told to owners and what waits to be posted, read from a file that
  * somebody has damaged. What is taken can be written and read again, and harms no clock. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "notify/damper.h"
-#include "notify/webhook.h"
+#include "notify/post.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,14 +25,14 @@ static void live_on(struct damper *damper)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str bytes = str_of(data, size);
-    struct webhook_waiting waiting;
+    struct post_waiting waiting;
     struct damper damper;
     struct buf again = { 0 };
 
     if (damper_decode(bytes, &damper))
         live_on(&damper);
-    if (webhook_waiting_decode(bytes, &waiting)) {
-        webhook_waiting_encode(&again, &waiting);
+    if (post_waiting_decode(bytes, &waiting)) {
+        post_waiting_encode(&again, &waiting);
         check(str_equals(buf_str(&again), bytes));
     }
     buf_fini(&again);

@@ -197,7 +197,8 @@ static void put_content(struct buf *out, struct cursor *input)
 static void put_text(struct buf *out, const struct speak *speak, struct str field,
                      struct cursor *input)
 {
-    if (str_equals(field, STR("client")) || str_equals(field, STR("endpoint")))
+    if (str_equals(field, STR("client")) || str_equals(field, STR("endpoint")) ||
+        str_equals(field, STR("from")))
         put_endpoint(out, input);
     else if (str_equals(field, STR("envelope")))
         put_envelope(out, speak, input);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """DMARC aggregate reports (SPEC O3): the owners of domains are told how mail in their name fared,
 if the operator wants that; and mail of our own finds its way."""
+import base64
 import contextlib
 import email
 import gzip
@@ -10,6 +11,7 @@ import xml.etree.ElementTree
 
 import pytest
 
+import certificates
 import peers
 
 TAKER = "127.0.0.9"
@@ -125,6 +127,22 @@ def test_a_report_waits_for_who_is_down(node, taker):
     assert len(rows(report_in(taker.taken[0])[1])) == 1
     with pytest.raises(smtplib.SMTPRecipientsRefused):  # its way is for nothing else
         there.send(peers.message()[1], "agg@reports.example", source=ALLOWED)
+
+
+@pytest.mark.timeout(180 * peers.SLOWER)
+def test_a_report_is_signed_if_there_is_a_key(node, taker, state):
+    import dkim  # noqa: PLC0415 (a package of Debian's)
+    key = state / "dkim.key"
+    certificates.openssl("genrsa", "-out", key, "2048")
+    public = certificates.openssl("rsa", "-in", key, "-pubout", "-outform", "DER")
+    there = node('dmarc = yes from = "dmarc@mx2.example.net" interval = 10s }\n'
+                 f'sign {{ domain = "mx2.example.net" selector = one key = "{key}"')
+    taker.start()
+    assert send(there, ALLOWED)
+    peers.wait_until(lambda: taker.taken, 90, "the report")
+    assert report_in(taker.taken[0])[0]["DKIM-Signature"]
+    text = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+    assert dkim.verify(taker.taken[0], dnsfunc=lambda *_, **__: text)
 
 
 def test_nobody_is_told_unless_the_operator_wants_it(node, taker):

@@ -194,12 +194,14 @@ def test_a_stranger_at_the_primarys_address(holdfast, recorder, sink, authority)
     told = owner.wait_for(1).decode()
     assert "example.org" in told
     plain = recorder(address="127.0.0.33")  # one without TLS is no less a stranger
-    node.cli("domain", "set", "example.org", "--primary", plain.endpoint)
-    peers.wait_until(lambda: "STARTTLS" in (node.domain()["reason"] or ""), what="the other reason")
+    node.cli("domain", "address", "example.org", plain.endpoint)
+    address = lambda: node.domain()["address"]["addresses"][0]
+    peers.wait_until(lambda: address()["state"] == "stranger", what="the other stranger")
+    assert "STARTTLS" in address()["last_answer"]
     assert not said(stranger, "MAIL") and not said(plain, "MAIL") and node.held() == 10
     moved = recorder(address="127.0.0.34", certificate=mine)
     began = time.monotonic()
-    node.cli("domain", "set", "example.org", "--primary", moved.endpoint)
+    node.cli("domain", "address", "example.org", moved.endpoint)
     moved.wait_for(10)
     assert time.monotonic() - began < 10 * peers.SLOWER
     assert not said(stranger, "MAIL") and not said(plain, "MAIL")

@@ -13,7 +13,7 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 STATIONS = ("receive", "verify", "authenticate", "filter", "spool", "route", "schedule", "deliver", "notify",
-            "control")
+            "call", "control", "portal")
 RANKS = (("base",), ("mail",), ("wire", "config"), ("net", "store"), STATIONS, ("roles",), ("cli",))
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 TOLD = pathlib.Path(__file__).with_name("exceptions.txt")

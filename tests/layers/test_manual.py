@@ -55,7 +55,7 @@ def listed(text):
 
 
 def options_of(command):
-    return re.findall(r"^  --([a-z-]+)", holdfast("help", *command.split()).stdout, re.M)
+    return re.findall(r"^  --([a-z0-9-]+)", holdfast("help", *command.split()).stdout, re.M)
 
 
 def items(tmp_path):
@@ -81,6 +81,8 @@ def bounds(tmp_path, names):
         config = tmp_path / f"{number}.conf"
         lines, where = [], {}
         for section, name in names:
+            if section.startswith("listen "):  # each may be there once, and has no numbers
+                continue
             where[len(lines) + 1] = section, name
             lines.append(f"{section} {{ {name} = {value} }}" if section else f"{name} = {value}")
         config.write_text("\n".join(lines) + "\n")

@@ -183,9 +183,25 @@ static void writes_only_to_who_wants_it(void **state)
         expect(&tests[i]);
 }
 
+/* As records about TLS have it, one by one. */
+static void reads_one_address(void **state)
+{
+    struct arena arena = { 0 };
+    struct report_target target;
+
+    (void)state;
+    assert_true(report_target_parse(STR("mailto:a%2Bb@Example.COM?subject=x"), &arena, &target));
+    assert_str(target.address, STR("a+b@example.com"));
+    assert_str(target.domain, STR("example.com"));
+    assert_false(report_target_parse(STR("https://example.com/"), &arena, &target));
+    assert_false(report_target_parse(STR("mailto:a@b%0D%0ABcc:c@d"), &arena, &target));
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest list[] = {
+        cmocka_unit_test(reads_one_address),
         cmocka_unit_test(reads_rua),
         cmocka_unit_test(writes_only_to_who_wants_it),
     };

@@ -126,6 +126,56 @@ static void travels_in_nineteen_bytes(void **state)
     }
 }
 
+static void knows_how_far_away_an_address_is(void **state)
+{
+    static const struct {
+        const char *address;
+        enum endpoint_reach reach;
+    } cases[] = {
+        { "0.0.0.0", REACH_NOBODY },
+        { "0.1.2.3", REACH_NOBODY },
+        { "169.254.169.254", REACH_NOBODY },
+        { "224.0.0.1", REACH_NOBODY },
+        { "240.0.0.1", REACH_NOBODY },
+        { "255.255.255.255", REACH_NOBODY },
+        { "::", REACH_NOBODY },
+        { "fe80::1", REACH_NOBODY },
+        { "fec0::1", REACH_NOBODY },
+        { "ff02::1", REACH_NOBODY },
+        { "2002:a9fe:a9fe::1", REACH_NOBODY },
+        { "64:ff9b::e000:1", REACH_NOBODY },
+        { "127.0.0.1", REACH_LOOPBACK },
+        { "127.255.0.9", REACH_LOOPBACK },
+        { "::1", REACH_LOOPBACK },
+        { "::ffff:127.0.0.1", REACH_LOOPBACK },
+        { "64:ff9b::7f00:1", REACH_LOOPBACK },
+        { "10.0.0.1", REACH_PRIVATE },
+        { "172.16.0.1", REACH_PRIVATE },
+        { "172.31.255.1", REACH_PRIVATE },
+        { "192.168.1.1", REACH_PRIVATE },
+        { "100.64.0.1", REACH_PRIVATE },
+        { "fd00::1", REACH_PRIVATE },
+        { "fc00::1", REACH_PRIVATE },
+        { "2002:c0a8:0101::1", REACH_PRIVATE },
+        { "172.15.0.1", REACH_WORLD },
+        { "172.32.0.1", REACH_WORLD },
+        { "100.63.0.1", REACH_WORLD },
+        { "100.128.0.1", REACH_WORLD },
+        { "223.255.255.255", REACH_WORLD },
+        { "2001:db8::1", REACH_WORLD },
+        { "::2", REACH_NOBODY },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct endpoint endpoint;
+        assert_true(endpoint_from_ip(str_from(cases[i].address), 25, &endpoint));
+        if (endpoint_reach(endpoint) != cases[i].reach)
+            fail_msg("%s", cases[i].address);
+    }
+    assert_int_equal(endpoint_reach((struct endpoint){ 0 }), REACH_NOBODY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +183,7 @@ int main(void)
         cmocka_unit_test(compares_address_and_port),
         cmocka_unit_test(knows_loopback),
         cmocka_unit_test(finds_the_clients_network),
+        cmocka_unit_test(knows_how_far_away_an_address_is),
         cmocka_unit_test(travels_in_nineteen_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

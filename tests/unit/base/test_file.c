@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A whole file, one that is too large, none at all, and a pipe. */
+/* A whole file, one that is too large, none at all, and a pipe; one in the place of another. */
 #include "testing.h"
 
 #include <errno.h>
@@ -79,13 +79,38 @@ static void knows_what_others_may_read(void **state)
     assert_false(file_is_exposed(path));
 }
 
+static void takes_the_place_of_another(void **state)
+{
+    char folder[] = "/tmp/holdfast-file-XXXXXX";
+    char path[64];
+    char new_path[64];
+    struct buf out = { 0 };
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/a", folder);
+    (void)snprintf(new_path, sizeof new_path, "%s/a.new", folder);
+    assert_int_equal(file_replace(path, new_path, STR("the first, which is longer")), 0);
+    assert_int_equal(file_replace(path, new_path, STR("second")), 0);
+    assert_int_equal(access(new_path, F_OK), -1);
+    assert_int_equal(file_read(path, 100, &out), 0);
+    assert_str(buf_str(&out), STR("second"));
+    assert_int_equal(file_replace(path, "/nowhere/at/all", STR("x")), -ENOENT);
+    assert_int_equal(file_replace(path, "/dev/full", STR("x")), -ENOSPC);
+    buf_reset(&out);
+    assert_int_equal(file_read(path, 100, &out), 0);
+    assert_str(buf_str(&out), STR("second"));
+    (void)unlink(path);
+    (void)rmdir(folder);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_up_to_what_is_allowed),
-        cmocka_unit_test(says_why_not),
-        cmocka_unit_test(reads_a_pipe_to_its_end),
-        cmocka_unit_test(knows_what_others_may_read),
+        cmocka_unit_test(reads_up_to_what_is_allowed), cmocka_unit_test(says_why_not),
+        cmocka_unit_test(reads_a_pipe_to_its_end),     cmocka_unit_test(knows_what_others_may_read),
+        cmocka_unit_test(takes_the_place_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

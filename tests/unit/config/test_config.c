@@ -22,6 +22,7 @@ static const char full[] = "# a comment\n"
                            "addresses = {\"192.0.2.7\", \"2001:db8::7\"}\n"
                            "receivers = 4\n"
                            "listen smtp { address = {\"127.0.0.1:2525\", \"[::1]:2525\"} }\n"
+                           "listen portal { address = {\"192.0.2.7:443\"} tls = yes }\n"
                            "dns { servers = {\"127.0.0.1\", \"127.0.0.2:5353\"}\n"
                            "      trust_anchor = \"\" }\n"
                            "store { driver = \"log\" free-min = 1GB }\n"
@@ -80,6 +81,8 @@ static void assert_full(const struct config *config)
     assert_int_equal(config->deliverers, 1);
     assert_int_equal(config->listen_smtp.count, 2);
     assert_endpoint(config->listen_smtp.item[1], "[::1]:2525");
+    assert_endpoint(config->listen_portal.item[0], "192.0.2.7:443");
+    assert_true(config->portal_tls);
     assert_endpoint(config->dns_servers.item[0], "127.0.0.1:53");
     assert_endpoint(config->dns_servers.item[1], "127.0.0.2:5353");
     assert_int_equal(config->dns_trust_anchor.len, 0);
@@ -151,7 +154,7 @@ static void says_where_and_what_to_write_instead(void **state)
           "test.conf:3: unknown name \"house\"; known here are hostname, data, user, names, "
           "postmaster, "
           "addresses, control, receivers, deliverers, listen smtp, listen smtps, listen atrn, "
-          "listen atrns, tls, encryption, dns, sign, "
+          "listen atrns, listen portal, tls, encryption, dns, sign, "
           "store, smtp, dnsbl, filter, callout, report, web, schedule, "
           "log, defaults" },
         { "tls { certificate = {\"/a.pem\", \"/b.pem\"} key = \"/a.key\" }",
@@ -162,9 +165,16 @@ static void says_where_and_what_to_write_instead(void **state)
           "/var/lib/holdfast instead" },
         { "listen submission { address = {\"0.0.0.0:587\"} }",
           "test.conf:2: section listen \"submission\" is not known; write listen smtp, "
-          "smtps, atrn or atrns instead" },
-        { "listen portal {\n}", "test.conf:3: section listen \"portal\" is not known; write listen "
-                                "smtp, smtps, atrn or atrns instead" },
+          "smtps, atrn, atrns or portal instead" },
+        { "listen pop3 {\n}", "test.conf:3: section listen \"pop3\" is not known; write listen "
+                              "smtp, smtps, atrn, atrns or portal instead" },
+        { "listen portal { address = {\"127.0.0.1:2580\", \"192.0.2.7:80\"} }",
+          "test.conf:2: listen portal 192.0.2.7:80 would take secrets in the clear; write tls = "
+          "yes, "
+          "or address = {\"127.0.0.1:80\"} with a proxy in front that speaks TLS" },
+        { "listen portal { address = \"[::]:443\" tls = no }",
+          "test.conf:2: listen portal [::]:443 would take secrets in the clear; write tls = yes, "
+          "or address = {\"127.0.0.1:443\"} with a proxy in front that speaks TLS" },
         { "listen { address = \"0.0.0.0:25\" }",
           "test.conf:2: section listen lacks what to listen for; write listen smtp { … } instead" },
         { "listen smtp { address = {\"0.0.0.0:25\",\n\"0.0.0.0:25\"} }",
@@ -243,6 +253,18 @@ static void says_where_and_what_to_write_instead(void **state)
         { "filter { milters = {\"a=127.0.0.1:1\"} }\ndefaults { filters = \"b\" }",
           "test.conf:2: defaults: there is no filter b; write filter { milters = "
           "{\"b=unix:/PATH\"} } too" },
+        { "report { dmarc = yes }",
+          "test.conf:2: reports have a sender; write report { from = \"dmarc@mx2.example.net\" } "
+          "too" },
+        { "report { tls = yes }", "test.conf:2: reports have a sender; write report { from = "
+                                  "\"tls@mx2.example.net\" } too" },
+        { "report { tls = yes from = \"tls@mx2.example.net\" }",
+          "test.conf:2: reports about TLS are signed; write sign { domain = \"mx2.example.net\" "
+          "selector = … key = … } too" },
+        { "report { tls = yes from = \"tls@mx2.example.net\" }\n"
+          "sign { domain = \"ple.net\" selector = s key = \"/k\" }",
+          "test.conf:2: reports about TLS are signed for the domain of their sender; write report "
+          "{ from = \"tls@ple.net\" } instead" },
         { "log { level = loud }",
           "test.conf:2: level cannot be \"loud\"; write debug, info, warn or error instead" },
         { "data \"/srv\"", "test.conf:2: missing equal sign after option 'data'; write name = "

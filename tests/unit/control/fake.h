@@ -42,6 +42,7 @@ struct fake {
     struct buf events; /* what the host was asked: "changed example.org\n" */
     struct str why;    /* nobody is told of a bounce */
     bool knows_routes;
+    struct addresses addresses;
     struct route_status route;
 };
 
@@ -400,6 +401,41 @@ static bool fake_policy(void *context, struct str domain, struct policy_status *
     return true;
 }
 
+static enum address_fate fake_tell(void *context, const struct control_telling *telling,
+                                   struct buf *out_why, directory_done *done, void *done_context)
+{
+    struct fake *fake = context;
+    const struct domain_fact fact = { STR("addresses"), telling->domain, STR(""), STR("told") };
+    const struct now now = { .mono_ms = 5000, .wall_ms = FAKE_WALL_MS * 1000LL };
+
+    if (telling->endpoint[0].port == 26) {
+        buf_add(out_why, STR("nothing is set"));
+        return ADDRESS_UNPROVABLE;
+    }
+    bool is_new = addresses_tell(&fake->addresses, telling->endpoint, telling->count, now);
+    directory_put_fact(fake->directory, &fact, done, done_context);
+    return is_new ? ADDRESS_TAKEN : ADDRESS_SAME;
+}
+
+static bool fake_forget(void *context, struct str domain, directory_done *done, void *done_context)
+{
+    struct fake *fake = context;
+    const struct domain_fact fact = { STR("addresses"), domain, STR(""), STR("") };
+
+    if (fake->addresses.told_count == 0)
+        return false;
+    fake->addresses = (struct addresses){ 0 };
+    directory_put_fact(fake->directory, &fact, done, done_context);
+    return true;
+}
+
+static const struct addresses *fake_addresses(void *context, struct str domain)
+{
+    const struct fake *fake = context;
+    (void)domain;
+    return fake->addresses.told_count > 0 ? &fake->addresses : NULL;
+}
+
 static const struct control_host fake_host = {
     .answer = fake_answer,
     .settle = fake_settle,
@@ -413,6 +449,9 @@ static const struct control_host fake_host = {
     .entry_status = fake_entry,
     .new_webhook_secret = fake_new_secret,
     .new_secret = fake_new_domain_secret,
+    .tell_addresses = fake_tell,
+    .forget_addresses = fake_forget,
+    .addresses = fake_addresses,
     .roles = fake_roles,
 };
 

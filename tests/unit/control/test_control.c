@@ -406,7 +406,7 @@ static void every_operation_has_help(void **state)
         assert_true(strlen(help) > 5);
         count++;
     }
-    assert_int_equal(count, 32);
+    assert_int_equal(count, 33);
 }
 
 static void a_backup_keeps_files_until_its_end(void **state)
@@ -531,6 +531,43 @@ static void makes_a_secret_once_or_when_told(void **state)
                        "\"second\"", 8));
 }
 
+static void addresses_are_told_shown_and_forgotten(void **state)
+{
+    struct fake *fake = *state;
+
+    assert_fails(fake, "{'op':'domain.address','name':'example.com'}", "no-such-domain");
+    assert_ok(fake, "{'op':'domain.add','name':'example.net'}");
+    assert_ok(fake, "{'op':'domain.address','name':'example.net'}");
+    assert_holds(fake, "\"address\":null");
+    assert_fails(fake, "{'op':'domain.address','name':'example.net','addresses':['nowhere']}",
+                 "bad-address");
+    assert_fails(fake, "{'op':'domain.address','name':'example.net','addresses':[1]}",
+                 "bad-address");
+    assert_fails(fake, "{'op':'domain.address','name':'example.net','addresses':[]}",
+                 "bad-address");
+    assert_fails(fake,
+                 "{'op':'domain.address','name':'example.net',"
+                 "'addresses':['::1','::2','::3','::4','::5']}",
+                 "bad-address");
+    assert_fails(fake, "{'op':'domain.address','name':'example.net','addresses':['192.0.2.7:26']}",
+                 "unprovable");
+    assert_fails(fake,
+                 "{'op':'domain.address','name':'example.net','addresses':['::1'],'forget':true}",
+                 "bad-argument");
+    assert_ok(fake, "{'op':'domain.address','name':'example.net',"
+                    "'addresses':['192.0.2.7:25','2001:db8::7']}");
+    assert_holds(fake, "\"news\":true");
+    assert_holds(fake, "{\"address\":\"192.0.2.7:25\",\"state\":\"trying\"");
+    assert_ok(fake, "{'op':'domain.address','name':'example.net',"
+                    "'addresses':['192.0.2.7:25','2001:db8::7']}");
+    assert_holds(fake, "\"news\":false");
+    assert_ok(fake, "{'op':'domain.show','name':'example.net'}");
+    assert_holds(fake, "\"address\":{\"told\":");
+    assert_ok(fake, "{'op':'domain.address','name':'example.net','forget':true}");
+    assert_holds(fake, "\"address\":null");
+    assert_ok(fake, "{'op':'domain.address','name':'example.net','forget':true}");
+}
+
 static void shows_the_secret_of_a_domain_when_it_is_made(void **state)
 {
     struct fake *fake = *state;
@@ -574,6 +611,7 @@ int main(void)
         TEST(adds_a_domain_and_shows_it),
         TEST(keeps_a_text_without_mistakes),
         TEST(makes_a_secret_once_or_when_told),
+        TEST(addresses_are_told_shown_and_forgotten),
         TEST(shows_the_secret_of_a_domain_when_it_is_made),
         TEST(warns_of_an_owner_who_would_not_read_it),
         TEST(changes_only_what_is_said),

@@ -43,7 +43,7 @@ static void pins_are_read_as_they_are_printed_elsewhere(void **state)
 
 static struct security some(void)
 {
-    struct security security = { .level = SECURITY_TLSA, .from_start = true };
+    struct security security = { .level = SECURITY_TLSA, .from_start = true, .is_watched = true };
 
     security.name[security.name_count++] = STR("mx.example.org");
     security.name[security.name_count++] = STR("example.org");
@@ -74,7 +74,7 @@ static void it_travels_as_octets(void **state)
     static const struct {
         size_t at;
         char value;
-    } bad[] = { { 0, 2 }, { 1, SECURITY_LEVELS }, { 3, SECURITY_NAMES_MAX + 1 } };
+    } bad[] = { { 0, 2 }, { 1, SECURITY_LEVELS }, { 2, 4 }, { 3, SECURITY_NAMES_MAX + 1 } };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         char kept = bytes.ptr[bad[i].at];
         bytes.ptr[bad[i].at] = bad[i].value;
@@ -86,11 +86,33 @@ static void it_travels_as_octets(void **state)
     buf_fini(&again);
 }
 
+/* Plans that were kept before somebody was watched. */
+static void each_bit_is_one_thing(void **state)
+{
+    struct security after;
+    struct buf bytes = { 0 };
+    (void)state;
+    for (unsigned bits = 0; bits < 4; bits++) {
+        struct security before = { .level = SECURITY_MAY,
+                                   .from_start = (bits & 1) != 0,
+                                   .is_watched = (bits & 2) != 0 };
+        buf_reset(&bytes);
+        security_encode(&bytes, &before);
+        assert_int_equal(bytes.ptr[2], bits);
+        struct cursor cursor = cursor_over(buf_str(&bytes));
+        assert_true(security_decode(&cursor, &after));
+        assert_int_equal(after.from_start, before.from_start);
+        assert_int_equal(after.is_watched, before.is_watched);
+    }
+    buf_fini(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pins_are_read_as_they_are_printed_elsewhere),
         cmocka_unit_test(it_travels_as_octets),
+        cmocka_unit_test(each_bit_is_one_thing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,6 +244,31 @@ static void tlsa_records_say_which_key_it_is(void **state)
     end(&pair);
 }
 
+/* As the policy of a domain says that is being tested: it is told what is wrong, and gets its mail.
+ */
+static void who_is_watched_need_not_prove_anything(void **state)
+{
+    struct pair pair;
+    struct security security = { .level = SECURITY_MAY, .is_watched = true };
+    struct str why = STR_NONE;
+    (void)state;
+    begin(&pair, "mx.example.org");
+    security.name[security.name_count++] = STR("mx.example.org");
+    expect_proof(&pair, &security, false);
+    assert_int_equal(tls_peer_doubt(pair.at_client.tls, &why), TLS_FAULT_UNTRUSTED);
+    assert_true(why.len > 0);
+    assert_int_equal(tls_peer_doubt(pair.at_server.tls, &why), TLS_FAULT_NONE);
+    pair.anchors = buf_str(&pair.chain);
+    expect_proof(&pair, &security, false);
+    assert_int_equal(tls_peer_doubt(pair.at_client.tls, &why), TLS_FAULT_NONE);
+    security.name[0] = STR("other.example.org");
+    expect_proof(&pair, &security, false);
+    assert_int_equal(tls_peer_doubt(pair.at_client.tls, &why), TLS_FAULT_NAME);
+    security.pin_count = 1; /* it was agreed on, whatever is watched */
+    expect_fault(&pair, &security, TLS_FAULT_PIN);
+    end(&pair);
+}
+
 /* ---- certificates by name ---- */
 
 static void expect_name(struct pair *pair, const char *asked, const struct buf *chain)
@@ -488,6 +513,7 @@ int main(void)
         cmocka_unit_test(who_speaks_no_tls_is_told_so),
         cmocka_unit_test(a_name_needs_somebody_who_is_trusted),
         cmocka_unit_test(a_pin_stands_above_all),
+        cmocka_unit_test(who_is_watched_need_not_prove_anything),
         cmocka_unit_test(tlsa_records_say_which_key_it_is),
         cmocka_unit_test(each_name_has_its_certificate),
         cmocka_unit_test(what_is_no_certificate_is_not_shown),

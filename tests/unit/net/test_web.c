@@ -154,6 +154,24 @@ static void posts_what_it_is_given(void **state)
     assert_null(strstr(got, "Expect:"));
 }
 
+static void says_what_it_posts(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buf url = { 0 };
+    char got[4096] = { 0 };
+
+    serve(fixture, "HTTP/1.1 204 No Content\r\n\r\n", 0);
+    struct web_post post = post_to(fixture, &url, "web.example", "127.0.0.1");
+    post.field[0] = STR("Content-Type: application/tlsrpt+gzip");
+    assert_true(web_post(fixture->web, &post, on_done, fixture));
+    buf_fini(&url);
+    loop_run(fixture->loop, on_turn, fixture);
+    assert_int_equal(fixture->status, 204);
+    assert_true(read(fixture->got[0], got, sizeof got - 1) > 0);
+    assert_non_null(strstr(got, "\r\nContent-Type: application/tlsrpt+gzip\r\n"));
+    assert_null(strstr(got, "json"));
+}
+
 static void a_redirect_is_an_answer(void **state)
 {
     struct fixture *fixture = *state;
@@ -242,10 +260,15 @@ static void what_is_under_way_ends_with_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(posts_what_it_is_given),         TEST(a_redirect_is_an_answer),
-        TEST(a_long_answer_is_cut_off),       TEST(no_answer_is_none),
-        TEST(goes_to_no_other_address),       TEST(refuses_what_is_not_well_formed),
-        TEST(what_is_under_way_ends_with_it), TEST(fetches_over_tls_alone),
+        TEST(posts_what_it_is_given),
+        TEST(says_what_it_posts),
+        TEST(a_redirect_is_an_answer),
+        TEST(a_long_answer_is_cut_off),
+        TEST(no_answer_is_none),
+        TEST(goes_to_no_other_address),
+        TEST(refuses_what_is_not_well_formed),
+        TEST(what_is_under_way_ends_with_it),
+        TEST(fetches_over_tls_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

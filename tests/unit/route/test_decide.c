@@ -416,7 +416,7 @@ static void obeys_the_policy(void **state)
         const char *zone[LINES_MAX];
         enum sts_mode mode;
         const char *names;
-        const char *plan; /* "HOST=LEVEL " each */
+        const char *plan; /* "HOST=LEVEL " each; ? behind it: it is watched */
     } cases[] = {
 #define TWO                                                                                        \
     "example.org MX 10 mx1.example.org", "example.org MX 20 mx2.example.org",                      \
@@ -425,7 +425,8 @@ static void obeys_the_policy(void **state)
         { { TWO }, STS_ENFORCE, "mx2.example.org", "mx2.example.org=name " },
         { { TWO }, STS_ENFORCE, "example.org", "!not-in-policy" },
         { { TWO }, STS_TESTING, "example.org", "mx1.example.org=may mx2.example.org=may " },
-        { { TWO }, STS_NONE, "example.org", "mx1.example.org=may mx2.example.org=may " },
+        { { TWO }, STS_TESTING, "mx1.example.org", "mx1.example.org=may? mx2.example.org=may " },
+        { { TWO }, STS_NONE, "mx1.example.org", "mx1.example.org=may mx2.example.org=may " },
         /* one is not named, of the other the DNS does not say what it has to show */
         { { "+example.org MX 10 mx1.example.org", "+example.org MX 20 mx2.example.org",
             "mx1.example.org A 192.0.2.1", "+mx2.example.org A 192.0.2.2",
@@ -448,8 +449,8 @@ static void obeys_the_policy(void **state)
             struct cursor cursor = cursor_over(result.plan.target[k].security);
             struct security security;
             assert_true(security_decode(&cursor, &security));
-            buf_add_format(&got, "%.*s=%s ", STR_FMT(result.plan.target[k].host),
-                           security_level_name(security.level));
+            buf_add_format(&got, "%.*s=%s%s ", STR_FMT(result.plan.target[k].host),
+                           security_level_name(security.level), security.is_watched ? "?" : "");
         }
         if (!str_equals(buf_str(&got), str_from(cases[i].plan)))
             fail_msg("case %zu: %.*s", i, STR_FMT(buf_str(&got)));

@@ -55,6 +55,10 @@ static void decides_as_the_table_says(void **state)
         int level = trust.may_be_used ? (int)trust.level : NO;
         if (level != rows[i].level)
             fail_msg("row %zu: %d, want %d", i, level, rows[i].level);
+        bool is_tested = rows[i].facts.policy == TRUST_POLICY_TESTING &&
+                         rows[i].facts.policy_names_host && level != SECURITY_TLSA;
+        if (trust.is_watched != is_tested)
+            fail_msg("row %zu: is watched, or should be", i);
     }
 }
 

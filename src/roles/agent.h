@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* agent.h: `holdfast agent`: runs beside a primary that nobody can connect to, calls its backup,
+ * and joins each connection on which there is mail to the local server (SPEC D3). */
+#pragma once
+
+#include "base/endpoint.h"
+#include "mail/security.h"
+
+enum { AGENT_LINES_MAX = 8 };
+
+struct agent_settings {
+    struct str hostname;      /* for EHLO */
+    struct str backup;        /* a host or an address */
+    uint16_t backup_port;     /* 366 */
+    struct security security; /* what the backup has to show */
+    struct str anchors;       /* PEM: whom to trust */
+    struct str user, secret, domains;
+    struct endpoint server;   /* the local one */
+    unsigned lines;           /* connections that wait at once, 1 … AGENT_LINES_MAX */
+    bool is_lmtp, is_proxied; /* as in call/adapter.h */
+};
+
+/* Until SIGTERM or SIGINT. The process's exit status. */
+int agent_run(const struct agent_settings *settings);
