@@ -264,6 +264,9 @@ const struct text_pair text_de[] = {
       "Netze, aus denen ihr Primärserver kommen und seine Mail abrufen darf (ETRN), neben der eigenen Adresse" },
     { "another domain whose holder may fetch its mail, too, when he logs in",
       "eine andere Domain, deren Inhaber auch ihre Mail abholen darf, wenn er sich anmeldet" },
+    { "keys or certificates by which its holder is known when he calls (AUTH EXTERNAL, ETRN)",
+      "Schlüssel oder Zertifikate, an denen ihr Inhaber erkannt wird, wenn er sich meldet (AUTH EXTERNAL, "
+      "ETRN)" },
     { "call the backup for mail, from beside a primary that nobody can connect to",
       "den Ersatzserver nach Mail anrufen, neben einem Hauptserver, den niemand erreichen kann" },
     { "whom to call; without a port 366", "wer angerufen wird; ohne Port 366" },

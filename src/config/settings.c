@@ -162,6 +162,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
         "networks from which its primary may come and ask for its mail (ETRN), beside its own address" },
     [SETTING_LOGIN] = { "login", UNIT_HOST, 0, 0, 0,
         "another domain whose holder may fetch its mail, too, when he logs in" },
+    [SETTING_CLIENT_PIN] = { "client-pin", UNIT_PINS, 0, 0, 0,
+        "keys or certificates by which its holder is known when he calls (AUTH EXTERNAL, ETRN)" },
 };
 /* clang-format on */
 

@@ -86,6 +86,7 @@ enum setting {
     SETTING_TLS_CA,           /* tls-ca: name of the authority that has signed its certificate (D1) */
     SETTING_WAKE_FROM,        /* wake-from: networks from which its primary may ask for its mail (P8, P9) */
     SETTING_LOGIN,            /* login: another domain whose holder may have its mail, too (D2, D3) */
+    SETTING_CLIENT_PIN,       /* client-pin: keys or certificates of its holder, when he calls (P8) */
     SETTING_COUNT,
     SETTING_FIRST_TEXT = SETTING_FILTERS
 };

@@ -171,3 +171,10 @@ void security_add_pins(struct security *security, struct str list)
         if (security_pin_parse(one, &pin) && !has_pin(security, &pin))
             security->pin[security->pin_count++] = pin;
 }
+
+bool security_pin_is_shown(const struct security_pin *pin, struct str shown)
+{
+    return shown.len == SECURITY_SHOWN_SIZE &&
+           memcmp(pin->digest, shown.ptr + (pin->is_of_certificate ? SECURITY_DIGEST_SIZE : 0),
+                  SECURITY_DIGEST_SIZE) == 0;
+}

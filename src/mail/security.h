@@ -36,6 +36,9 @@ struct security_pin {       /* SHA-256 */
     uint8_t digest[SECURITY_DIGEST_SIZE];
 };
 
+/* What a peer has shown: the digest of its key, then that of its certificate. */
+enum { SECURITY_SHOWN_SIZE = 2 * SECURITY_DIGEST_SIZE };
+
 struct security {
     enum security_level level;
     bool from_start; /* TLS from the first octet, without STARTTLS */
@@ -60,3 +63,5 @@ bool security_pin_parse(struct str text, struct security_pin *out_pin);
 void security_pin_add_text(struct buf *out, const struct security_pin *pin);
 /* Those in a list with commas between them; what is none, or there already, is left out. */
 void security_add_pins(struct security *security, struct str list);
+/* Is it what the pin says? Not if nothing was shown. */
+bool security_pin_is_shown(const struct security_pin *pin, struct str shown);

@@ -126,6 +126,50 @@ struct tls_facts tls_facts(const struct tls *tls)
     };
 }
 
+void tls_add_name(struct buf *out, const struct tls *tls)
+{
+    if (tls == NULL)
+        return;
+    struct tls_facts facts = tls_facts(tls);
+    buf_add_format(out, "%.*s/%.*s", STR_FMT(facts.version), STR_FMT(facts.cipher));
+}
+
+/* ---- who the peer is ---- */
+
+bool tls_digests(X509 *certificate, uint8_t *out_key, uint8_t *out_certificate)
+{
+    unsigned key_size = 0;
+    unsigned certificate_size = 0;
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+    bool is_fine = len > 0 &&
+                   EVP_Digest(der, (size_t)len, out_key, &key_size, EVP_sha256(), NULL) == 1 &&
+                   X509_digest(certificate, EVP_sha256(), out_certificate, &certificate_size) == 1;
+
+    OPENSSL_free(der);
+    return is_fine && key_size == SECURITY_DIGEST_SIZE && certificate_size == SECURITY_DIGEST_SIZE;
+}
+
+bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
+                   struct security_pin *out_certificate)
+{
+    struct security_pin key = { .is_of_certificate = false };
+    struct security_pin certificate = { .is_of_certificate = true };
+    X509 *leaf = NULL;
+
+    if (tls->expected == NULL &&
+        (tls->state == TLS_OPEN || tls->state == TLS_CLOSED)) /* nothing is proved before */
+        leaf = SSL_get0_peer_certificate(tls->ssl);
+    bool is_there = tls->expected != NULL
+                        ? tls_server_digests(tls, key.digest, certificate.digest)
+                        : leaf != NULL && tls_digests(leaf, key.digest, certificate.digest);
+    if (!is_there)
+        return false;
+    *out_key = key;
+    *out_certificate = certificate;
+    return true;
+}
+
 /* ---- what went wrong ---- */
 
 void tls_add_error(struct buf *out)

@@ -58,6 +58,12 @@ struct tls_facts {
 };
 /* Once it is OPEN. */
 struct tls_facts tls_facts(const struct tls *tls);
+/* For the log: "TLSv1.3/TLS_AES_256_GCM_SHA384"; nothing for NULL, which is no TLS. */
+void tls_add_name(struct buf *out, const struct tls *tls);
+/* Both digests of the peer's certificate; the server's as soon as it was seen, the client's once it
+ * is OPEN, be it resumed. False: there is none. */
+bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
+                   struct security_pin *out_certificate);
 
 /* ---- when we are the server ---- */
 
@@ -81,7 +87,9 @@ struct tls_server_settings {
  * is given is copied. Connections that were accepted outlive it. */
 struct tls_server *tls_server_new(const struct tls_server_settings *settings, struct buf *why);
 void tls_server_free(struct tls_server *server); /* NULL is fine */
-struct tls *tls_accept(struct tls_server *server);
+/* `asks`: the client may show a certificate; whoever signed it, and whatever it says:
+ * tls_peer_pins(). A session is resumed only where the same is asked. */
+struct tls *tls_accept(struct tls_server *server, bool asks);
 /* When a certificate (PEM, the first of a chain) ends, Unix time in s; 0: it is none. */
 int64_t tls_certificate_end(struct str chain);
 /* One that nobody has signed but itself, as PEM, with its key. False: it could not be made. */
@@ -101,6 +109,3 @@ bool tls_peer_has_proved(const struct tls *tls);
 /* Of a server that is only watched: what it should have shown and has not; TLS_FAULT_NONE: nothing.
  */
 enum tls_fault tls_peer_doubt(const struct tls *tls, struct str *out_why);
-/* Of the server's certificate, as soon as it was seen: both digests. False: not yet. */
-bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
-                   struct security_pin *out_certificate);

@@ -57,21 +57,6 @@ static enum tls_fault fault_of(int error)
     }
 }
 
-static void see(struct tls_expected *expected, X509 *leaf)
-{
-    unsigned key_size = 0;
-    unsigned certificate_size = 0;
-    unsigned char *der = NULL;
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &der);
-
-    expected->was_seen =
-        len > 0 &&
-        EVP_Digest(der, (size_t)len, expected->key, &key_size, EVP_sha256(), NULL) == 1 &&
-        X509_digest(leaf, EVP_sha256(), expected->certificate, &certificate_size) == 1 &&
-        key_size == SECURITY_DIGEST_SIZE && certificate_size == SECURITY_DIGEST_SIZE;
-    OPENSSL_free(der);
-}
-
 static bool is_pinned(const struct tls_expected *expected)
 {
     for (size_t i = 0; i < expected->pin_count; i++) {
@@ -92,7 +77,7 @@ int tls_judge_chain(X509_STORE_CTX *store, void *argument)
 
     (void)argument;
     if (leaf != NULL)
-        see(expected, leaf);
+        expected->was_seen = tls_digests(leaf, expected->key, expected->certificate);
     if (!is_pinned(expected)) {
         tls->fault = TLS_FAULT_PIN;
         buf_add(&tls->reason, STR("The server shows another key than the pinned one"));
@@ -136,17 +121,14 @@ enum tls_fault tls_peer_doubt(const struct tls *tls, struct str *out_why)
     return expected->doubt;
 }
 
-bool tls_peer_pins(const struct tls *tls, struct security_pin *out_key,
-                   struct security_pin *out_certificate)
+bool tls_server_digests(const struct tls *tls, uint8_t *out_key, uint8_t *out_certificate)
 {
     const struct tls_expected *expected = tls->expected;
 
-    if (expected == NULL || !expected->was_seen)
+    if (!expected->was_seen)
         return false;
-    *out_key = (struct security_pin){ .is_of_certificate = false };
-    *out_certificate = (struct security_pin){ .is_of_certificate = true };
-    memcpy(out_key->digest, expected->key, SECURITY_DIGEST_SIZE);
-    memcpy(out_certificate->digest, expected->certificate, SECURITY_DIGEST_SIZE);
+    memcpy(out_key, expected->key, SECURITY_DIGEST_SIZE);
+    memcpy(out_certificate, expected->certificate, SECURITY_DIGEST_SIZE);
     return true;
 }
 

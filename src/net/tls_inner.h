@@ -23,6 +23,10 @@ SSL_CTX *tls_context_new(const SSL_METHOD *method, const char *ciphers);
 void tls_expected_free(struct tls_expected *expected);
 /* Is this who the server should be? As OpenSSL asks it. */
 int tls_judge_chain(X509_STORE_CTX *store, void *argument);
+/* What the server has shown to us; false: nothing yet. */
+bool tls_server_digests(const struct tls *tls, uint8_t *out_key, uint8_t *out_certificate);
+/* Both SHA-256, of SECURITY_DIGEST_SIZE octets. */
+bool tls_digests(X509 *certificate, uint8_t *out_key, uint8_t *out_certificate);
 /* Takes over `ssl`. */
 struct tls *tls_over(SSL *ssl);
 /* OpenSSL's reason for what it refused last; takes it off its list. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* tls_server.c: certificates by name, and the tickets that sessions are resumed with.
+/* tls_server.c: certificates by name, the tickets that sessions are resumed with, and what clients
+ * may show of themselves.
  *
  * A name's certificates share a context, so that it may have one of each kind (RSA and ECDSA).
  * Connections hold on to what they began with: certificates are replaced while they go on.
@@ -21,6 +22,10 @@
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK:!SRP"
 
 enum { NAME_SIZE = 16, SECRET_SIZE = 32 }; /* of a ticket key: name, HMAC, AES */
+enum { /* of what a client shows; in memory it may be 20 times larger */
+       CLIENT_CHAIN_MAX = 10,
+       CLIENT_CHAIN_OCTETS_MAX = 16 * 1024
+};
 _Static_assert(NAME_SIZE + 2 * SECRET_SIZE == TLS_TICKET_KEY_SIZE, "a ticket key's parts");
 
 struct site { /* one context, of the names of its first certificate */
@@ -213,6 +218,34 @@ static int on_server_name(SSL *ssl, int *alert, void *argument)
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* ---- what clients show ---- */
+
+/* Whoever signed it and whatever it says: that he has its key is proved by the handshake, and whose
+ * it is, if anybody's, is found out by who wants to know. */
+static int take_chain(X509_STORE_CTX *store, void *argument)
+{
+    (void)argument;
+    if (sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) > CLIENT_CHAIN_MAX) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_CHAIN_TOO_LONG);
+        return 0;
+    }
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+}
+
+/* Who has a ticket and was not asked when he got it is asked now. No names of authorities are
+ * said: any one will do. */
+static void ask_for_certificate(SSL *ssl)
+{
+    static const unsigned char id[] = "holdfast, asking";
+
+    check(SSL_set_session_id_context(ssl, id, sizeof id - 1) == 1);
+    SSL_set_max_cert_list(ssl, CLIENT_CHAIN_OCTETS_MAX);
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+}
+
+/* ---- certificates, with their keys ---- */
+
 struct pair { /* what was read of one tls_certificate */
     X509 *leaf;
     STACK_OF(X509) * chain;
@@ -271,6 +304,7 @@ static struct site *site_new(struct tls_server *server, const struct tls_server_
     static const unsigned char id[] = "holdfast";
     check(SSL_CTX_set_session_id_context(site->context, id, sizeof id - 1) == 1);
     (void)SSL_CTX_set_dh_auto(site->context, 1);
+    SSL_CTX_set_cert_verify_callback(site->context, take_chain, NULL);
     (void)SSL_CTX_set_tlsext_servername_callback(site->context, on_server_name);
     (void)SSL_CTX_set_tlsext_servername_arg(site->context, server);
     put_tickets(site->context, settings);
@@ -373,13 +407,15 @@ int64_t tls_certificate_end(struct str chain)
     return end_s;
 }
 
-struct tls *tls_accept(struct tls_server *server)
+struct tls *tls_accept(struct tls_server *server, bool asks)
 {
     const struct site *site = container_of(list_first(&server->sites), const struct site, link);
     struct tls *tls = tls_over(SSL_new(site->context));
 
     server->holders++;
     tls->server = server;
+    if (asks)
+        ask_for_certificate(tls->ssl);
     SSL_set_accept_state(tls->ssl);
     return tls;
 }

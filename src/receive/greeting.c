@@ -30,15 +30,23 @@ static bool greet(struct receive_session *session, struct str argument, bool ext
     return true;
 }
 
+static void offer_logins(struct receive_session *session)
+{
+    struct buf mechanisms = { 0 };
+
+    login_add_mechanisms(session, &mechanisms);
+    if (mechanisms.len > 0) /* RFC 4954 */
+        buf_add_format(&session->output, "250-AUTH%.*s\r\n", STR_FMT(buf_str(&mechanisms)));
+    buf_fini(&mechanisms);
+}
+
 /* To who comes for mail. */
 static void offer_turns(struct receive_session *session)
 {
     buf_add(&session->output, STR("\r\n"));
     if (session->settings->has_tls && session->tls.len == 0)
         buf_add(&session->output, STR("250-STARTTLS\r\n")); /* RFC 3207 */
-    if (session->settings->has_logins && session->tls.len > 0)
-        buf_add_format(&session->output, "250-AUTH PLAIN LOGIN%s\r\n", /* RFC 4954 */
-                       session->settings->has_cram ? " CRAM-MD5" : "");
+    offer_logins(session);
     buf_add(&session->output, STR("250-ATRN WAIT\r\n")); /* RFC 2645; turning.c */
     reply_say(session, STR("250 ENHANCEDSTATUSCODES"));  /* RFC 2034 */
 }
@@ -65,9 +73,8 @@ void command_ehlo(struct receive_session *session, struct str argument)
         buf_add(&session->output, STR("250-STARTTLS\r\n")); /* RFC 3207 */
     if (session->tls.len > 0)
         buf_add(&session->output, STR("250-REQUIRETLS\r\n")); /* RFC 8689 */
-    if (settings->has_logins && session->tls.len > 0)
-        buf_add(&session->output, STR("250-AUTH PLAIN LOGIN\r\n")); /* RFC 4954 */
-    buf_add(&session->output, STR("250-ETRN\r\n"));                 /* RFC 1985 */
+    offer_logins(session);
+    buf_add(&session->output, STR("250-ETRN\r\n")); /* RFC 1985 */
     if (settings->chunking)
         buf_add(&session->output, STR("250-CHUNKING\r\n")); /* RFC 3030 */
     if (settings->chunking && settings->binarymime)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* login.c: AUTH (RFC 4954), by which the holder of a domain shows who he is.
  *
- * Only over TLS, and with PLAIN (RFC 4616) and LOGIN, for of a secret nothing is kept but its
- * digest. Who comes for mail may be a program that knows CRAM-MD5 alone (RFC 2195, which RFC 2645
- * asks for): it can log in if his operator has a secret kept for that. The secret goes to the host
- * and is forgotten here at once.
+ * Only over TLS: by a secret, or by a certificate that he has shown and his domain has registered
+ * (EXTERNAL, RFC 4422 appendix A). Of secrets with PLAIN (RFC 4616) and LOGIN, for of a secret
+ * nothing is kept but its digest. Who comes for mail may be a program that knows CRAM-MD5 alone
+ * (RFC 2195, which RFC 2645 asks for): it can log in if his operator has a secret kept for that.
+ * The secret goes to the host and is forgotten here at once.
  *
  *     AUTH PLAIN AHVzZXIAc2VjcmV0          or in the next line, after 334
  *     AUTH LOGIN [dXNlcg==]                user and secret, a line each
  *     AUTH CRAM-MD5                        user and digest, in answer to a challenge
+ *     AUTH EXTERNAL =                      as whom the certificate stands for
+ *     AUTH EXTERNAL ZXhhbXBsZS5vcmc=       … as this domain, which is one of several
  *     *                                    takes it back
  */
 #include <string.h>
@@ -54,8 +57,6 @@ static void ask_host(struct receive_session *session, struct str user, struct st
         return;
     }
     uint64_t ticket = question_ask(session, QUESTION_LOGIN);
-    buf_reset(&session->asked_user);
-    buf_add(&session->asked_user, user);
     session->host->ask_login(session->context, ticket, user, secret,
                              buf_str(&session->login.challenge));
     login_forget(session);
@@ -94,6 +95,17 @@ static void take_cram(struct receive_session *session, struct str text)
         ask_host(session, str_first(text, (size_t)blank), str_skip(text, (size_t)blank + 1));
 }
 
+static void take_external(struct receive_session *session, struct str domain)
+{
+    if (domain.len > USER_SIZE_MAX || str_find(domain, '\0') >= 0) {
+        fail(session, STR("535 5.7.8 That is no domain"));
+        return;
+    }
+    uint64_t ticket = question_ask(session, QUESTION_LOGIN);
+    session->host->ask_certificate(session->context, ticket, domain);
+    login_forget(session);
+}
+
 static void take_text(struct receive_session *session, struct str text)
 {
     switch (session->login.step) {
@@ -110,6 +122,9 @@ static void take_text(struct receive_session *session, struct str text)
         return;
     case LOGIN_CRAM:
         take_cram(session, text);
+        return;
+    case LOGIN_EXTERNAL:
+        take_external(session, text);
         return;
     case LOGIN_NONE:
         return;
@@ -176,9 +191,55 @@ static void challenge(struct receive_session *session)
     buf_fini(&line);
 }
 
+/* ---- the command ---- */
+
 static bool offers_cram(const struct receive_session *session)
 {
-    return session->settings->is_for_turns && session->settings->has_cram;
+    const struct receive_settings *settings = session->settings;
+    return settings->has_logins && settings->has_cram && settings->is_for_turns;
+}
+
+static bool offers_external(const struct receive_session *session)
+{
+    return session->settings->has_external && session->has_certificate;
+}
+
+void login_add_mechanisms(const struct receive_session *session, struct buf *out)
+{
+    if (session->tls.len == 0)
+        return;
+    if (session->settings->has_logins)
+        buf_add(out, STR(" PLAIN LOGIN"));
+    if (offers_cram(session))
+        buf_add(out, STR(" CRAM-MD5"));
+    if (offers_external(session))
+        buf_add(out, STR(" EXTERNAL"));
+}
+
+static void refuse_mechanism(struct receive_session *session)
+{
+    struct buf line = { 0 };
+
+    buf_add(&line, STR("504 5.5.4 What there is:"));
+    login_add_mechanisms(session, &line);
+    reply_error(session, buf_str(&line));
+    buf_fini(&line);
+}
+
+/* Nobody could log in, or not here and now: he is told so. */
+static bool is_out_of_place(struct receive_session *session)
+{
+    bool by_secret = session->settings->has_logins;
+
+    if (session->tls.len == 0 && (by_secret || session->settings->has_external))
+        reply_error(session, STR("530 5.7.0 Say STARTTLS first"));
+    else if (!by_secret && !offers_external(session))
+        reply_error(session, STR("502 5.5.1 Command not offered here"));
+    else if (session->user.len > 0)
+        reply_error(session, STR("503 5.5.1 You are logged in already"));
+    else
+        return false;
+    return true;
 }
 
 void command_auth(struct receive_session *session, struct str argument)
@@ -186,22 +247,19 @@ void command_auth(struct receive_session *session, struct str argument)
     ptrdiff_t blank = str_find(argument, ' ');
     struct str mechanism = blank >= 0 ? str_first(argument, (size_t)blank) : argument;
     struct str initial = blank >= 0 ? str_trim(str_skip(argument, (size_t)blank)) : STR_NONE;
+    bool by_secret = session->settings->has_logins;
 
-    if (!session->settings->has_logins)
-        reply_error(session, STR("502 5.5.1 Command not offered here"));
-    else if (session->tls.len == 0)
-        reply_error(session, STR("530 5.7.0 Say STARTTLS first"));
-    else if (session->user.len > 0)
-        reply_error(session, STR("503 5.5.1 You are logged in already"));
-    else if (str_equals_nocase(mechanism, STR("PLAIN")))
+    if (is_out_of_place(session))
+        return;
+    if (by_secret && str_equals_nocase(mechanism, STR("PLAIN")))
         begin(session, LOGIN_PLAIN, STR("334 "), initial);
-    else if (str_equals_nocase(mechanism, STR("LOGIN")))
+    else if (by_secret && str_equals_nocase(mechanism, STR("LOGIN")))
         begin(session, LOGIN_USER, STR("334 VXNlcm5hbWU6"), initial);
     else if (str_equals_nocase(mechanism, STR("CRAM-MD5")) && offers_cram(session) &&
              initial.len == 0)
         challenge(session);
+    else if (offers_external(session) && str_equals_nocase(mechanism, STR("EXTERNAL")))
+        begin(session, LOGIN_EXTERNAL, STR("334 "), initial);
     else
-        reply_error(session, offers_cram(session)
-                                 ? STR("504 5.5.4 PLAIN, LOGIN and CRAM-MD5 are what there is")
-                                 : STR("504 5.5.4 PLAIN and LOGIN are what there is"));
+        refuse_mechanism(session);
 }

@@ -30,7 +30,7 @@ void command_etrn(struct receive_session *session, struct str argument)
     }
 }
 
-static void settle(struct receive_session *session, const struct verdict *verdict)
+static void settle(struct receive_session *session, const struct verdict *verdict, struct str user)
 {
     bool is_refused = verdict->fate != FATE_ACCEPT;
 
@@ -40,18 +40,17 @@ static void settle(struct receive_session *session, const struct verdict *verdic
     }
     session_enter(session, SESSION_READY);
     if (session->question.kind == QUESTION_LOGIN && !is_refused)
-        buf_add(&session->user, buf_str(&session->asked_user));
-    buf_fini(&session->asked_user);
+        buf_add(&session->user, user);
     reply_verdict(session, verdict, is_refused);
 }
 
 void receive_question_answer(struct receive_session *session, uint64_t ticket,
-                             const struct verdict *verdict, struct now now)
+                             const struct verdict *verdict, struct str user, struct now now)
 {
     if (session->state != SESSION_ASKING || ticket != session->question.ticket)
         return;
     session->now = now;
-    settle(session, verdict);
+    settle(session, verdict, user);
     session_run(session, STR_NONE);
 }
 
@@ -77,5 +76,5 @@ void question_expire(struct receive_session *session)
     enum question_kind kind = session->question.kind;
     struct verdict verdict = verdict_make(unknown[kind].code, unknown[kind].subject, 0,
                                           STR("Cannot find out at the moment; try again later"));
-    settle(session, &verdict);
+    settle(session, &verdict, STR_NONE);
 }

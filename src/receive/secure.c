@@ -35,11 +35,13 @@ void secure_when_said(struct receive_session *session)
         session->host->start_tls(session->context);
 }
 
-void receive_secured(struct receive_session *session, struct str how, struct now now)
+void receive_secured(struct receive_session *session, struct str how, bool has_certificate,
+                     struct now now)
 {
     session->now = session->state == SESSION_CLOSED ? session->now : now;
     buf_reset(&session->tls);
     buf_add(&session->tls, how);
+    session->has_certificate = has_certificate;
     if (session->state != SESSION_SECURING)
         return; /* from the beginning, or too late */
     transaction_reset(session);

@@ -287,7 +287,6 @@ void receive_free(struct receive_session *session)
     buf_fini(&session->output);
     buf_fini(&session->tls);
     login_forget(session);
-    buf_fini(&session->asked_user);
     buf_fini(&session->user);
     buf_fini(&session->helo);
     buf_fini(&session->client_name);

@@ -47,6 +47,8 @@ struct receive_settings { /* shared by all sessions, outlives them */
     bool chunking;
     bool has_logins;   /* there is somebody who could log in: AUTH is offered, over TLS */
     bool has_cram;     /* … and whose secret is kept so that it need not be shown: CRAM-MD5 */
+    bool has_external; /* a domain knows its holder by his certificate: EXTERNAL, for who shows one
+                        */
     bool is_for_turns; /* clients bring no mail here, they get it (ATRN) */
     bool binarymime;   /* with chunking: content may be other than lines */
     bool has_tls;      /* there is a certificate: STARTTLS is offered */
@@ -71,6 +73,9 @@ struct receive_host {
      * Answer with receive_question_answer(): accepted, he is logged in. */
     void (*ask_login)(void *context, uint64_t ticket, struct str user, struct str secret,
                       struct str challenge);
+    /* Is he, by the certificate that he has shown, the holder of this domain, or if it is empty, of
+     * whichever it is? Answered in the same way. */
+    void (*ask_certificate)(void *context, uint64_t ticket, struct str domain);
     /* He wants the mail that waits for this node (RFC 1985), "@" in front of it meaning all below
      * it, too; `user`: as he has logged in, or empty. Answer with receive_question_answer(). */
     void (*ask_turn)(void *context, uint64_t ticket, struct str user, struct str node);
@@ -114,15 +119,16 @@ void receive_feed(struct receive_session *session, struct str bytes, struct now 
 void receive_end(struct receive_session *session, struct now now);
 /* The handshake is done; also of a connection that began with it. `how` is copied, for the Received
  * field: "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256 bits)". */
-void receive_secured(struct receive_session *session, struct str how, struct now now);
+void receive_secured(struct receive_session *session, struct str how, bool has_certificate,
+                     struct now now);
 bool receive_wants_input(const struct receive_session *session);
 
 void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
                               const struct verdict *verdict, struct receive_terms terms,
                               struct now now);
-/* The reply is the verdict, whatever it says. */
+/* The reply is the verdict, whatever it says. `user`, who has logged in by it, is copied. */
 void receive_question_answer(struct receive_session *session, uint64_t ticket,
-                             const struct verdict *verdict, struct now now);
+                             const struct verdict *verdict, struct str user, struct now now);
 /* Nobody can answer it now. */
 void receive_question_unanswered(struct receive_session *session, uint64_t ticket, struct now now);
 /* `id` as content_open() was given it; answers about any other content are ignored. */

@@ -114,7 +114,7 @@ struct pending_recipient { /* on the heap, in session->pending */
     char bytes[];
 };
 
-enum login_step { LOGIN_NONE, LOGIN_PLAIN, LOGIN_USER, LOGIN_SECRET, LOGIN_CRAM };
+enum login_step { LOGIN_NONE, LOGIN_PLAIN, LOGIN_USER, LOGIN_SECRET, LOGIN_CRAM, LOGIN_EXTERNAL };
 enum question_kind { QUESTION_LOGIN, QUESTION_TURN, QUESTION_LINE };
 
 struct receive_session {
@@ -132,11 +132,12 @@ struct receive_session {
     bool discarding_line; /* within a line that is too long */
     bool ended;           /* the peer will send no more */
     bool shutting_down;
-    bool extended;       /* EHLO, not HELO */
-    bool client_named;   /* the reverse name is known, or was waited for long enough */
-    bool must_start_tls; /* once our reply has left */
-    bool must_turn;      /* the same */
-    struct buf tls;      /* how the connection is secured, for people; empty: it is not */
+    bool extended;        /* EHLO, not HELO */
+    bool client_named;    /* the reverse name is known, or was waited for long enough */
+    bool must_start_tls;  /* once our reply has left */
+    bool must_turn;       /* the same */
+    struct buf tls;       /* how the connection is secured, for people; empty: it is not */
+    bool has_certificate; /* he has shown one */
     struct buf helo;
     struct buf client_name;
     struct {
@@ -149,8 +150,7 @@ struct receive_session {
         uint64_t ticket;     /* of the last one */
         int64_t deadline_ms; /* NEVER_MS: it may take any time */
     } question;
-    struct buf asked_user;  /* who wants to log in */
-    struct buf user;        /* who has; empty: nobody */
+    struct buf user;        /* who has logged in; empty: nobody */
     struct verdict refusal; /* of new mail; FATE_ACCEPT: none */
     uint32_t errors;
     uint32_t refusals;       /* of recipients, by the host */
@@ -224,6 +224,8 @@ void secure_when_said(struct receive_session *session);
 
 /* login.c */
 void command_auth(struct receive_session *session, struct str argument);
+/* What AUTH can be said with now, a blank before each; nothing: it is not offered. */
+void login_add_mechanisms(const struct receive_session *session, struct buf *out);
 enum step login_step(struct receive_session *session);
 void login_forget(struct receive_session *session); /* what was said of an unfinished one */
 

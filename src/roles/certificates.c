@@ -121,6 +121,23 @@ static bool read_pairs(const struct config *config, struct buf *out)
     return false;
 }
 
+static void add_end(struct buf *out, struct str file, struct str chain)
+{
+    buf_add_counted(out, file);
+    buf_add_u64(out, (uint64_t)(tls_certificate_end(chain) * SECOND_MS));
+}
+
+static void note_ends(struct certificates *certificates, const struct config *config)
+{
+    struct cursor cursor = cursor_over(buf_str(&certificates->pairs));
+
+    buf_reset(&certificates->ends);
+    for (uint32_t i = 0; i < config->tls_certificate.count && !cursor_done(&cursor); i++) {
+        add_end(&certificates->ends, config->tls_certificate.item[i], cursor_counted(&cursor));
+        (void)cursor_counted(&cursor); /* its key */
+    }
+}
+
 static void warn_of_ends(struct certificates *certificates, const struct config *config)
 {
     int64_t now_ms = clock_now().mono_ms;
@@ -170,8 +187,10 @@ bool certificates_read(struct certificates *certificates, const struct config *c
     if (is_news)
         log_info("certificates_changed", LOG_TEXT("from", is_own ? "our own making" : "files"));
     replace(&certificates->pairs, &pairs);
-    if (all) /* else it would not be known whose is whose */
+    if (all) { /* else it would not be known whose is whose */
+        note_ends(certificates, config);
         warn_of_ends(certificates, config);
+    }
     return is_news;
 }
 
@@ -217,6 +236,7 @@ void certificates_fini(struct certificates *certificates)
     forget(&certificates->ticket_key);
     forget(&certificates->ticket_key_before);
     buf_fini(&certificates->own_hostname);
+    buf_fini(&certificates->ends);
 }
 
 /* ---- in a role that shows them ---- */

@@ -14,6 +14,7 @@
 
 struct certificates {
     struct buf pairs;      /* as in messages.def */
+    struct buf ends;       /* of those that come from files, as in messages.def */
     struct buf ticket_key; /* the one that seals, and the one before; empty: there is none */
     struct buf ticket_key_before;
     int64_t ticket_ms;       /* monotonic, when the first was made */

@@ -75,12 +75,17 @@ void session_tell_ready(const struct session *session)
     const struct deliverer *deliverer = session->deliverer;
     struct security_pin shown;
     struct str key = session_key_shown(session, &shown);
+    struct buf tls = { 0 };
 
     if (deliverer->keeper == NULL || session->is_orphan)
         return;
+    if (session->is_secure)
+        tls_add_name(&tls, stream_tls(session->stream));
     channel_send(deliverer->keeper, session_ready, .session = session->number,
                  .window = session->window, .extensions = session->extensions,
-                 .size_max = session->size_max, .name = buf_str(&session->name), .key = key);
+                 .size_max = session->size_max, .name = buf_str(&session->name), .key = key,
+                 .tls = buf_str(&tls));
+    buf_fini(&tls);
 }
 
 static void on_ready(void *context, const struct smtp_greeting *greeting, unsigned window)

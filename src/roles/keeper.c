@@ -150,6 +150,7 @@ static void *create(struct role_process *process)
     map_init(&keeper->own_routes);
     map_init(&keeper->awaited);
     map_init(&keeper->awaited_due);
+    map_init(&keeper->client_pins);
     keeper_lines_init(keeper);
     list_init(&keeper->lookups_due);
     list_init(&keeper->openings);
@@ -240,6 +241,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
 
     keeper_recipients_domain_changed(keeper, record, domain);
     keeper_awaited_changed(keeper, domain);
+    keeper_client_pins_changed(keeper, record, domain);
     keeper_addresses_domain_changed(keeper, domain);
     keeper_lines_dismiss(keeper, domain);
     if (record != NULL) {
@@ -391,6 +393,7 @@ static int64_t turn(void *state, struct now now)
     keeper_alerts_turn(keeper, now);
     keeper_posts_turn(keeper->webhooks, now);
     keeper_posts_turn(keeper->tls_posts, now);
+    keeper_certificates_turn(keeper, now);
     keeper_own_turn(keeper, now);
     keeper_policies_turn(keeper, now);
     keeper_addresses_turn(keeper, now);
@@ -415,6 +418,7 @@ static int64_t turn(void *state, struct now now)
     deadline = sooner(deadline, keeper_recipients_deadline(keeper));
     deadline = sooner(deadline, keeper_turns_deadline(keeper));
     deadline = sooner(deadline, keeper_lines_deadline(keeper));
+    deadline = sooner(deadline, keeper_certificates_deadline(keeper));
     deadline = sooner(deadline, keeper_alerts_deadline(keeper));
     deadline = sooner(deadline, keeper_posts_deadline(keeper->webhooks));
     deadline = sooner(deadline, keeper_policies_deadline(keeper));
@@ -491,10 +495,12 @@ static void destroy(void *state)
     map_fini(&keeper->sessions);
     map_fini(&keeper->unfinished);
     keeper_turns_fini(keeper);
+    keeper_client_pins_fini(keeper);
     map_fini(&keeper->route_problems);
     map_fini(&keeper->lookups);
     map_fini(&keeper->questions);
     buf_fini(&keeper->roster);
+    buf_fini(&keeper->certificate_ends);
     seal_keys_wipe(&keeper->seal_keys);
     own_key_fini(&keeper->sign);
     memory_free(keeper);
@@ -511,5 +517,6 @@ const struct role_hooks keeper_hooks = {
     .stop = stop,
     .roster = roster,
     .spool_keys = keeper_take_spool_keys,
+    .certificate_ends = keeper_take_certificate_ends,
     .turn = turn,
 };

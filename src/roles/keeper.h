@@ -146,6 +146,7 @@ struct keeper {
     bool has_cram;          /* … for CRAM-MD5, too */
     struct map awaited;     /* by domain: struct awaited; of primaries that are not up */
     struct map awaited_due; /* domains to be looked at, at the turn's end */
+    struct map client_pins; /* keeper_client_pins.c; by domain: those it has registered */
     bool awaited_changed;   /* since the receivers were told, … */
     int64_t awaited_told_ms;
 
@@ -154,6 +155,10 @@ struct keeper {
     struct map lines_by_number; /* struct keeper_line */
     uint64_t last_line;
     bool lines_due; /* one waits for a deliverer */
+
+    /* keeper_certificates.c */
+    struct buf certificate_ends; /* as the supervisor has said */
+    int64_t certificates_look_ms;
 
     struct budget *bad_logins; /* at the portal, by network; keeper_portal.c; NULL: none yet */
 
@@ -237,10 +242,25 @@ void keeper_turns_fini(struct keeper *keeper);
 /* Has he logged in as the holder of that domain, or of one whose holder may have its mail? */
 bool keeper_is_holder(const struct keeper *keeper, struct str user,
                       const struct domain_record *record);
+/* `user`: who has logged in by it, in normal form; else empty. */
 void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,
-                            const struct verdict *verdict);
+                            const struct verdict *verdict, struct str user);
 void keeper_log_asked(const char *event, struct endpoint client, struct str user,
                       const struct verdict *verdict);
+
+/* keeper_certificates.c: the postmaster is told when one of ours ends. */
+bool keeper_take_certificate_ends(void *state, struct cursor payload);
+void keeper_certificates_turn(struct keeper *keeper, struct now now);
+int64_t keeper_certificates_deadline(const struct keeper *keeper);
+
+/* keeper_client_pins.c: holders who are known by a certificate. */
+void keeper_client_pins_changed(struct keeper *keeper, const struct domain_record *record,
+                                struct str domain);
+/* Whose holder has shown it: `user`, if that is given, else the only one that has registered it.
+ * The verdict is for AUTH; `out_domain` is filled if it accepts. */
+struct verdict keeper_holder_of_certificate(const struct keeper *keeper, struct str user,
+                                            struct str shown, struct buf *out_domain);
+void keeper_client_pins_fini(struct keeper *keeper);
 
 /* keeper_lines.c: primaries that call for their mail. */
 #define PRIMARY_AGENT "agent"                              /* in the place of a primary's address */

@@ -67,6 +67,7 @@ void keeper_session_free(struct keeper *keeper, struct keeper_session *session)
     buf_fini(&session->domain);
     buf_fini(&session->host);
     buf_fini(&session->security);
+    buf_fini(&session->tls);
     memory_free(session);
 }
 
@@ -281,6 +282,8 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
     if (session != NULL) {
         session->is_greeted = true;
         session->extensions = (unsigned)message.extensions;
+        buf_reset(&session->tls);
+        buf_add(&session->tls, message.tls);
         keeper_greeted(keeper, buf_str(&session->domain), message.extensions, message.size_max);
         keeper_learn_key(keeper, buf_str(&session->domain), message.key);
     }
@@ -328,7 +331,8 @@ static void log_answer(const struct keeper_session *session,
             continue;
         log_info(event[verdict[i].fate], LOG_ID(message->id), LOG_STR("domain", message->domain),
                  LOG_INT("recipients", next - i), LOG_STR("via", buf_str(&via)),
-                 LOG_STR("reply", buf_str(&reply)));
+                 LOG_STR("reply", buf_str(&reply)),
+                 LOG_STR("tls", session != NULL ? buf_str(&session->tls) : STR_NONE));
     }
     if (message->in_doubt)
         log_warn("delivery_in_doubt", LOG_ID(message->id), LOG_STR("domain", message->domain),

@@ -318,7 +318,7 @@ bool keeper_line_offered(struct keeper *keeper, const struct keeper_peer *peer,
     struct verdict verdict = welcome(offer, peer, message.ticket);
     keeper_log_asked("line_offered", offer->asker.client, offer->asker.user, &verdict);
     if (verdict.fate != FATE_ACCEPT)
-        keeper_answer_question(peer, message.ticket, &verdict);
+        keeper_answer_question(peer, message.ticket, &verdict, STR_NONE);
     memory_free(offer);
     buf_fini(&user);
     return cursor_done(&cursor);

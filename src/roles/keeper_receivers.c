@@ -85,7 +85,7 @@ void keeper_tell_health(struct keeper *keeper, struct keeper_peer *peer)
     verdict_encode(&bytes, &verdict);
     channel_send(peer->channel, health, .verdict = buf_str(&bytes),
                  .size_max = keeper_size_max_of_any(keeper), .has_logins = keeper->has_logins,
-                 .has_cram = keeper->has_cram);
+                 .has_cram = keeper->has_cram, .has_client_pins = keeper->client_pins.count > 0);
     buf_fini(&bytes);
 }
 
@@ -189,9 +189,9 @@ static bool take_commit(struct keeper *keeper, const struct keeper_peer *peer,
 
     if (!message_get_content_commit(payload, &message))
         return false;
-    return intake_commit(keeper->intake,
-                         (struct intake_key){ .source = peer->source, .ticket = message.ticket },
-                         message.envelope, message.front, keeper_mail_now(keeper).wall_ms);
+    return intake_commit(
+        keeper->intake, (struct intake_key){ .source = peer->source, .ticket = message.ticket },
+        message.envelope, message.front, message.tls, keeper_mail_now(keeper).wall_ms);
 }
 
 /* For filters. */

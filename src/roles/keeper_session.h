@@ -30,7 +30,8 @@ struct keeper_session {
     uint64_t line;       /* that it goes over; 0: none */
     bool tls_is_counted; /* once is enough */
     bool is_greeted;     /* so that what it offers is known: */
-    unsigned extensions; /* enum smtp_extension */
+    unsigned extensions; /* enum smtp_extension, … */
+    struct buf tls;      /* … and how it is encrypted, for the log; empty: it is not */
     unsigned reports;    /* answers that are being settled */
     bool has_ended;
     enum session_end how;

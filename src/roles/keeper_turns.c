@@ -127,12 +127,13 @@ static bool has_shown(const struct keeper *keeper, struct str domain,
 }
 
 void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,
-                            const struct verdict *verdict)
+                            const struct verdict *verdict, struct str user)
 {
     struct buf bytes = { 0 };
 
     verdict_encode(&bytes, verdict);
-    channel_send(peer->channel, question_answer, .ticket = ticket, .verdict = buf_str(&bytes));
+    channel_send(peer->channel, question_answer, .ticket = ticket, .verdict = buf_str(&bytes),
+                 .user = user);
     buf_fini(&bytes);
 }
 
@@ -151,6 +152,19 @@ void keeper_log_asked(const char *event, struct endpoint client, struct str user
     buf_fini(&reply);
 }
 
+static struct verdict welcome(struct str domain)
+{
+    return verdict_format(235, 7, 0, "Welcome, %.*s", STR_FMT(domain));
+}
+
+static struct verdict look_at_secret(const struct keeper *keeper,
+                                     const struct message_login_ask *message, struct buf *domain)
+{
+    if (!domain_normalise(message->user, domain) || !has_shown(keeper, buf_str(domain), message))
+        return verdict_make(535, 7, 8, STR("User or secret is wrong"));
+    return welcome(buf_str(domain));
+}
+
 bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
                         struct cursor payload)
 {
@@ -161,14 +175,17 @@ bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
         return false;
     struct cursor cursor = cursor_over(message.client);
     struct endpoint client = endpoint_decode(&cursor);
-    bool is_he =
-        domain_normalise(message.user, &domain) && has_shown(keeper, buf_str(&domain), &message);
     struct verdict verdict =
-        is_he ? verdict_format(235, 7, 0, "Welcome, %.*s", STR_FMT(buf_str(&domain)))
-              : verdict_make(535, 7, 8, STR("User or secret is wrong"));
+        message.secret.len > 0
+            ? look_at_secret(keeper, &message, &domain)
+            : keeper_holder_of_certificate(keeper, message.user, message.shown, &domain);
+    bool is_he = verdict.fate == FATE_ACCEPT;
+    struct str user = is_he ? buf_str(&domain) : STR_NONE;
+    if (is_he)
+        verdict = welcome(user);
     keeper_log_asked(is_he ? "login" : "login_failed", client,
-                     str_first(message.user, DOMAIN_SIZE_MAX), &verdict);
-    keeper_answer_question(peer, message.ticket, &verdict);
+                     is_he ? user : str_first(message.user, DOMAIN_SIZE_MAX), &verdict);
+    keeper_answer_question(peer, message.ticket, &verdict, user);
     buf_fini(&domain);
     return cursor_done(&cursor);
 }
@@ -198,10 +215,15 @@ static bool may_ask(const struct turn *turn, const struct domain_record *record)
     const struct domain_settings *defaults = &keeper->process->config->defaults;
     struct endpoint primary[ROUTE_TARGETS_MAX];
     struct turn_facts facts = { .domain = record->name, .primary = primary };
+    const struct domain_record *other;
     struct route_status status;
 
     facts.login = login_of(keeper, record);
     facts.networks = setting_text(&record->settings, defaults, SETTING_WAKE_FROM);
+    facts.pins = setting_text(&record->settings, defaults, SETTING_CLIENT_PIN);
+    if (facts.login.len > 0 &&
+        (other = directory_find_domain(keeper->directory, facts.login)) != NULL)
+        facts.login_pins = setting_text(&other->settings, defaults, SETTING_CLIENT_PIN);
     if (schedule_status(keeper->schedule, record->name, keeper_now(keeper), &status))
         for (; facts.primary_count < status.target_count; facts.primary_count++)
             primary[facts.primary_count] = status.target[facts.primary_count].endpoint;
@@ -263,13 +285,15 @@ bool keeper_turn_asked(struct keeper *keeper, const struct keeper_peer *peer, st
     if (!message_get_turn_ask(payload, &message))
         return false;
     struct cursor cursor = cursor_over(message.client);
-    struct turn turn = { .keeper = keeper, .asker.client = endpoint_decode(&cursor) };
+    struct turn turn = { .keeper = keeper,
+                         .asker.client = endpoint_decode(&cursor),
+                         .asker.shown = message.shown };
     if (message.user.len > 0 && domain_normalise(message.user, &user))
         turn.asker.user = buf_str(&user);
     take_turns(&turn, message.node);
     struct verdict verdict = turn_reply(message.node, &turn.outcome);
     keeper_log_asked("turn_asked", turn.asker.client, turn.asker.user, &verdict);
-    keeper_answer_question(peer, message.ticket, &verdict);
+    keeper_answer_question(peer, message.ticket, &verdict, STR_NONE);
     buf_fini(&user);
     return cursor_done(&cursor);
 }

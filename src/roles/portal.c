@@ -289,7 +289,7 @@ static void take_visitor(struct portal *portal, const struct portal_listener *li
     visitor->stream =
         stream_new(portal->process->loop, &portal->process->streams, fd, &stream_hooks, visitor);
     if (listener->is_secure)
-        stream_secure(visitor->stream, tls_accept(portal->tls));
+        stream_secure(visitor->stream, tls_accept(portal->tls, false));
     give_time(visitor, REQUEST_MS);
     if (!enter_network(visitor)) {
         visitor->is_over = true;

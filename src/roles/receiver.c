@@ -91,13 +91,16 @@ static void on_secured(void *context)
 {
     struct connection *connection = context;
     struct tls_facts facts = tls_facts(stream_tls(connection->stream));
+    struct security_pin key;
+    struct security_pin certificate;
+    bool has_certificate = tls_peer_pins(stream_tls(connection->stream), &key, &certificate);
     struct buf how = { 0 };
 
     if (connection->is_over)
         return;
     buf_add_format(&how, "%.*s with cipher %.*s (%u bits)", STR_FMT(facts.version),
                    STR_FMT(facts.cipher), facts.bits);
-    receive_secured(connection->session, buf_str(&how),
+    receive_secured(connection->session, buf_str(&how), has_certificate,
                     loop_now(connection->receiver->process->loop));
     buf_fini(&how);
     receiver_touch(connection);
@@ -265,7 +268,7 @@ static void connection_open(struct receiver *receiver, const struct listener *li
     connection->stream = stream_new(receiver->process->loop, &receiver->process->streams, fd,
                                     &stream_hooks, connection);
     if (listener->is_secure)
-        stream_secure(connection->stream, tls_accept(receiver->tls));
+        stream_secure(connection->stream, tls_accept(receiver->tls, receiver->has_client_pins));
     struct verdict refusal = welcome(receiver, connection->network, listener, fd);
     struct now now = loop_now(receiver->process->loop);
     connection->session = receive_new(
@@ -388,6 +391,7 @@ void receiver_configure_sessions(struct receiver *receiver)
         .has_tls = receiver->tls != NULL,
         .has_logins = receiver->has_logins,
         .has_cram = receiver->has_cram,
+        .has_external = receiver->has_client_pins,
         .greet_delay_ms = config->smtp_greet_delay,
         .tarpit_ms = config->smtp_tarpit,
     };

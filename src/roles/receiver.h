@@ -123,7 +123,7 @@ struct receiver {
     struct map lines;              /* by number: struct connection; receiver_lines.c */
     struct network_range *awaited; /* from where a connection is a sign of life */
     uint32_t awaited_count;
-    bool has_logins, has_cram;
+    bool has_logins, has_cram, has_client_pins;
     struct map contents;    /* by ticket: struct connection */
     struct map lookups;     /* by ticket: struct lookup */
     struct map networks;    /* by client network: struct network */
@@ -295,6 +295,7 @@ void receiver_ask_turn(void *context, uint64_t session_ticket, struct str user, 
 struct channel *receiver_question_begin(struct connection *connection, uint64_t session_ticket,
                                         struct buf *out_client);
 void receiver_question_forget(struct connection *connection);
+void receiver_ask_certificate(void *context, uint64_t session_ticket, struct str domain);
 bool receiver_take_question_answer(struct receiver *receiver, struct cursor payload);
 void receiver_questions_lost(struct receiver *receiver); /* with the keeper */
 void receiver_turns_turn(struct connection *connection); /* at the turn's end */

@@ -165,12 +165,16 @@ void receiver_content_pass(struct connection *connection, const struct envelope 
                            struct str front)
 {
     struct buf bytes = { 0 };
+    struct buf tls = { 0 };
 
     connection->content = CONTENT_COMMITTED;
     envelope_encode(&bytes, envelope);
+    if (connection->stream != NULL)
+        tls_add_name(&tls, stream_tls(connection->stream));
     channel_send(connection->receiver->keeper, content_commit, .ticket = connection->content_ticket,
-                 .envelope = buf_str(&bytes), .front = front);
+                 .envelope = buf_str(&bytes), .front = front, .tls = buf_str(&tls));
     buf_fini(&bytes);
+    buf_fini(&tls);
 }
 
 void receiver_content_refuse(struct connection *connection, const struct verdict *verdict)
@@ -190,7 +194,8 @@ static void on_start_tls(void *context)
     struct connection *connection = context;
 
     check(connection->receiver->tls != NULL); /* it does not go away again */
-    stream_secure(connection->stream, tls_accept(connection->receiver->tls));
+    stream_secure(connection->stream,
+                  tls_accept(connection->receiver->tls, connection->receiver->has_client_pins));
 }
 
 static void on_close(void *context)
@@ -214,6 +219,7 @@ const struct receive_host receiver_session_host = {
     .content_commit = on_content_commit,
     .content_abort = on_content_abort,
     .ask_login = receiver_ask_login,
+    .ask_certificate = receiver_ask_certificate,
     .ask_turn = receiver_ask_turn,
     .offer_line = receiver_offer_line,
     .turn_round = receiver_turn_round,
@@ -356,6 +362,7 @@ static bool take_health(struct receiver *receiver, struct cursor payload, struct
     receiver->size_max = message.size_max;
     receiver->has_logins = message.has_logins != 0;
     receiver->has_cram = message.has_cram != 0;
+    receiver->has_client_pins = message.has_client_pins != 0;
     receiver_configure_sessions(receiver);
     receiver_answers_forget(receiver);
     receiver_policies_forget(receiver);

@@ -72,7 +72,7 @@ bool receiver_take_line_wanted(struct receiver *receiver, struct cursor payload)
 static void answer(struct connection *connection, struct verdict verdict)
 {
     receiver_question_forget(connection);
-    receive_question_answer(connection->session, connection->session_question, &verdict,
+    receive_question_answer(connection->session, connection->session_question, &verdict, STR_NONE,
                             loop_now(connection->receiver->process->loop));
     receiver_touch(connection);
 }

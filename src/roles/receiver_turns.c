@@ -41,16 +41,47 @@ void receiver_ask_login(void *context, uint64_t session_ticket, struct str user,
     buf_fini(&client);
 }
 
+/* Of his certificate; nothing, if he has shown none. */
+static void add_shown(const struct connection *connection, struct buf *out)
+{
+    const struct tls *tls = connection->stream != NULL ? stream_tls(connection->stream) : NULL;
+    struct security_pin key;
+    struct security_pin certificate;
+
+    if (tls == NULL || !tls_peer_pins(tls, &key, &certificate))
+        return;
+    buf_add_bytes(out, key.digest, sizeof key.digest);
+    buf_add_bytes(out, certificate.digest, sizeof certificate.digest);
+}
+
+void receiver_ask_certificate(void *context, uint64_t session_ticket, struct str domain)
+{
+    struct connection *connection = context;
+    struct buf client = { 0 };
+    struct buf shown = { 0 };
+    struct channel *keeper = receiver_question_begin(connection, session_ticket, &client);
+
+    add_shown(connection, &shown);
+    if (keeper != NULL)
+        channel_send(keeper, login_ask, .ticket = connection->question, .client = buf_str(&client),
+                     .user = domain, .shown = buf_str(&shown));
+    buf_fini(&client);
+    buf_fini(&shown);
+}
+
 void receiver_ask_turn(void *context, uint64_t session_ticket, struct str user, struct str node)
 {
     struct connection *connection = context;
     struct buf client = { 0 };
+    struct buf shown = { 0 };
     struct channel *keeper = receiver_question_begin(connection, session_ticket, &client);
 
+    add_shown(connection, &shown);
     if (keeper != NULL)
         channel_send(keeper, turn_ask, .ticket = connection->question, .client = buf_str(&client),
-                     .user = user, .node = node);
+                     .user = user, .node = node, .shown = buf_str(&shown));
     buf_fini(&client);
+    buf_fini(&shown);
 }
 
 void receiver_question_forget(struct connection *connection)
@@ -78,7 +109,7 @@ bool receiver_take_question_answer(struct receiver *receiver, struct cursor payl
         return true;
     receiver_question_forget(connection);
     receive_question_answer(connection->session, connection->session_question, &verdict,
-                            loop_now(receiver->process->loop));
+                            message.user, loop_now(receiver->process->loop));
     receiver_touch(connection);
     return true;
 }

@@ -196,6 +196,10 @@ static void take_packet(struct role_process *process, const struct leash_packet 
         check(process->hooks->certificates != NULL &&
               process->hooks->certificates(process->state, packet->payload));
         break;
+    case MESSAGE_certificate_ends:
+        check(process->hooks->certificate_ends != NULL &&
+              process->hooks->certificate_ends(process->state, packet->payload));
+        break;
     case MESSAGE_spool_keys:
         check(process->hooks->spool_keys != NULL &&
               process->hooks->spool_keys(process->state, packet->payload));

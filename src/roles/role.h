@@ -57,7 +57,8 @@ struct role_hooks {
     bool (*certificates)(void *state, struct cursor payload);
     /* Keeper alone; may be NULL. False: malformed. */
     bool (*spool_keys)(void *state, struct cursor payload);
-    int64_t (*turn)(void *state, struct now now); /* as loop_turn */
+    bool (*certificate_ends)(void *state, struct cursor payload); /* the same */
+    int64_t (*turn)(void *state, struct now now);                 /* as loop_turn */
 };
 
 extern const struct role_hooks receiver_hooks;

@@ -209,6 +209,21 @@ static void hand_out_certificates(struct supervisor *supervisor)
     }
 }
 
+static int send_certificate_ends(struct child *child)
+{
+    return leash_send(&child->leash, -1, certificate_ends,
+                      .ends = buf_str(&child->supervisor->certificates.ends));
+}
+
+static void hand_out_certificate_ends(struct supervisor *supervisor)
+{
+    for (unsigned i = 0; i < supervisor->child_count; i++) {
+        struct child *child = &supervisor->child[i];
+        if (child->role == ROLE_KEEPER && is_alive(child) && send_certificate_ends(child) != 0)
+            log_child(LOG_WARN, "certificate_ends_not_handed_over", child);
+    }
+}
+
 /* Read anew for each keeper, and forgotten at once. */
 static int send_spool_keys(struct child *child)
 {
@@ -254,6 +269,8 @@ static int send_listeners(struct child *child)
         error = leash_send(&child->leash, listeners->control, listener, .kind = LISTENER_CONTROL);
     if (error == 0 && child->role == ROLE_KEEPER)
         error = send_spool_keys(child);
+    if (error == 0 && child->role == ROLE_KEEPER)
+        error = send_certificate_ends(child);
     if (child->role == ROLE_RECEIVER)
         error = send_smtp_listeners(child);
     if (error == 0 && child->role == ROLE_RECEIVER)
@@ -575,6 +592,7 @@ static void on_hangup(void *context, int number)
         hand_out_config(supervisor);
         if (certificates_read(&supervisor->certificates, next))
             hand_out_certificates(supervisor);
+        hand_out_certificate_ends(supervisor);
         hand_out_spool_keys(supervisor);
         log_info("reloaded", LOG_TEXT("file", supervisor->config_path));
     }
@@ -645,8 +663,10 @@ static int64_t turn(void *context, struct now now)
     }
     if (loop_is_stopped(supervisor->loop))
         return NEVER_MS;
-    if (certificates_turn(&supervisor->certificates, supervisor->config, now))
+    if (certificates_turn(&supervisor->certificates, supervisor->config, now)) {
         hand_out_certificates(supervisor);
+        hand_out_certificate_ends(supervisor);
+    }
     if (certificates_deadline(&supervisor->certificates) < deadline)
         deadline = certificates_deadline(&supervisor->certificates);
     for (unsigned i = 0; i < supervisor->child_count; i++) {

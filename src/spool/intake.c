@@ -39,6 +39,7 @@ struct upload {
     struct buf envelope_bytes;         /* what `envelope` borrows from, once committed */
     struct arena arena;
     struct envelope envelope;
+    struct str tls; /* in the arena */
     uint64_t size;
 };
 
@@ -270,7 +271,7 @@ static void log_stored(const struct upload *upload)
     log_info("accepted", LOG_ID(upload->id), LOG_STR("client", buf_str(&client)),
              LOG_STR("helo", envelope->helo), LOG_STR("from", envelope->sender),
              LOG_STR("to", buf_str(&to)), LOG_INT("recipients", envelope->recipient_count),
-             LOG_INT("size", upload->size));
+             LOG_INT("size", upload->size), LOG_STR("tls", upload->tls));
     buf_fini(&client);
     buf_fini(&to);
 }
@@ -296,7 +297,7 @@ static void on_stored(void *context, int error)
 }
 
 bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,
-                   struct str front, int64_t received_ms)
+                   struct str front, struct str tls, int64_t received_ms)
 {
     struct upload *upload = find(intake, key);
 
@@ -315,6 +316,7 @@ bool intake_commit(struct intake *intake, struct intake_key key, struct str enve
     struct store_upload *store_upload = upload->store_upload;
     upload->store_upload = NULL;
     upload->envelope.received_ms = received_ms;
+    upload->tls = arena_str(&upload->arena, tls);
     upload->size = front.len + store_upload_size(store_upload);
     store_append(intake->store, store_upload, &upload->envelope, front, on_stored, upload);
     return true;

@@ -52,9 +52,9 @@ bool intake_restart(struct intake *intake, struct intake_key key); /* other cont
 /* It has all come, and will be a while yet: it leaves memory, and keeps nobody's place. */
 bool intake_whole(struct intake *intake, struct intake_key key);
 /* `front` stands in front of what was written (store.h). The message counts as received at
- * `received_ms`, whatever the receiver's clock wrote into the envelope. */
+ * `received_ms`, whatever the receiver's clock wrote into the envelope. `tls` is for the log. */
 bool intake_commit(struct intake *intake, struct intake_key key, struct str envelope,
-                   struct str front, int64_t received_ms);
+                   struct str front, struct str tls, int64_t received_ms);
 bool intake_abort(struct intake *intake, struct intake_key key);
 /* After a restart: was this message stored? Answers 250 or 451. */
 void intake_ask(struct intake *intake, struct intake_key key, struct message_id id);

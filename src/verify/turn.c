@@ -17,12 +17,25 @@ bool turn_is_holder(struct str user, struct str domain, struct str login)
     return user.len > 0 && (str_equals(user, domain) || str_equals(user, login));
 }
 
+bool turn_is_registered(struct str pins, struct str shown)
+{
+    struct str one = STR_NONE;
+    struct security_pin pin;
+
+    while (shown.len > 0 && str_cut(&pins, ',', &one))
+        if (security_pin_parse(one, &pin) && security_pin_is_shown(&pin, shown))
+            return true;
+    return false;
+}
+
 bool turn_may_ask(const struct turn_asker *asker, const struct turn_facts *facts)
 {
     struct network_range network[SETTING_NETWORKS_MAX];
     uint32_t count = turn_networks(facts->networks, network, SETTING_NETWORKS_MAX);
 
-    if (turn_is_holder(asker->user, facts->domain, facts->login))
+    if (turn_is_holder(asker->user, facts->domain, facts->login) ||
+        turn_is_registered(facts->pins, asker->shown) ||
+        turn_is_registered(facts->login_pins, asker->shown))
         return true;
     for (uint32_t i = 0; i < facts->primary_count; i++)
         if (endpoint_same_address(facts->primary[i], asker->client))

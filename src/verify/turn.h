@@ -9,12 +9,14 @@
 
 #include "base/network.h"
 #include "config/settings.h"
+#include "mail/security.h"
 #include "mail/verdict.h"
 
 struct turn_asker {
     struct endpoint client;
     struct str
         user; /* a domain in normal form, as whose holder he has logged in; empty: he has not */
+    struct str shown; /* of his certificate (mail/security.h); empty: he has shown none */
 };
 
 struct turn_facts {                 /* of a domain that is protected here */
@@ -24,10 +26,14 @@ struct turn_facts {                 /* of a domain that is protected here */
     struct str domain;
     struct str
         login; /* the setting login: another domain whose holder may have its mail; or empty */
+    struct str pins;       /* the setting client-pin, … */
+    struct str login_pins; /* … of that other domain */
 };
 /* Is the user that domain, or the one that it names? */
 bool turn_is_holder(struct str user, struct str domain, struct str login);
-/* Logged in as the domain, or calling from where its primary is. */
+/* Does one of the pins in a list with commas between them name it? */
+bool turn_is_registered(struct str pins, struct str shown);
+/* Logged in as the domain, known by its certificate, or calling from where its primary is. */
 bool turn_may_ask(const struct turn_asker *asker, const struct turn_facts *facts);
 
 /* What "ETRN node" came to, over all the domains that it stands for. */

@@ -476,7 +476,8 @@ static void answer_question(struct world *world, uint8_t n)
     if (world->question == 0)
         return;
     add_verdict(&verdict, n, "Your turn, or not");
-    KEEPER_SAYS(world, question_answer, .ticket = world->question, .verdict = buf_str(&verdict));
+    KEEPER_SAYS(world, question_answer, .ticket = world->question, .verdict = buf_str(&verdict),
+                .user = STR("example.org"));
     buf_fini(&verdict);
     world->question = 0;
 }

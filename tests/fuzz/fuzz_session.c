@@ -43,6 +43,7 @@ struct world {
     bool inside; /* a call into the session */
     bool open, committed, closed;
     bool is_securing, is_secure;
+    bool has_certificate; /* the client, to show */
     bool asks_login, is_logged_in;
     uint64_t question; /* the last one */
     int64_t question_ms;
@@ -246,6 +247,18 @@ static void world_ask_login(void *context, uint64_t ticket, struct str user, str
     world->asks_login = true;
 }
 
+static void world_ask_certificate(void *context, uint64_t ticket, struct str domain)
+{
+    struct world *world = context;
+    check_call(world);
+    check(world->is_secure && world->settings.has_external && world->has_certificate);
+    check(!world->is_logged_in && domain.len <= 255 && str_find(domain, '\0') < 0);
+    check(ticket != 0 && ticket > world->question);
+    world->question = ticket;
+    world->question_ms = world->now.mono_ms;
+    world->asks_login = true;
+}
+
 static void world_ask_turn(void *context, uint64_t ticket, struct str user, struct str node)
 {
     struct world *world = context;
@@ -286,6 +299,7 @@ static const struct receive_host host = {
     .content_abort = world_abort,
     .start_tls = world_start_tls,
     .ask_login = world_ask_login,
+    .ask_certificate = world_ask_certificate,
     .ask_turn = world_ask_turn,
     .offer_line = world_offer_line,
     .turn_round = world_turn_round,
@@ -358,7 +372,7 @@ static void answer_question(struct world *world, bool is_fine)
     bool is_open = world->now.mono_ms - world->question_ms < MINUTE_MS;
     world->is_logged_in = world->is_logged_in || (is_fine && is_open && world->asks_login);
     world->asks_login = false;
-    receive_question_answer(world->session, world->question, &verdict, world->now);
+    receive_question_answer(world->session, world->question, &verdict, STR("user"), world->now);
 }
 
 static void operate(struct world *world, uint8_t operation)
@@ -427,7 +441,7 @@ static void secure(struct world *world)
         return;
     world->is_securing = false;
     world->is_secure = true;
-    receive_secured(world->session, STR("TLSv1.3"), world->now);
+    receive_secured(world->session, STR("TLSv1.3"), world->has_certificate, world->now);
 }
 
 static void check_event(void *context, struct str line)
@@ -454,9 +468,11 @@ static void prepare(struct world *world, uint8_t mode)
                       .chunking = (mode & 8) == 0,
                       .has_tls = (mode & 32) != 0,
                       .has_logins = (mode & 64) != 0,
+                      .has_external = (mode & 64) != 0 && (mode & 2) != 0,
                       .has_cram = (mode & 64) != 0 && (mode & 1) != 0,
                       .is_for_turns = (mode & 128) != 0 },
     };
+    world->has_certificate = (mode & 4) != 0;
     random_from_seed(&world->random, 1);
     log_set_sink(check_event, NULL);
 }

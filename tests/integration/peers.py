@@ -394,6 +394,7 @@ class Postfix:
                     "flush unix n - n 1000? 0 flush", "proxymap unix - - n - - proxymap",
                     "error unix - - n - - error", "retry unix - - n - - error",
                     "discard unix - - n - - discard", "lmtp unix - - n - - lmtp",
+                    "smtp unix - - n - - smtp",
                     "anvil unix - - n - 1 anvil", "scache unix - - n - 1 scache",
                     "showq unix n - n - - showq", "tlsmgr unix - - n 1000? 1 tlsmgr",
                     "postlog unix-dgram n - n - 1 postlogd"]

@@ -82,6 +82,10 @@ def test_a_client_that_checks_us(holdfast, recorder, authority):
         assert client.send()[0] == 250
     received = target.wait_for(1).split(b"\r\n\tfor")[0].decode()
     assert "(using TLSv1.3 with cipher TLS_" in received and "with ESMTPS id" in received
+    node.send(peers.message()[1])
+    target.wait_for(2)
+    accepted = [line.split(" tls=")[1] for line in node.text().splitlines() if " accepted " in line]
+    assert accepted[0].startswith("TLSv1.3/TLS_") and accepted[1] == '""'
 
 
 def test_each_name_has_its_certificate(holdfast, authority):
@@ -152,6 +156,32 @@ def test_the_end_of_a_certificate_is_announced(holdfast, authority):
     assert f"certificate_ends file={late.chain}" not in node.text()
     node.reload()
     assert node.text().count("certificate_ends") == 1
+
+
+def ends_in(**span):
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(**span)
+    return end.strftime("%Y%m%d%H%M%SZ")
+
+
+def test_the_postmaster_is_told_of_it_by_mail(holdfast, recorder, authority):
+    """Once a step, also over a restart; of a renewed one anew; in the node's language."""
+    target = recorder()
+    fine, soon = authority.issue("mx2.example.net"), authority.issue("a.example.net", ends=ends_in(days=10))
+    node = holdfast({"example.org": target.endpoint}, top='postmaster = "anna@example.org"', sections=tls(fine, soon))
+    told = target.wait_for(1).decode()
+    assert "To: <anna@example.org>" in told and "Subject: mx2.example.net: a certificate ends soon" in told
+    assert f"\r\n\r\n{soon.chain}\r\nis good until " in told
+    peers.wait_until(lambda: node.held() == 0, what="the first one's end")
+    node.stop()
+    node.start()
+    node.reload()
+    over = authority.issue("a.example.net", begins="20200101000000Z", ends=ends_in(seconds=-5))
+    shutil.copy(over.chain, soon.chain)
+    shutil.copy(over.key, soon.key)
+    node.write_config(top='postmaster = "anna@example.org"', sections=tls(fine, soon) + "\ndefaults { language = de }")
+    node.reload()
+    assert "Subject: mx2.example.net: ein Zertifikat ist abgelaufen" in target.wait_for(2).decode()
+    assert node.text().count(" own_mail ") == 2
 
 
 def test_nothing_survives_starttls(holdfast):

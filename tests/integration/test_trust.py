@@ -143,6 +143,9 @@ def test_a_pin_is_learned_at_first_use(holdfast, recorder, authority):
     server.wait_for(1)
     peers.wait_until(lambda: node.domain()["settings"].get("tls-pin"), what="the pin")
     assert f"key:{first.key_digest()}" in str(node.domain()["settings"]["tls-pin"])
+    peers.wait_until(lambda: " delivered " in node.text(), what="the log's line")
+    delivered = next(line for line in node.text().splitlines() if " delivered " in line)
+    assert " tls=TLSv1.3/TLS_" in delivered
     server.stop()
     other = recorder(port=int(server.endpoint.split(":")[1]), certificate=second)
     node.stop()

@@ -3,6 +3,8 @@
 #include "testing.h"
 
 #include "net/tls.h"
+#include "net/tls_inner.h"
+#include <openssl/pem.h>
 #include <string.h>
 
 struct side {
@@ -97,7 +99,7 @@ static void meet(struct pair *pair, const struct security *security, size_t step
     side_fini(&pair->at_client);
     side_fini(&pair->at_server);
     pair->at_client.tls = tls_connect(pair->client, security, pair->anchors);
-    pair->at_server.tls = tls_accept(pair->server);
+    pair->at_server.tls = tls_accept(pair->server, false);
     tls_feed(pair->at_client.tls, STR_NONE, &pair->at_client.out);
     settle(pair, step);
 }
@@ -144,7 +146,7 @@ static void who_speaks_no_tls_is_told_so(void **state)
     struct pair pair;
     (void)state;
     begin(&pair, "mx.example.org");
-    pair.at_server.tls = tls_accept(pair.server);
+    pair.at_server.tls = tls_accept(pair.server, false);
     tls_feed(pair.at_server.tls, STR("EHLO client.example.org\r\n"), &pair.at_server.out);
     assert_int_equal(tls_state(pair.at_server.tls), TLS_FAILED);
     assert_int_equal(tls_fault(pair.at_server.tls), TLS_FAULT_HANDSHAKE);
@@ -297,7 +299,7 @@ static void each_name_has_its_certificate(void **state)
     expect_name(&pair, "nobody.example", &pair.chain);
     expect_name(&pair, "", &pair.chain);
     struct tls_server *old = pair.server; /* replaced while a connection is being made */
-    pair.at_server.tls = (side_fini(&pair.at_server), tls_accept(old));
+    pair.at_server.tls = (side_fini(&pair.at_server), tls_accept(old, false));
     tls_server_free(old);
     pair.server = server_for(both, 1);
     side_fini(&pair.at_client);
@@ -333,6 +335,177 @@ static void what_is_no_certificate_is_not_shown(void **state)
     end(&pair);
 }
 
+/* ---- who the client is ---- */
+
+struct shown { /* what a client of ours shows, which it does not do otherwise */
+    X509 *leaf;
+    STACK_OF(X509) * chain;
+    EVP_PKEY *key;
+};
+
+static void shown_init(struct shown *shown, const char *name, int chain_count)
+{
+    struct buf chain = { 0 };
+    struct buf key = { 0 };
+
+    assert_true(tls_make_certificate(str_from(name), &chain, &key));
+    BIO *certificates = BIO_new_mem_buf(chain.ptr, (int)chain.len);
+    BIO *keys = BIO_new_mem_buf(key.ptr, (int)key.len);
+    shown->leaf = PEM_read_bio_X509(certificates, NULL, NULL, NULL);
+    shown->key = PEM_read_bio_PrivateKey(keys, NULL, NULL, NULL);
+    shown->chain = sk_X509_new_null();
+    assert_true(shown->leaf != NULL && shown->key != NULL && shown->chain != NULL);
+    for (int i = 1; i < chain_count; i++)
+        assert_true(X509_up_ref(shown->leaf) && sk_X509_push(shown->chain, shown->leaf) > 0);
+    BIO_free(certificates);
+    BIO_free(keys);
+    buf_fini(&chain);
+    buf_fini(&key);
+}
+
+static void shown_fini(struct shown *shown)
+{
+    X509_free(shown->leaf);
+    sk_X509_pop_free(shown->chain, X509_free);
+    EVP_PKEY_free(shown->key);
+}
+
+/* `shown`, `session`: NULL for none. */
+static void prepare_showing(struct pair *pair, int version, bool asks, const struct shown *shown,
+                            SSL_SESSION *session)
+{
+    static const struct security security = { .level = SECURITY_MUST };
+
+    side_fini(&pair->at_client);
+    side_fini(&pair->at_server);
+    pair->at_client.tls = tls_connect(pair->client, &security, pair->anchors);
+    pair->at_server.tls = tls_accept(pair->server, asks);
+    assert_int_equal(SSL_set_max_proto_version(pair->at_client.tls->ssl, version), 1);
+    if (shown != NULL)
+        assert_int_equal(SSL_use_cert_and_key(pair->at_client.tls->ssl, shown->leaf, shown->key,
+                                              shown->chain, 1),
+                         1);
+    if (session != NULL)
+        assert_int_equal(SSL_set_session(pair->at_client.tls->ssl, session), 1);
+}
+
+static void meet_showing(struct pair *pair, int version, bool asks, const struct shown *shown,
+                         SSL_SESSION *session)
+{
+    prepare_showing(pair, version, asks, shown, session);
+    tls_feed(pair->at_client.tls, STR_NONE, &pair->at_client.out);
+    settle(pair, 100000);
+}
+
+static bool has_shown(const struct pair *pair, const struct shown *shown)
+{
+    struct security_pin key, certificate;
+    uint8_t want[2][SECURITY_DIGEST_SIZE];
+
+    if (!tls_peer_pins(pair->at_server.tls, &key, &certificate))
+        return false;
+    assert_true(tls_digests(shown->leaf, want[0], want[1]));
+    assert_false(key.is_of_certificate);
+    assert_true(certificate.is_of_certificate);
+    assert_memory_equal(key.digest, want[0], SECURITY_DIGEST_SIZE);
+    assert_memory_equal(certificate.digest, want[1], SECURITY_DIGEST_SIZE);
+    return true;
+}
+
+static void a_client_shows_a_certificate_if_he_is_asked_and_has_one(void **state)
+{
+    struct pair pair;
+    struct shown shown;
+    (void)state;
+    begin(&pair, "mx.example.org");
+    shown_init(&shown, "whoever.example", 3);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        for (int asks = 0; asks < 2; asks++) {
+            meet_showing(&pair, version, asks, NULL, NULL);
+            assert_true(is_open(&pair));
+            assert_false(has_shown(&pair, &shown));
+            meet_showing(&pair, version, asks, &shown, NULL);
+            assert_true(is_open(&pair));
+            assert_int_equal(has_shown(&pair, &shown), asks);
+        }
+    }
+    shown_fini(&shown);
+    end(&pair);
+}
+
+/* The certificate is in the ticket; and one that was got without being asked is of no use where a
+ * certificate is asked for. */
+static void a_session_that_is_resumed_has_its_certificate(void **state)
+{
+    struct pair pair;
+    struct shown shown;
+    (void)state;
+    begin(&pair, "mx.example.org");
+    shown_init(&shown, "whoever.example", 1);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        for (int i = 0; i < 8; i++) {
+            bool asked = (i & 1) != 0, asks = (i & 2) != 0, has_one = (i & 4) != 0;
+            meet_showing(&pair, version, asked, has_one ? &shown : NULL, NULL);
+            SSL_SESSION *session = SSL_get1_session(pair.at_client.tls->ssl);
+            assert_true(is_open(&pair) && session != NULL);
+            tls_end(pair.at_client.tls, &pair.at_client.out); /* else it is not good any more */
+            meet_showing(&pair, version, asks, has_one ? &shown : NULL, session);
+            assert_true(is_open(&pair));
+            assert_int_equal(tls_facts(pair.at_server.tls).is_resumed, asked == asks);
+            assert_int_equal(has_shown(&pair, &shown), asks && has_one);
+            SSL_SESSION_free(session);
+        }
+    }
+    shown_fini(&shown);
+    end(&pair);
+}
+
+static void a_client_shows_no_more_than_fits(void **state)
+{
+    static const struct {
+        int count;
+        bool is_fine;
+    } chains[] = { { 10, true }, { 11, false }, { 100, false } };
+    struct pair pair;
+    (void)state;
+    begin(&pair, "mx.example.org");
+    for (size_t i = 0; i < COUNT_OF(chains); i++) {
+        struct shown shown;
+        shown_init(&shown, "whoever.example", chains[i].count);
+        meet_showing(&pair, TLS1_3_VERSION, true, &shown, NULL);
+        assert_int_equal(tls_state(pair.at_server.tls), chains[i].is_fine ? TLS_OPEN : TLS_FAILED);
+        assert_int_equal(has_shown(&pair, &shown), chains[i].is_fine);
+        shown_fini(&shown);
+    }
+    end(&pair);
+}
+
+/* Who has another one's certificate and not its key is nobody. */
+static void a_certificate_without_its_key_shows_nothing(void **state)
+{
+    struct pair pair;
+    struct shown shown;
+    struct shown other;
+    (void)state;
+    begin(&pair, "mx.example.org");
+    shown_init(&shown, "whoever.example", 1);
+    shown_init(&other, "whoever.example", 1);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        assert_true(X509_set_pubkey(shown.leaf, shown.key) &&
+                    i2d_re_X509_tbs(shown.leaf, NULL) > 0);
+        prepare_showing(&pair, version, true, &shown, NULL);
+        assert_int_equal(X509_set_pubkey(shown.leaf, other.key), 1); /* it is only lent */
+        assert_true(i2d_re_X509_tbs(shown.leaf, NULL) > 0);
+        tls_feed(pair.at_client.tls, STR_NONE, &pair.at_client.out);
+        settle(&pair, 100000);
+        assert_int_equal(tls_state(pair.at_server.tls), TLS_FAILED);
+        assert_false(has_shown(&pair, &shown));
+    }
+    shown_fini(&shown);
+    shown_fini(&other);
+    end(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +517,10 @@ int main(void)
         cmocka_unit_test(tlsa_records_say_which_key_it_is),
         cmocka_unit_test(each_name_has_its_certificate),
         cmocka_unit_test(what_is_no_certificate_is_not_shown),
+        cmocka_unit_test(a_client_shows_a_certificate_if_he_is_asked_and_has_one),
+        cmocka_unit_test(a_session_that_is_resumed_has_its_certificate),
+        cmocka_unit_test(a_client_shows_no_more_than_fits),
+        cmocka_unit_test(a_certificate_without_its_key_shows_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,6 +178,14 @@ static inline void fake_ask_login(void *context, uint64_t ticket, struct str use
                    STR_FMT(user), STR_FMT(secret));
 }
 
+static inline void fake_ask_certificate(void *context, uint64_t ticket, struct str domain)
+{
+    struct dialogue *dialogue = context;
+    assert_false(dialogue->closed);
+    dialogue->question = ticket;
+    buf_add_format(&dialogue->events, "certificate(%.*s) ", STR_FMT(domain));
+}
+
 static inline void fake_ask_turn(void *context, uint64_t ticket, struct str user, struct str node)
 {
     struct dialogue *dialogue = context;
@@ -213,6 +221,7 @@ static const struct receive_host fake_host = {
     .content_abort = fake_abort,
     .start_tls = fake_start_tls,
     .ask_login = fake_ask_login,
+    .ask_certificate = fake_ask_certificate,
     .ask_turn = fake_ask_turn,
     .offer_line = fake_offer_line,
     .turn_round = fake_turn_round,

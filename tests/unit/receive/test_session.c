@@ -325,7 +325,7 @@ static void what_came_before_tls_is_forgotten(void **state)
     dialogue_say(&dialogue, "STARTTLS\r\n");
     expect_heard(&dialogue, READY);
     expect_events(&dialogue, "tls ");
-    receive_secured(dialogue.session, STR(TLS), dialogue.now);
+    receive_secured(dialogue.session, STR(TLS), false, dialogue.now);
     dialogue_say(&dialogue, FROM);
     expect_heard(&dialogue, "503 5.5.1 Say EHLO first\r\n");
     dialogue_say(&dialogue, "EHLO other.example\r\n");
@@ -382,7 +382,7 @@ static void a_handshake_has_its_time(void **state)
     dialogue_wait(&dialogue, 5 * MINUTE_MS);
     expect_heard(&dialogue, TIMEOUT);
     expect_events(&dialogue, "tls close ");
-    receive_secured(dialogue.session, STR(TLS), dialogue.now); /* too late */
+    receive_secured(dialogue.session, STR(TLS), false, dialogue.now); /* too late */
     dialogue_end(&dialogue);
 }
 
@@ -392,7 +392,7 @@ static void a_connection_may_begin_secure(void **state)
     struct dialogue dialogue;
     (void)state;
     begin_with_tls(&dialogue);
-    receive_secured(dialogue.session, STR(TLS), dialogue.now);
+    receive_secured(dialogue.session, STR(TLS), false, dialogue.now);
     dialogue_say(&dialogue, EHLO);
     expect_heard(&dialogue, HELLO_SECURE);
     dialogue_end(&dialogue);
@@ -404,7 +404,7 @@ static void tls_may_be_required_all_the_way(void **state)
     struct dialogue dialogue;
     (void)state;
     begin_with_tls(&dialogue);
-    receive_secured(dialogue.session, STR(TLS), dialogue.now);
+    receive_secured(dialogue.session, STR(TLS), false, dialogue.now);
     dialogue_say(&dialogue, EHLO);
     dialogue_say(&dialogue, "MAIL FROM:<a@b.example> REQUIRETLS=1\r\n"
                             "MAIL FROM:<a@b.example> REQUIRETLS\r\n"
@@ -460,7 +460,7 @@ static void answer_question(struct dialogue *dialogue, struct verdict verdict)
     uint64_t ticket = dialogue->question;
     assert_true(ticket != 0);
     dialogue->question = 0;
-    receive_question_answer(dialogue->session, ticket, &verdict, dialogue->now);
+    receive_question_answer(dialogue->session, ticket, &verdict, STR("user"), dialogue->now);
 }
 
 static void let_in(struct dialogue *dialogue)
@@ -473,7 +473,7 @@ static void begin_secure(struct dialogue *dialogue)
 {
     begin_with_tls(dialogue);
     dialogue->settings.has_logins = true;
-    receive_secured(dialogue->session, STR(TLS), dialogue->now);
+    receive_secured(dialogue->session, STR(TLS), false, dialogue->now);
     dialogue_say(dialogue, EHLO);
     expect_heard(dialogue,
                  "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n"
@@ -518,8 +518,8 @@ static void a_login_that_is_none(void **state)
     static const struct {
         const char *said, *heard;
     } wrong[] = {
-        { "AUTH\r\n", "504 5.5.4 PLAIN and LOGIN are what there is\r\n" },
-        { "AUTH CRAM-MD5\r\n", "504 5.5.4 PLAIN and LOGIN are what there is\r\n" },
+        { "AUTH\r\n", "504 5.5.4 What there is: PLAIN LOGIN\r\n" },
+        { "AUTH CRAM-MD5\r\n", "504 5.5.4 What there is: PLAIN LOGIN\r\n" },
         { "AUTH PLAIN !\r\n", NOT_BASE64 },
         { "AUTH PLAIN =\r\n", "501 5.5.2 PLAIN has two zero octets in it\r\n" },
         { "AUTH PLAIN dXNlcg==\r\n", "501 5.5.2 PLAIN has two zero octets in it\r\n" },
@@ -577,6 +577,91 @@ static void nobody_logs_in_without_tls(void **state)
     dialogue_end(&dialogue);
 }
 
+static bool is_heard(const struct dialogue *dialogue, const char *text)
+{
+    return memmem(dialogue->wire.ptr, dialogue->wire.len, text, strlen(text)) != NULL;
+}
+
+/* Where the domains' secrets are, and their certificates; who has shown one, and is the server for
+ * turns. What is offered then, and what comes of AUTH EXTERNAL. */
+static void external_is_for_who_has_shown_a_certificate(void **state)
+{
+    static const struct {
+        bool has_logins, has_external, has_certificate, is_for_turns;
+        const char *offer, *reply; /* NULL: the host is asked */
+    } cases[] = {
+        { true, true, true, false, "250-AUTH PLAIN LOGIN EXTERNAL\r\n", NULL },
+        { false, true, true, false, "250-AUTH EXTERNAL\r\n", NULL },
+        { false, true, true, true, "250-AUTH EXTERNAL\r\n", NULL },
+        { true, true, false, false, "250-AUTH PLAIN LOGIN\r\n",
+          "504 5.5.4 What there is: PLAIN LOGIN\r\n" },
+        { true, false, true, false, "250-AUTH PLAIN LOGIN\r\n",
+          "504 5.5.4 What there is: PLAIN LOGIN\r\n" },
+        { false, true, false, false, NULL, "502 5.5.1 Command not offered here\r\n" },
+        { false, false, true, false, NULL, "502 5.5.1 Command not offered here\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dialogue dialogue;
+        begin_with_tls(&dialogue);
+        dialogue.settings.has_logins = cases[i].has_logins;
+        dialogue.settings.has_external = cases[i].has_external;
+        dialogue.settings.is_for_turns = cases[i].is_for_turns;
+        dialogue_say(&dialogue, EHLO);
+        assert_false(is_heard(&dialogue, "AUTH"));
+        buf_reset(&dialogue.wire);
+        dialogue_say(&dialogue, "STARTTLS\r\n");
+        buf_reset(&dialogue.wire);
+        receive_secured(dialogue.session, STR(TLS), cases[i].has_certificate, dialogue.now);
+        dialogue_say(&dialogue, EHLO);
+        const char *offer = cases[i].offer != NULL ? cases[i].offer : "AUTH";
+        assert_int_equal(is_heard(&dialogue, offer), cases[i].offer != NULL);
+        buf_reset(&dialogue.wire);
+        buf_reset(&dialogue.events);
+        dialogue_say(&dialogue, "AUTH EXTERNAL =\r\n");
+        expect_heard(&dialogue, cases[i].reply != NULL ? cases[i].reply : "");
+        expect_events(&dialogue, cases[i].reply != NULL ? "" : "certificate() ");
+        dialogue_end(&dialogue);
+    }
+}
+
+/* RFC 4422 A, RFC 4954 4: with and without a first response, an empty one and a named one. */
+static void a_certificate_logs_in(void **state)
+{
+    static const struct {
+        const char *said, *heard, *event;
+    } ways[] = {
+        { "AUTH EXTERNAL =\r\n", "", "certificate() " },
+        { "auth external ZXhhbXBsZS5vcmc=\r\n", "", "certificate(example.org) " },
+        { "AUTH EXTERNAL\r\n\r\n", "334 \r\n", "certificate() " },
+        { "AUTH EXTERNAL\r\nZXhhbXBsZS5vcmc=\r\n", "334 \r\n", "certificate(example.org) " },
+        { "AUTH EXTERNAL\r\n*\r\n", "334 \r\n501 5.7.0 As you like; not logged in\r\n", NULL },
+        { "AUTH EXTERNAL AGE=\r\n", "535 5.7.8 That is no domain\r\n", NULL },
+        { "AUTH EXTERNAL !\r\n", NOT_BASE64, NULL },
+        { "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n", "504 5.5.4 What there is: EXTERNAL\r\n", NULL },
+        { "AUTH CRAM-MD5\r\n", "504 5.5.4 What there is: EXTERNAL\r\n", NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct dialogue dialogue;
+        begin_with_tls(&dialogue);
+        dialogue.settings.has_external = true;
+        receive_secured(dialogue.session, STR(TLS), true, dialogue.now);
+        dialogue_say(&dialogue, EHLO);
+        buf_reset(&dialogue.wire);
+        dialogue_say(&dialogue, ways[i].said);
+        expect_heard(&dialogue, ways[i].heard);
+        expect_events(&dialogue, ways[i].event != NULL ? ways[i].event : "");
+        if (ways[i].event != NULL) {
+            let_in(&dialogue);
+            dialogue_say(&dialogue, "AUTH EXTERNAL =\r\nETRN example.org\r\n");
+            expect_heard(&dialogue, "503 5.5.1 You are logged in already\r\n");
+            expect_events(&dialogue, "turn(user example.org) ");
+        }
+        dialogue_end(&dialogue);
+    }
+}
+
 /* RFC 1985 5 */
 static void a_client_asks_for_his_mail(void **state)
 {
@@ -616,9 +701,9 @@ static void a_question_has_its_time(void **state)
     uint64_t first = dialogue.question;
     dialogue_wait(&dialogue, MINUTE_MS);
     expect_heard(&dialogue, "454 4.7.0 Cannot find out at the moment; try again later\r\n");
-    receive_question_answer(dialogue.session, first, &late, dialogue.now);
+    receive_question_answer(dialogue.session, first, &late, STR_NONE, dialogue.now);
     dialogue_say(&dialogue, "ETRN example.org\r\n");
-    receive_question_answer(dialogue.session, first, &late, dialogue.now);
+    receive_question_answer(dialogue.session, first, &late, STR_NONE, dialogue.now);
     expect_heard(&dialogue, "");
     dialogue_wait(&dialogue, MINUTE_MS);
     expect_heard(&dialogue, "458 4.3.0 Cannot find out at the moment; try again later\r\n");
@@ -641,7 +726,7 @@ static void begin_for_turns(struct dialogue *dialogue, bool logs_in)
     begin_with_tls(dialogue);
     dialogue->settings.has_logins = dialogue->settings.has_cram = true;
     dialogue->settings.is_for_turns = true;
-    receive_secured(dialogue->session, STR(TLS), dialogue->now);
+    receive_secured(dialogue->session, STR(TLS), false, dialogue->now);
     dialogue_say(dialogue, EHLO);
     expect_heard(dialogue, TURN_HELLO);
     if (!logs_in)
@@ -751,7 +836,7 @@ static void a_digest_instead_of_the_secret(void **state)
     answer_question(&dialogue, verdict_make(535, 7, 8, STR("Wrong")));
     expect_heard(&dialogue, "535 5.7.8 Wrong\r\n");
     dialogue_say(&dialogue, "AUTH CRAM-MD5 dXNlciAwMTIz\r\n");
-    expect_heard(&dialogue, "504 5.5.4 PLAIN, LOGIN and CRAM-MD5 are what there is\r\n");
+    expect_heard(&dialogue, "504 5.5.4 What there is: PLAIN LOGIN CRAM-MD5\r\n");
     dialogue_say(&dialogue, "AUTH CRAM-MD5\r\n");
     buf_reset(&dialogue.wire);
     dialogue_say(&dialogue, "dXNlcg==\r\n");
@@ -1374,6 +1459,8 @@ int main(void)
         cmocka_unit_test(a_login_that_is_none),
         cmocka_unit_test(a_login_can_be_taken_back),
         cmocka_unit_test(nobody_logs_in_without_tls),
+        cmocka_unit_test(external_is_for_who_has_shown_a_certificate),
+        cmocka_unit_test(a_certificate_logs_in),
         cmocka_unit_test(a_client_asks_for_his_mail),
         cmocka_unit_test(a_question_has_its_time),
         cmocka_unit_test(where_mail_is_fetched_none_is_taken),

@@ -85,7 +85,8 @@ static struct message_id put(struct scene *scene, struct intake_key key, const c
     assert_true(intake_open(scene->intake, key, envelope.id));
     assert_true(intake_write(scene->intake, key, STR("Received: x\r\n\r\nhello\r\n")));
     envelope_encode(&bytes, &envelope);
-    assert_true(intake_commit(scene->intake, key, buf_str(&bytes), STR_NONE, RECEIVED_MS));
+    assert_true(
+        intake_commit(scene->intake, key, buf_str(&bytes), STR_NONE, STR_NONE, RECEIVED_MS));
     buf_fini(&bytes);
     return envelope.id;
 }
@@ -129,7 +130,8 @@ static void a_receiver_brings_no_mail_of_our_own(void **state)
     envelope.id = message_id_new(1000, &scene.random);
     envelope_encode(&bytes, &envelope);
     assert_true(intake_open(scene.intake, first, envelope.id));
-    assert_false(intake_commit(scene.intake, first, buf_str(&bytes), STR_NONE, RECEIVED_MS));
+    assert_false(
+        intake_commit(scene.intake, first, buf_str(&bytes), STR_NONE, STR_NONE, RECEIVED_MS));
     assert_int_equal(scene.store.asked_count, 0);
     buf_fini(&bytes);
     intake_free(scene.intake);
@@ -230,10 +232,10 @@ static void refuses_receivers_that_break_the_rules(void **state)
     scene_open(&scene);
     assert_false(intake_write(scene.intake, first, STR("x")));
     assert_false(intake_abort(scene.intake, first));
-    assert_false(intake_commit(scene.intake, first, STR("x"), STR_NONE, 0));
+    assert_false(intake_commit(scene.intake, first, STR("x"), STR_NONE, STR_NONE, 0));
     assert_true(intake_open(scene.intake, first, id));
     assert_false(intake_open(scene.intake, first, id));
-    assert_false(intake_commit(scene.intake, first, STR("no envelope"), STR_NONE, 0));
+    assert_false(intake_commit(scene.intake, first, STR("no envelope"), STR_NONE, STR_NONE, 0));
     assert_true(intake_open(scene.intake, second, id)); /* another source's ticket of that number */
     intake_free(scene.intake);
     assert_int_equal(scene.store.open_uploads, 0);

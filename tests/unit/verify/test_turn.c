@@ -4,6 +4,8 @@
 
 #include "verify/turn.h"
 
+#include <string.h>
+
 static void who_may_ask(void **state)
 {
     static const struct {
@@ -33,6 +35,48 @@ static void who_may_ask(void **state)
         assert_true(endpoint_from_ip(str_from(cases[i].client), 4711, &asker.client));
         assert_int_equal(turn_may_ask(&asker, &facts), cases[i].may);
     }
+}
+
+/* The digest of a key is in the first half, that of its certificate in the second. */
+static void who_has_shown_a_certificate_that_is_registered(void **state)
+{
+    char shown[SECURITY_SHOWN_SIZE];
+    struct buf key = { 0 };
+    struct buf both = { 0 };
+    struct turn_asker asker = { .client = { .family = ENDPOINT_IP4,
+                                            .address = { 203, 0, 113, 9 } } };
+    struct turn_facts facts = { .domain = STR("example.org") };
+    (void)state;
+    memset(shown, 0x11, SECURITY_DIGEST_SIZE);
+    memset(shown + SECURITY_DIGEST_SIZE, 0x22, SECURITY_DIGEST_SIZE);
+    buf_add(&key, STR("key:"));
+    buf_add(&both, STR("key:"));
+    for (int i = 0; i < SECURITY_DIGEST_SIZE; i++) {
+        buf_add(&key, STR("11"));
+        buf_add(&both, STR("22"));
+    }
+    buf_add(&both, STR(",certificate:"));
+    for (int i = 0; i < SECURITY_DIGEST_SIZE; i++)
+        buf_add(&both, STR("22"));
+    const struct str pins[] = { STR_NONE, buf_str(&key), buf_str(&both),
+                                str_first(buf_str(&both), 4 + 2 * SECURITY_DIGEST_SIZE) };
+    static const bool may[] = { false, true, true, false };
+    for (size_t i = 0; i < COUNT_OF(pins); i++) {
+        facts.pins = pins[i];
+        facts.login_pins = STR_NONE;
+        asker.shown = STR_NONE;
+        assert_false(turn_may_ask(&asker, &facts));
+        asker.shown = str_of(shown, sizeof shown);
+        assert_int_equal(turn_may_ask(&asker, &facts), may[i]);
+        asker.shown = str_of(shown, sizeof shown - 1);
+        assert_false(turn_may_ask(&asker, &facts));
+        facts.login_pins = facts.pins;
+        facts.pins = STR_NONE;
+        asker.shown = str_of(shown, sizeof shown);
+        assert_int_equal(turn_may_ask(&asker, &facts), may[i]);
+    }
+    buf_fini(&key);
+    buf_fini(&both);
 }
 
 static void what_he_is_told(void **state)
@@ -111,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_may_ask),
+        cmocka_unit_test(who_has_shown_a_certificate_that_is_registered),
         cmocka_unit_test(what_he_is_told),
         cmocka_unit_test(what_a_caller_is_told),
         cmocka_unit_test(who_holds_a_domain),
