@@ -170,7 +170,7 @@ static void on_dismiss(void *context, uint64_t number)
         verdict_make(451, 3, 2, STR("Something has changed; call again"));
 
     if (receiver != NULL)
-        keeper_answer_question(receiver, line->ticket, &verdict);
+        keeper_answer_question(receiver, line->ticket, &verdict, STR_NONE);
 }
 
 static void on_came(void *context, struct str domain, int64_t away_ms)
