@@ -260,15 +260,12 @@ static void keeper_goes(struct world *world)
  */
 static void keeper_comes(struct world *world)
 {
-    struct channel *former = world->deliverer->keeper;
-
     world->wants = 0;
     for (unsigned i = 0; i < SERVERS; i++)
         world->server[i].window = 0;
     for (unsigned i = 0; i < SPEAK_IDS; i++)
         world->handed[i] = 0;
     deliverer_hooks.peer(world->deliverer, ROLE_KEEPER, 0, -1);
-    speak_nonsense(former);
 }
 
 /* ---- what the keeper hears ---- */
