@@ -80,6 +80,15 @@ static void say_with(struct call *call, enum call_state next, struct str verb, s
     buf_fini(&line);
 }
 
+static void log_in_by_certificate(struct call *call)
+{
+    struct buf coded = { 0 };
+
+    base64_add(&coded, call->settings->user);
+    say_with(call, CALL_AUTH, STR("AUTH EXTERNAL "), buf_str(&coded));
+    buf_fini(&coded);
+}
+
 static void log_in(struct call *call)
 {
     struct buf text = { 0 };
@@ -124,6 +133,10 @@ static void take_greeting(struct call *call, const struct smtp_reply *reply)
         say(call, CALL_STARTTLS, STR("STARTTLS"));
     else if (!offers(reply, STR("ATRN"), STR("WAIT")))
         over(call, CALL_STRANGER, STR("It offers no ATRN WAIT; is this where primaries call?"));
+    else if (call->settings->secret.len == 0 && offers(reply, STR("AUTH"), STR("EXTERNAL")))
+        log_in_by_certificate(call);
+    else if (call->settings->secret.len == 0)
+        over(call, CALL_REFUSED, STR("Nobody is known there by a certificate (client-pin)"));
     else if (!offers(reply, STR("AUTH"), STR("PLAIN")))
         over(call, CALL_REFUSED, STR("Nobody can log in there: no domain has a secret"));
     else

@@ -21,7 +21,7 @@ struct call;
 struct call_settings {   /* outlives the call */
     struct str hostname; /* for EHLO */
     struct str user;
-    struct str secret;
+    struct str secret;   /* empty: he is known by the certificate that was shown (AUTH EXTERNAL) */
     struct str domains;  /* with commas between them; empty: all of the user's */
     struct str instance; /* which of this user's callers we are: letters and digits */
 };

@@ -23,7 +23,7 @@ enum {
 struct wishes { /* where the settings' texts live */
     struct agent_settings settings;
     char hostname[256];
-    struct buf user, secret, anchors;
+    struct buf user, secret, anchors, certificate;
 };
 
 static bool refuse(const char *what, const char *hint)
@@ -79,6 +79,28 @@ static bool read_secret(struct wishes *wishes, const char *path)
     return true;
 }
 
+/* How it is known there: by a secret, or by a certificate. */
+static bool take_login(const struct cli *cli, struct wishes *wishes)
+{
+    const char *secret = cli_value(cli, OPTION_SECRET_FILE);
+    const char *certificate = cli_value(cli, OPTION_CERTIFICATE);
+
+    if ((secret == NULL) == (certificate == NULL))
+        return refuse("--secret-file or --certificate is missing, or both are there",
+                      "the first holds the secret that `holdfast domain secret` has made on the "
+                      "backup, the second a certificate that its domain has as client-pin");
+    if (secret != NULL)
+        return read_secret(wishes, secret);
+    int error = file_read(certificate, ANCHORS_MAX, &wishes->certificate);
+    if (error != 0) {
+        cli_say("%s: %s", certificate, strerror(-error));
+        return false;
+    }
+    wishes->settings.certificate =
+        (struct tls_certificate){ buf_str(&wishes->certificate), buf_str(&wishes->certificate) };
+    return true;
+}
+
 static bool take_trust(const struct cli *cli, struct wishes *wishes)
 {
     struct security *security = &wishes->settings.security;
@@ -125,16 +147,12 @@ static bool take_wishes(const struct cli *cli, struct wishes *wishes)
 {
     struct agent_settings *settings = &wishes->settings;
     const char *backup = cli_value(cli, OPTION_BACKUP);
-    const char *secret = cli_value(cli, OPTION_SECRET_FILE);
     struct str server = text_or_none(cli, OPTION_SERVER);
 
     if (backup == NULL || !take_backup(wishes, backup))
         return refuse("--backup is missing, or none", "say whom to call: HOST or HOST:PORT");
     if (!domain_normalise(text_or_none(cli, OPTION_USER), &wishes->user))
         return refuse("--user is missing, or none", "say as which domain's holder to log in");
-    if (secret == NULL)
-        return refuse("--secret-file is missing", "it holds the secret that `holdfast domain "
-                                                  "secret` has made on the backup");
     if (!endpoint_from_text(server.len > 0 ? server : STR("127.0.0.1"), SERVER_PORT,
                             &settings->server))
         return refuse("--server is none", "give an address, such as 127.0.0.1:25");
@@ -146,7 +164,7 @@ static bool take_wishes(const struct cli *cli, struct wishes *wishes)
         wishes->hostname[0] == '\0')
         memcpy(wishes->hostname, "agent", sizeof "agent");
     settings->hostname = str_from(wishes->hostname);
-    return read_secret(wishes, secret) && take_trust(cli, wishes) && take_lines(cli, wishes);
+    return take_login(cli, wishes) && take_trust(cli, wishes) && take_lines(cli, wishes);
 }
 
 int run_agent(struct cli *cli)
@@ -159,5 +177,8 @@ int run_agent(struct cli *cli)
         explicit_bzero(wishes.secret.ptr, wishes.secret.cap);
     buf_fini(&wishes.secret);
     buf_fini(&wishes.anchors);
+    if (wishes.certificate.ptr != NULL)
+        explicit_bzero(wishes.certificate.ptr, wishes.certificate.cap);
+    buf_fini(&wishes.certificate);
     return status;
 }

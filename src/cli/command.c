@@ -79,6 +79,9 @@ static const struct option_rule options[OPTION_COUNT] = {
                       "the domain as whose holder to log in there" },
     [OPTION_SECRET_FILE] = { "secret-file", "FILE", OPTION_LOCAL, NULL,
                              "where the secret is that `holdfast domain secret` has made there" },
+    [OPTION_CERTIFICATE] = { "certificate", "FILE", OPTION_LOCAL, NULL,
+                             "by which to be known there (client-pin) instead of a secret, with "
+                             "its key (PEM)" },
     [OPTION_DOMAINS] = { "domains", "DOMAIN,DOMAIN", OPTION_LOCAL, NULL,
                          "whose mail to fetch; without it all that the user may have" },
     [OPTION_SERVER] = { "server", "ADDRESS:PORT", OPTION_LOCAL, NULL,
@@ -129,7 +132,7 @@ static const struct command commands[] = {
     { "", "check-sandbox", .run = run_check_sandbox, .options = BIT(JSON),
       .help = "prove what each role cannot do" },
     { "", "agent", .run = run_agent,
-      .options = BIT(BACKUP) | BIT(USER) | BIT(SECRET_FILE) | BIT(DOMAINS) | BIT(SERVER) | BIT(LINES) | BIT(PIN) |
+      .options = BIT(BACKUP) | BIT(USER) | BIT(SECRET_FILE) | BIT(CERTIFICATE) | BIT(DOMAINS) | BIT(SERVER) | BIT(LINES) | BIT(PIN) |
                  BIT(CA) | BIT(TLS_FROM_START) | BIT(LMTP) | BIT(PROXY),
       .help = "call the backup for mail, from beside a primary that nobody can connect to" },
     { "", "key", .run = run_key, .help = "make a key that kept mail is encrypted with" },

@@ -273,6 +273,8 @@ const struct text_pair text_de[] = {
     { "the domain as whose holder to log in there", "die Domain, als deren Inhaber man sich dort anmeldet" },
     { "where the secret is that `holdfast domain secret` has made there",
       "wo das Geheimnis steht, das `holdfast domain secret` dort erzeugt hat" },
+    { "by which to be known there (client-pin) instead of a secret, with its key (PEM)",
+      "woran man dort erkannt wird (client-pin), statt eines Geheimnisses, mit seinem Schlüssel (PEM)" },
     { "whose mail to fetch; without it all that the user may have",
       "wessen Mail geholt wird; ohne Angabe alle, die dem Benutzer zusteht" },
     { "the local mail server; 127.0.0.1:25", "der eigene Mailserver; 127.0.0.1:25" },

@@ -100,6 +100,9 @@ bool tls_make_certificate(struct str hostname, struct buf *out_chain, struct buf
 /* Before confinement for the first time. `anchors`: PEM, whom to trust; empty: nobody. */
 struct tls_client *tls_client_new(struct str anchors);
 void tls_client_free(struct tls_client *client); /* NULL is fine; connections outlive it */
+/* Servers that ask for a certificate are shown this one. False: it is none, or the key is another
+ * one's. */
+bool tls_client_show(struct tls_client *client, struct tls_certificate certificate);
 /* `security` says what the server has to prove (from_start aside); `anchors`: PEM, whom to trust
  * instead of those of the client; empty: those. Nothing is kept. */
 struct tls *tls_connect(struct tls_client *client, const struct security *security,

@@ -245,6 +245,19 @@ struct tls_client *tls_client_new(struct str anchors)
     return client;
 }
 
+bool tls_client_show(struct tls_client *client, struct tls_certificate certificate)
+{
+    struct tls_pair pair = { 0 };
+    bool is_fine =
+        tls_pair_read_chain(&pair, certificate.chain) &&
+        tls_pair_read_key(&pair, certificate.key) &&
+        SSL_CTX_use_cert_and_key(client->context, pair.leaf, pair.key, pair.chain, 1) == 1;
+
+    tls_pair_fini(&pair);
+    ERR_clear_error();
+    return is_fine;
+}
+
 void tls_client_free(struct tls_client *client)
 {
     if (client == NULL)

@@ -27,6 +27,15 @@ int tls_judge_chain(X509_STORE_CTX *store, void *argument);
 bool tls_server_digests(const struct tls *tls, uint8_t *out_key, uint8_t *out_certificate);
 /* Both SHA-256, of SECURITY_DIGEST_SIZE octets. */
 bool tls_digests(X509 *certificate, uint8_t *out_key, uint8_t *out_certificate);
+struct tls_pair { /* what was read of one tls_certificate; {0}: nothing */
+    X509 *leaf;
+    STACK_OF(X509) * chain;
+    EVP_PKEY *key;
+};
+/* False: there is none in it. */
+bool tls_pair_read_chain(struct tls_pair *pair, struct str pem);
+bool tls_pair_read_key(struct tls_pair *pair, struct str pem);
+void tls_pair_fini(struct tls_pair *pair);
 /* Takes over `ssl`. */
 struct tls *tls_over(SSL *ssl);
 /* OpenSSL's reason for what it refused last; takes it off its list. */

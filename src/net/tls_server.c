@@ -246,54 +246,6 @@ static void ask_for_certificate(SSL *ssl)
 
 /* ---- certificates, with their keys ---- */
 
-struct pair { /* what was read of one tls_certificate */
-    X509 *leaf;
-    STACK_OF(X509) * chain;
-    EVP_PKEY *key;
-};
-
-static void pair_fini(struct pair *pair)
-{
-    X509_free(pair->leaf);
-    sk_X509_pop_free(pair->chain, X509_free);
-    EVP_PKEY_free(pair->key);
-}
-
-/* Nobody is here to be asked for a passphrase. */
-static int no_passphrase(char *room, int size, int writes, void *argument)
-{
-    (void)room;
-    (void)size;
-    (void)writes;
-    (void)argument;
-    return -1;
-}
-
-static bool read_chain(struct pair *pair, struct str pem)
-{
-    BIO *bio = BIO_new_mem_buf(pem.len > 0 ? pem.ptr : "", (int)pem.len);
-    X509 *next;
-
-    check(bio != NULL);
-    pair->chain = sk_X509_new_null();
-    pair->leaf = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-    while (pair->leaf != NULL && (next = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL)
-        check(sk_X509_push(pair->chain, next) > 0);
-    BIO_free(bio);
-    ERR_clear_error(); /* the end of the file is one */
-    return pair->leaf != NULL;
-}
-
-static bool read_key(struct pair *pair, struct str pem)
-{
-    BIO *bio = BIO_new_mem_buf(pem.len > 0 ? pem.ptr : "", (int)pem.len);
-
-    check(bio != NULL);
-    pair->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-    BIO_free(bio);
-    return pair->key != NULL;
-}
-
 static struct site *site_new(struct tls_server *server, const struct tls_server_settings *settings)
 {
     struct site *site = memory_new(sizeof *site);
@@ -327,7 +279,7 @@ static bool is_same_kind(SSL_CTX *context, EVP_PKEY *key)
 }
 
 static bool put_pair(struct tls_server *server, const struct tls_server_settings *settings,
-                     const struct pair *pair)
+                     const struct tls_pair *pair)
 {
     struct naming naming = { server, NULL };
 
@@ -342,12 +294,12 @@ static bool put_pair(struct tls_server *server, const struct tls_server_settings
 static bool add_certificate(struct tls_server *server, const struct tls_server_settings *settings,
                             const struct tls_certificate *certificate, struct buf *why)
 {
-    struct pair pair = { 0 };
+    struct tls_pair pair = { 0 };
     const char *what = NULL;
 
-    if (!read_chain(&pair, certificate->chain))
+    if (!tls_pair_read_chain(&pair, certificate->chain))
         what = "there is no certificate in it (PEM)";
-    else if (!read_key(&pair, certificate->key))
+    else if (!tls_pair_read_key(&pair, certificate->key))
         what = "there is no private key without a passphrase in it (PEM)";
     else if (X509_check_private_key(pair.leaf, pair.key) != 1)
         what = "certificate and key do not belong together";
@@ -357,7 +309,7 @@ static bool add_certificate(struct tls_server *server, const struct tls_server_s
         tls_add_error(why);
     else
         what = "";
-    pair_fini(&pair);
+    tls_pair_fini(&pair);
     ERR_clear_error();
     return what != NULL && what[0] == '\0';
 }
@@ -396,13 +348,14 @@ void tls_server_free(struct tls_server *server)
 
 int64_t tls_certificate_end(struct str chain)
 {
-    struct pair pair = { 0 };
+    struct tls_pair pair = { 0 };
     struct tm end = { 0 };
     int64_t end_s = 0;
 
-    if (read_chain(&pair, chain) && ASN1_TIME_to_tm(X509_get0_notAfter(pair.leaf), &end) == 1)
+    if (tls_pair_read_chain(&pair, chain) &&
+        ASN1_TIME_to_tm(X509_get0_notAfter(pair.leaf), &end) == 1)
         end_s = (int64_t)timegm(&end);
-    pair_fini(&pair);
+    tls_pair_fini(&pair);
     ERR_clear_error();
     return end_s;
 }

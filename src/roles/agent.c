@@ -716,12 +716,21 @@ int agent_run(const struct agent_settings *settings)
     static const int stop[] = { SIGTERM, SIGINT };
     struct agent *agent = memory_new(sizeof *agent);
     struct watch *signals[2];
+    int status = 0;
 
     check(settings->backup.len < sizeof agent->resolving.host &&
           settings->lines <= AGENT_LINES_MAX);
     log_init("agent", LOG_INFO);
     check(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     set_up(agent, settings);
+    if (settings->certificate.chain.len > 0 &&
+        !tls_client_show(agent->tls, settings->certificate)) {
+        log_error(
+            "certificate_unusable",
+            LOG_TEXT("hint", "the file holds a certificate and its key (PEM, no passphrase)"));
+        status = 2;
+        loop_stop(agent->loop);
+    }
     for (int i = 0; i < 2; i++)
         signals[i] = watch_signal(agent->loop, stop[i], on_stop, agent);
     loop_run(agent->loop, turn, agent);
@@ -735,5 +744,5 @@ int agent_run(const struct agent_settings *settings)
     loop_free(agent->loop);
     log_flush();
     memory_free(agent);
-    return 0;
+    return status;
 }

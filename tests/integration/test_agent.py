@@ -61,6 +61,12 @@ def pin_of(node):
     return "key:" + der.decode().split()[0]
 
 
+def key_of(chain):
+    der = subprocess.run(f"openssl x509 -in {chain} -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum",
+                         shell=True, capture_output=True, check=True).stdout
+    return "key:" + der.decode().split()[0]
+
+
 @pytest.fixture
 def authority(state):
     return certificates.Authority(state / "ca")
@@ -205,6 +211,33 @@ def test_by_name_and_authority(holdfast, authority, tmp_path, recorder):
         server.wait_for(1)
     finally:
         beside.stop()
+
+
+def test_by_a_key_of_its_own(node, agent, authority, recorder, tmp_path):
+    """No secret anywhere: the domain has registered the key that the agent shows."""
+    server = recorder(address=PRIMARY)
+    made, other = authority.issue("agent.example"), authority.issue("other.example")
+    both = [tmp_path / "agent.pem", tmp_path / "other.pem"]
+    for path, one in zip(both, (made, other)):
+        path.write_text(pathlib.Path(one.chain).read_text() + pathlib.Path(one.key).read_text())
+        path.chmod(0o600)
+    node.cli("domain", "set", "example.org", "--set", f"client-pin={key_of(made.chain)}")
+
+    def by(path, **more):
+        beside = agent(server.endpoint, start=False, **more)
+        at = beside.command.index("--secret-file")
+        beside.command[at:at + 2] = ["--certificate", str(path)]
+        return beside
+    stranger = by(both[1]).start(waits=False)
+    stranger.wait_for("backup_refuses")
+    stranger.stop()
+    by(both[0]).start()
+    node.send(peers.message()[1])
+    server.wait_for(1)
+    drained(node)
+    useless = by(__file__)
+    useless.process = peers.Process(useless.command, useless.log)
+    assert useless.process.child.wait(peers.DEADLINE) == 2 and "certificate_unusable" in useless.text()
 
 
 def test_two_agents_for_one_domain(node, agent, recorder):

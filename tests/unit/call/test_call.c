@@ -167,6 +167,28 @@ static void what_the_backup_may_say(void **state)
     }
 }
 
+/* Who has no secret is known by the certificate that TLS has shown. */
+static void by_a_certificate(void **state)
+{
+    static const struct call_settings keyed = { .hostname = { "home", 4 },
+                                                .user = { "a.example", 9 },
+                                                .instance = { "i1", 2 } };
+    struct fixture fixture = { .now = { .mono_ms = 1000 } };
+    (void)state;
+    fixture.call = call_new(&keyed, &host, &fixture, true, fixture.now);
+    hear(&fixture, "220 mx\r\n250-mx\r\n250-AUTH PLAIN LOGIN EXTERNAL\r\n250 ATRN WAIT\r\n");
+    expect(&fixture, "EHLO home\r\nAUTH EXTERNAL YS5leGFtcGxl\r\n", "");
+    hear(&fixture, "235 Yes\r\n");
+    expect(&fixture, "ATRN WAIT=i1\r\n", "waits ");
+    end(&fixture);
+    fixture = (struct fixture){ .now = { .mono_ms = 1000 } };
+    fixture.call = call_new(&keyed, &host, &fixture, true, fixture.now);
+    hear(&fixture, "220 mx\r\n" OFFERS);
+    expect(&fixture, "EHLO home\r\n",
+           "refused(Nobody is known there by a certificate (client-pin)) ");
+    end(&fixture);
+}
+
 static void nothing_comes(void **state)
 {
     struct fixture fixture;
@@ -199,6 +221,7 @@ int main(void)
         cmocka_unit_test(from_the_banner_to_the_turn),
         cmocka_unit_test(the_secret_is_kept),
         cmocka_unit_test(what_the_backup_may_say),
+        cmocka_unit_test(by_a_certificate),
         cmocka_unit_test(nothing_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
