@@ -58,9 +58,9 @@ void keeper_session_ended(struct keeper *keeper, struct keeper_session *session,
                           enum session_end how, const struct verdict *verdict);
 
 /* keeper_schedule.c; a session of the scheduler's, or of a callout */
-void keeper_session_has_line(struct keeper *keeper, uint64_t session,
+void keeper_session_has_line(struct keeper *keeper, uint64_t number,
                              const struct keeper_peer *deliverer, uint64_t line);
-void keeper_session_without_line(struct keeper *keeper, uint64_t session, enum session_end how);
+void keeper_session_without_line(struct keeper *keeper, uint64_t number, enum session_end how);
 
 struct unfinished *keeper_unfinished_find(const struct keeper *keeper, struct message_id id,
                                           struct str domain);
