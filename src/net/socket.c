@@ -169,8 +169,7 @@ static void set_number(int fd, int level, int name, int number)
     (void)setsockopt(fd, level, name, &number, sizeof number);
 }
 
-/* Also what was sent must be seen to arrive. A translator of addresses (NAT) forgets a silent
- * connection, some after a minute. */
+/* A translator of addresses (NAT) forgets a silent connection, some after a minute. */
 void socket_keep_alive(int fd)
 {
     enum { IDLE_S = 20, EVERY_S = 5, TIMES = 4 };
@@ -179,7 +178,6 @@ void socket_keep_alive(int fd)
     set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, IDLE_S);
     set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, EVERY_S);
     set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, TIMES);
-    set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (IDLE_S + EVERY_S * TIMES) * 1000);
 }
 
 int socket_error(int fd)

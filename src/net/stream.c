@@ -117,7 +117,7 @@ static void encrypt_by_line(struct stream *stream)
 {
     struct str rest = buf_str(&stream->plain);
 
-    while (rest.len > 0) {
+    while (rest.len > 0 && tls_state(stream->tls) != TLS_FAILED) {
         struct str record = str_first(rest, RECORD_MAX);
         ptrdiff_t end = str_find(record, '\n');
         record = end >= 0 ? str_first(record, (size_t)end + 1) : record;

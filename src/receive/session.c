@@ -311,6 +311,19 @@ void receive_end(struct receive_session *session, struct now now)
     session_run(session, STR_NONE);
 }
 
+struct str receive_user(const struct receive_session *session)
+{
+    return buf_str(&session->user);
+}
+
+void receive_log_out(struct receive_session *session, struct now now)
+{
+    if (session->state == SESSION_CLOSED || session->state == SESSION_TURNED)
+        return;
+    session->now = now;
+    reply_close(session, STR("421 4.7.0 Your login has ended; come again and log in"));
+}
+
 bool receive_is_turned(const struct receive_session *session)
 {
     return session->state == SESSION_TURNED;

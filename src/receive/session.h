@@ -145,6 +145,10 @@ void receive_client_name(struct receive_session *session, struct str name, struc
 /* New mail is refused with this at MAIL FROM from now on (disk full …); FATE_ACCEPT ends it. */
 void receive_set_refusal(struct receive_session *session, const struct verdict *refusal,
                          struct now now);
+/* As whose holder he has logged in, in normal form; empty: he has not. Lives with the session. */
+struct str receive_user(const struct receive_session *session);
+/* That login is void: 421, whatever he waits for. */
+void receive_log_out(struct receive_session *session, struct now now);
 /* turn_round() has been called: the session has nothing to say any more. */
 bool receive_is_turned(const struct receive_session *session);
 /* The server goes down: 421 4.3.2 at the next command boundary; a commit that is under way is

@@ -27,15 +27,18 @@ static bool take_wait(struct str word, struct str *out_instance)
 
     if (!str_equals_nocase(str_first(word, key.len), key))
         return false;
-    *out_instance = str_skip(word, key.len);
-    for (size_t i = 0; i < out_instance->len; i++) {
-        char c = out_instance->ptr[i];
+    word = str_skip(word, key.len);
+    for (size_t i = 0; i < word.len; i++) {
+        char c = word.ptr[i];
         bool is_fine =
             (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
         if (!is_fine)
             return false;
     }
-    return out_instance->len > 0 && out_instance->len <= INSTANCE_SIZE_MAX;
+    if (word.len == 0 || word.len > INSTANCE_SIZE_MAX)
+        return false;
+    *out_instance = word;
+    return true;
 }
 
 void command_atrn(struct receive_session *session, struct str argument)
@@ -45,11 +48,13 @@ void command_atrn(struct receive_session *session, struct str argument)
     struct str domains = argument;
     struct str instance = STR_NONE;
 
+    bool is_wait = str_equals_nocase(str_first(last, 5), STR("WAIT="));
     if (take_wait(last, &instance))
         domains = str_trim(str_first(argument, argument.len - last.len));
     if (session->user.len == 0) {
         reply_error(session, STR("530 5.7.0 Authentication required: say AUTH first"));
-    } else if (str_find(domains, ' ') >= 0 || domains.len > DOMAINS_SIZE_MAX) {
+    } else if ((is_wait && instance.len == 0) || str_find(domains, ' ') >= 0 ||
+               domains.len > DOMAINS_SIZE_MAX) {
         reply_error(session, STR("501 5.5.4 Syntax: ATRN domain,domain [WAIT=name]"));
     } else {
         uint64_t ticket = question_ask(session, QUESTION_LINE);

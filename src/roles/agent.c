@@ -71,6 +71,9 @@ struct agent_line {
     bool is_due;             /* to be looked after at the turn's end */
     bool is_over;
     bool went_well;
+    bool has_waited;   /* the backup has taken this call, … */
+    int64_t waited_ms; /* … then */
+    bool server_spoke; /* … and the local server has said something */
 };
 
 struct resolving {
@@ -163,9 +166,18 @@ static void say_failure(struct agent *agent, const char *event, struct str why, 
         log_warn(event, LOG_STR("why", why));
 }
 
+/* Its next address, or another one by now. */
+static void look_elsewhere(struct agent *agent)
+{
+    agent->next_address++;
+    if (!agent->resolving.is_under_way)
+        agent->resolving.count = 0;
+}
+
 static void fail(struct agent_line *line, const char *event, struct str why, const char *hint)
 {
     line->failures++;
+    look_elsewhere(line->agent);
     say_failure(line->agent, event, why, hint);
     rest(line, pause_of(line));
 }
@@ -236,6 +248,7 @@ static void on_server_input(void *context, struct str bytes)
 
     if (line->is_over || line->backup == NULL)
         return;
+    line->server_spoke = true;
     if (line->adapter != NULL)
         adapter_from_server(line->adapter, bytes);
     else
@@ -250,6 +263,12 @@ static void on_server_end(void *context, int error)
     (void)error;
     if (line->is_over || line->state != LINE_TURNED)
         return;
+    if (!line->server_spoke) { /* somebody takes connections there, and nobody is behind him */
+        line->must_look = true;
+        say_failure(line->agent, "server_away", STR("it hangs up before it has said a word"), NULL);
+        is_over(line, false);
+        return;
+    }
     line->state = LINE_ENDING;
     line->deadline_ms = now_ms(line->agent) + LAST_OCTETS_MS;
     stream_close_after_flush(line->backup);
@@ -355,7 +374,8 @@ static void on_call_waits(void *context)
 {
     struct agent_line *line = context;
 
-    line->failures = 0;
+    line->has_waited = true;
+    line->waited_ms = now_ms(line->agent);
     if (line->agent->said != NULL || !line->agent->has_waited)
         log_info("agent_waits", LOG_STR("backup", line->agent->settings->backup));
     line->agent->said = NULL;
@@ -467,6 +487,8 @@ static void call_backup(struct agent_line *line)
     bool from_start = agent->settings->security.from_start;
 
     line->state = LINE_CALLING;
+    line->deadline_ms = NEVER_MS; /* the call has its own */
+    line->has_waited = line->server_spoke = false;
     line->backup = stream_new(agent->loop, &agent->streams, line->fd, &backup_hooks, line);
     line->fd = -1;
     stream_keep_alive(line->backup);
@@ -485,8 +507,6 @@ static void on_backup_connected(void *context, unsigned what)
     watch_free(line->connecting);
     line->connecting = NULL;
     if (error != 0) {
-        line->agent->next_address++;
-        line->agent->resolving.count = line->failures > 0 ? 0 : line->agent->resolving.count;
         fail(line, "backup_away", str_from(strerror(-error)), NULL);
         return;
     }
@@ -502,8 +522,6 @@ static void connect_backup(struct agent_line *line)
     line->state = LINE_CONNECTING;
     line->deadline_ms = now_ms(agent) + CONNECT_MS;
     if (fd < 0) {
-        agent->next_address++;
-        agent->resolving.count = 0; /* the network may be another one */
         fail(line, "backup_away", str_from(strerror(-fd)), NULL);
         return;
     }
@@ -607,7 +625,6 @@ static void expire(struct agent_line *line)
         begin(line);
         return;
     case LINE_CONNECTING:
-        line->agent->next_address++;
         fail(line, "backup_away", STR("it does not answer"), NULL);
         return;
     case LINE_LOOKING:
@@ -638,10 +655,15 @@ static int64_t look_after(struct agent_line *line, struct now now)
         expire(line);
     if (line->state == LINE_CALLING && !line->is_over && call_deadline(line->call) <= now.mono_ms)
         call_tick(line->call, now);
-    if (line->is_over && line->went_well)
+    if (line->is_over && line->went_well) {
+        line->failures = 0;
         rest(line, 0);
-    else if (line->is_over) {
+    } else if (line->is_over) {
+        if (line->has_waited && now.mono_ms - line->waited_ms > AGAIN_MAX_MS)
+            line->failures = 0; /* until a moment ago all was well */
         line->failures++;
+        if (!line->has_waited)
+            look_elsewhere(line->agent);
         rest(line, pause_of(line));
     }
     line->is_due = false;

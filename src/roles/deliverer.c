@@ -135,6 +135,7 @@ static int prepare(void *state)
     struct deliverer *deliverer = state;
     struct buf anchors = { 0 };
 
+    role_want_descriptors();
     read_anchors(deliverer, &anchors);
     deliverer_web_open(deliverer, buf_str(&anchors));
     deliverer_tls_open(deliverer, buf_str(&anchors));

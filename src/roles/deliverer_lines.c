@@ -24,7 +24,7 @@ static struct session *find_line(const struct deliverer *deliverer, uint64_t lin
 {
     list_each (link, &deliverer->all) {
         struct session *session = container_of(link, struct session, link);
-        if (session->line == line && !session->is_over)
+        if (session->line == line && !session->is_over && !session->is_orphan)
             return session;
     }
     return NULL;
@@ -89,6 +89,7 @@ static void disown(struct session *session, enum session_end how)
 
     if (how != SESSION_END_QUIT)
         verdict = verdict_make(451, 3, 0, STR("The line was used for another domain"));
+    session->parks = how == SESSION_END_QUIT;
     session_tell_ended(session, how, &verdict);
     (void)map_remove(&session->deliverer->sessions, session_key(&session->number));
     session->number = 0;
@@ -118,7 +119,7 @@ bool deliverer_open_on_line(struct deliverer *deliverer, const struct message_se
         session->xclient = xclient;
         session_begin_line(session);
     } else if (session->xclient != xclient) { /* whose name it goes by cannot be taken back */
-        disown(session, SESSION_END_LOST);
+        disown(session, SESSION_END_INTERNAL);
         session_quit(session);
     } else {
         session_tell_ready(session);

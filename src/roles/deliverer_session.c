@@ -186,7 +186,7 @@ void session_tell_ended(const struct session *session, enum session_end how,
         return;
     verdict_encode(&bytes, verdict);
     channel_send(deliverer->keeper, session_ended, .session = session->number, .how = how,
-                 .verdict = buf_str(&bytes));
+                 .parked = session->parks, .verdict = buf_str(&bytes));
     buf_fini(&bytes);
 }
 
@@ -199,6 +199,7 @@ static void session_over(struct session *session, enum session_end how,
     session->is_over = true;
     session_tls_over(session, how, verdict_text(verdict));
     list_append(&session->deliverer->over, &session->over_link);
+    session->parks = false;
     session_tell_ended(session, how, verdict);
 }
 

@@ -242,6 +242,8 @@ void keeper_turns_fini(struct keeper *keeper);
 /* Has he logged in as the holder of that domain, or of one whose holder may have its mail? */
 bool keeper_is_holder(const struct keeper *keeper, struct str user,
                       const struct domain_record *record);
+/* The setting login: another domain, whose holder may have its mail; or empty. */
+struct str keeper_login_of(const struct keeper *keeper, const struct domain_record *record);
 /* `user`: who has logged in by it, in normal form; else empty. */
 void keeper_answer_question(const struct keeper_peer *peer, uint64_t ticket,
                             const struct verdict *verdict, struct str user);
@@ -283,7 +285,8 @@ void keeper_line_ask(struct keeper *keeper, uint64_t session, struct str domain)
 /* Its caller has come for what there is. His connection may be cut at any moment (a modem, a cron
  * job with a time limit), and then no more than one message should be in doubt. */
 bool keeper_line_is_brief(const struct keeper *keeper, uint64_t line);
-void keeper_line_session_over(struct keeper *keeper, uint64_t session, enum session_end how);
+/* `is_clean`: the next one may go over its line. */
+void keeper_line_session_over(struct keeper *keeper, uint64_t session, bool is_clean);
 void keeper_lines_turn(struct keeper *keeper, struct now now);
 int64_t keeper_lines_deadline(const struct keeper *keeper);
 void keeper_lines_init(struct keeper *keeper);

@@ -424,7 +424,7 @@ static void session_over(struct callout_session *session, enum session_end how,
     bool was_ready = session->is_ready;
     struct link *first;
 
-    keeper_line_session_over(primary->keeper, session->number, how);
+    keeper_line_session_over(primary->keeper, session->number, false);
     while ((first = list_first(&session->out)) != NULL) {
         struct callout *callout = container_of(first, struct callout, link);
         list_remove(first);
@@ -511,6 +511,7 @@ int64_t keeper_callouts_deadline(const struct keeper *keeper)
 void keeper_callouts_init(struct keeper *keeper)
 {
     keeper->callouts = memory_new(sizeof *keeper->callouts);
+    keeper->callouts->last_session = random_u64(&keeper->process->random) >> 3;
     map_init(&keeper->callouts->primaries);
     map_init(&keeper->callouts->sessions);
     map_init(&keeper->callouts->callouts);

@@ -437,7 +437,7 @@ static bool take_delivered(struct keeper *keeper, const struct keeper_peer *peer
 void keeper_session_ended(struct keeper *keeper, struct keeper_session *session,
                           enum session_end how, const struct verdict *verdict)
 {
-    keeper_line_session_over(keeper, session->number, how);
+    keeper_line_session_over(keeper, session->number, false);
     session->has_ended = true;
     session->how = how;
     session->verdict = *verdict;
@@ -455,6 +455,7 @@ static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, st
     struct verdict verdict = verdict_decode(&cursor);
     if (!cursor_done(&cursor))
         return false;
+    keeper_line_session_over(keeper, message.session, message.parked != 0);
     if (keeper_callout_is(message.session)) {
         keeper_callout_ended(keeper, peer, message.session, (enum session_end)message.how,
                              &verdict);

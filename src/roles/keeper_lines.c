@@ -373,7 +373,17 @@ void keeper_lines_drop_source(struct keeper *keeper, uint32_t source)
 
 void keeper_lines_dismiss(struct keeper *keeper, struct str domain)
 {
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    struct str login = record != NULL ? keeper_login_of(keeper, record) : STR_NONE;
+
     lines_dismiss(keeper->lines, domain, keeper_now(keeper));
+    if (login.len > 0) /* he may have more now, or less */
+        lines_dismiss(keeper->lines, login, keeper_now(keeper));
+    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
+        struct channel *channel = keeper->peer[i].channel;
+        if (channel != NULL && channel_peer(channel) == ROLE_RECEIVER)
+            channel_send(channel, logins_void, .domain = domain);
+    }
 }
 
 /* ---- sessions ---- */
@@ -390,10 +400,10 @@ bool keeper_line_is_brief(const struct keeper *keeper, uint64_t number)
     return line != NULL && line->is_brief;
 }
 
-void keeper_line_session_over(struct keeper *keeper, uint64_t session, enum session_end how)
+void keeper_line_session_over(struct keeper *keeper, uint64_t session, bool is_clean)
 {
     if (keeper->lines != NULL)
-        lines_session_over(keeper->lines, session, how == SESSION_END_QUIT, keeper_now(keeper));
+        lines_session_over(keeper->lines, session, is_clean, keeper_now(keeper));
 }
 
 /* ---- turns ---- */
@@ -420,6 +430,8 @@ int64_t keeper_lines_deadline(const struct keeper *keeper)
 void keeper_lines_init(struct keeper *keeper)
 {
     keeper->lines = lines_new(&hooks, keeper);
+    keeper->last_line =
+        random_u64(&keeper->process->random) >> 1; /* no number of the keeper before */
     map_init(&keeper->lines_by_number);
 }
 

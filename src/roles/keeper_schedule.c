@@ -67,7 +67,7 @@ static void on_end_session(void *context, session_number number)
         return;
     }
     list_remove(&session->opening); /* never opened */
-    keeper_line_session_over(keeper, number, SESSION_END_QUIT);
+    keeper_line_session_over(keeper, number, true);
     add_errand(keeper, number, SESSION_END_QUIT, &verdict);
 }
 

@@ -198,7 +198,7 @@ struct turn {
     struct turn_outcome outcome;
 };
 
-static struct str login_of(const struct keeper *keeper, const struct domain_record *record)
+struct str keeper_login_of(const struct keeper *keeper, const struct domain_record *record)
 {
     return setting_text(&record->settings, &keeper->process->config->defaults, SETTING_LOGIN);
 }
@@ -206,7 +206,7 @@ static struct str login_of(const struct keeper *keeper, const struct domain_reco
 bool keeper_is_holder(const struct keeper *keeper, struct str user,
                       const struct domain_record *record)
 {
-    return turn_is_holder(user, record->name, login_of(keeper, record));
+    return turn_is_holder(user, record->name, keeper_login_of(keeper, record));
 }
 
 static bool may_ask(const struct turn *turn, const struct domain_record *record)
@@ -218,7 +218,7 @@ static bool may_ask(const struct turn *turn, const struct domain_record *record)
     const struct domain_record *other;
     struct route_status status;
 
-    facts.login = login_of(keeper, record);
+    facts.login = keeper_login_of(keeper, record);
     facts.networks = setting_text(&record->settings, defaults, SETTING_WAKE_FROM);
     facts.pins = setting_text(&record->settings, defaults, SETTING_CLIENT_PIN);
     if (facts.login.len > 0 &&

@@ -88,10 +88,11 @@ int leash_receive(struct leash *leash, enum role sender, enum role taker,
     struct leash_packet packet = { .payload = cursor_over(buf_str(buffer)),
                                    .descriptor = descriptor_in(&header) };
     packet.type = (enum message_type)cursor_u16(&packet.payload);
-    /* Without a free descriptor a filter is gone, as it is without a connection; anything else is
-     * for a role that begins. */
+    /* Without a free descriptor a filter is gone, as it is without a connection, and so is a line;
+     * anything else is for a role that begins. */
     bool is_cut = (header.msg_flags & MSG_TRUNC) != 0 ||
-                  ((header.msg_flags & MSG_CTRUNC) != 0 && packet.type != MESSAGE_filter_answer);
+                  ((header.msg_flags & MSG_CTRUNC) != 0 && packet.type != MESSAGE_filter_answer &&
+                   packet.type != MESSAGE_line_answer);
     if (!cursor_ok(&packet.payload) || is_cut || !message_is_allowed(packet.type, sender, taker)) {
         if (packet.descriptor >= 0)
             (void)close(packet.descriptor);

@@ -297,6 +297,7 @@ struct channel *receiver_question_begin(struct connection *connection, uint64_t 
 void receiver_question_forget(struct connection *connection);
 void receiver_ask_certificate(void *context, uint64_t session_ticket, struct str domain);
 bool receiver_take_question_answer(struct receiver *receiver, struct cursor payload);
+bool receiver_take_logins_void(struct receiver *receiver, struct cursor payload);
 void receiver_questions_lost(struct receiver *receiver); /* with the keeper */
 void receiver_turns_turn(struct connection *connection); /* at the turn's end */
 bool receiver_take_awaited(struct receiver *receiver, struct cursor payload);

@@ -393,6 +393,8 @@ static bool on_message(void *context, struct channel *channel, enum message_type
         return take_content_answer(receiver, payload, now);
     case MESSAGE_question_answer:
         return receiver_take_question_answer(receiver, payload);
+    case MESSAGE_logins_void:
+        return receiver_take_logins_void(receiver, payload);
     case MESSAGE_line_wanted:
         return receiver_take_line_wanted(receiver, payload);
     case MESSAGE_awaited:

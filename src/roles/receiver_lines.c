@@ -31,6 +31,8 @@ void receiver_offer_line(void *context, uint64_t session_ticket, struct str user
 {
     struct connection *connection = context;
     struct buf client = { 0 };
+
+    receiver_line_drop(connection); /* the one before came to nothing */
     struct channel *keeper = receiver_question_begin(connection, session_ticket, &client);
 
     connection->line.ticket = connection->question;
@@ -138,6 +140,8 @@ void receiver_line_came(struct receiver *receiver, uint64_t number, int error, i
                                          &line_hooks, connection);
     stream_want_input(connection->line.stream, false); /* until 250 is said */
     answer(connection, verdict_make(250, 0, 0, STR("OK now reversing the connection")));
+    if (!connection->line.is_up) /* he was told otherwise meanwhile */
+        receiver_line_drop(connection);
 }
 
 void receiver_turn_round(void *context)

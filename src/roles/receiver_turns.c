@@ -107,6 +107,8 @@ bool receiver_take_question_answer(struct receiver *receiver, struct cursor payl
         return false;
     if (connection == NULL || connection->is_over)
         return true;
+    if (verdict.fate != FATE_ACCEPT)
+        receiver_line_drop(connection); /* if that is what it was about */
     receiver_question_forget(connection);
     receive_question_answer(connection->session, connection->session_question, &verdict,
                             message.user, loop_now(receiver->process->loop));
@@ -128,8 +130,25 @@ void receiver_turns_turn(struct connection *connection)
     if (!connection->question_failed)
         return;
     receiver_question_forget(connection);
+    receiver_line_drop(connection);
     receive_question_unanswered(connection->session, connection->session_question,
                                 loop_now(connection->receiver->process->loop));
+}
+
+bool receiver_take_logins_void(struct receiver *receiver, struct cursor payload)
+{
+    struct message_logins_void message;
+
+    if (!message_get_logins_void(payload, &message))
+        return false;
+    list_each (link, &receiver->connections) {
+        struct connection *connection = container_of(link, struct connection, link);
+        if (connection->is_over || !str_equals(receive_user(connection->session), message.domain))
+            continue;
+        receive_log_out(connection->session, loop_now(receiver->process->loop));
+        receiver_touch(connection);
+    }
+    return true;
 }
 
 /* ---- signs of life ---- */

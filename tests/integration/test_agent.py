@@ -4,7 +4,9 @@ import contextlib
 import os
 import pathlib
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -301,6 +303,50 @@ def test_who_waits_is_asked_again_when_the_secret_changes(node, agent, recorder)
     node.send(peers.message()[1])
     peers.wait_until(lambda: node.held() == 1, what="the message")
     assert not server.taken
+
+
+def test_an_old_login_gets_nothing(node):
+    """Not on the connection that it was made on, either."""
+    secret = test_lines.secret_of(node)
+    waiting, idle = (test_lines.Caller(node, "example.org", secret) for _ in range(2))
+    waiting.put("ATRN example.org WAIT=old")
+    peers.wait_until(lambda: "line_came" in node.text(), what="the line")
+    test_lines.secret_of(node)
+    assert waiting.reply()[:3] in ("421", "451")
+    for caller in (waiting, idle):
+        with contextlib.suppress(EOFError, OSError):
+            assert caller.reply().startswith("421 ")
+        with pytest.raises((EOFError, OSError)):
+            caller.say("ATRN example.org WAIT=old")
+
+
+def test_an_agent_that_waits_rests(node, agent, recorder):
+    """Waiting costs no processor."""
+    beside = agent(recorder(address=PRIMARY).endpoint)
+
+    def ticks():
+        fields = pathlib.Path(f"/proc/{beside.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+    began, before = time.monotonic(), ticks()
+    peers.wait_until(lambda: time.monotonic() - began > 17, what="longer than a connection may take")
+    assert ticks() - before < 100
+
+
+def test_a_server_that_only_hangs_up(node, agent, recorder):
+    """Somebody accepts for it and closes: the backup is not called twenty times a second."""
+    with socket.create_server((PRIMARY, 0)) as listener:
+        def hang_up():
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+        threading.Thread(target=hang_up, daemon=True).start()
+        node.send(peers.message()[1])
+        beside = agent(f"{PRIMARY}:{listener.getsockname()[1]}", start=False).start(waits=False)
+        beside.wait_for("server_away")
+        began, before = time.monotonic(), node.text().count(" login ")
+        peers.wait_until(lambda: time.monotonic() - began > 5, what="five seconds")
+        assert node.text().count(" login ") - before < 12
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_recipients_are_asked_for_over_the_line(node, agent, primary):

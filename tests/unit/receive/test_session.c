@@ -795,6 +795,20 @@ static void who_waits_may_wait_long(void **state)
     dialogue_end(&dialogue);
 }
 
+/* By what he is known has changed. */
+static void a_login_ends(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_for_turns(&dialogue, true);
+    assert_true(str_equals(receive_user(dialogue.session), STR("user")));
+    dialogue_say(&dialogue, "ATRN WAIT=agent-1\r\n");
+    receive_log_out(dialogue.session, dialogue.now);
+    expect_heard(&dialogue, "421 4.7.0 Your login has ended; come again and log in\r\n");
+    assert_true(dialogue.closed);
+    dialogue_end(&dialogue);
+}
+
 static void what_is_no_call(void **state)
 {
     struct dialogue dialogue;
@@ -803,6 +817,17 @@ static void what_is_no_call(void **state)
     dialogue_say(&dialogue, "ATRN example.org\r\n");
     expect_heard(&dialogue, "530 5.7.0 Authentication required: say AUTH first\r\n");
     dialogue_end(&dialogue);
+    struct buf much = { 0 };
+    buf_add(&much, STR("ATRN WAIT="));
+    for (int i = 0; i < 1019; i++)
+        buf_add_byte(&much, 'x');
+    buf_add(&much, STR("\r\n"));
+    buf_add_byte(&much, '\0');
+    begin_for_turns(&dialogue, true);
+    dialogue_say(&dialogue, much.ptr); /* no domain is so long, and no instance */
+    expect_heard(&dialogue, "501 5.5.4 Syntax: ATRN domain,domain [WAIT=name]\r\n");
+    dialogue_end(&dialogue);
+    buf_fini(&much);
     static const char *const wrong[] = { "ATRN a b\r\n", "ATRN a WAIT=\r\n", "ATRN a WAIT=<>\r\n" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         begin_for_turns(&dialogue, true);
@@ -1467,6 +1492,7 @@ int main(void)
         cmocka_unit_test(a_connection_is_turned_round),
         cmocka_unit_test(who_waits_may_wait_long),
         cmocka_unit_test(what_is_no_call),
+        cmocka_unit_test(a_login_ends),
         cmocka_unit_test(a_digest_instead_of_the_secret),
         cmocka_unit_test(bare_newlines_can_be_refused),
         cmocka_unit_test(loops_are_refused),
