@@ -354,6 +354,7 @@ def test_recipients_are_asked_for_over_the_line(node, agent, primary):
     node.cli("domain", "set", "example.org", "--set", "callout-limit=30s")
     server = primary("anna", address=PRIMARY)
     agent(server.endpoint)
+    peers.wait_until(lambda: node.state_of() == "up", what="the line's proof")
     assert node.send(peers.message()[1], "anna@example.org") in (None, {})
     with pytest.raises(Exception, match="550"):
         node.send(peers.message()[1], "nobody@example.org")
