@@ -511,7 +511,7 @@ int64_t keeper_callouts_deadline(const struct keeper *keeper)
 void keeper_callouts_init(struct keeper *keeper)
 {
     keeper->callouts = memory_new(sizeof *keeper->callouts);
-    keeper->callouts->last_session = random_u64(&keeper->process->random) >> 3;
+    keeper->callouts->last_session = (uint64_t)clock_now().wall_ms << 16;
     map_init(&keeper->callouts->primaries);
     map_init(&keeper->callouts->sessions);
     map_init(&keeper->callouts->callouts);
