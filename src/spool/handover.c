@@ -26,11 +26,13 @@ struct handover {
     struct store *store;
     const struct handover_host *host;
     void *context;
-    struct map parcels; /* by session and id */
-    struct map trials;  /* by id and domain */
-    struct link all;    /* struct parcel.link */
-    struct link failed; /* struct report.link: to be settled again */
-    struct link told;   /* struct report.link: the host tells somebody */
+    struct map parcels;   /* by session and id */
+    struct map trials;    /* by id and domain */
+    struct link all;      /* struct parcel.link */
+    struct link failed;   /* struct report.link: to be settled again */
+    struct link told;     /* struct report.link: the host tells somebody */
+    struct link troubled; /* struct report.trouble: has failed, and is not settled yet */
+    unsigned held_back;   /* parcels that wait for one of these two */
     struct now now;
     uint32_t turns; /* moves on where a message has more recipients than one session takes */
 };
@@ -47,7 +49,42 @@ struct parcel {
     uint32_t *recipient;
     uint64_t size;
     unsigned reading; /* store calls that have not answered */
+    bool is_held_back;
 };
+
+struct report {
+    struct link link; /* in `failed` while it waits to be repeated, in `told` before */
+    struct link trouble;
+    struct handover *handover;
+    struct handover_result result;
+    struct buf domain;
+    uint32_t count;
+    uint32_t *recipient;
+    struct verdict *verdict;
+    enum outcome outcome; /* what is settled next: delivered, then rescued; 0: nothing more */
+    bool is_trial;
+    int64_t again_ms;
+    bool has_failed; /* which was logged; while the disk fails it is tried once a second */
+};
+
+static bool is_about(const struct report *report, struct message_id id, struct str domain)
+{
+    return message_id_equals(report->result.id, id) && str_equals(report->result.domain, domain);
+}
+
+/* Answered, and the store does not know it yet, perhaps for long. A route that was taken away and
+ * put back has forgotten that, and would hand it out again. */
+static bool is_being_settled(const struct handover *handover, struct message_id id,
+                             struct str domain)
+{
+    list_each (link, &handover->troubled)
+        if (is_about(container_of(link, struct report, trouble), id, domain))
+            return true;
+    list_each (link, &handover->told)
+        if (is_about(container_of(link, struct report, link), id, domain))
+            return true;
+    return false;
+}
 
 struct parcel_key {
     char bytes[8 + MESSAGE_ID_SIZE];
@@ -77,6 +114,7 @@ struct handover *handover_new(struct store *store, const struct handover_host *h
     list_init(&handover->all);
     list_init(&handover->failed);
     list_init(&handover->told);
+    list_init(&handover->troubled);
     return handover;
 }
 
@@ -174,6 +212,7 @@ static void parcel_free(struct parcel *parcel)
 static void parcel_drop(struct parcel *parcel)
 {
     struct parcel_key room;
+    parcel->handover->held_back -= parcel->is_held_back;
     (void)map_remove(&parcel->handover->parcels, key_of(parcel->session, parcel->id, &room));
     list_remove(&parcel->link);
     parcel->handover = NULL;
@@ -329,6 +368,12 @@ static void on_opened(void *context, int error, struct store_reader *reader,
     store_read(reader, 0, first, on_first_read, parcel);
 }
 
+static void open_parcel(struct parcel *parcel)
+{
+    parcel->reading++;
+    store_open(parcel->handover->store, parcel->id, buf_str(&parcel->domain), on_opened, parcel);
+}
+
 void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry)
 {
     struct parcel_key room;
@@ -341,8 +386,10 @@ void handover_dispatch(struct handover *handover, uint64_t session, const struct
     buf_add(&parcel->domain, entry->domain);
     list_append(&handover->all, &parcel->link);
     check(map_put(&handover->parcels, key_of(session, entry->id, &room), parcel) == NULL);
-    parcel->reading++;
-    store_open(handover->store, entry->id, entry->domain, on_opened, parcel);
+    parcel->is_held_back = is_being_settled(handover, entry->id, entry->domain);
+    handover->held_back += parcel->is_held_back;
+    if (!parcel->is_held_back)
+        open_parcel(parcel);
 }
 
 static void on_piece(void *context, int error, struct str bytes)
@@ -400,23 +447,10 @@ bool handover_want(struct handover *handover, uint64_t session, struct message_i
 
 /* ---- answers ---- */
 
-struct report {
-    struct link link; /* in `failed` while it waits to be repeated, in `told` before */
-    struct handover *handover;
-    struct handover_result result;
-    struct buf domain;
-    uint32_t count;
-    uint32_t *recipient;
-    struct verdict *verdict;
-    enum outcome outcome; /* what is settled next: delivered, then rescued; 0: nothing more */
-    bool is_trial;
-    int64_t again_ms;
-    bool has_failed; /* which was logged; while the disk fails it is tried once a second */
-};
-
 static void report_free(struct report *report)
 {
     list_remove(&report->link);
+    list_remove(&report->trouble);
     buf_fini(&report->domain);
     memory_free(report->recipient);
     memory_free(report->verdict);
@@ -437,6 +471,8 @@ static void on_settled(void *context, int error)
         if (!report->has_failed)
             log_error("settle_failed", LOG_ID(report->result.id),
                       LOG_TEXT("error", strerror(-error)));
+        if (!report->has_failed)
+            list_append(&report->handover->troubled, &report->trouble);
         report->has_failed = true;
         report->again_ms = report->handover->now.mono_ms + SETTLE_AGAIN_MS;
         list_append(&report->handover->failed, &report->link);
@@ -444,6 +480,22 @@ static void on_settled(void *context, int error)
     }
     report->outcome = report->outcome == OUTCOME_DELIVERED ? OUTCOME_RESCUED : 0;
     report_step(report);
+}
+
+/* What was held back finds in the store who is left. */
+static void release(struct handover *handover)
+{
+    if (handover->held_back == 0)
+        return;
+    list_each_safe (link, &handover->all) {
+        struct parcel *parcel = container_of(link, struct parcel, link);
+        if (!parcel->is_held_back ||
+            is_being_settled(handover, parcel->id, buf_str(&parcel->domain)))
+            continue;
+        parcel->is_held_back = false;
+        handover->held_back--;
+        open_parcel(parcel);
+    }
 }
 
 static uint32_t count_fate(const struct report *report, enum fate fate)
@@ -473,6 +525,7 @@ static void tell(struct report *report)
     else
         handover->host->settled(handover->context, &report->result);
     report_free(report);
+    release(handover);
 }
 
 static void on_counted(void *context, int error, struct store_reader *reader,

@@ -441,6 +441,38 @@ static void repeats_a_settlement_that_failed(void **state)
     scene_close(&scene);
 }
 
+/* A route was taken away and put back, and knows nothing of an answer that the disk would not take:
+ * the entry, which still lies in the store, is not handed out again before that is settled. */
+static void what_is_being_settled_is_held_back(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    log_set_sink(count_line, &(int){ 0 });
+    scene_open(&scene);
+    deliver(&scene);
+    answer(&scene, 250, 250);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    asked.done(asked.context, -EIO);
+    handover_dispatch(scene.handover, 6, &scene.entry);
+    handover_dispatch(scene.handover, 7, &scene.entry);
+    assert_int_equal(scene.store.asked_count, 0);
+    handover_session_gone(scene.handover, 7, NULL, NULL); /* it need not wait for it */
+    scene.now.mono_ms = handover_deadline(scene.handover);
+    handover_turn(scene.handover, scene.now);
+    asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(scene.store.asked_count, 0);
+    asked.done(asked.context, 0);
+    assert_int_equal(scene.heard.settled, 1);
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, -ENOENT, NULL, NULL);
+    assert_int_equal(scene.heard.settled, 2);
+    assert_int_equal(scene.heard.result.session, 6);
+    assert_int_equal(scene.heard.result.left, 0);
+    log_set_sink(NULL, NULL);
+    scene_close(&scene);
+}
+
 /* What the store has forgotten needs no settlement, and must not be tried for ever. */
 static void what_the_store_has_forgotten_is_settled(void **state)
 {
@@ -608,6 +640,7 @@ int main(void)
         cmocka_unit_test(who_is_told_is_decided_for_each_answer),
         cmocka_unit_test(deferred_recipients_are_left),
         cmocka_unit_test(repeats_a_settlement_that_failed),
+        cmocka_unit_test(what_is_being_settled_is_held_back),
         cmocka_unit_test(what_the_store_has_forgotten_is_settled),
         cmocka_unit_test(recipients_that_cannot_be_counted_are_not_forgotten),
         cmocka_unit_test(a_second_wish_for_content_is_refused),
