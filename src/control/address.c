@@ -74,11 +74,7 @@ static void on_kept(void *context, int error)
 {
     struct request *request = context;
 
-    if (request->control == NULL)
-        request_free(request);
-    else if (error < 0)
-        request_fail_errno(request, error);
-    else
+    if (request_was_kept(request, error))
         show(request, argument_value(request, "news") != NULL);
 }
 

@@ -161,6 +161,17 @@ void request_fail_errno(struct request *request, int error)
     request_fail(request, "io-error", "the disk failed (%s); look at the log", strerror(-error));
 }
 
+bool request_was_kept(struct request *request, int error)
+{
+    bool is_asked = request->control != NULL;
+
+    if (!is_asked)
+        request_free(request);
+    else if (error < 0)
+        request_fail_errno(request, error);
+    return is_asked && error >= 0;
+}
+
 /* ---- arguments ---- */
 
 json_t *argument_value(const struct request *request, const char *name)

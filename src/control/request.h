@@ -50,6 +50,9 @@ void request_fail(struct request *request, const char *code, const char *format,
     __attribute__((format(printf, 3, 4)));
 /* For a store's or directory's errno. */
 void request_fail_errno(struct request *request, int error);
+/* What the directory says of a change. False: it could not be kept, or nobody waits for the answer
+ * any more; the request is gone. */
+bool request_was_kept(struct request *request, int error);
 /* False: nobody is interested any more; free it with request_free(). */
 bool request_is_wanted(const struct request *request);
 void request_free(struct request *request);

@@ -104,11 +104,7 @@ static void on_text_kept(void *context, int error)
     struct request *request = context;
     struct text_of of;
 
-    if (request->control == NULL)
-        request_free(request);
-    else if (error < 0)
-        request_fail_errno(request, error);
-    else if (take_text_of(request, &of))
+    if (request_was_kept(request, error) && take_text_of(request, &of))
         answer_text(request, &of);
 }
 
@@ -153,11 +149,7 @@ static void on_secret_kept(void *context, int error)
 {
     struct request *request = context;
 
-    if (request->control == NULL)
-        request_free(request);
-    else if (error < 0)
-        request_fail_errno(request, error);
-    else
+    if (request_was_kept(request, error))
         answer_secret(request);
 }
 
