@@ -430,8 +430,6 @@ int64_t keeper_lines_deadline(const struct keeper *keeper)
 void keeper_lines_init(struct keeper *keeper)
 {
     keeper->lines = lines_new(&hooks, keeper);
-    keeper->last_line =
-        random_u64(&keeper->process->random) >> 1;           /* no number of the keeper before */
     keeper->last_line = (uint64_t)clock_now().wall_ms << 16; /* no number of the keeper before */
     map_init(&keeper->lines_by_number);
 }
