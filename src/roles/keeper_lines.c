@@ -227,14 +227,19 @@ static void take_domain(struct offer *offer, const struct domain_record *record,
         offer->refused = offer->outcome.refused++ == 0 ? name : offer->refused;
         return;
     }
-    if (record->paused_until_ms > keeper_mail_now(keeper).wall_ms) {
+    bool waits = offer->line.instance.len > 0; /* a pause may end meanwhile, and mail may come */
+    if (!waits && record->paused_until_ms > keeper_mail_now(keeper).wall_ms) {
         offer->outcome.paused++;
         return;
     }
-    if (offer->line.domain_count == LINE_DOMAINS_MAX)
-        return;
     store_totals(keeper->store, record->name, &totals);
     offer->outcome.started++;
+    if (!waits && totals.held_count == 0)
+        return;
+    if (offer->line.domain_count == LINE_DOMAINS_MAX) {
+        offer->outcome.too_many++;
+        return;
+    }
     offer->outcome.waiting += totals.held_count;
     offer->domain[offer->line.domain_count++] = record->name; /* it lives in the directory */
 }

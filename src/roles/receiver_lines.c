@@ -68,6 +68,9 @@ bool receiver_take_line_wanted(struct receiver *receiver, struct cursor payload)
     }
     connection->line.number = message.line;
     (void)map_put(&receiver->lines, number_key(&connection->line.number), connection);
+    receive_question_soon(connection->session, connection->session_question,
+                          loop_now(receiver->process->loop));
+    receiver_touch(connection);
     return true;
 }
 

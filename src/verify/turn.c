@@ -74,6 +74,12 @@ struct verdict turn_line_reply(const struct turn_outcome *outcome, struct str re
     if (outcome->started == 0)
         return verdict_make(450, 7, 1,
                             STR("ATRN request refused: there is no domain of yours here"));
+    if (outcome->too_many > 0 && waits)
+        return verdict_format(
+            450, 5, 3,
+            "ATRN request refused: that is %u domains too many for one line; name "
+            "them, in several calls",
+            outcome->too_many);
     if (outcome->waiting == 0 && !waits)
         return verdict_make(453, 0, 0, STR("You have no mail"));
     return verdict_accept();

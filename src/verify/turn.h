@@ -41,13 +41,15 @@ struct turn_outcome {
     uint32_t refused; /* domains that are not his, or not protected here */
     uint32_t paused;
     uint32_t started;
-    uint64_t waiting; /* messages of those that were started */
+    uint64_t waiting;  /* messages of those that were started */
+    uint32_t too_many; /* of those for which a line has no room */
 };
 /* 250-class: 251 nothing waits, 253 so many do; 458 its operator has paused it; 459 not his. */
 struct verdict turn_reply(struct str node, const struct turn_outcome *outcome);
 
 /* What "ATRN" came to (RFC 2645 5.2.1): accepted, 450 a domain is not his, 451 its operator has
- * paused all, 453 nothing waits. `waits`: he has time. */
+ * paused all, 453 nothing waits. `waits`: he has time, and more domains than a line has room for
+ * would wait for ever (450); who has none gets those at his next call. */
 struct verdict turn_line_reply(const struct turn_outcome *outcome, struct str refused, bool waits);
 /* 451: there are enough lines, or another caller has one. */
 struct verdict turn_line_busy(bool are_enough);

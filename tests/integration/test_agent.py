@@ -275,6 +275,36 @@ def test_several_domains(node, agent, recorder):
     assert "450 " in greedy.text() and "example.com" in greedy.text()
 
 
+def test_a_pause_ends_while_he_waits(node, agent, recorder):
+    """Whoever waits waits for that, too."""
+    node.cli("domain", "pause", "example.org", "--until", "3s")
+    server = recorder(address=PRIMARY)
+    agent(server.endpoint)
+    node.send(peers.message()[1])
+    server.wait_for(1)
+    drained(node)
+    node.cli("domain", "pause", "example.org")
+    node.send(peers.message()[1])
+    node.cli("domain", "resume", "example.org")
+    server.wait_for(2)
+    drained(node)
+
+
+def test_more_domains_than_a_line_takes(node, agent, recorder):
+    """They are not left out without a word; who waits not gets the others at his next call."""
+    for i in range(64):
+        node.add(f"d{i}.example.net", "agent", login="example.org")
+        if i % 8 == 0:
+            node.send(peers.message()[1], f"user@d{i}.example.net")
+    server = recorder(address=PRIMARY)
+    greedy = agent(server.endpoint, start=False).start(waits=False)
+    greedy.wait_for("backup_refuses")
+    assert "1 domains too many" in greedy.text()
+    greedy.stop()
+    agent(server.endpoint, "--domains", ",".join(f"d{i}.example.net" for i in range(64)))
+    server.wait_for(8)
+
+
 @pytest.mark.plain
 def test_an_agent_that_stops_reading(node, agent, sink, load):
     """It holds up nobody but itself, and costs a bounded amount of memory."""

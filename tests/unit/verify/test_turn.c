@@ -128,6 +128,11 @@ static void what_a_caller_is_told(void **state)
           false,
           "451 4.3.2 Unable to process ATRN request now: it is paused here" },
         { { .paused = 1, .started = 1, .waiting = 3 }, false, "250 2.0.0 OK" },
+        { { .started = 67, .waiting = 64, .too_many = 3 }, false, "250 2.0.0 OK" },
+        { { .started = 67, .waiting = 64, .too_many = 3 },
+          true,
+          "450 4.5.3 ATRN request refused: that is 3 domains too many for one line; name them, in "
+          "several calls" },
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
