@@ -3,8 +3,9 @@
  * something else: LMTP (RFC 2033), or to be told by the PROXY protocol whose mail it is.
  *
  *     LMTP    EHLO becomes LHLO, and a transaction has one recipient: then it has one reply, too
- *     PROXY   XCLIENT is offered to the backup; each makes a new connection, that begins with a
- * PROXY header (version 2) which names the client, and whose banner is the reply to XCLIENT
+ *     PROXY   XCLIENT is offered to the backup; each makes a new connection, that begins with
+ *             a PROXY header (version 2) which names the client, and whose banner is the
+ *             reply to XCLIENT
  *
  * So that commands need not be matched with replies in their hundreds, the backup is not offered
  * what would let it send several at once: it goes in lock step.

@@ -3,13 +3,16 @@
  *
  * Each line goes round and round, by itself:
  *
- *     RESTING ─▶ LOOKING (is the local server there?) ─▶ RESOLVING ─▶ CONNECTING ─▶ CALLING ── 250
- * ──▶ TURNED ▲ │ └──────────── at once when all went well, later and later when it did not
- * ◀─────────────────┘
+ *     RESTING ─▶ LOOKING (is the local server there?) ─▶ RESOLVING ─▶ CONNECTING ─▶ CALLING
+ *        ▲                                                                            │ 250
+ *        └── at once when all went well, later and later when not ── ENDING ◀── TURNED ◀┘
  *
  * As long as the local server refuses connections, nobody calls: the backup would hand mail to
  * nobody, and hold its primary for alive. Octets pass through here, both ways; whoever reads
  * nothing is not read from.
+ *
+ * When it is told to stop, no line is called for any more, and those that are turned round have
+ * time to come to the end of what is under way: whatever were cut there would be in doubt.
  */
 #include "roles/agent.h"
 
@@ -39,6 +42,8 @@ enum {
     AGAIN_MAX_MS = MINUTE_MS,
     SERVER_AGAIN_MS = 2 * SECOND_MS,
     LAST_OCTETS_MS = 10 * SECOND_MS,
+    STOP_MS = 20 * SECOND_MS, /* for what is under way when it is told to stop, … */
+    QUIET_MS = SECOND_MS,     /* … which is nothing when the server was the last to speak */
     PENDING_MAX = 64 * 1024,
 };
 
@@ -71,9 +76,11 @@ struct agent_line {
     bool is_due;             /* to be looked after at the turn's end */
     bool is_over;
     bool went_well;
-    bool has_waited;   /* the backup has taken this call, … */
-    int64_t waited_ms; /* … then */
-    bool server_spoke; /* … and the local server has said something */
+    bool has_waited;     /* the backup has taken this call, … */
+    int64_t waited_ms;   /* … then */
+    bool server_spoke;   /* … and the local server has said something */
+    bool is_answered;    /* it was the last to speak, … */
+    int64_t answered_ms; /* … then */
 };
 
 struct resolving {
@@ -99,6 +106,7 @@ struct agent {
     struct resolving resolving;
     unsigned next_address;
     struct agent_line line[AGENT_LINES_MAX];
+    int64_t stop_ms;  /* until when it stops; NEVER_MS: it has not been told to */
     bool has_waited;  /* once */
     const char *said; /* the last event of a failure, that it is not told every second */
 };
@@ -248,7 +256,8 @@ static void on_server_input(void *context, struct str bytes)
 
     if (line->is_over || line->backup == NULL)
         return;
-    line->server_spoke = true;
+    line->server_spoke = line->is_answered = true;
+    line->answered_ms = now_ms(line->agent);
     if (line->adapter != NULL)
         adapter_from_server(line->adapter, bytes);
     else
@@ -430,6 +439,7 @@ static void on_backup_input(void *context, struct str bytes)
     if (line->is_over)
         return;
     line->is_due = true;
+    line->is_answered = false;
     if (line->state == LINE_CALLING)
         call_feed(line->call, bytes, loop_now(line->agent->loop));
     else if (line->adapter != NULL)
@@ -488,7 +498,7 @@ static void call_backup(struct agent_line *line)
 
     line->state = LINE_CALLING;
     line->deadline_ms = NEVER_MS; /* the call has its own */
-    line->has_waited = line->server_spoke = false;
+    line->has_waited = line->server_spoke = line->is_answered = false;
     line->backup = stream_new(agent->loop, &agent->streams, line->fd, &backup_hooks, line);
     line->fd = -1;
     stream_keep_alive(line->backup);
@@ -648,6 +658,43 @@ static void balance(const struct agent_line *line)
     stream_want_input(line->server, stream_pending(line->backup) < PENDING_MAX);
 }
 
+/* ---- the end ---- */
+
+static bool is_stopping(const struct agent *agent)
+{
+    return agent->stop_ms != NEVER_MS;
+}
+
+/* Until when something may be under way on it. */
+static int64_t under_way_until(const struct agent_line *line)
+{
+    int64_t stop_ms = line->agent->stop_ms;
+    bool is_up = line->state == LINE_TURNED || line->state == LINE_ENDING;
+
+    if (!is_up || line->is_over)
+        return 0;
+    return line->is_answered && line->answered_ms + QUIET_MS < stop_ms
+               ? line->answered_ms + QUIET_MS
+               : stop_ms;
+}
+
+/* Returns when it is to be called again. */
+static int64_t stop_when_done(struct agent *agent, struct now now)
+{
+    int64_t deadline = NEVER_MS;
+
+    for (unsigned i = 0; i < agent->settings->lines; i++) {
+        int64_t until = under_way_until(&agent->line[i]);
+        if (until <= now.mono_ms)
+            rest(&agent->line[i], NEVER_MS - now.mono_ms);
+        else
+            deadline = until < deadline ? until : deadline;
+    }
+    if (deadline == NEVER_MS)
+        loop_stop(agent->loop);
+    return deadline;
+}
+
 /* When it is to be looked after next. */
 static int64_t look_after(struct agent_line *line, struct now now)
 {
@@ -677,7 +724,7 @@ static int64_t look_after(struct agent_line *line, struct now now)
 static int64_t turn(void *context, struct now now)
 {
     struct agent *agent = context;
-    int64_t deadline = NEVER_MS;
+    int64_t deadline = is_stopping(agent) ? stop_when_done(agent, now) : NEVER_MS;
 
     for (unsigned i = 0; i < agent->settings->lines; i++) {
         int64_t of_line = look_after(&agent->line[i], now);
@@ -697,7 +744,10 @@ static void on_stop(void *context, int number)
     struct agent *agent = context;
 
     log_info("stopping", LOG_TEXT("signal", strsignal(number)));
-    loop_stop(agent->loop);
+    if (is_stopping(agent)) /* told twice */
+        loop_stop(agent->loop);
+    else
+        agent->stop_ms = now_ms(agent) + STOP_MS;
 }
 
 /* ---- the whole ---- */
@@ -707,6 +757,7 @@ static void set_up(struct agent *agent, const struct agent_settings *settings)
     struct buf instance = { 0 };
 
     agent->settings = settings;
+    agent->stop_ms = NEVER_MS;
     random_from_kernel(&agent->random);
     for (int i = 0; i < 2; i++)
         buf_add_format(&instance, "%016llx", (unsigned long long)random_u64(&agent->random));

@@ -2,8 +2,9 @@
 /* deliverer_lines.c: sessions over lines, the connections of primaries that call
  * (schedule/lines.h).
  *
- *     parked ── session_open ──▶ a session of the keeper's ── session_end ──▶ parked ── line_end
- * ──▶ QUIT
+ *     parked ── session_open ──▶ a session of the keeper's
+ *        │  ◀── session_end ───────────────┘
+ *        └── line_end ──▶ QUIT
  *
  * A line is one SMTP conversation for as long as it lives, and one session of the keeper's after
  * the other. Between them it is parked: nobody's, and silent. It speaks when the first session

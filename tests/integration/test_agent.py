@@ -275,6 +275,39 @@ def test_several_domains(node, agent, recorder):
     assert "450 " in greedy.text() and "example.com" in greedy.text()
 
 
+class Thinking(list):
+    """Of a server that has the message and has not said so, until it is let."""
+
+    def __init__(self):
+        super().__init__()
+        self.may_answer = threading.Event()
+
+    def append(self, content):
+        super().append(content)
+        self.may_answer.wait(peers.DEADLINE)
+
+
+def test_an_agent_that_is_told_to_stop(node, agent, recorder):
+    """What is under way comes to its end; nothing is left in doubt."""
+    server = recorder(address=PRIMARY, start=False)
+    server.taken = thinking = Thinking()
+    server.start()
+    beside = agent(server.endpoint, "--lines", "2")
+    node.send(peers.message()[1])
+    server.wait_for(1)
+    beside.process.child.send_signal(signal.SIGTERM)
+    beside.wait_for("stopping")
+    with pytest.raises(subprocess.TimeoutExpired):
+        beside.process.child.wait(2)
+    thinking.may_answer.set()
+    assert beside.process.child.wait(peers.DEADLINE) == 0
+    drained(node)
+    assert len(server.taken) == 1 and "delivery_in_doubt" not in node.text()
+    idle = agent(server.endpoint)
+    began = time.monotonic()
+    assert idle.stop() == 0 and time.monotonic() - began < peers.SLOWER
+
+
 def test_a_pause_ends_while_he_waits(node, agent, recorder):
     """Whoever waits waits for that, too."""
     node.cli("domain", "pause", "example.org", "--until", "3s")
