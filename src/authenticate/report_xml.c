@@ -91,8 +91,8 @@ static void add_left_out(struct buf *out, uint64_t count)
                    count, count == 1 ? " is" : "s are");
 }
 
-static void add_metadata(struct buf *out, const struct report *report,
-                         const struct report_domain *domain, const struct report_about *about)
+static void add_metadata(struct buf *out, const struct tally *report,
+                         const struct tally_subject *domain, const struct report_about *about)
 {
     add_line(out, 1, "<report_metadata>");
     add_element(out, 2, "org_name", about->organisation);
@@ -212,18 +212,19 @@ static void add_record(struct buf *out, const struct report_row *row, uint64_t c
     add_line(out, 1, "</record>");
 }
 
-void report_xml_add(struct buf *out, const struct report *report,
-                    const struct report_domain *domain, const struct report_about *about)
+void report_xml_add(struct buf *out, const struct tally *report, const struct tally_subject *domain,
+                    const struct report_about *about)
 {
+    const struct report_policy policy = report_policy_of(domain);
+
     add_line(out, 0, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     add_line(out, 0, "<feedback xmlns=\"" NAMESPACE "\">");
     add_line(out, 1, "<version>1.0</version>");
     add_metadata(out, report, domain, about);
-    add_policy(out, &domain->policy);
+    add_policy(out, &policy);
     list_each (at, &domain->lines) {
-        const struct report_line *line = container_of(at, struct report_line, link);
-        struct report_row row;
-        report_line_row(domain, line, &row);
+        const struct tally_line *line = container_of(at, struct tally_line, link);
+        const struct report_row row = report_row_of_line(domain, line);
         add_record(out, &row, line->count);
     }
     add_line(out, 0, "</feedback>");

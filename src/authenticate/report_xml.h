@@ -16,7 +16,7 @@ struct report_about { /* who tells */
     int64_t end_s;      /* of the period */
 };
 
-void report_xml_add(struct buf *out, const struct report *report,
-                    const struct report_domain *domain, const struct report_about *about);
+void report_xml_add(struct buf *out, const struct tally *report, const struct tally_subject *domain,
+                    const struct report_about *about);
 /* Text between tags. */
 void report_xml_add_text(struct buf *out, struct str text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* tally.h: how often something was said of each subject: lines of octets with counts.
+/* tally.h: how often something was said of each subject: lines of octets with counts, and a note
+ * of the caller's with each subject.
  *
  * The same octets about the same subject are one line. Strangers make subjects and lines, so there
  * is an end to both and to memory; what comes after that is counted as left out. The whole can be
@@ -27,6 +28,7 @@ struct tally_line {
 struct tally_subject {
     struct link link; /* in tally.subjects */
     struct buf name;
+    struct buf note;   /* the last one that was given, and for which there was room */
     struct link lines; /* struct tally_line, as they came; at least one */
     uint32_t line_count;
     uint64_t left_out; /* of it, for which there was no room */
@@ -45,15 +47,19 @@ struct tally {
 
 void tally_init(struct tally *tally, struct tally_limits limits, int64_t begin_s);
 void tally_fini(struct tally *tally);
-/* About the subject of this name. */
-void tally_add(struct tally *tally, struct str name, struct str bytes, uint64_t count);
+/* About the subject of this name; its note, which may be empty, takes the place of the one before.
+ */
+void tally_add(struct tally *tally, struct str name, struct str note, struct str bytes,
+               uint64_t count);
 struct tally_subject *tally_first(const struct tally *tally); /* NULL: there is none */
 struct tally_subject *tally_next(const struct tally *tally, const struct tally_subject *subject);
 struct tally_subject *tally_find(const struct tally *tally, struct str name);
 void tally_drop(struct tally *tally, struct tally_subject *subject);
 
 void tally_encode(struct buf *out, const struct tally *tally);
-/* Initialises *out_tally unless it returns false: these octets are none. Each line must be one to
- * `is_line`; what is above the limits is left out as if it came now. */
-bool tally_decode(struct str bytes, struct tally_limits limits, bool (*is_line)(struct str bytes),
+typedef bool tally_check(struct str name, struct str note, struct str bytes);
+/* Initialises *out_tally unless it returns false: these octets are none. Each line, with its
+ * subject's name and note, must be one to `is_line`; what is above the limits is left out as if it
+ * came now. */
+bool tally_decode(struct str bytes, struct tally_limits limits, tally_check *is_line,
                   struct tally *out_tally);

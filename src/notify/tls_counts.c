@@ -46,7 +46,7 @@ void tls_counts_add(struct tls_counts *counts, struct str domain, const struct t
     struct buf bytes = { 0 };
 
     tls_row_encode(&bytes, row);
-    tally_add(counts->gathering, domain, buf_str(&bytes), 1);
+    tally_add(counts->gathering, domain, STR_NONE, buf_str(&bytes), 1);
     buf_fini(&bytes);
 }
 
@@ -102,10 +102,12 @@ void tls_counts_encode(struct buf *out, const struct tls_counts *counts)
     buf_add_u64(out, (uint64_t)counts->start_ms);
 }
 
-static bool is_row(struct str bytes)
+static bool is_row(struct str name, struct str note, struct str bytes)
 {
     struct tls_row row;
 
+    (void)name;
+    (void)note;
     return tls_row_decode(bytes, &row);
 }
 

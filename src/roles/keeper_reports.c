@@ -30,11 +30,11 @@ static const char new_name[] = "reports.new";
 
 struct keeper_reports {
     struct keeper *keeper;
-    struct report *gathering;
+    struct tally *gathering;
     int64_t save_ms; /* monotonic; 0: nothing has come since the last time */
 
-    struct report *closing; /* NULL: none is */
-    int64_t end_s;          /* of its period */
+    struct tally *closing; /* NULL: none is */
+    int64_t end_s;         /* of its period */
 
     /* Of the first domain in `closing`. */
     bool is_due; /* there is something to do */
@@ -65,20 +65,20 @@ static int64_t end_of_period(const struct keeper_reports *reports)
     return (reports->gathering->begin_s / interval + 1) * interval;
 }
 
-static struct report *report_new(const struct keeper *keeper, int64_t wall_s)
+static struct tally *report_new(const struct keeper *keeper, int64_t wall_s)
 {
     int64_t interval = interval_s(keeper);
-    struct report *report = memory_new(sizeof *report);
+    struct tally *report = memory_new(sizeof *report);
 
-    report_init(report, report_limits_usual, wall_s / interval * interval);
+    tally_init(report, report_limits_usual, wall_s / interval * interval);
     return report;
 }
 
-static void report_free(struct report *report)
+static void report_free(struct tally *report)
 {
     if (report == NULL)
         return;
-    report_fini(report);
+    tally_fini(report);
     memory_free(report);
 }
 
@@ -87,7 +87,7 @@ static void save(struct keeper_reports *reports);
 /* From now on the file knows nothing of it: after a crash nobody is told twice. */
 static void close_period(struct keeper_reports *reports, int64_t wall_s)
 {
-    bool was_kept = report_first(reports->gathering) != NULL;
+    bool was_kept = tally_first(reports->gathering) != NULL;
 
     reports->end_s = end_of_period(reports);
     reports->closing = reports->gathering;
@@ -121,7 +121,7 @@ static void forget_domain(struct keeper_reports *reports)
 
 static void next_domain(struct keeper_reports *reports)
 {
-    report_drop(reports->closing, report_first(reports->closing));
+    tally_drop(reports->closing, tally_first(reports->closing));
     forget_domain(reports);
     reports->is_due = true;
 }
@@ -138,7 +138,7 @@ static struct str domain_of(struct str address)
     return str_skip(address, (size_t)str_find_last(address, '@') + 1);
 }
 
-static void write_mail(struct keeper_reports *reports, const struct report_domain *domain,
+static void write_mail(struct keeper_reports *reports, const struct tally_subject *domain,
                        unsigned i)
 {
     struct str from = buf_str(&reports->from);
@@ -160,7 +160,7 @@ static void write_mail(struct keeper_reports *reports, const struct report_domai
                                       .message_id = buf_str(&message_id),
                                       .date_s = reports->end_s,
                                       .submitter = domain_of(from),
-                                      .domain = domain->policy.domain,
+                                      .domain = buf_str(&domain->name),
                                       .id = about.id,
                                       .unique = about.id,
                                       .begin_s = reports->closing->begin_s,
@@ -179,7 +179,7 @@ static void write_mail(struct keeper_reports *reports, const struct report_domai
 static void run(struct worker_job *job)
 {
     struct keeper_reports *reports = container_of(job, struct keeper_reports, job);
-    const struct report_domain *domain = report_first(reports->closing);
+    const struct tally_subject *domain = tally_first(reports->closing);
 
     for (unsigned i = 0; i < reports->targets.count; i++)
         write_mail(reports, domain, i);
@@ -233,7 +233,7 @@ static void on_answer(struct keeper_question *question, const struct dns_answer 
 
 static void work(struct keeper_reports *reports)
 {
-    const struct report_domain *domain = report_first(reports->closing);
+    const struct tally_subject *domain = tally_first(reports->closing);
     struct dns_question question;
     struct buf room = { 0 };
 
@@ -242,8 +242,9 @@ static void work(struct keeper_reports *reports)
         end_closing(reports);
         return;
     }
-    if (report_targets_decide(&domain->policy, &reports->known, &reports->arena, &room,
-                              &reports->targets, &question)) {
+    const struct report_policy policy = report_policy_of(domain);
+    if (report_targets_decide(&policy, &reports->known, &reports->arena, &room, &reports->targets,
+                              &question)) {
         write_and_send(reports);
     } else if (reports->asked++ >= REPORT_QUESTIONS_MAX) {
         next_domain(reports);
@@ -261,7 +262,7 @@ static void save(struct keeper_reports *reports)
     struct buf bytes = { 0 };
 
     reports->save_ms = 0;
-    report_encode(&bytes, reports->gathering);
+    tally_encode(&bytes, reports->gathering);
     int error = file_replace(file_name, new_name, buf_str(&bytes));
     if (error != 0)
         log_warn("reports_not_kept", LOG_TEXT("error", strerror(-error)));
@@ -269,9 +270,9 @@ static void save(struct keeper_reports *reports)
 }
 
 /* NULL: there is none, or it cannot be read; then counting begins anew. */
-static struct report *load(void)
+static struct tally *load(void)
 {
-    struct report *report = memory_new(sizeof *report);
+    struct tally *report = memory_new(sizeof *report);
     struct buf bytes = { 0 };
     int error = file_read(file_name, FILE_MAX, &bytes);
     bool is_fine = error == 0 && report_decode(buf_str(&bytes), report_limits_usual, report);
@@ -322,7 +323,7 @@ void keeper_reports_turn(struct keeper *keeper, struct now now)
 
     if (reports == NULL)
         return;
-    if (report_first(reports->gathering) != NULL)
+    if (tally_first(reports->gathering) != NULL)
         look_at_the_clock(reports, now);
     if (reports->closing != NULL && reports->is_due && !reports->is_busy)
         work(reports);
@@ -336,7 +337,7 @@ int64_t keeper_reports_deadline(const struct keeper *keeper)
     const struct keeper_reports *reports = keeper->reports;
     struct now now = keeper_now(keeper);
 
-    if (reports == NULL || (report_first(reports->gathering) == NULL && reports->closing == NULL))
+    if (reports == NULL || (tally_first(reports->gathering) == NULL && reports->closing == NULL))
         return NEVER_MS;
     if (reports->is_due && !reports->is_busy)
         return now.mono_ms;

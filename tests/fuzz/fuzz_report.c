@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct report_limits limits = { 4, 4, 20000 };
+static const struct tally_limits limits = { 4, 4, 20000 };
 static const struct report_about about = {
     .organisation = { "Example", 7 }, .email = { "a@example.net", 13 }, .id = { "1", 1 }, .end_s = 1
 };
@@ -39,14 +39,14 @@ static void check_xml(struct str xml, uint32_t records)
         check((unsigned char)xml.ptr[i] >= ' ' || xml.ptr[i] == '\n');
 }
 
-static void check_mail(const struct report_domain *domain, struct str to, struct str xml)
+static void check_mail(struct str domain, struct str to, struct str xml)
 {
     struct buf out = { 0 };
     struct report_mail mail = { .from = about.email,
                                 .to = to,
                                 .message_id = STR("<1@example.net>"),
                                 .submitter = STR("mx.example.net"),
-                                .domain = domain->policy.domain,
+                                .domain = domain,
                                 .id = about.id,
                                 .end_s = 1,
                                 .xml = xml };
@@ -54,16 +54,15 @@ static void check_mail(const struct report_domain *domain, struct str to, struct
     buf_fini(&out);
 }
 
-static void check_domains(const struct report *report)
+static void check_domains(const struct tally *report)
 {
-    check(report->size <= limits.size_max && report->domain_count <= limits.domains_max);
-    for (struct report_domain *at = report_first(report); at != NULL;
-         at = report_next(report, at)) {
+    check(report->size <= limits.size_max && report->subject_count <= limits.subjects_max);
+    for (struct tally_subject *at = tally_first(report); at != NULL; at = tally_next(report, at)) {
         struct buf xml = { 0 };
         check(at->line_count > 0 && at->line_count <= limits.lines_max);
         report_xml_add(&xml, report, at, &about);
         check_xml(buf_str(&xml), at->line_count);
-        check_mail(at, STR("a@example.com"), buf_str(&xml));
+        check_mail(buf_str(&at->name), STR("a@example.com"), buf_str(&xml));
         buf_fini(&xml);
     }
 }
@@ -72,19 +71,19 @@ static void try_row(struct str bytes)
 {
     struct cursor cursor = cursor_over(bytes);
     struct report_row row;
-    struct report report;
+    struct tally report;
     struct buf again = { 0 };
 
     if (!report_row_decode(&cursor, &row))
         return;
     report_row_encode(&again, &row);
     check(str_equals(buf_str(&again), str_first(bytes, bytes.len - cursor.left.len)));
-    report_init(&report, limits, 0);
+    tally_init(&report, limits, 0);
     report_add(&report, &row);
     report_add(&report, &row);
-    check(report_first(&report)->line_count == 1 && report.left_out == 0);
+    check(tally_first(&report)->line_count == 1 && report.left_out == 0);
     check_domains(&report);
-    report_fini(&report);
+    tally_fini(&report);
     check(report.size == 0);
     buf_fini(&again);
 }
@@ -93,18 +92,18 @@ static void try_report(struct str bytes)
 {
     struct buf first = { 0 };
     struct buf second = { 0 };
-    struct report report;
-    struct report again;
+    struct tally report;
+    struct tally again;
 
     if (!report_decode(bytes, limits, &report))
         return;
     check_domains(&report);
-    report_encode(&first, &report);
+    tally_encode(&first, &report);
     check(report_decode(buf_str(&first), limits, &again));
-    report_encode(&second, &again);
+    tally_encode(&second, &again);
     check(str_equals(buf_str(&first), buf_str(&second)) && report.size == again.size);
-    report_fini(&report);
-    report_fini(&again);
+    tally_fini(&report);
+    tally_fini(&again);
     buf_fini(&first);
     buf_fini(&second);
 }
@@ -112,23 +111,23 @@ static void try_report(struct str bytes)
 static void try_targets(struct str bytes)
 {
     struct stream_dns dns = { .left = bytes };
-    struct report_domain domain = { .policy = { .domain = STR("mail.example.com") } };
+    struct report_policy policy = { .domain = STR("mail.example.com") };
     struct dns_answers known = { 0 };
     struct arena arena = { 0 };
     struct buf room = { 0 };
     struct dns_question question;
     struct report_targets targets;
 
-    domain.policy.record.reports = stream_cut(&dns.left);
-    while (!report_targets_decide(&domain.policy, &known, &arena, &room, &targets, &question)) {
+    policy.record.reports = stream_cut(&dns.left);
+    while (!report_targets_decide(&policy, &known, &arena, &room, &targets, &question)) {
         stream_dns_ask(&dns, question, &known);
         check(dns.asked <= REPORT_QUESTIONS_MAX);
     }
     check(targets.count <= REPORT_TARGETS_MAX);
     for (unsigned i = 0; i < targets.count; i++) {
         struct str host = targets.target[i].domain;
-        check_mail(&domain, targets.target[i].address, STR("<feedback/>"));
-        check(dns.asked > 0 || str_equals(host, domain.policy.domain));
+        check_mail(policy.domain, targets.target[i].address, STR("<feedback/>"));
+        check(dns.asked > 0 || str_equals(host, policy.domain));
     }
     dns_answers_fini(&known);
     arena_fini(&arena);

@@ -5,7 +5,7 @@
 #include "authenticate/report_xml.h"
 #include "authenticate/rows.h"
 
-static const struct report_limits plenty = { 100, 100, 1000000 };
+static const struct tally_limits plenty = { 100, 100, 1000000 };
 static const struct report_about about = {
     .organisation = { "Example & Sons", 14 },
     .email = { "postmaster@mx.example.net", 25 },
@@ -14,12 +14,12 @@ static const struct report_about about = {
 };
 
 /* Without the generator, whose version changes. */
-static struct str written(struct report *report, struct buf *out)
+static struct str written(struct tally *report, struct buf *out)
 {
     struct buf whole = { 0 };
     struct str line;
 
-    report_xml_add(&whole, report, report_first(report), &about);
+    report_xml_add(&whole, report, tally_first(report), &about);
     for (struct str rest = buf_str(&whole); str_cut(&rest, '\n', &line);) {
         if (line.len == 0 || str_starts(line, STR("    <generator>holdfast ")))
             continue;
@@ -34,11 +34,11 @@ static void writes_what_was_found(void **state)
 {
     struct report_row row = row_make("example.com", "192.0.2.1");
     struct report_row other = row_make("example.com", "2001:db8::1");
-    struct report report;
+    struct tally report;
     struct buf out = { 0 };
 
     (void)state;
-    report_init(&report, plenty, 1795800000);
+    tally_init(&report, plenty, 1795800000);
     report_add(&report, &row);
     report_add(&report, &row);
     other.header_from = STR("mail.example.com");
@@ -49,7 +49,7 @@ static void writes_what_was_found(void **state)
     other.override = REPORT_AS_ASKED;
     other.signature_count = 0;
     report_add(&report, &other);
-    report_first(&report)->left_out = 3;
+    tally_first(&report)->left_out = 3;
     assert_str(written(&report, &out), STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                                            "<feedback xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\">\n"
                                            "  <version>1.0</version>\n"
@@ -128,7 +128,7 @@ static void writes_what_was_found(void **state)
                                            "    </auth_results>\n"
                                            "  </record>\n"
                                            "</feedback>\n"));
-    report_fini(&report);
+    tally_fini(&report);
     buf_fini(&out);
 }
 

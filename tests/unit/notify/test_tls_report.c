@@ -25,7 +25,7 @@ static void count(struct tally *tally, const struct tls_row *row, uint64_t times
     struct buf bytes = { 0 };
 
     tls_row_encode(&bytes, row);
-    tally_add(tally, STR("company-y.example"), buf_str(&bytes), times);
+    tally_add(tally, STR("company-y.example"), STR_NONE, buf_str(&bytes), times);
     buf_fini(&bytes);
 }
 
