@@ -130,7 +130,7 @@ static const struct config_item items[] = {
       .help = "tell domains how TLS fared on the way to them (TLS-RPT); takes sign, too" },
     { "report", "from", CONFIG_MAILBOX, AT(report_from), .fallback = "",
       .help = "sender of reports; SPF of its domain must allow us" },
-    { "report", "interval", CONFIG_DURATION, AT(report_interval), SECONDS(10), SECONDS(86400),
+    { "report", "interval", CONFIG_DURATION, AT(report_interval), SECONDS(5), SECONDS(86400),
       "1d", .help = "time that one report is about" },
 
     { "web", "ca", CONFIG_PATH, AT(web_ca), 0, .fallback = "/etc/ssl/certs/ca-certificates.crt",

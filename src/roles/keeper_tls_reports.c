@@ -61,6 +61,7 @@ struct keeper_tls_reports {
     enum telling telling;
     struct tally_subject *at; /* the domain that is told; NULL: the first of a round */
     unsigned round;
+    uint32_t told_count;  /* reports of this period that were written */
     int64_t ask_until_ms; /* monotonic */
     struct keeper_question question;
     struct arena arena; /* of the record, until it is told */
@@ -114,6 +115,7 @@ static void look_at_the_clock(struct keeper_tls_reports *reports, struct now now
     reports->counts.start_ms =
         now.wall_ms + (int64_t)random_below(&keeper->process->random, (uint64_t)spread_ms + 1);
     reports->round = 0;
+    reports->told_count = 0;
     reports->at = NULL;
     reports->telling = TELLING_DUE;
     save_within(reports, SAVE_TELLING_MS);
@@ -161,10 +163,12 @@ static void next_domain(struct keeper_tls_reports *reports)
     forget_copies(reports);
     reports->telling = TELLING_DUE;
     save_within(reports, SAVE_TELLING_MS);
-    if (tally_first(closing) == NULL)
+    if (tally_first(closing) == NULL) {
+        log_info("tls_reports_told", LOG_INT("reports", reports->told_count));
         end_closing(reports);
-    else if (reports->at == NULL)
+    } else if (reports->at == NULL) {
         next_round(reports);
+    }
 }
 
 /* Behind this one, of which the DNS does not say who wants it. */
@@ -291,6 +295,7 @@ static void write_and_send(struct keeper_tls_reports *reports)
     buf_reset(&reports->id);
     buf_add_format(&reports->id, "%lld_%.*s", (long long)reports->counts.closing->begin_s,
                    STR_FMT(buf_str(&reports->at->name)));
+    reports->told_count += reports->copy_count;
     reports->telling = TELLING_WRITES;
     reports->job.run = run;
     reports->job.done = done;

@@ -43,7 +43,7 @@ def taker(recorder):
 
 @pytest.fixture
 def node(holdfast, dns):
-    def make(words='dmarc = yes from = "dmarc@mx2.example.net" interval = 10s'):
+    def make(words='dmarc = yes from = "dmarc@mx2.example.net" interval = 5s'):
         return holdfast({"example.org": "127.0.0.1:1"}, dns=f'servers = {{"{dns.endpoint}"}}',
                         sections=f"report {{ {words} }}")
     return make
@@ -135,7 +135,7 @@ def test_a_report_is_signed_if_there_is_a_key(node, taker, state):
     key = state / "dkim.key"
     certificates.openssl("genrsa", "-out", key, "2048")
     public = certificates.openssl("rsa", "-in", key, "-pubout", "-outform", "DER")
-    there = node('dmarc = yes from = "dmarc@mx2.example.net" interval = 10s }\n'
+    there = node('dmarc = yes from = "dmarc@mx2.example.net" interval = 5s }\n'
                  f'sign {{ domain = "mx2.example.net" selector = one key = "{key}"')
     taker.start()
     assert send(there, ALLOWED)
@@ -146,7 +146,7 @@ def test_a_report_is_signed_if_there_is_a_key(node, taker, state):
 
 
 def test_nobody_is_told_unless_the_operator_wants_it(node, taker):
-    there = node("dmarc = no interval = 10s")
+    there = node("dmarc = no interval = 5s")
     taker.start()
     assert send(there, ALLOWED)
     assert not os.path.exists(there.data / "reports")
