@@ -259,6 +259,23 @@ static void print_policy(struct cli *cli, const json_t *policy)
     buf_add_byte(&cli->out, '\n');
 }
 
+/* Of a primary that calls. */
+static void print_lines(struct cli *cli, const json_t *domain)
+{
+    const json_t *primary = json_array_get(json_object_get(domain, "primary"), 0);
+    bool calls =
+        json_is_string(primary) && str_equals(str_from(json_string_value(primary)), STR("agent"));
+    long long count = (long long)show_number(domain, "lines");
+
+    if (count == 0 && !calls)
+        return;
+    line_name(cli, "lines");
+    buf_add_format(&cli->out,
+                   text_in(cli->language, count > 0 ? "%lld from the primary\n"
+                                                    : "%lld, the primary has not called\n"),
+                   count);
+}
+
 /* Where the primary is said to be, in a line each. */
 static void print_address(struct cli *cli, const json_t *address)
 {
@@ -317,6 +334,7 @@ void show_domain(struct cli *cli, const json_t *answer)
     line_member(cli, "state", domain, "state");
     print_pause(cli, domain);
     print_primaries(cli, json_object_get(domain, "primary"));
+    print_lines(cli, domain);
     print_address(cli, json_object_get(domain, "address"));
     print_policy(cli, json_object_get(domain, "mta_sts"));
     line_member(cli, "added", domain, "added");

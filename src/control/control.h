@@ -77,6 +77,8 @@ struct control_host {
     /* Why the domain has no route of its own making ("best-is-us", "null-mx" …; stable names);
      * NULL: it has one, or it is not known yet. */
     const char *(*route_problem)(void *context, struct str domain);
+    /* Connections of its primary that wait here for its mail, or carry it (ATRN). */
+    uint32_t (*line_count)(void *context, struct str domain);
     /* The MTA-STS policy of a domain whose hosts come from MX records; false: it was never wanted.
      */
     bool (*policy_status)(void *context, struct str domain, struct policy_status *out_status);

@@ -51,7 +51,8 @@ static json_t *json_target(const struct route_target_status *target)
     json_put(json, "host", json_text(target->host));
     json_put(json, "endpoint", json_endpoint(target->endpoint));
     json_put(json, "preference", json_integer(target->preference));
-    json_put(json, "tls", json_security(target->security));
+    bool has_called = target->endpoint.family == ENDPOINT_LINE; /* it was his choice */
+    json_put(json, "tls", has_called ? json_null() : json_security(target->security));
     json_put(json, "answers", json_boolean(target->answers));
     json_put(json, "last_tried", json_time(target->last_tried_ms));
     json_put(json, "last_answer", json_verdict(&target->verdict));
@@ -124,6 +125,7 @@ json_t *json_domain_summary(struct request *request, struct str name)
     }
     const char *problem = setup->host->route_problem(setup->context, name);
     json_put(json, "route_problem", problem != NULL ? json_string(problem) : json_null());
+    json_put(json, "lines", json_integer(setup->host->line_count(setup->context, name)));
     if (record != NULL)
         json_put(json, "paused", json_pause(record->paused_until_ms, request->now));
     put_totals(json, setup->store, name);

@@ -289,6 +289,7 @@ bool keeper_line_is_brief(const struct keeper *keeper, uint64_t line);
 void keeper_line_session_over(struct keeper *keeper, uint64_t session, bool is_clean);
 void keeper_lines_turn(struct keeper *keeper, struct now now);
 int64_t keeper_lines_deadline(const struct keeper *keeper);
+uint32_t keeper_line_count(const struct keeper *keeper, struct str domain);
 void keeper_lines_init(struct keeper *keeper);
 void keeper_lines_fini(struct keeper *keeper);
 

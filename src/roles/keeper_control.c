@@ -304,6 +304,11 @@ static const char *on_route_problem(void *context, struct str domain)
     return keeper_route_problem(context, domain);
 }
 
+static uint32_t on_line_count(void *context, struct str domain)
+{
+    return keeper_line_count(context, domain);
+}
+
 static bool on_policy_status(void *context, struct str domain, struct policy_status *out_status)
 {
     return keeper_policy_status(context, domain, out_status);
@@ -393,6 +398,7 @@ static const struct control_host control_hooks = {
     .wake = on_wake,
     .route_status = on_route_status,
     .route_problem = on_route_problem,
+    .line_count = on_line_count,
     .policy_status = on_policy_status,
     .entry_status = on_entry_status,
     .new_webhook_secret = on_new_webhook_secret,

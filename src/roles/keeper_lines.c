@@ -427,6 +427,11 @@ void keeper_lines_turn(struct keeper *keeper, struct now now)
             want(keeper, line);
 }
 
+uint32_t keeper_line_count(const struct keeper *keeper, struct str domain)
+{
+    return lines_count(keeper->lines, domain);
+}
+
 int64_t keeper_lines_deadline(const struct keeper *keeper)
 {
     return lines_deadline(keeper->lines);

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -104,7 +105,9 @@ def agent(node, tmp_path):
 
 def test_mail_is_at_the_local_server_within_two_seconds(node, agent, recorder):
     server = recorder(address=PRIMARY)
+    assert "the primary has not called" in node.cli("domain", "show", "example.org").stdout
     agent(server.endpoint)
+    assert re.search("^lines +[12] from the primary$", node.cli("domain", "show", "example.org").stdout, re.M)
     for count in range(1, 4):
         node.send(peers.message()[1])
         began = time.monotonic()

@@ -350,6 +350,12 @@ static const char *fake_problem(void *context, struct str domain)
     return NULL;
 }
 
+static uint32_t fake_lines(void *context, struct str domain)
+{
+    (void)context;
+    return str_equals(domain, STR("example.org")) ? 2 : 0;
+}
+
 static bool fake_entry(void *context, struct str domain, struct message_id id, struct now now,
                        int64_t *out_next_ms, uint32_t *out_attempts, struct verdict *out_last)
 {
@@ -445,6 +451,7 @@ static const struct control_host fake_host = {
     .wake = fake_wake,
     .route_status = fake_route,
     .route_problem = fake_problem,
+    .line_count = fake_lines,
     .policy_status = fake_policy,
     .entry_status = fake_entry,
     .new_webhook_secret = fake_new_secret,
