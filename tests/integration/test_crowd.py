@@ -2,6 +2,7 @@
 """Many, slow and rude clients: bounded memory, and service for the others."""
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
@@ -46,6 +47,37 @@ def test_a_thousand_sessions_in_bounded_memory(holdfast, sink, load):
     finally:
         for client in clients:
             client.close()
+
+
+@pytest.mark.plain
+def test_sessions_over_tls_in_bounded_memory(holdfast, sink, load):
+    """300 of them, in the middle of things."""
+    node = holdfast({"example.org": sink().endpoint},
+                    smtp="sessions = 400 sessions-per-client = 100")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with contextlib.ExitStack() as stack:
+        def secured(client):
+            client.recv(1000)
+            client.sendall(b"EHLO idle.example\r\n")
+            client.recv(1000)
+            client.sendall(b"STARTTLS\r\n")
+            assert client.recv(1000).startswith(b"220")
+            client = stack.enter_context(context.wrap_socket(client))
+            client.sendall(b"EHLO idle.example\r\n")
+            assert client.recv(1000).startswith(b"250")
+            return client
+        secured(crowd(node, 1)[0])  # what the first one brings along stays
+        before = node.pss()
+        for i, client in enumerate([secured(client) for client in crowd(node, 300)]):
+            if i % 2 == 1:
+                client.sendall(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<u@example.org>\r\nDATA\r\n")
+                client.sendall(b"Subject: unfinished\r\n\r\n" + b"x" * 900 + b"\r\n")
+        load(node.endpoint).run(count=200, sessions=5)
+        growth = node.pss() - before
+        assert growth < 300 * 64 * 1024, f"{growth // 1000} kB for 300 sessions"
+    print(f"{growth / 300 / 1024:.0f} KiB a session")
 
 
 def test_too_many_sessions_get_421(holdfast, sink):
