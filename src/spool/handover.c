@@ -8,6 +8,10 @@
  * believed, it becomes a report itself. What our own side refused, for the peer does not offer what
  * the message needs, is no word of the peer's that could be doubted: it is settled at once. Before
  * anything is settled the host may want to tell somebody (notices to senders).
+ *
+ * An entry that is out with a session, or answered and not settled yet, is claimed; a parcel of the
+ * same entry for another session is held back until it is not. The scheduler does not ask for that
+ * by itself, but a route that was taken away and put back knows nothing of what was before.
  */
 #include "spool/handover.h"
 
@@ -26,13 +30,13 @@ struct handover {
     struct store *store;
     const struct handover_host *host;
     void *context;
-    struct map parcels;   /* by session and id */
-    struct map trials;    /* by id and domain */
-    struct link all;      /* struct parcel.link */
-    struct link failed;   /* struct report.link: to be settled again */
-    struct link told;     /* struct report.link: the host tells somebody */
-    struct link troubled; /* struct report.trouble: has failed, and is not settled yet */
-    unsigned held_back;   /* parcels that wait for one of these two */
+    struct map parcels; /* by session and id */
+    struct map trials;  /* by id and domain */
+    struct map claims;  /* by id and domain: struct claim */
+    struct link all;    /* struct parcel.link */
+    struct link failed; /* struct report.link: to be settled again */
+    struct link told;   /* struct report.link: the host tells somebody */
+    unsigned held_back; /* parcels that wait for a claim to end */
     struct now now;
     uint32_t turns; /* moves on where a message has more recipients than one session takes */
 };
@@ -54,7 +58,6 @@ struct parcel {
 
 struct report {
     struct link link; /* in `failed` while it waits to be repeated, in `told` before */
-    struct link trouble;
     struct handover *handover;
     struct handover_result result;
     struct buf domain;
@@ -63,28 +66,10 @@ struct report {
     struct verdict *verdict;
     enum outcome outcome; /* what is settled next: delivered, then rescued; 0: nothing more */
     bool is_trial;
+    bool has_claim;
     int64_t again_ms;
     bool has_failed; /* which was logged; while the disk fails it is tried once a second */
 };
-
-static bool is_about(const struct report *report, struct message_id id, struct str domain)
-{
-    return message_id_equals(report->result.id, id) && str_equals(report->result.domain, domain);
-}
-
-/* Answered, and the store does not know it yet, perhaps for long. A route that was taken away and
- * put back has forgotten that, and would hand it out again. */
-static bool is_being_settled(const struct handover *handover, struct message_id id,
-                             struct str domain)
-{
-    list_each (link, &handover->troubled)
-        if (is_about(container_of(link, struct report, trouble), id, domain))
-            return true;
-    list_each (link, &handover->told)
-        if (is_about(container_of(link, struct report, link), id, domain))
-            return true;
-    return false;
-}
 
 struct parcel_key {
     char bytes[8 + MESSAGE_ID_SIZE];
@@ -111,11 +96,59 @@ struct handover *handover_new(struct store *store, const struct handover_host *h
     handover->context = context;
     map_init(&handover->parcels);
     map_init(&handover->trials);
+    map_init(&handover->claims);
     list_init(&handover->all);
     list_init(&handover->failed);
     list_init(&handover->told);
-    list_init(&handover->troubled);
     return handover;
+}
+
+static struct buf entry_key(struct message_id id, struct str domain)
+{
+    struct buf key = { 0 };
+
+    buf_add_bytes(&key, id.bytes, sizeof id.bytes);
+    buf_add(&key, domain);
+    return key;
+}
+
+/* ---- claims ---- */
+
+struct claim {
+    unsigned count; /* of a parcel, or of the report that takes its place, or more of these */
+};
+
+static bool is_claimed(const struct handover *handover, struct message_id id, struct str domain)
+{
+    struct buf key = entry_key(id, domain);
+    bool is_found = map_find(&handover->claims, buf_str(&key)) != NULL;
+
+    buf_fini(&key);
+    return is_found;
+}
+
+static void add_claim(struct handover *handover, struct message_id id, struct str domain)
+{
+    struct buf key = entry_key(id, domain);
+    struct claim *claim = map_find(&handover->claims, buf_str(&key));
+
+    if (claim == NULL) {
+        claim = memory_new(sizeof *claim);
+        (void)map_put(&handover->claims, buf_str(&key), claim);
+    }
+    claim->count++;
+    buf_fini(&key);
+}
+
+/* release() follows where others may wait for it. */
+static void end_claim(struct handover *handover, struct message_id id, struct str domain)
+{
+    struct buf key = entry_key(id, domain);
+    struct claim *claim = map_find(&handover->claims, buf_str(&key));
+
+    if (--claim->count == 0)
+        memory_free(map_remove(&handover->claims, buf_str(&key)));
+    buf_fini(&key);
 }
 
 /* ---- trials ---- */
@@ -130,15 +163,6 @@ struct trial {
     int64_t at_ms;
 };
 
-static struct buf trial_key(struct message_id id, struct str domain)
-{
-    struct buf key = { 0 };
-
-    buf_add_bytes(&key, id.bytes, sizeof id.bytes);
-    buf_add(&key, domain);
-    return key;
-}
-
 static void trial_free(struct trial *trial)
 {
     if (trial == NULL)
@@ -152,7 +176,7 @@ static void trial_free(struct trial *trial)
 
 static struct trial *trial_take(struct handover *handover, struct message_id id, struct str domain)
 {
-    struct buf key = trial_key(id, domain);
+    struct buf key = entry_key(id, domain);
     struct trial *trial = map_remove(&handover->trials, buf_str(&key));
 
     buf_fini(&key);
@@ -176,7 +200,7 @@ static void put_on_trial(struct handover *handover, const struct handover_result
     const struct verdict *verdict = answers->verdict;
     uint32_t count = answers->count;
     struct trial *trial = memory_new(sizeof *trial);
-    struct buf key = trial_key(result->id, result->domain);
+    struct buf key = entry_key(result->id, result->domain);
 
     trial->recipient = memory_new(result->refused * sizeof *trial->recipient);
     trial->verdict = memory_new(result->refused * sizeof *trial->verdict);
@@ -212,7 +236,10 @@ static void parcel_free(struct parcel *parcel)
 static void parcel_drop(struct parcel *parcel)
 {
     struct parcel_key room;
-    parcel->handover->held_back -= parcel->is_held_back;
+    if (parcel->is_held_back)
+        parcel->handover->held_back--;
+    else
+        end_claim(parcel->handover, parcel->id, buf_str(&parcel->domain));
     (void)map_remove(&parcel->handover->parcels, key_of(parcel->session, parcel->id, &room));
     list_remove(&parcel->link);
     parcel->handover = NULL;
@@ -220,17 +247,20 @@ static void parcel_drop(struct parcel *parcel)
         parcel_free(parcel);
 }
 
+static void release(struct handover *handover);
+
 static void tell_nothing_left(struct parcel *parcel)
 {
     struct handover *handover = parcel->handover;
     struct handover_result result = { .session = parcel->session, .id = parcel->id };
-    struct buf domain = parcel->domain;
+    struct buf domain = { 0 };
 
-    parcel->domain = (struct buf){ 0 };
+    buf_add(&domain, buf_str(&parcel->domain));
     parcel_drop(parcel);
     result.domain = buf_str(&domain);
     handover->host->settled(handover->context, &result);
     buf_fini(&domain);
+    release(handover);
 }
 
 static struct verdict why_unreadable(int error)
@@ -258,15 +288,16 @@ static void tell_unreadable(struct parcel *parcel, int error)
         .is_unreadable = true,
         .verdict = why_unreadable(error),
     };
-    struct buf domain = parcel->domain;
+    struct buf domain = { 0 };
 
     if (error != -ENOKEY)
         log_error("message_unreadable", LOG_ID(parcel->id), LOG_TEXT("error", strerror(-error)));
-    parcel->domain = (struct buf){ 0 };
+    buf_add(&domain, buf_str(&parcel->domain));
     parcel_drop(parcel);
     result.domain = buf_str(&domain);
     handover->host->settled(handover->context, &result);
     buf_fini(&domain);
+    release(handover);
 }
 
 static void on_first_read(void *context, int error, struct str bytes)
@@ -370,6 +401,7 @@ static void on_opened(void *context, int error, struct store_reader *reader,
 
 static void open_parcel(struct parcel *parcel)
 {
+    add_claim(parcel->handover, parcel->id, buf_str(&parcel->domain));
     parcel->reading++;
     store_open(parcel->handover->store, parcel->id, buf_str(&parcel->domain), on_opened, parcel);
 }
@@ -386,10 +418,26 @@ void handover_dispatch(struct handover *handover, uint64_t session, const struct
     buf_add(&parcel->domain, entry->domain);
     list_append(&handover->all, &parcel->link);
     check(map_put(&handover->parcels, key_of(session, entry->id, &room), parcel) == NULL);
-    parcel->is_held_back = is_being_settled(handover, entry->id, entry->domain);
-    handover->held_back += parcel->is_held_back;
-    if (!parcel->is_held_back)
+    parcel->is_held_back = is_claimed(handover, entry->id, entry->domain);
+    if (parcel->is_held_back)
+        handover->held_back++;
+    else
         open_parcel(parcel);
+}
+
+/* What was held back finds in the store who is left. */
+static void release(struct handover *handover)
+{
+    if (handover->held_back == 0)
+        return;
+    list_each_safe (link, &handover->all) {
+        struct parcel *parcel = container_of(link, struct parcel, link);
+        if (!parcel->is_held_back || is_claimed(handover, parcel->id, buf_str(&parcel->domain)))
+            continue;
+        parcel->is_held_back = false;
+        handover->held_back--;
+        open_parcel(parcel);
+    }
 }
 
 static void on_piece(void *context, int error, struct str bytes)
@@ -447,10 +495,17 @@ bool handover_want(struct handover *handover, uint64_t session, struct message_i
 
 /* ---- answers ---- */
 
+static void report_end_claim(struct report *report)
+{
+    if (report->has_claim)
+        end_claim(report->handover, report->result.id, report->result.domain);
+    report->has_claim = false;
+}
+
 static void report_free(struct report *report)
 {
     list_remove(&report->link);
-    list_remove(&report->trouble);
+    report_end_claim(report);
     buf_fini(&report->domain);
     memory_free(report->recipient);
     memory_free(report->verdict);
@@ -471,8 +526,6 @@ static void on_settled(void *context, int error)
         if (!report->has_failed)
             log_error("settle_failed", LOG_ID(report->result.id),
                       LOG_TEXT("error", strerror(-error)));
-        if (!report->has_failed)
-            list_append(&report->handover->troubled, &report->trouble);
         report->has_failed = true;
         report->again_ms = report->handover->now.mono_ms + SETTLE_AGAIN_MS;
         list_append(&report->handover->failed, &report->link);
@@ -480,22 +533,6 @@ static void on_settled(void *context, int error)
     }
     report->outcome = report->outcome == OUTCOME_DELIVERED ? OUTCOME_RESCUED : 0;
     report_step(report);
-}
-
-/* What was held back finds in the store who is left. */
-static void release(struct handover *handover)
-{
-    if (handover->held_back == 0)
-        return;
-    list_each_safe (link, &handover->all) {
-        struct parcel *parcel = container_of(link, struct parcel, link);
-        if (!parcel->is_held_back ||
-            is_being_settled(handover, parcel->id, buf_str(&parcel->domain)))
-            continue;
-        parcel->is_held_back = false;
-        handover->held_back--;
-        open_parcel(parcel);
-    }
 }
 
 static uint32_t count_fate(const struct report *report, enum fate fate)
@@ -520,6 +557,7 @@ static void tell(struct report *report)
 {
     struct handover *handover = report->handover;
 
+    report_end_claim(report); /* the scheduler may give it out again at once */
     if (report->is_trial)
         handover->host->believed(handover->context, &report->result);
     else
@@ -613,6 +651,8 @@ static struct report *report_new(struct handover *handover, struct message_id id
     buf_add(&report->domain, domain);
     report->result.id = id;
     report->result.domain = buf_str(&report->domain);
+    report->has_claim = true;
+    add_claim(handover, id, report->result.domain);
     report->count = count;
     report->recipient = memory_copy(recipient, count * sizeof *recipient);
     report->verdict = memory_copy(verdict, count * sizeof *verdict);
@@ -760,6 +800,7 @@ void handover_session_gone(struct handover *handover, uint64_t session,
             each(context, parcel->id);
         parcel_drop(parcel);
     }
+    release(handover);
 }
 
 void handover_turn(struct handover *handover, struct now now)
@@ -800,5 +841,9 @@ void handover_free(struct handover *handover)
     list_each_safe (link, &handover->told)
         report_free(container_of(link, struct report, link));
     map_fini(&handover->parcels);
+    struct claim *claim;
+    for (size_t cursor = 0; (claim = map_next(&handover->claims, &cursor, NULL)) != NULL;)
+        memory_free(claim);
+    map_fini(&handover->claims);
     memory_free(handover);
 }

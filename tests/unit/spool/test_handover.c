@@ -473,6 +473,50 @@ static void what_is_being_settled_is_held_back(void **state)
     scene_close(&scene);
 }
 
+/* The same, while it is out with a session of the route from before. */
+static void what_is_out_is_held_back(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    handover_dispatch(scene.handover, 6, &scene.entry);
+    handover_dispatch(scene.handover, 7, &scene.entry);
+    assert_int_equal(scene.store.asked_count, 0);
+    answer(&scene, 250, 451);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
+    assert_int_equal(scene.store.asked_count, 0);
+    asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+    assert_int_equal(scene.heard.settled, 1);
+    struct hand_asked next = hand_store_take(&scene.store, HAND_OPEN);
+    assert_int_equal(scene.store.asked_count, 0); /* one after the other */
+    next.opened(next.context, -ENOENT, NULL, NULL);
+    next = hand_store_take(&scene.store, HAND_OPEN);
+    handover_session_gone(scene.handover, 7, NULL, NULL);
+    next.opened(next.context, -ENOENT, NULL, NULL);
+    assert_int_equal(scene.heard.settled, 2);
+    scene_close(&scene);
+}
+
+/* Its session is gone: it is as free as before. */
+static void what_came_back_is_given_out(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    deliver(&scene);
+    handover_dispatch(scene.handover, 6, &scene.entry);
+    handover_session_gone(scene.handover, 5, NULL, NULL);
+    struct hand_asked asked = hand_store_take(&scene.store, HAND_OPEN);
+    asked.opened(asked.context, -ENOENT, NULL, NULL);
+    assert_int_equal(scene.heard.result.session, 6);
+    scene_close(&scene);
+}
+
 /* What the store has forgotten needs no settlement, and must not be tried for ever. */
 static void what_the_store_has_forgotten_is_settled(void **state)
 {
@@ -641,6 +685,8 @@ int main(void)
         cmocka_unit_test(deferred_recipients_are_left),
         cmocka_unit_test(repeats_a_settlement_that_failed),
         cmocka_unit_test(what_is_being_settled_is_held_back),
+        cmocka_unit_test(what_is_out_is_held_back),
+        cmocka_unit_test(what_came_back_is_given_out),
         cmocka_unit_test(what_the_store_has_forgotten_is_settled),
         cmocka_unit_test(recipients_that_cannot_be_counted_are_not_forgotten),
         cmocka_unit_test(a_second_wish_for_content_is_refused),
