@@ -571,6 +571,7 @@ void keeper_addresses_start(struct keeper *keeper)
     size_t cursor = 0;
 
     owner->keeper = keeper;
+    owner->last_probe = (uint64_t)clock_now().wall_ms << 16; /* no number of the keeper before */
     map_init(&owner->domains);
     map_init(&owner->probes);
     owner->told = budget_new(TOLD_SPAN_MS);

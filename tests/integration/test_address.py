@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """A primary without a fixed address says where it is, and is believed once it has shown who it is (SPEC D4, P9)."""
+import socket
 import time
 
 import pytest
@@ -218,3 +219,16 @@ def test_addresses_that_lead_nowhere(holdfast, mine):
     assert addresses(node) == []
     refused = node.cli("domain", "address", "example.net", "192.0.2.7", check=False)
     assert refused.returncode == 1 and "example.net" in refused.stderr
+
+
+def test_a_silent_address_and_a_keeper_that_dies(holdfast, recorder, mine):
+    """The next keeper asks anew, while the deliverer still has the old one's session on its hands."""
+    node = away(holdfast, mine)
+    with socket.create_server(("127.0.0.6", 0)) as silent:
+        node.cli("domain", "address", "example.org", f"127.0.0.6:{silent.getsockname()[1]}")
+        first = silent.accept()[0]
+        node.crash_role("keeper-1")
+        second = silent.accept()[0]
+        assert first != second
+        peers.wait_until(lambda: addresses(node), what="the keeper")
+        assert "no sense" not in node.text(), "each session has a number of its own"
