@@ -316,6 +316,7 @@ static void server_came(struct agent_line *line)
     stream_output(line->server, buf_str(&line->early));
     buf_fini(&header);
     buf_fini(&line->early);
+    line->is_due = true;
 }
 
 /* ---- the adapter ---- */
@@ -652,10 +653,12 @@ static void expire(struct agent_line *line)
 
 static void balance(const struct agent_line *line)
 {
-    if (line->state != LINE_TURNED || line->server == NULL || line->backup == NULL)
+    if (line->state != LINE_TURNED || line->backup == NULL)
         return;
-    stream_want_input(line->backup, stream_pending(line->server) < PENDING_MAX);
-    stream_want_input(line->server, stream_pending(line->backup) < PENDING_MAX);
+    size_t for_server = line->server != NULL ? stream_pending(line->server) : line->early.len;
+    stream_want_input(line->backup, for_server < PENDING_MAX);
+    if (line->server != NULL)
+        stream_want_input(line->server, stream_pending(line->backup) < PENDING_MAX);
 }
 
 /* ---- the end ---- */

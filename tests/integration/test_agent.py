@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -417,6 +418,63 @@ def test_a_server_that_only_hangs_up(node, agent, recorder):
         peers.wait_until(lambda: time.monotonic() - began > 5, what="five seconds")
         assert node.text().count(" login ") - before < 12
         listener.shutdown(socket.SHUT_RDWR)
+
+
+class Flood:
+    """A backup that is none: whoever calls is turned round at once, and then sent more and more."""
+
+    MOST = 128 << 20
+
+    def __init__(self, certificate, before):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate.chain, certificate.key)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.before, self.sent, self.is_done = before, 0, False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        with self.context.wrap_socket(self.listener.accept()[0], server_side=True) as line, line.makefile("rb") as said:
+            line.sendall(b"220 flood\r\n")
+            for answer in (b"250-flood\r\n250-AUTH PLAIN\r\n250 ATRN WAIT\r\n", b"235 Welcome\r\n"):
+                said.readline()
+                line.sendall(answer)
+            said.readline()
+            self.before()
+            line.sendall(b"250 OK\r\n")
+            line.settimeout(3)
+            with contextlib.suppress(OSError):
+                while self.sent < self.MOST:
+                    line.sendall(b"x" * 65536)
+                    self.sent += 65536
+        self.is_done = True
+
+
+def test_a_backup_that_floods_it(tmp_path, authority):
+    """While the local server does not let it in, the agent takes no more than a little."""
+    crowd = []
+    with socket.create_server((PRIMARY, 0), backlog=0) as server:
+        def crowd_in():
+            for _ in range(4):
+                crowd.append(socket.socket())
+                crowd[-1].setblocking(False)
+                crowd[-1].connect_ex(server.getsockname())
+        backup = Flood(authority.issue("localhost"), crowd_in)
+        secret = tmp_path / "secret"
+        secret.write_text("0" * 40)
+        log = tmp_path / "agent.log"
+        log.touch()
+        process = peers.Process([str(peers.BUILD / "holdfast"), "agent", "--backup", f"localhost:{backup.listener.getsockname()[1]}",
+                                 "--tls-from-start", "--ca", str(authority.file), "--user", "example.org", "--lines", "1",
+                                 "--secret-file", str(secret), "--server", "%s:%d" % server.getsockname()], log)
+        try:
+            peers.wait_until(lambda: backup.is_done, what="the flood's end")
+            assert 0 < backup.sent < Flood.MOST // 4
+        finally:
+            process.stop()
+            print(log.read_text())
+            for one in crowd:
+                one.close()
 
 
 def test_recipients_are_asked_for_over_the_line(node, agent, primary):
