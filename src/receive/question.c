@@ -54,14 +54,6 @@ void receive_question_answer(struct receive_session *session, uint64_t ticket,
     session_run(session, STR_NONE);
 }
 
-void receive_question_soon(struct receive_session *session, uint64_t ticket, struct now now)
-{
-    if (session->state != SESSION_ASKING || ticket != session->question.ticket)
-        return;
-    session->now = now;
-    session->question.deadline_ms = now.mono_ms + QUESTION_WAIT_MS;
-}
-
 void receive_question_unanswered(struct receive_session *session, uint64_t ticket, struct now now)
 {
     if (session->state != SESSION_ASKING || ticket != session->question.ticket)

@@ -129,8 +129,6 @@ void receive_recipient_answer(struct receive_session *session, uint64_t ticket,
 /* The reply is the verdict, whatever it says. `user`, who has logged in by it, is copied. */
 void receive_question_answer(struct receive_session *session, uint64_t ticket,
                              const struct verdict *verdict, struct str user, struct now now);
-/* It will be answered soon: however long it was to wait, now it is as any other. */
-void receive_question_soon(struct receive_session *session, uint64_t ticket, struct now now);
 /* Nobody can answer it now. */
 void receive_question_unanswered(struct receive_session *session, uint64_t ticket, struct now now);
 /* `id` as content_open() was given it; answers about any other content are ignored. */

@@ -52,6 +52,24 @@ static void tell_down(const struct receiver *receiver, uint64_t ticket)
         channel_send(receiver->keeper, line_down, .ticket = ticket);
 }
 
+static void answer(struct connection *connection, struct verdict verdict)
+{
+    receiver_question_forget(connection);
+    receive_question_answer(connection->session, connection->session_question, &verdict, STR_NONE,
+                            loop_now(connection->receiver->process->loop));
+    receiver_touch(connection);
+}
+
+/* There is no way to a deliverer: he is to call again. */
+static void fail(struct connection *connection, int error)
+{
+    log_warn("line_failed", LOG_INT("line", (int64_t)connection->line.number),
+             LOG_INT("error", -error));
+    receiver_line_drop(connection);
+    answer(connection,
+           verdict_make(451, 3, 0, STR("Unable to process ATRN request now; call again")));
+}
+
 bool receiver_take_line_wanted(struct receiver *receiver, struct cursor payload)
 {
     struct message_line_wanted message;
@@ -60,26 +78,17 @@ bool receiver_take_line_wanted(struct receiver *receiver, struct cursor payload)
         return false;
     struct connection *connection =
         map_find(&receiver->questions, receiver_ticket_key(&message.ticket));
-    if (connection == NULL || connection->is_over || connection->line.ticket != message.ticket ||
-        leash_send(&receiver->process->leash, -1, line_ask, .line = message.line,
-                   .deliverer = message.deliverer) != 0) {
+    if (connection == NULL || connection->is_over || connection->line.ticket != message.ticket) {
         tell_down(receiver, message.ticket);
         return true;
     }
     connection->line.number = message.line;
     (void)map_put(&receiver->lines, number_key(&connection->line.number), connection);
-    receive_question_soon(connection->session, connection->session_question,
-                          loop_now(receiver->process->loop));
-    receiver_touch(connection);
+    int error = leash_send(&receiver->process->leash, -1, line_ask, .line = message.line,
+                           .deliverer = message.deliverer);
+    if (error != 0)
+        fail(connection, error);
     return true;
-}
-
-static void answer(struct connection *connection, struct verdict verdict)
-{
-    receiver_question_forget(connection);
-    receive_question_answer(connection->session, connection->session_question, &verdict, STR_NONE,
-                            loop_now(connection->receiver->process->loop));
-    receiver_touch(connection);
 }
 
 /* ---- the deliverer's side ---- */
@@ -133,10 +142,7 @@ void receiver_line_came(struct receiver *receiver, uint64_t number, int error, i
         return;
     }
     if (fd < 0) {
-        log_warn("line_failed", LOG_INT("line", (int64_t)number), LOG_INT("error", -error));
-        receiver_line_drop(connection);
-        answer(connection,
-               verdict_make(451, 3, 0, STR("Unable to process ATRN request now; call again")));
+        fail(connection, error);
         return;
     }
     connection->line.stream = stream_new(receiver->process->loop, &receiver->process->streams, fd,

@@ -788,12 +788,6 @@ static void who_waits_may_wait_long(void **state)
     receive_shutdown(dialogue.session, dialogue.now);
     expect_heard(&dialogue, "421 4.3.2 Shutting down; call again later\r\n");
     dialogue_end(&dialogue);
-    begin_for_turns(&dialogue, true); /* it is his turn, and then nothing comes of it */
-    dialogue_say(&dialogue, "ATRN WAIT=agent-1\r\n");
-    receive_question_soon(dialogue.session, dialogue.question, dialogue.now);
-    dialogue_wait(&dialogue, receive_deadline(dialogue.session) - dialogue.now.mono_ms);
-    expect_heard(&dialogue, "451 4.3.0 Cannot find out at the moment; try again later\r\n");
-    dialogue_end(&dialogue);
     begin_for_turns(&dialogue, true);
     dialogue_say(&dialogue, "ATRN WAIT=agent-1\r\n");
     receive_end(dialogue.session, dialogue.now); /* he has hung up */
