@@ -395,7 +395,7 @@ void keeper_lines_dismiss(struct keeper *keeper, struct str domain)
 
 void keeper_line_ask(struct keeper *keeper, uint64_t session, struct str domain)
 {
-    lines_ask(keeper->lines, session, domain, keeper_callout_is(session));
+    lines_ask(keeper->lines, session, domain, keeper_callout_is(session), keeper_now(keeper));
 }
 
 bool keeper_line_is_brief(const struct keeper *keeper, uint64_t number)

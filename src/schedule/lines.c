@@ -11,6 +11,7 @@
 enum {
     IDLE_CAME_MS = 500, /* he waits for our QUIT, to go on with something else */
     IDLE_WAITS_MS = 20 * SECOND_MS,
+    WANTED_MS = 30 * SECOND_MS, /* to be turned round takes a moment, unless something is wrong */
 };
 
 enum line_state { LINE_WAITING, LINE_WANTED, LINE_FREE, LINE_BUSY, LINE_ENDING };
@@ -19,7 +20,7 @@ struct line {
     struct link link;
     uint64_t number;
     enum line_state state;
-    int64_t free_ms; /* since when it is FREE */
+    int64_t since_ms; /* of WANTED and FREE */
     uint64_t session;
     const struct buf *session_domain; /* one of `domain`; NULL: it is not BUSY */
     struct buf caller;
@@ -161,11 +162,29 @@ static void count_out(struct lines *lines, struct line *line, struct now now)
     }
 }
 
+/* Whoever waited for this one to be turned round waits for another. */
+static void forget(const struct lines *lines, uint64_t number)
+{
+    list_each (link, &lines->seekers) {
+        struct seeker *seeker = container_of(link, struct seeker, link);
+        seeker->line = seeker->line == number ? 0 : seeker->line;
+    }
+}
+
 static void end(struct lines *lines, struct line *line, struct now now)
 {
     line->state = LINE_ENDING;
     line->session_domain = NULL;
     lines->host->end(lines->context, line->number);
+    forget(lines, line->number);
+    count_out(lines, line, now);
+}
+
+static void dismiss(struct lines *lines, struct line *line, struct now now)
+{
+    line->state = LINE_ENDING;
+    lines->host->dismiss(lines->context, line->number);
+    forget(lines, line->number);
     count_out(lines, line, now);
 }
 
@@ -182,8 +201,15 @@ static struct line *find_in_state(const struct lines *lines, struct str domain,
     return NULL;
 }
 
+static void want(const struct lines *lines, struct line *line, struct now now)
+{
+    line->state = LINE_WANTED;
+    line->since_ms = now.mono_ms;
+    lines->host->want(lines->context, line->number);
+}
+
 /* For each that waits, one is turned round; whoever is first then gets it. */
-static void want_lines(struct lines *lines)
+static void want_lines(struct lines *lines, struct now now)
 {
     list_each (link, &lines->seekers) {
         struct seeker *seeker = container_of(link, struct seeker, link);
@@ -191,13 +217,12 @@ static void want_lines(struct lines *lines)
             seeker->line == 0 ? find_in_state(lines, buf_str(&seeker->domain), LINE_WAITING) : NULL;
         if (line == NULL)
             continue;
-        line->state = LINE_WANTED;
         seeker->line = line->number;
-        lines->host->want(lines->context, line->number);
+        want(lines, line, now);
     }
 }
 
-static void serve(struct lines *lines)
+static void serve(struct lines *lines, struct now now)
 {
     list_each_safe (link, &lines->seekers) {
         struct seeker *seeker = container_of(link, struct seeker, link);
@@ -210,7 +235,7 @@ static void serve(struct lines *lines)
         seeker_free(seeker);
         lines->host->open(lines->context, line->session, line->number);
     }
-    want_lines(lines);
+    want_lines(lines, now);
 }
 
 /* Sessions of the domain that have a line, or wait for one. */
@@ -227,7 +252,8 @@ static uint32_t count_sessions(const struct lines *lines, struct str domain)
     return count;
 }
 
-void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is_patient)
+void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is_patient,
+               struct now now)
 {
     uint32_t there_are = lines_count(lines, domain);
 
@@ -239,7 +265,7 @@ void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is
     seeker->session = session;
     buf_add(&seeker->domain, domain);
     list_append(&lines->seekers, &seeker->link);
-    serve(lines);
+    serve(lines, now);
 }
 
 static void set_free(struct line *line, struct now now)
@@ -247,7 +273,7 @@ static void set_free(struct line *line, struct now now)
     line->state = LINE_FREE;
     line->session = 0;
     line->session_domain = NULL;
-    line->free_ms = now.mono_ms;
+    line->since_ms = now.mono_ms;
 }
 
 void lines_session_over(struct lines *lines, uint64_t session, bool is_clean, struct now now)
@@ -265,7 +291,7 @@ void lines_session_over(struct lines *lines, uint64_t session, bool is_clean, st
             set_free(line, now);
         else
             end(lines, line, now);
-        serve(lines);
+        serve(lines, now);
         return;
     }
 }
@@ -307,11 +333,9 @@ enum line_welcome lines_offer(struct lines *lines, const struct line_offer *offe
     lines->count++;
     for (uint32_t i = 0; i < line->domain_count; i++)
         count_in(lines, buf_str(&line->domain[i]), offer->instance.len > 0, now);
-    if (offer->instance.len == 0) {
-        line->state = LINE_WANTED;
-        lines->host->want(lines->context, line->number);
-    }
-    serve(lines);
+    if (offer->instance.len == 0)
+        want(lines, line, now);
+    serve(lines, now);
     return LINE_WELCOME;
 }
 
@@ -322,7 +346,7 @@ void lines_up(struct lines *lines, uint64_t number, struct now now)
     if (line == NULL || line->state != LINE_WANTED)
         return;
     set_free(line, now);
-    serve(lines);
+    serve(lines, now);
 }
 
 void lines_down(struct lines *lines, uint64_t number, struct now now)
@@ -333,12 +357,9 @@ void lines_down(struct lines *lines, uint64_t number, struct now now)
         return;
     if (line->state != LINE_ENDING)
         count_out(lines, line, now);
-    list_each (link, &lines->seekers) {
-        struct seeker *seeker = container_of(link, struct seeker, link);
-        seeker->line = seeker->line == number ? 0 : seeker->line;
-    }
+    forget(lines, number);
     line_free(lines, line);
-    serve(lines);
+    serve(lines, now);
 }
 
 void lines_dismiss(struct lines *lines, struct str domain, struct now now)
@@ -349,12 +370,9 @@ void lines_dismiss(struct lines *lines, struct str domain, struct now now)
             (!has_domain(line, domain) && !str_equals(buf_str(&line->caller), domain)))
             continue;
         if (line->state == LINE_WAITING)
-            lines->host->dismiss(lines->context, line->number);
+            dismiss(lines, line, now);
         else
-            lines->host->end(lines->context, line->number);
-        line->state = LINE_ENDING;
-        line->session_domain = NULL;
-        count_out(lines, line, now);
+            end(lines, line, now);
     }
 }
 
@@ -371,11 +389,13 @@ uint32_t lines_count(const struct lines *lines, struct str domain)
 
 /* ---- time ---- */
 
-static int64_t idle_until(const struct line *line)
+static int64_t deadline_of(const struct line *line)
 {
+    if (line->state == LINE_WANTED)
+        return line->since_ms + WANTED_MS;
     if (line->state != LINE_FREE)
         return NEVER_MS;
-    return line->free_ms + (line->instance.len > 0 ? IDLE_WAITS_MS : IDLE_CAME_MS);
+    return line->since_ms + (line->instance.len > 0 ? IDLE_WAITS_MS : IDLE_CAME_MS);
 }
 
 int64_t lines_deadline(const struct lines *lines)
@@ -383,7 +403,7 @@ int64_t lines_deadline(const struct lines *lines)
     int64_t deadline = NEVER_MS;
 
     list_each (link, &lines->all) {
-        int64_t until = idle_until(container_of(link, struct line, link));
+        int64_t until = deadline_of(container_of(link, struct line, link));
         deadline = until < deadline ? until : deadline;
     }
     return deadline;
@@ -393,7 +413,12 @@ void lines_tick(struct lines *lines, struct now now)
 {
     list_each (link, &lines->all) {
         struct line *line = container_of(link, struct line, link);
-        if (idle_until(line) <= now.mono_ms)
+        if (deadline_of(line) > now.mono_ms)
+            continue;
+        if (line->state == LINE_WANTED)
+            dismiss(lines, line, now);
+        else
             end(lines, line, now);
     }
+    serve(lines, now);
 }

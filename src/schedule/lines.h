@@ -9,7 +9,7 @@
  * waits for one, in turn, as long as its domain has lines at all, and others of its domain do not
  * use or wait for as many as there are. A line that nobody needs for a while is ended, so that the
  * caller's server need not keep an idle connection: soon where the caller came for what there was,
- * later where he calls again at once.
+ * later where he calls again at once. One that is not turned round in time is let go, too.
  *
  * A domain is served to one caller at a time: two servers with the same secret would each get a
  * part of its mail.
@@ -61,7 +61,8 @@ void lines_down(struct lines *lines, uint64_t number, struct now now); /* it is 
 
 /* The session needs a line: open() or fail() follows, perhaps from within. `is_patient`: it waits
  * however many others do. */
-void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is_patient);
+void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is_patient,
+               struct now now);
 /* The session is over, or needs none any more. `is_clean`: the next one may use its line. */
 void lines_session_over(struct lines *lines, uint64_t session, bool is_clean, struct now now);
 

@@ -110,8 +110,8 @@ static void a_caller_who_has_come(void **state)
     begin(&fixture);
     assert_int_equal(offer(&fixture, 1, "", "a.example b.example"), LINE_WELCOME);
     expect(&fixture, "came(a.example) came(b.example) want(1) ");
-    lines_ask(fixture.lines, 11, STR("a.example"), false);
-    lines_ask(fixture.lines, 12, STR("b.example"), false);
+    lines_ask(fixture.lines, 11, STR("a.example"), false, fixture.now);
+    lines_ask(fixture.lines, 12, STR("b.example"), false, fixture.now);
     expect(&fixture, "");
     lines_up(fixture.lines, 1, fixture.now);
     expect(&fixture, "open(11 1) ");
@@ -141,15 +141,15 @@ static void a_caller_who_waits(void **state)
     expect(&fixture, "came(a.example) ");
     wait(&fixture, HOUR_MS);
     expect(&fixture, "");
-    lines_ask(fixture.lines, 11, STR("a.example"), false);
+    lines_ask(fixture.lines, 11, STR("a.example"), false, fixture.now);
     expect(&fixture, "want(1) ");
     lines_up(fixture.lines, 1, fixture.now);
     expect(&fixture, "open(11 1) ");
-    lines_ask(fixture.lines, 12, STR("a.example"), false);
+    lines_ask(fixture.lines, 12, STR("a.example"), false, fixture.now);
     expect(&fixture, "want(2) ");
-    lines_ask(fixture.lines, 13, STR("a.example"), false);
+    lines_ask(fixture.lines, 13, STR("a.example"), false, fixture.now);
     expect(&fixture, "fail(13 full) "); /* there are no more lines than that */
-    lines_ask(fixture.lines, 14, STR("a.example"), true);
+    lines_ask(fixture.lines, 14, STR("a.example"), true, fixture.now);
     expect(&fixture, ""); /* it has time */
     lines_session_over(fixture.lines, 11, true, fixture.now);
     expect(&fixture, "open(12 1) ");
@@ -172,12 +172,12 @@ static void a_line_breaks(void **state)
     struct fixture fixture;
     (void)state;
     begin(&fixture);
-    lines_ask(fixture.lines, 10, STR("a.example"), true);
+    lines_ask(fixture.lines, 10, STR("a.example"), true, fixture.now);
     expect(&fixture, "fail(10) ");
     assert_int_equal(offer(&fixture, 1, "x", "a.example"), LINE_WELCOME);
-    lines_ask(fixture.lines, 11, STR("a.example"), false);
+    lines_ask(fixture.lines, 11, STR("a.example"), false, fixture.now);
     lines_up(fixture.lines, 1, fixture.now);
-    lines_ask(fixture.lines, 12, STR("a.example"), true);
+    lines_ask(fixture.lines, 12, STR("a.example"), true, fixture.now);
     expect(&fixture, "came(a.example) want(1) open(11 1) ");
     lines_session_over(fixture.lines, 11, false, fixture.now);
     expect(&fixture, "end(1) fail(12) gone(a.example) ");
@@ -185,7 +185,7 @@ static void a_line_breaks(void **state)
     fixture.now.mono_ms += 3000;
     assert_int_equal(offer(&fixture, 2, "x", "a.example"), LINE_WELCOME);
     expect(&fixture, "came(a.example 3000) ");
-    lines_ask(fixture.lines, 13, STR("a.example"), false);
+    lines_ask(fixture.lines, 13, STR("a.example"), false, fixture.now);
     lines_down(fixture.lines, 2, fixture.now); /* before it was turned round */
     expect(&fixture, "want(2) fail(13) gone(a.example) ");
     assert_int_equal(offer(&fixture, 3, "", "a.example"), LINE_WELCOME);
@@ -200,15 +200,39 @@ static void a_session_thinks_better_of_it(void **state)
     (void)state;
     begin(&fixture);
     assert_int_equal(offer(&fixture, 1, "x", "a.example"), LINE_WELCOME);
-    lines_ask(fixture.lines, 11, STR("a.example"), false);
+    lines_ask(fixture.lines, 11, STR("a.example"), false, fixture.now);
     lines_session_over(fixture.lines, 11, true, fixture.now);
     lines_up(fixture.lines, 1, fixture.now);
     expect(&fixture, "came(a.example) want(1) ");
-    lines_ask(fixture.lines, 12, STR("a.example"), false);
+    lines_ask(fixture.lines, 12, STR("a.example"), false, fixture.now);
     expect(&fixture, "open(12 1) ");
     lines_session_over(fixture.lines, 99, true, fixture.now);
     lines_up(fixture.lines, 99, fixture.now);
     lines_down(fixture.lines, 99, fixture.now);
+    expect(&fixture, "");
+    end(&fixture);
+}
+
+/* What should have turned it round did not: its caller is to call again, and who waited for it gets
+ * another. */
+static void a_line_that_is_not_turned_round(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    begin(&fixture);
+    assert_int_equal(offer(&fixture, 1, "x", "a.example"), LINE_WELCOME);
+    assert_int_equal(offer(&fixture, 2, "x", "a.example"), LINE_WELCOME);
+    lines_ask(fixture.lines, 11, STR("a.example"), false, fixture.now);
+    expect(&fixture, "came(a.example) want(1) ");
+    assert_int_equal(lines_deadline(fixture.lines), fixture.now.mono_ms + 30 * SECOND_MS);
+    wait(&fixture, 30 * SECOND_MS);
+    expect(&fixture, "dismiss(1) want(2) ");
+    lines_up(fixture.lines, 1, fixture.now);
+    expect(&fixture, "");
+    wait(&fixture, 30 * SECOND_MS);
+    expect(&fixture, "dismiss(2) fail(11) gone(a.example) ");
+    lines_down(fixture.lines, 1, fixture.now);
+    lines_down(fixture.lines, 2, fixture.now);
     expect(&fixture, "");
     end(&fixture);
 }
@@ -241,7 +265,7 @@ static void who_may_have_it_changes(void **state)
     begin(&fixture);
     assert_int_equal(offer(&fixture, 1, "x", "a.example"), LINE_WELCOME);
     assert_int_equal(offer(&fixture, 2, "x", "a.example b.example"), LINE_WELCOME);
-    lines_ask(fixture.lines, 11, STR("a.example"), false);
+    lines_ask(fixture.lines, 11, STR("a.example"), false, fixture.now);
     lines_up(fixture.lines, 1, fixture.now);
     expect(&fixture, "came(a.example) came(b.example) want(1) open(11 1) ");
     lines_dismiss(fixture.lines, STR("c.example"), fixture.now);
@@ -260,9 +284,13 @@ static void who_may_have_it_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_caller_who_has_come), cmocka_unit_test(a_caller_who_waits),
-        cmocka_unit_test(a_line_breaks),         cmocka_unit_test(a_session_thinks_better_of_it),
-        cmocka_unit_test(one_caller_at_a_time),  cmocka_unit_test(who_may_have_it_changes),
+        cmocka_unit_test(a_caller_who_has_come),
+        cmocka_unit_test(a_caller_who_waits),
+        cmocka_unit_test(a_line_breaks),
+        cmocka_unit_test(a_session_thinks_better_of_it),
+        cmocka_unit_test(a_line_that_is_not_turned_round),
+        cmocka_unit_test(one_caller_at_a_time),
+        cmocka_unit_test(who_may_have_it_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
