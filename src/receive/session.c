@@ -143,6 +143,11 @@ static void run_command(struct receive_session *session, const struct smtp_comma
         commands[command->verb].run(session, command->argument);
 }
 
+static void say_logged_out(struct receive_session *session)
+{
+    reply_close(session, STR("421 4.7.0 Your login has ended; come again and log in"));
+}
+
 static enum step command_step(struct receive_session *session)
 {
     struct command_line line;
@@ -157,6 +162,10 @@ static enum step command_step(struct receive_session *session)
         return STEP_WAIT;
     if (session->shutting_down && session->pending_count == 0) {
         reply_close(session, STR("421 4.3.2 Shutting down; try again later"));
+        return STEP_WAIT;
+    }
+    if (session->login_has_ended && session->pending_count == 0) {
+        say_logged_out(session);
         return STEP_WAIT;
     }
     if (!input_find_line(session, &line))
@@ -321,7 +330,10 @@ void receive_log_out(struct receive_session *session, struct now now)
     if (session->state == SESSION_CLOSED || session->state == SESSION_TURNED)
         return;
     session->now = now;
-    reply_close(session, STR("421 4.7.0 Your login has ended; come again and log in"));
+    session->login_has_ended = true;
+    if (session->state == SESSION_ASKING)
+        say_logged_out(session);
+    session_run(session, STR_NONE);
 }
 
 bool receive_is_turned(const struct receive_session *session)

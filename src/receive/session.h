@@ -147,7 +147,7 @@ void receive_set_refusal(struct receive_session *session, const struct verdict *
                          struct now now);
 /* As whose holder he has logged in, in normal form; empty: he has not. Lives with the session. */
 struct str receive_user(const struct receive_session *session);
-/* That login is void: 421, whatever he waits for. */
+/* That login is void: 421 at the next command boundary, and at once if he waits for his mail. */
 void receive_log_out(struct receive_session *session, struct now now);
 /* turn_round() has been called: the session has nothing to say any more. */
 bool receive_is_turned(const struct receive_session *session);

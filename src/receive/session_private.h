@@ -132,6 +132,7 @@ struct receive_session {
     bool discarding_line; /* within a line that is too long */
     bool ended;           /* the peer will send no more */
     bool shutting_down;
+    bool login_has_ended;
     bool extended;        /* EHLO, not HELO */
     bool client_named;    /* the reverse name is known, or was waited for long enough */
     bool must_start_tls;  /* once our reply has left */

@@ -4,11 +4,12 @@
 
 #include "receive/session_private.h"
 
-#define EHLO    "EHLO c.example\r\n"
-#define FROM    "MAIL FROM:<a@b.example>\r\n"
-#define TO      "RCPT TO:<c@d.example>\r\n"
-#define COMMIT  "open commit(ESMTP c.example <a@b.example> c@d.example) "
-#define TIMEOUT "421 4.4.2 Timeout; closing\r\n"
+#define EHLO       "EHLO c.example\r\n"
+#define FROM       "MAIL FROM:<a@b.example>\r\n"
+#define TO         "RCPT TO:<c@d.example>\r\n"
+#define COMMIT     "open commit(ESMTP c.example <a@b.example> c@d.example) "
+#define TIMEOUT    "421 4.4.2 Timeout; closing\r\n"
+#define LOGGED_OUT "421 4.7.0 Your login has ended; come again and log in\r\n"
 
 static void begin(struct dialogue *dialogue)
 {
@@ -804,7 +805,29 @@ static void a_login_ends(void **state)
     assert_true(str_equals(receive_user(dialogue.session), STR("user")));
     dialogue_say(&dialogue, "ATRN WAIT=agent-1\r\n");
     receive_log_out(dialogue.session, dialogue.now);
-    expect_heard(&dialogue, "421 4.7.0 Your login has ended; come again and log in\r\n");
+    expect_heard(&dialogue, LOGGED_OUT);
+    assert_true(dialogue.closed);
+    dialogue_end(&dialogue);
+}
+
+/* What he has handed over is answered first: he would send it again. */
+static void a_login_ends_behind_a_message(void **state)
+{
+    struct dialogue dialogue;
+    (void)state;
+    begin_secure(&dialogue);
+    dialogue_say(&dialogue, "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+    let_in(&dialogue);
+    dialogue_say(&dialogue, FROM TO "DATA\r\n");
+    expect_heard(&dialogue, SENDER_OK RCPT_OK GO_ON);
+    dialogue.mute = true;
+    dialogue_say(&dialogue, "hi\r\n.\r\n" FROM);
+    receive_log_out(dialogue.session, dialogue.now);
+    expect_heard(&dialogue, "");
+    assert_false(dialogue.closed);
+    dialogue.mute = false;
+    dialogue_settle(&dialogue);
+    expect_heard(&dialogue, STORED LOGGED_OUT);
     assert_true(dialogue.closed);
     dialogue_end(&dialogue);
 }
@@ -1493,6 +1516,7 @@ int main(void)
         cmocka_unit_test(who_waits_may_wait_long),
         cmocka_unit_test(what_is_no_call),
         cmocka_unit_test(a_login_ends),
+        cmocka_unit_test(a_login_ends_behind_a_message),
         cmocka_unit_test(a_digest_instead_of_the_secret),
         cmocka_unit_test(bare_newlines_can_be_refused),
         cmocka_unit_test(loops_are_refused),
