@@ -6,8 +6,8 @@
  *
  * A session is used again by time, not by count: for five minutes (FACTS 4.13; a
  * count would give the slowest of several servers most of the connections), and is
- * ended after two seconds with nothing to do. It counts against the target until
- * the host says that it is gone, because the server counts it as long.
+ * ended after two seconds with nothing to do; over a line (lines.h) at once. It counts against the
+ * target until the host says that it is gone, because the server counts it as long.
  *
  * What an end means
  *
@@ -21,6 +21,7 @@
 
 enum {
     IDLE_MS = 2 * SECOND_MS,
+    LINE_IDLE_MS = 20, /* the line stays, and another domain may wait for it */
     AGE_MS = 5 * MINUTE_MS,
     TURN_MS = 5 * SECOND_MS, /* while others are hungry for the same target */
     WINDOW_MAX = 100,
@@ -114,9 +115,11 @@ void handover_end(struct handover *handover)
 void handover_rest(struct handover *handover)
 {
     int64_t now_ms = handover->schedule->now.mono_ms;
+    bool is_on_line = handover->target->endpoint.family == ENDPOINT_LINE;
 
     if (handover->in_flight == 0 && handover->idle.node.index == 0)
-        timer_set(handover->schedule, &handover->idle, now_ms + IDLE_MS);
+        timer_set(handover->schedule, &handover->idle,
+                  now_ms + (is_on_line ? LINE_IDLE_MS : IDLE_MS));
 }
 
 bool handover_may_take(const struct handover *handover)
