@@ -25,7 +25,7 @@ struct line {
     const struct buf *session_domain; /* one of `domain`; NULL: it is not BUSY */
     struct buf caller;
     struct buf instance;
-    struct buf domain[LINE_DOMAINS_MAX];
+    struct buf *domain;
     uint32_t domain_count;
 };
 
@@ -70,6 +70,7 @@ static void line_free(struct lines *lines, struct line *line)
     buf_fini(&line->instance);
     for (uint32_t i = 0; i < line->domain_count; i++)
         buf_fini(&line->domain[i]);
+    memory_free(line->domain);
     memory_free(line);
 }
 
@@ -304,6 +305,20 @@ static bool is_of(const struct line *line, const struct line_offer *offer)
            str_equals(buf_str(&line->instance), offer->instance);
 }
 
+/* To somebody else; or to himself, if he does not wait: then he has it already. */
+static bool is_served(const struct lines *lines, const struct line_offer *offer, struct str domain)
+{
+    if (!lines_serve(lines, domain))
+        return false;
+    list_each (link, &lines->all) {
+        const struct line *line = container_of(link, struct line, link);
+        bool is_his_too = offer->instance.len > 0 && is_of(line, offer);
+        if (line->state != LINE_ENDING && !is_his_too && has_domain(line, domain))
+            return true;
+    }
+    return false;
+}
+
 enum line_welcome lines_offer(struct lines *lines, const struct line_offer *offer, struct now now)
 {
     uint32_t own = 0;
@@ -311,14 +326,11 @@ enum line_welcome lines_offer(struct lines *lines, const struct line_offer *offe
     check(offer->domain_count > 0 && offer->domain_count <= LINE_DOMAINS_MAX);
     list_each (link, &lines->all) {
         const struct line *line = container_of(link, struct line, link);
-        if (line->state == LINE_ENDING)
-            continue;
-        own += is_of(line, offer);
-        for (uint32_t i = 0; i < offer->domain_count; i++)
-            if ((offer->instance.len == 0 || !is_of(line, offer)) &&
-                has_domain(line, offer->domain[i]))
-                return LINE_SERVED;
+        own += line->state != LINE_ENDING && is_of(line, offer);
     }
+    for (uint32_t i = 0; i < offer->domain_count; i++)
+        if (is_served(lines, offer, offer->domain[i]))
+            return LINE_SERVED;
     if (own >= LINES_OF_CALLER_MAX || lines->count >= LINES_MAX)
         return LINE_TOO_MANY;
     struct line *line = memory_new(sizeof *line);
@@ -326,6 +338,7 @@ enum line_welcome lines_offer(struct lines *lines, const struct line_offer *offe
     line->state = LINE_WAITING;
     buf_add(&line->caller, offer->caller);
     buf_add(&line->instance, offer->instance);
+    line->domain = memory_new(offer->domain_count * sizeof *line->domain);
     for (uint32_t i = 0; i < offer->domain_count; i++)
         if (!has_domain(line, offer->domain[i]))
             buf_add(&line->domain[line->domain_count++], offer->domain[i]);

@@ -23,7 +23,7 @@
 
 struct lines;
 
-enum { LINE_DOMAINS_MAX = 64, LINES_OF_CALLER_MAX = 8, LINES_MAX = 1024 };
+enum { LINE_DOMAINS_MAX = 512, LINES_OF_CALLER_MAX = 8, LINES_MAX = 1024 };
 
 struct lines_host {
     void (*want)(void *context, uint64_t line);                   /* turn it round */

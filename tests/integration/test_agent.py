@@ -327,19 +327,15 @@ def test_a_pause_ends_while_he_waits(node, agent, recorder):
     drained(node)
 
 
-def test_more_domains_than_a_line_takes(node, agent, recorder):
-    """They are not left out without a word; who waits not gets the others at his next call."""
-    for i in range(64):
-        node.add(f"d{i}.example.net", "agent", login="example.org")
-        if i % 8 == 0:
-            node.send(peers.message()[1], f"user@d{i}.example.net")
+def test_many_domains(node, agent, recorder):
+    """All that are its own, be they a hundred."""
+    names = [f"d{count}.example" for count in range(100)]
+    for name in names:
+        node.add(name, "agent", login="example.org")
     server = recorder(address=PRIMARY)
-    greedy = agent(server.endpoint, start=False).start(waits=False)
-    greedy.wait_for("backup_refuses")
-    assert "1 domains too many" in greedy.text()
-    greedy.stop()
-    agent(server.endpoint, "--domains", ",".join(f"d{i}.example.net" for i in range(64)))
-    server.wait_for(8)
+    agent(server.endpoint, "--lines", "1")
+    node.send(peers.message()[1], [f"user@{name}" for name in names])
+    peers.wait_until(lambda: node.text().count(" delivered ") == len(names), peers.DEADLINE * 2, "all of them")
 
 
 @pytest.mark.plain
