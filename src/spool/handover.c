@@ -796,7 +796,7 @@ void handover_session_gone(struct handover *handover, uint64_t session,
         struct parcel *parcel = container_of(link, struct parcel, link);
         if (parcel->session != session)
             continue;
-        if (each != NULL)
+        if (each != NULL && !parcel->is_held_back) /* what is under way then is the answer */
             each(context, parcel->id);
         parcel_drop(parcel);
     }

@@ -441,6 +441,13 @@ static void repeats_a_settlement_that_failed(void **state)
     scene_close(&scene);
 }
 
+static void on_lost(void *context, struct message_id id)
+{
+    struct heard *heard = context;
+    assert_int_equal(id.bytes[0], 3);
+    heard->lost++;
+}
+
 /* A route was taken away and put back, and knows nothing of an answer that the disk would not take:
  * the entry, which still lies in the store, is not handed out again before that is settled. */
 static void what_is_being_settled_is_held_back(void **state)
@@ -457,7 +464,8 @@ static void what_is_being_settled_is_held_back(void **state)
     handover_dispatch(scene.handover, 6, &scene.entry);
     handover_dispatch(scene.handover, 7, &scene.entry);
     assert_int_equal(scene.store.asked_count, 0);
-    handover_session_gone(scene.handover, 7, NULL, NULL); /* it need not wait for it */
+    handover_session_gone(scene.handover, 7, on_lost, &scene.heard); /* it need not wait for it */
+    assert_int_equal(scene.heard.lost, 0); /* what is under way is the answer */
     scene.now.mono_ms = handover_deadline(scene.handover);
     handover_turn(scene.handover, scene.now);
     asked = hand_store_take(&scene.store, HAND_SETTLE);
@@ -607,13 +615,6 @@ static void what_is_gone_or_unreadable_does_not_block(void **state)
                 str_equals(verdict_text(&scene.heard.result.verdict), str_from(cases[i].why)));
         scene_close(&scene);
     }
-}
-
-static void on_lost(void *context, struct message_id id)
-{
-    struct heard *heard = context;
-    assert_int_equal(id.bytes[0], 3);
-    heard->lost++;
 }
 
 /* At every stage of reading: the session goes away, the store answers later. */
