@@ -706,8 +706,9 @@ static int64_t look_after(struct agent_line *line, struct now now)
     if (line->state == LINE_CALLING && !line->is_over && call_deadline(line->call) <= now.mono_ms)
         call_tick(line->call, now);
     if (line->is_over && line->went_well) {
+        bool was_short = now.mono_ms - line->waited_ms < AGAIN_MIN_MS; /* nobody was handed much */
         line->failures = 0;
-        rest(line, 0);
+        rest(line, was_short ? AGAIN_MIN_MS : 0);
     } else if (line->is_over) {
         if (line->has_waited && now.mono_ms - line->waited_ms > AGAIN_MAX_MS)
             line->failures = 0; /* until a moment ago all was well */

@@ -416,61 +416,90 @@ def test_a_server_that_only_hangs_up(node, agent, recorder):
         listener.shutdown(socket.SHUT_RDWR)
 
 
-class Flood:
-    """A backup that is none: whoever calls is turned round at once, and then sent more and more."""
+class FalseBackup:
+    """Logs in whoever calls, and turns him round at once; then `then(line)` is done to him."""
 
-    MOST = 128 << 20
-
-    def __init__(self, certificate, before):
+    def __init__(self, certificate, then):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate.chain, certificate.key)
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.before, self.sent, self.is_done = before, 0, False
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        self.then, self.calls = then, 0
+        threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
-        with self.context.wrap_socket(self.listener.accept()[0], server_side=True) as line, line.makefile("rb") as said:
-            line.sendall(b"220 flood\r\n")
-            for answer in (b"250-flood\r\n250-AUTH PLAIN\r\n250 ATRN WAIT\r\n", b"235 Welcome\r\n"):
+        with contextlib.suppress(OSError):
+            while True:
+                self.converse(self.listener.accept()[0])
+
+    def converse(self, connection):
+        with contextlib.suppress(OSError), self.context.wrap_socket(connection, server_side=True) as line, \
+                line.makefile("rb") as said:
+            self.calls += 1
+            line.sendall(b"220 backup.example\r\n")
+            for answer in (b"250-backup.example\r\n250-AUTH PLAIN\r\n250 ATRN WAIT\r\n", b"235 Welcome\r\n"):
                 said.readline()
                 line.sendall(answer)
             said.readline()
-            self.before()
-            line.sendall(b"250 OK\r\n")
-            line.settimeout(3)
-            with contextlib.suppress(OSError):
-                while self.sent < self.MOST:
-                    line.sendall(b"x" * 65536)
-                    self.sent += 65536
-        self.is_done = True
+            self.then(line)
+
+    def agent(self, authority, folder, server):
+        """An agent with one line that calls it."""
+        secret, log = folder / "secret", folder / "agent.log"
+        secret.write_text("0" * 40)
+        log.touch()
+        return peers.Process([str(peers.BUILD / "holdfast"), "agent", "--backup",
+                              f"localhost:{self.listener.getsockname()[1]}", "--tls-from-start",
+                              "--ca", str(authority.file), "--user", "example.org", "--lines", "1",
+                              "--secret-file", str(secret), "--server", "%s:%d" % server], log)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 def test_a_backup_that_floods_it(tmp_path, authority):
     """While the local server does not let it in, the agent takes no more than a little."""
-    crowd = []
+    most, sent, crowd, is_over = 128 << 20, [], [], threading.Event()
+
     with socket.create_server((PRIMARY, 0), backlog=0) as server:
-        def crowd_in():
+        def flood(line):
             for _ in range(4):
                 crowd.append(socket.socket())
                 crowd[-1].setblocking(False)
                 crowd[-1].connect_ex(server.getsockname())
-        backup = Flood(authority.issue("localhost"), crowd_in)
-        secret = tmp_path / "secret"
-        secret.write_text("0" * 40)
-        log = tmp_path / "agent.log"
-        log.touch()
-        process = peers.Process([str(peers.BUILD / "holdfast"), "agent", "--backup", f"localhost:{backup.listener.getsockname()[1]}",
-                                 "--tls-from-start", "--ca", str(authority.file), "--user", "example.org", "--lines", "1",
-                                 "--secret-file", str(secret), "--server", "%s:%d" % server.getsockname()], log)
+            line.sendall(b"250 OK\r\n")
+            line.settimeout(3)
+            try:
+                while len(sent) << 16 < most:
+                    line.sendall(b"x" * (1 << 16))
+                    sent.append(1)
+            finally:
+                is_over.set()
+        backup = FalseBackup(authority.issue("localhost"), flood)
+        process = backup.agent(authority, tmp_path, server.getsockname())
         try:
-            peers.wait_until(lambda: backup.is_done, what="the flood's end")
-            assert 0 < backup.sent < Flood.MOST // 4
+            assert is_over.wait(peers.DEADLINE)
+            assert 0 < len(sent) << 16 < most // 4
         finally:
             process.stop()
-            print(log.read_text())
+            backup.close()
             for one in crowd:
                 one.close()
+
+
+def test_a_backup_that_only_hangs_up(tmp_path, authority, recorder):
+    """It turns round whoever calls, and is gone: it is not called a hundred times a second."""
+    server = recorder(address=PRIMARY)
+    backup = FalseBackup(authority.issue("localhost"), lambda line: line.sendall(b"250 OK\r\n"))
+    process = backup.agent(authority, tmp_path, (server.address, server.port))
+    try:
+        peers.wait_until(lambda: backup.calls > 0, what="a call")
+        began = time.monotonic()
+        peers.wait_until(lambda: time.monotonic() - began > 5, what="five seconds")
+        assert backup.calls < 12
+    finally:
+        process.stop()
+        backup.close()
 
 
 def test_recipients_are_asked_for_over_the_line(node, agent, primary):
