@@ -191,6 +191,12 @@ static enum address_fate judge(struct keeper *keeper, const struct address_telli
         if (!is_good(keeper, endpoint[i], telling->teller, out_why))
             return ADDRESS_BAD;
     }
+    if (keeper_is_called(record)) {
+        buf_add_format(out_why,
+                       "the primary of %.*s calls for its mail (agent), and is looked for nowhere",
+                       STR_FMT(record->name));
+        return ADDRESS_UNPROVABLE;
+    }
     if (!keeper_can_prove(keeper, record->name)) {
         add_unprovable(keeper, record, out_why);
         return ADDRESS_UNPROVABLE;

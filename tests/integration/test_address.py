@@ -232,3 +232,11 @@ def test_a_silent_address_and_a_keeper_that_dies(holdfast, recorder, mine):
         assert first != second
         peers.wait_until(lambda: addresses(node), what="the keeper")
         assert "no sense" not in node.text(), "each session has a number of its own"
+
+
+def test_who_calls_is_not_looked_for(holdfast, mine):
+    """Its mail waits for its call: an address would be proved, and used for nothing."""
+    node = holdfast()
+    node.add("example.org", "agent", tls_pin=f"key:{mine.key_digest()}")
+    refused = node.cli("domain", "address", "example.org", "127.0.0.6:25", check=False)
+    assert refused.returncode == 1 and "calls for its mail" in refused.stderr
