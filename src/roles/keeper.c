@@ -97,6 +97,7 @@ static void on_broken(void *context, struct channel *channel, const char *why)
         intake_drop_source(keeper->intake, gone.source);
         keeper_verify_drop_source(keeper, gone.source);
         keeper_lines_drop_source(keeper, gone.source);
+        keeper_logins_drop_source(keeper, gone.source);
     } else if (channel_peer(channel) == ROLE_DELIVERER)
         keeper_deliverer_gone(keeper, &gone);
 }
@@ -151,6 +152,7 @@ static void *create(struct role_process *process)
     map_init(&keeper->awaited);
     map_init(&keeper->awaited_due);
     map_init(&keeper->client_pins);
+    keeper_logins_init(keeper);
     keeper_lines_init(keeper);
     list_init(&keeper->lookups_due);
     list_init(&keeper->openings);
@@ -243,7 +245,7 @@ void keeper_domain_changed(struct keeper *keeper, struct str domain)
     keeper_awaited_changed(keeper, domain);
     keeper_client_pins_changed(keeper, record, domain);
     keeper_addresses_domain_changed(keeper, domain);
-    keeper_lines_dismiss(keeper, domain);
+    keeper_logins_domain_changed(keeper, record, domain);
     if (record != NULL) {
         schedule_put_route(keeper->schedule, record->name, &record->settings,
                            record->paused_until_ms, keeper_now(keeper));
@@ -496,6 +498,7 @@ static void destroy(void *state)
     map_fini(&keeper->unfinished);
     keeper_turns_fini(keeper);
     keeper_client_pins_fini(keeper);
+    keeper_logins_fini(keeper);
     map_fini(&keeper->route_problems);
     map_fini(&keeper->lookups);
     map_fini(&keeper->questions);

@@ -150,6 +150,10 @@ struct keeper {
     bool awaited_changed;   /* since the receivers were told, … */
     int64_t awaited_told_ms;
 
+    /* keeper_logins.c */
+    struct map logins;  /* by source and user: struct login */
+    struct map holders; /* by domain: struct holder */
+
     /* keeper_lines.c */
     struct lines *lines;        /* NULL: not yet, or no more */
     struct map lines_by_number; /* struct keeper_line */
@@ -263,6 +267,19 @@ void keeper_client_pins_changed(struct keeper *keeper, const struct domain_recor
 struct verdict keeper_holder_of_certificate(const struct keeper *keeper, struct str user,
                                             struct str shown, struct buf *out_domain);
 void keeper_client_pins_fini(struct keeper *keeper);
+
+/* keeper_logins.c: who has logged in, and until when that holds; users are domains in normal form.
+ */
+void keeper_login_add(struct keeper *keeper, uint32_t source, struct str user);
+bool keeper_login_holds(const struct keeper *keeper, uint32_t source, struct str user);
+void keeper_logins_drop_source(struct keeper *keeper, uint32_t source); /* a receiver is gone */
+/* What shows the domain's holder is another: logins have ended, and so has what they asked for. */
+void keeper_logins_end(struct keeper *keeper, struct str domain);
+/* `record`: NULL if it is gone. Nothing is ended where its holder is the same as before. */
+void keeper_logins_domain_changed(struct keeper *keeper, const struct domain_record *record,
+                                  struct str domain);
+void keeper_logins_init(struct keeper *keeper);
+void keeper_logins_fini(struct keeper *keeper);
 
 /* keeper_lines.c: primaries that call for their mail. */
 #define PRIMARY_AGENT "agent"                              /* in the place of a primary's address */

@@ -315,12 +315,15 @@ bool keeper_line_offered(struct keeper *keeper, const struct keeper_peer *peer,
     struct offer *offer = memory_new(sizeof *offer);
     offer->keeper = keeper;
     offer->asker.client = endpoint_decode(&cursor);
+    struct verdict verdict =
+        verdict_make(451, 7, 0, STR("Your login has ended; call again and log in"));
     if (domain_normalise(message.user, &user))
-        offer->asker.user = buf_str(&user);
-    offer->line.caller = offer->asker.user;
-    offer->line.instance = message.instance;
-    take_domains(offer, message.domains);
-    struct verdict verdict = welcome(offer, peer, message.ticket);
+        offer->asker.user = offer->line.caller = buf_str(&user);
+    if (keeper_login_holds(keeper, peer->source, buf_str(&user))) {
+        offer->line.instance = message.instance;
+        take_domains(offer, message.domains);
+        verdict = welcome(offer, peer, message.ticket);
+    }
     keeper_log_asked("line_offered", offer->asker.client, offer->asker.user, &verdict);
     if (verdict.fate != FATE_ACCEPT)
         keeper_answer_question(peer, message.ticket, &verdict, STR_NONE);
@@ -384,11 +387,6 @@ void keeper_lines_dismiss(struct keeper *keeper, struct str domain)
     lines_dismiss(keeper->lines, domain, keeper_now(keeper));
     if (login.len > 0) /* he may have more now, or less */
         lines_dismiss(keeper->lines, login, keeper_now(keeper));
-    for (unsigned i = 0; i < ROLE_PROCESSES_MAX; i++) {
-        struct channel *channel = keeper->peer[i].channel;
-        if (channel != NULL && channel_peer(channel) == ROLE_RECEIVER)
-            channel_send(channel, logins_void, .domain = domain);
-    }
 }
 
 /* ---- sessions ---- */

@@ -68,7 +68,7 @@ void keeper_new_secret(struct keeper *keeper, struct str domain, bool for_cram,
     put_secret(keeper, DOMAIN_SECRET_FACT, domain, str_of(digest, sizeof digest), done, context);
     explicit_bzero(chance, sizeof chance);
     keeper_turns_look_for_secrets(keeper);
-    keeper_lines_dismiss(keeper, domain);
+    keeper_logins_end(keeper, domain);
 }
 
 void keeper_turns_look_for_secrets(struct keeper *keeper)
@@ -181,8 +181,10 @@ bool keeper_login_asked(struct keeper *keeper, const struct keeper_peer *peer,
             : keeper_holder_of_certificate(keeper, message.user, message.shown, &domain);
     bool is_he = verdict.fate == FATE_ACCEPT;
     struct str user = is_he ? buf_str(&domain) : STR_NONE;
-    if (is_he)
+    if (is_he) {
         verdict = welcome(user);
+        keeper_login_add(keeper, peer->source, user);
+    }
     keeper_log_asked(is_he ? "login" : "login_failed", client,
                      is_he ? user : str_first(message.user, DOMAIN_SIZE_MAX), &verdict);
     keeper_answer_question(peer, message.ticket, &verdict, user);
@@ -288,7 +290,8 @@ bool keeper_turn_asked(struct keeper *keeper, const struct keeper_peer *peer, st
     struct turn turn = { .keeper = keeper,
                          .asker.client = endpoint_decode(&cursor),
                          .asker.shown = message.shown };
-    if (message.user.len > 0 && domain_normalise(message.user, &user))
+    if (message.user.len > 0 && domain_normalise(message.user, &user) &&
+        keeper_login_holds(keeper, peer->source, buf_str(&user)))
         turn.asker.user = buf_str(&user);
     take_turns(&turn, message.node);
     struct verdict verdict = turn_reply(message.node, &turn.outcome);

@@ -387,6 +387,19 @@ def test_an_old_login_gets_nothing(node):
             caller.say("ATRN example.org WAIT=old")
 
 
+def test_what_changes_nothing_of_a_login_ends_none(node):
+    """Neither a reload nor another setting; the secret does, and the setting login for who called."""
+    secret = test_lines.secret_of(node)
+    node.add("example.net", "agent", login="example.org")
+    idle = test_lines.Caller(node, "example.org", secret)
+    node.reload()
+    node.cli("domain", "set", "example.org", "--set", "hold=4d")
+    assert idle.say("NOOP").startswith("250 ")
+    node.cli("domain", "set", "example.org", "--set", "client-pin=key:" + "00" * 32)
+    with contextlib.suppress(EOFError, OSError):
+        assert idle.reply().startswith("421 ")
+
+
 def test_an_agent_that_waits_rests(node, agent, recorder):
     """Waiting costs no processor."""
     beside = agent(recorder(address=PRIMARY).endpoint)
