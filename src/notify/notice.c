@@ -59,8 +59,8 @@ static enum occasion occasion_of_failure(const struct notice_outcome *outcome)
         return OCCASION_UNKNOWN_RECIPIENT;
     if (is_code(verdict, 2, 2) || (verdict->enhanced[0] == 0 && verdict->code == 552))
         return OCCASION_MAILBOX_FULL;
-    if (verdict->enhanced[0] != 0 && verdict->enhanced[1] == 7)
-        return OCCASION_REFUSED;
+    if (outcome->is_reply && verdict->enhanced[0] != 0 && verdict->enhanced[1] == 7)
+        return OCCASION_REFUSED; /* by rules of the primary's, which was asked */
     return OCCASION_FAILED;
 }
 

@@ -303,12 +303,16 @@ static void finds_the_words_that_fit(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct verdict verdict = verdict_from_reply(cases[i].code, str_from(cases[i].text));
         struct notice_outcome outcome[2] = { { .verdict = cases[i].code != 0 ? &verdict : NULL,
+                                               .is_reply = true,
                                                .is_expired = cases[i].expired } };
         outcome[1] = outcome[0];
         assert_int_equal(notice_occasion(NOTICE_FAILED, outcome, 2), cases[i].want);
         outcome[1].is_expired = !outcome[1].is_expired;
         assert_int_equal(notice_occasion(NOTICE_FAILED, outcome, 2), OCCASION_FAILED);
         assert_int_equal(notice_occasion(NOTICE_ARRIVED, outcome, 2), OCCASION_ARRIVED);
+        outcome[0].is_reply = false; /* we did not ask: nobody's rules have refused it */
+        assert_int_equal(notice_occasion(NOTICE_FAILED, outcome, 1),
+                         cases[i].want == OCCASION_REFUSED ? OCCASION_FAILED : cases[i].want);
     }
 }
 
