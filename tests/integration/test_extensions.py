@@ -98,6 +98,19 @@ def test_internationalized(there, primary):
     assert "RCPT TO:<usér@example.org>" in primary.commands
 
 
+def test_an_original_recipient_in_utf8(there, primary):
+    """RFC 6533 3: with SMTPUTF8 it may be octets above 127, and reaches the primary like that."""
+    original = "ORCPT=utf-8;jörg@bücher.example"
+    with there.connect() as client:
+        client.hello()
+        client.ask("MAIL FROM:<a@client.example>")
+        assert client.ask(f"RCPT TO:<user@example.org> {original}")[0] == 501
+        client.ask("RSET")
+        assert deliver(client, "SMTPUTF8", original) == 250
+    primary.wait_for(1)
+    assert primary.commands[1] == f"RCPT TO:<user@example.org> {original}"
+
+
 def test_status_codes(there):
     """RFC 2034: replies to everything but greetings have one."""
     with there.connect() as client:
