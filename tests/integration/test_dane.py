@@ -35,8 +35,8 @@ def tlsa(usage, selector, matching, certificate, host="mx1"):
 def site(holdfast, nsd, state, recorder):
     """site(lines, certificate) -> (node, primary at MX1): the zone is signed unless `signs` is false, and
     changed by `tamper` behind that; a message waits for it."""
-    def make(lines, certificate, signs=True, tamper=lambda text: text, **settings):
-        nsd.zone("example.org", ["@ IN MX 10 mx1", *HOSTS, *lines])
+    def make(lines, certificate, signs=True, tamper=lambda text: text, mx="@ IN MX 10 mx1", **settings):
+        nsd.zone("example.org", [mx, *HOSTS, *lines])
         anchors = state / "anchors"
         anchors.write_text((nsd.sign("example.org", tamper) if signs else "") + "\n")
         nsd.start()
@@ -136,6 +136,23 @@ def test_records_in_an_unsigned_zone(site, authority):
     made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
     _, server = site([tlsa(3, 1, 1, other)], made, signs=False)
     server.wait_for(1)
+
+
+@pytest.mark.parametrize("usage,fits", [(3, True), (3, False), (2, True)])
+def test_a_host_that_is_an_alias(site, authority, state, usage, fits):
+    """Its MX is an alias: the record stands at what that stands for, whose name is also shown."""
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    chain = state / "chain.pem"
+    chain.write_text(made.chain.read_text() + authority.file.read_text())
+    of = certificates.Certificate(authority.file, authority.key) if usage == 2 else made if fits else other
+    node, server = site(["@ IN MX 5 mail", "mail IN CNAME mx1", tlsa(usage, 1, 1, of)],
+                        certificates.Certificate(chain, made.key), mx="")
+    if fits:
+        server.wait_for(1)
+        assert node.domain()["route"]["targets"][0]["tls"] == "tlsa"
+    else:
+        wait_for_state(node, "stranger")
+        assert not said(server, "MAIL") and node.held() == 1
 
 
 def test_a_pin_stands_above_the_record(site, authority):
