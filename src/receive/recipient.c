@@ -202,8 +202,9 @@ static bool is_lacking(const struct receive_session *session,
         *out_verdict = verdict_format(550, 6, 7, "The server of %.*s does not support SMTPUTF8",
                                       STR_FMT(domain_of(pending)));
     else if (lacks & ENVELOPE_REQUIRETLS)
-        *out_verdict = verdict_format(550, 7, 30, "The server of %.*s does not support REQUIRETLS",
-                                      STR_FMT(domain_of(pending)));
+        *out_verdict =
+            verdict_format(550, 7, 30, "REQUIRETLS cannot be kept towards the server of %.*s",
+                           STR_FMT(domain_of(pending)));
     return lacks != 0;
 }
 

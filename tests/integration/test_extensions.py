@@ -183,20 +183,22 @@ def test_requiretls_is_for_tls_alone(there, secure):
         assert client.docmd("MAIL FROM:<a@client.example> REQUIRETLS")[0] == 250
 
 
-@pytest.mark.parametrize("offers", [True, False])
-def test_requiretls_to_the_primary(holdfast, recorder, state, secure, offers):
+@pytest.mark.parametrize("offers,tls", [(True, "name"), (False, "name"), (True, "must")])
+def test_requiretls_to_the_primary(holdfast, recorder, state, secure, offers, tls):
+    """It has to offer it, and to show who it is; or the sender hears so while he is there."""
     authority = certificates.Authority(state / "ca")
     primary = recorder(extensions=["REQUIRETLS"] if offers else ["HELP"],
                        certificate=authority.issue("mail.example.org"))
     there = holdfast(sections=f'web {{ ca = "{authority.file}" }}',
                      defaults='verify-recipients = "no"')
-    there.add("example.org", primary.endpoint, tls="name", tls_name="mail.example.org")
+    there.add("example.org", primary.endpoint, tls=tls, tls_name="mail.example.org")
     peers.wait_until(lambda: there.state_of() == "up", what="its greeting")
+    is_fine = offers and tls == "name"
     with secure(there) as client:
         assert client.docmd("MAIL FROM:<a@client.example> REQUIRETLS")[0] == 250
         code, text = client.docmd("RCPT TO:<user@example.org>")
-        assert (code, text[:6]) == ((250, b"2.1.5 ") if offers else (550, b"5.7.30"))
-        if offers:
+        assert (code, text[:6]) == ((250, b"2.1.5 ") if is_fine else (550, b"5.7.30"))
+        if is_fine:
             assert client.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
             primary.wait_for(1)
             assert primary.commands[0].endswith(" REQUIRETLS")
