@@ -65,7 +65,7 @@ static bool refuse_unsent(const struct deliver_client *client, const struct deli
         *out_verdict = verdict_make(550, 7, 30, STR("The server does not support REQUIRETLS"));
     else
         return false;
-    if (out_verdict->fate == FATE_REJECT && !delivery->is_callout)
+    if (!delivery->is_callout)
         out_verdict->stage = STAGE_OURS;
     return true;
 }

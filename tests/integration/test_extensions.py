@@ -265,6 +265,17 @@ def test_the_sender_is_told(node, recorder, taker, what, status):
     assert not primary.taken and there.state_of() == "up"
 
 
+def test_a_primary_that_takes_so_many_in_a_session(holdfast, recorder):
+    """RFC 9422, MAILMAX: the others go in the next session, and do not wait."""
+    primary = recorder(extensions=["PIPELINING", "LIMITS MAILMAX=3"], start=False)
+    there = holdfast({"example.org": primary.endpoint}, defaults='verify-recipients = "no"')
+    for _ in range(20):
+        there.send(peers.message()[1])
+    primary.start()
+    primary.wait_for(20)
+    assert there.domain()["route"]["deferred"] == 0
+
+
 # ---- with Postfix ----
 
 
