@@ -146,6 +146,27 @@ def policy(nsd, monkeypatch):
     made.stop()
 
 
+@pytest.mark.parametrize("verdict,code", [("REJECT", "554 5.7.1"), ("DEFER", "450 4.7.1")])
+def test_postfix_denies_a_client(holdfast, postfix, verdict, code):
+    """It does so before HELO: the message of that client gets the answer, and the others arrive."""
+    primary = postfix(settings={
+        "smtpd_authorized_xclient_hosts": "127.0.0.0/8", "smtpd_delay_reject": "no",
+        "smtpd_client_restrictions": f"check_client_access inline:{{127.0.0.41={verdict}}}"})
+    node = holdfast()
+    node.add("example.org", primary.endpoint, xclient="yes", verify_recipients="no", sessions="1",
+             sessions_start="1")
+    names = {}
+    for source in ("127.0.0.42", "127.0.0.41", "127.0.0.42", "127.0.0.42"):
+        name, data = peers.message()
+        node.send(data, source=source)
+        names[name] = source
+    primary.start()
+    peers.wait_until(lambda: primary.count() == 3, what="the other client's")
+    assert {names[name] for name in primary.by_name()} == {"127.0.0.42"}
+    peers.wait_until(lambda: f'reply="{code} ' in node.text(), what="the answer")
+    assert node.domain()["route"]["deferred"] == (verdict == "DEFER")
+
+
 @pytest.mark.parametrize("xclient", ["yes", "no"])
 def test_postfix_checks_the_original_client(holdfast, postfix, policy, xclient):
     """With XCLIENT the primary's own SPF check sees who brought the message to us, each of two clients
