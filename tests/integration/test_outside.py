@@ -146,6 +146,28 @@ def policy(nsd, monkeypatch):
     made.stop()
 
 
+@pytest.mark.parametrize("helo,said", [("a+b=c", "a+2Bb+3Dc"), ("[192.0.2.1]", "[192.0.2.1]"),
+                                       ("[UNAVAILABLE]", "[UNAVAILABLE]"), ("x" * 250, "x" * 250)],
+                         ids=["signs", "literal", "word", "many signs"])
+def test_strangers_words_in_xclient(holdfast, recorder, helo, said):
+    """Whatever a client greets with, over IPv6 too, is one value in a line of its own."""
+    primary = recorder(extensions=["XCLIENT NAME ADDR PORT PROTO HELO"])
+    node = holdfast(address="::1", defaults='verify-recipients = "no"', start=False)
+    node.config.write_text(node.config.read_text().replace("::1:", "[::1]:"))
+    node.start()
+    node.add("example.org", primary.endpoint, xclient="yes")
+    with node.connect() as client:
+        client.reply()
+        for line in (f"EHLO {helo}", "MAIL FROM:<a@client.example>", "RCPT TO:<user@example.org>", "DATA"):
+            assert client.ask(line)[0] in (250, 354)
+        client.write(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        assert client.reply()[0] == 250
+    primary.wait_for(1)
+    lines = [line for line in primary.commands if line.startswith("XCLIENT")]
+    assert lines[0].split(" ")[2] == f"HELO={said}" and lines[0].endswith(" ADDR=IPV6:::1")
+    assert all(len(line) <= 510 for line in lines)
+
+
 @pytest.mark.parametrize("verdict,code", [("REJECT", "554 5.7.1"), ("DEFER", "450 4.7.1")])
 def test_postfix_denies_a_client(holdfast, postfix, verdict, code):
     """It does so before HELO: the message of that client gets the answer, and the others arrive."""
