@@ -269,10 +269,10 @@ def test_a_primary_that_takes_so_many_in_a_session(holdfast, recorder):
     """RFC 9422, MAILMAX: the others go in the next session, and do not wait."""
     primary = recorder(extensions=["PIPELINING", "LIMITS MAILMAX=3"], start=False)
     there = holdfast({"example.org": primary.endpoint}, defaults='verify-recipients = "no"')
-    for _ in range(20):
+    for _ in range(100):
         there.send(peers.message()[1])
     primary.start()
-    primary.wait_for(20)
+    primary.wait_for(100)
     assert there.domain()["route"]["deferred"] == 0
 
 
