@@ -127,8 +127,15 @@ static unsigned window_of(const struct deliver_client *client)
     return origin_is_taken(client) ? 1 : window;
 }
 
+bool client_may_require_tls(const struct deliver_client *client)
+{
+    return client->tls == DELIVER_TLS_ON && client->is_trusted;
+}
+
 static void become_ready(struct deliver_client *client, struct smtp_greeting greeting)
 {
+    if (!client_may_require_tls(client)) /* whoever it is: it offers that in vain */
+        greeting.extensions &= ~(unsigned)EXTENSION_REQUIRETLS;
     client->greeting = greeting;
     client->is_pipelining = greeting.extensions & EXTENSION_PIPELINING;
     client->is_chunking = greeting.extensions & EXTENSION_CHUNKING;

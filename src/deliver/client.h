@@ -40,7 +40,8 @@
  *   2  closed() comes once, and nothing after it
  *   3  a recipient is reported as accepted only if the server took the whole content for it
  *   4  a recipient that was not tried is reported as 452 4.5.3: it goes back to the scheduler
- *      without harm to anyone's score (the server's own 452 4.5.3 means the same)
+ *      without harm to anyone's score (the server's own 452 4.5.3 means the same); as STAGE_OURS
+ *      where the conversation takes no more messages
  *   5  of a callout, accepted means accepted at RCPT; DATA is never said
  */
 #pragma once

@@ -148,6 +148,8 @@ struct deliver_client {
 /* Small octets are gathered until the end of the turn, large ones handed through. */
 void client_send(struct deliver_client *client, struct str bytes);
 void client_flush(struct deliver_client *client);
+/* Does it go on encrypted all the way (RFC 8689 4.2.1)? */
+bool client_may_require_tls(const struct deliver_client *client);
 void client_enter(struct deliver_client *client, enum client_state next);
 /* Settles what is under way, tells the host, ends. Harmless when it has ended already. */
 void client_close(struct deliver_client *client, enum deliver_close how, struct verdict verdict);

@@ -3,7 +3,7 @@
  *
  * The name that was said last is in force until another one is said. A server may take none any
  * more once it was told of somebody: then whose message comes next must come in another
- * conversation.
+ * conversation. A server that does not let that client in refuses his message, not the name.
  */
 #include "deliver/conversation.h"
 
@@ -79,6 +79,22 @@ bool origin_write_hello(struct deliver_client *client, struct transaction *trans
     return true;
 }
 
+/* Of the command, or of our right to say it. Whatever else it says, it says to that client, in the
+ * place of its banner. */
+static bool is_of_command(unsigned code)
+{
+    return (code >= 500 && code <= 504) || code == 550 || code == 555;
+}
+
+/* This client comes no further, and nobody does in his name. */
+static void deny(struct deliver_client *client, struct transaction *transaction,
+                 const struct smtp_reply *reply)
+{
+    transaction->outcome = smtp_reply_verdict(reply);
+    transaction->step = WRITE_DONE;
+    client->is_quitting = true;
+}
+
 /* Under whose name would it go now? */
 static void give_up(struct deliver_client *client, struct transaction *transaction)
 {
@@ -103,7 +119,9 @@ void origin_take_reply(struct deliver_client *client, const struct expected *exp
     }
     client->has_no_origin = true;
     transaction->origin_left = STR_NONE;
-    if (transaction->is_named || client->origin.len > 0)
+    if (!is_of_command(reply->code))
+        deny(client, transaction, reply);
+    else if (transaction->is_named || client->origin.len > 0)
         give_up(client, transaction);
     else
         transaction->step = WRITE_RSET; /* as ever, then */

@@ -43,11 +43,13 @@ static void let_go(struct transaction *transaction)
 }
 
 /* RFC 6152 3: converted, or returned. */
-static void refuse(struct transaction *transaction)
+static void refuse(const struct deliver_client *client, struct transaction *transaction)
 {
-    transaction->outcome =
-        verdict_format(554, 6, 3, "The server takes 7-bit mail only, which this is not: %s",
-                       to_7bit_why(transaction->plain));
+    bool is_8bit = (client->greeting.extensions & EXTENSION_8BITMIME) != 0;
+
+    transaction->outcome = verdict_format(
+        554, 6, 3, "The server takes %s, and this cannot be made such: %s",
+        is_8bit ? "mail in lines only" : "7-bit mail only", to_7bit_why(transaction->plain));
     transaction->outcome.stage = STAGE_OURS;
     transaction->step = WRITE_DONE;
 }
@@ -59,7 +61,7 @@ static void end_look(struct deliver_client *client, struct transaction *transact
     transaction->here = transaction->asked = transaction->sent = 0;
     transaction->step = transaction->after_look;
     if (found == TO_7BIT_IMPOSSIBLE)
-        refuse(transaction);
+        refuse(client, transaction);
     if (found != TO_7BIT_CONVERTS)
         let_go(transaction);
     transaction->delivery.body_type = BODY_7BIT;

@@ -41,12 +41,6 @@ static struct verdict not_tried(struct str reason)
     return verdict_make(452, 5, 3, reason);
 }
 
-/* RFC 8689 4.2.1 */
-static bool may_require_tls(const struct deliver_client *client)
-{
-    return client->tls == DELIVER_TLS_ON && client->is_trusted;
-}
-
 /* What the server is known to refuse is not sent to it. False: it can be sent. */
 static bool refuse_unsent(const struct deliver_client *client, const struct delivery *delivery,
                           struct verdict *out_verdict)
@@ -65,13 +59,13 @@ static bool refuse_unsent(const struct deliver_client *client, const struct deli
                                       (unsigned long long)greeting->size_max);
     else if ((delivery->flags & ENVELOPE_SMTPUTF8) && !(offered & EXTENSION_SMTPUTF8))
         *out_verdict = verdict_make(553, 6, 7, STR("The server does not support SMTPUTF8"));
-    else if ((delivery->flags & ENVELOPE_REQUIRETLS) && !may_require_tls(client))
+    else if ((delivery->flags & ENVELOPE_REQUIRETLS) && !client_may_require_tls(client))
         *out_verdict = verdict_make(550, 7, 30, STR("The server has not shown who it is over TLS"));
     else if ((delivery->flags & ENVELOPE_REQUIRETLS) && !(offered & EXTENSION_REQUIRETLS))
         *out_verdict = verdict_make(550, 7, 30, STR("The server does not support REQUIRETLS"));
     else
         return false;
-    if (out_verdict->fate == FATE_REJECT && !delivery->is_callout)
+    if (!delivery->is_callout)
         out_verdict->stage = STAGE_OURS;
     return true;
 }

@@ -22,7 +22,7 @@ enum security_level {
 enum {
     SECURITY_DIGEST_SIZE = 32,
     SECURITY_NAMES_MAX = 4,
-    SECURITY_TLSA_MAX = 16,
+    SECURITY_TLSA_MAX = 32, /* some name every key of their authority: twenty and more */
     SECURITY_PINS_MAX = 4,
 };
 

@@ -24,7 +24,8 @@ enum stage {
     STAGE_SENDER,
     STAGE_RECIPIENT,
     STAGE_CONTENT, /* DATA, a chunk, the end of the content */
-    STAGE_OURS,    /* it was not asked: what it offers rules this message out */
+    STAGE_OURS,    /* it was not asked: what it offers rules this message out, or of a message that
+                    * was not tried: the session takes no more */
     STAGES
 };
 

@@ -12,13 +12,21 @@ enum { RECIPIENTS_SHOWN = 20, SUBJECT_SHOWN = 200, RET_FULL = 1 };
 
 /* What stands where there is nothing to say. */
 static const struct {
-    const char *contact, *no_answer, *no_end, *no_subject;
+    const char *contact, *no_answer, *no_end, *no_subject, *secret;
 } phrases[LANGUAGE_COUNT] = {
     [LANGUAGE_EN] = { "the recipient, by telephone or in another way",
-                      "none; it could not be reached", "further notice", "(none)" },
+                      "none; it could not be reached", "further notice", "(none)",
+                      "(not repeated, because your message was to travel encrypted only)" },
     [LANGUAGE_DE] = { "die Empfängerin oder der Empfänger, am besten telefonisch",
-                      "nichts; er war nicht zu erreichen", "auf Weiteres", "(keiner)" },
+                      "nichts; er war nicht zu erreichen", "auf Weiteres", "(keiner)",
+                      "(nicht wiederholt, weil Ihre Nachricht nur verschlüsselt reisen sollte)" },
 };
+
+/* Nobody was to read it on its way there (RFC 8689 5), and the way back may be open to all. */
+static bool is_secret(const struct envelope *envelope)
+{
+    return (envelope->flags & ENVELOPE_REQUIRETLS) != 0;
+}
 
 /* ---- which text ---- */
 
@@ -51,8 +59,8 @@ static enum occasion occasion_of_failure(const struct notice_outcome *outcome)
         return OCCASION_UNKNOWN_RECIPIENT;
     if (is_code(verdict, 2, 2) || (verdict->enhanced[0] == 0 && verdict->code == 552))
         return OCCASION_MAILBOX_FULL;
-    if (verdict->enhanced[0] != 0 && verdict->enhanced[1] == 7)
-        return OCCASION_REFUSED;
+    if (outcome->is_reply && verdict->enhanced[0] != 0 && verdict->enhanced[1] == 7)
+        return OCCASION_REFUSED; /* by rules of the primary's, which was asked */
     return OCCASION_FAILED;
 }
 
@@ -221,7 +229,8 @@ static struct template_values make_values(const struct notice *notice, const str
         notice->contact.len > 0 ? notice->contact : str_from(phrases[language].contact);
     value[PLACEHOLDER_SENDER] = notice->envelope->sender;
     value[PLACEHOLDER_RECIPIENTS] = list_recipients(notice, told, language, arena);
-    value[PLACEHOLDER_SUBJECT] = subject_of(header, language, arena);
+    value[PLACEHOLDER_SUBJECT] = is_secret(notice->envelope) ? str_from(phrases[language].secret)
+                                                             : subject_of(header, language, arena);
     value[PLACEHOLDER_RECEIVED] = when(arena, language, notice->envelope->received_ms, offset);
     value[PLACEHOLDER_UNTIL] = notice->until_ms > 0
                                    ? when(arena, language, notice->until_ms, offset)
@@ -296,7 +305,7 @@ static enum may_notify write_notice(struct buf *out, const struct notice *notice
         .content = notice->content,
         /* RFC 3461 4.3: only a failure has it all. */
         .returns_whole = envelope->ret == RET_FULL && notice->kind == NOTICE_FAILED,
-        .returned_max = notice->returned_max,
+        .returned_max = is_secret(envelope) ? 0 : notice->returned_max,
     };
     bool is_written = dsn_add(out, &dsn, &made.form);
     buf_fini(&subject);

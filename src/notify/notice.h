@@ -4,6 +4,9 @@
  * One message, one event, one domain's recipients: either the whole notice, ready for the spool
  * (from <>, to the envelope's sender, under RFC 3461 6), or why there is none. Pure: it asks
  * nobody, and the same input makes the same octets.
+ *
+ * Nothing of a message with REQUIRETLS comes back but its Message-ID: the notice goes as other
+ * mail.
  */
 #pragma once
 

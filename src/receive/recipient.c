@@ -61,15 +61,18 @@ static struct verdict write_address(const struct receive_session *session,
     return verdict;
 }
 
-static struct verdict take_parameter(const struct smtp_parameter *parameter,
+static struct verdict take_parameter(const struct receive_session *session,
+                                     const struct smtp_parameter *parameter,
                                      struct recipient *recipient)
 {
+    bool may_be_utf8 = (session->transaction.flags & ENVELOPE_SMTPUTF8) != 0;
+
     if (str_equals_nocase(parameter->key, STR("NOTIFY"))) { /* RFC 3461 4.1 */
         if (!dsn_notify_parse(parameter->value, &recipient->notify))
             return verdict_make(
                 501, 5, 4, STR("NOTIFY is NEVER, or some of SUCCESS,FAILURE,DELAY with commas"));
     } else if (str_equals_nocase(parameter->key, STR("ORCPT"))) { /* RFC 3461 4.2 */
-        if (!dsn_original_is_fine(parameter->value))
+        if (!dsn_original_is_fine(parameter->value, may_be_utf8))
             return verdict_make(
                 501, 5, 4,
                 STR("ORCPT is type;xtext, such as rfc822;bob@example.org, of 500 characters "
@@ -93,7 +96,7 @@ static struct verdict read_recipient(const struct receive_session *session, stru
     if (fault != SMTP_PATH_OK)
         return path_refusal(fault);
     for (size_t i = 0; i < path.parameter_count; i++) {
-        struct verdict verdict = take_parameter(&path.parameter[i], recipient);
+        struct verdict verdict = take_parameter(session, &path.parameter[i], recipient);
         if (verdict.fate != FATE_ACCEPT)
             return verdict;
     }
@@ -199,8 +202,9 @@ static bool is_lacking(const struct receive_session *session,
         *out_verdict = verdict_format(550, 6, 7, "The server of %.*s does not support SMTPUTF8",
                                       STR_FMT(domain_of(pending)));
     else if (lacks & ENVELOPE_REQUIRETLS)
-        *out_verdict = verdict_format(550, 7, 30, "The server of %.*s does not support REQUIRETLS",
-                                      STR_FMT(domain_of(pending)));
+        *out_verdict =
+            verdict_format(550, 7, 30, "REQUIRETLS cannot be kept towards the server of %.*s",
+                           STR_FMT(domain_of(pending)));
     return lacks != 0;
 }
 

@@ -153,6 +153,7 @@ static void tell_answer(struct keeper *keeper, uint64_t session,
         .verdict = result->verdict,
         .refusal = result->refusal,
         .is_unreadable = result->is_unreadable,
+        .is_unsent = result->is_unsent,
     };
 
     if (session == 0 ||

@@ -92,6 +92,7 @@ enum lookup lookup_host(struct str name, const struct route_self *self,
     struct lookup_result result = { .ttl_s = four->ttl_s < six->ttl_s ? four->ttl_s : six->ttl_s };
     result.is_secure =
         (four->status != DNS_FOUND || four->secure) && (six->status != DNS_FOUND || six->secure);
+    result.canonical = four->canonical.len > 0 ? four->canonical : six->canonical;
     result.is_us = is_us(&four_family, self) || is_us(&six_family, self);
     shuffle(&four_family, random);
     shuffle(&six_family, random);

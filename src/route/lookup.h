@@ -15,8 +15,9 @@ enum lookup {
 struct lookup_result {
     struct endpoint address[ROUTE_ADDRESSES_PER_HOST_MAX]; /* IPv6 and IPv4 in turn; port 0 */
     uint32_t count;
-    bool is_secure; /* all that was found was validated */
-    bool is_us;     /* any of its addresses, kept or not, is ours */
+    struct str canonical; /* what the name is an alias of; empty: of none */
+    bool is_secure;       /* all that was found was validated */
+    bool is_us;           /* any of its addresses, kept or not, is ours */
     uint32_t ttl_s;
 };
 

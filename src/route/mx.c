@@ -31,6 +31,7 @@ struct candidate {
     struct str name;
     uint32_t preference;
     struct lookup_result found;
+    struct str base;          /* the name that its TLSA records belong to */
     struct security security; /* its strings live in the answers */
     bool is_trusted;
     bool is_unnamed; /* and therefore not */
@@ -133,14 +134,11 @@ static struct dns_question tlsa_question(struct decision *decision, struct str h
     return question;
 }
 
-/* False if a question must be answered first. */
-static bool look_at_tlsa(struct decision *decision, struct candidate *host,
-                         struct trust_facts *facts)
+/* Of this name. False if a question must be answered first. */
+static bool look_at_tlsa_of(struct decision *decision, struct str name, struct candidate *host,
+                            struct trust_facts *facts)
 {
-    if (decision->request->demands_nothing ||
-        !trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
-        return true;
-    struct dns_question question = tlsa_question(decision, host->name);
+    struct dns_question question = tlsa_question(decision, name);
     const struct dns_answer *answer =
         dns_name_is_valid(question.name) ? dns_answers_find(decision->known, question) : NULL;
     if (answer == NULL && dns_name_is_valid(question.name)) {
@@ -151,7 +149,23 @@ static bool look_at_tlsa(struct decision *decision, struct candidate *host,
         decision->ttl_s = answer->ttl_s;
     if (answer != NULL)
         facts->tlsa = trust_read_tlsa(answer, &host->security);
+    host->base = name;
     return true;
+}
+
+/* Of an alias, the records of what it stands for count, or its own, if there are none there (RFC
+ * 7672 2.2.3). */
+static bool look_at_tlsa(struct decision *decision, struct candidate *host,
+                         struct trust_facts *facts)
+{
+    host->base = host->name;
+    if (decision->request->demands_nothing ||
+        !trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
+        return true;
+    struct str canonical = host->found.canonical;
+    if (canonical.len > 0 && !look_at_tlsa_of(decision, canonical, host, facts))
+        return false;
+    return facts->tlsa != TRUST_TLSA_ABSENT || look_at_tlsa_of(decision, host->name, host, facts);
 }
 
 static bool has_anchor(const struct security *security)
@@ -190,7 +204,8 @@ static bool find_trust(struct decision *decision, bool is_mx_secure, struct cand
         host->security.tlsa_count = 0;
     host->security.is_watched = trust.is_watched;
     if (trust.level >= SECURITY_NAME || trust.is_watched)
-        host->security.name[host->security.name_count++] = host->name;
+        host->security.name[host->security.name_count++] =
+            trust.level == SECURITY_TLSA ? host->base : host->name;
     if (has_anchor(&host->security)) /* RFC 7672 3.2.2 */
         host->security.name[host->security.name_count++] = decision->request->domain;
     return true;

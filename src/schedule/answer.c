@@ -152,6 +152,8 @@ static bool may_go_again(struct item *item, const struct schedule_answer *answer
 {
     bool progress = answer->taken > 0;
 
+    if (answer->is_unsent) /* no session says so of the first that it is given */
+        return true;
     if (answer->deferred > 0)
         return progress && deferral_read(&answer->verdict).kind == DEFERRAL_RECIPIENTS;
     item->no_progress = progress ? 0 : (uint8_t)(item->no_progress + 1);

@@ -126,7 +126,7 @@ bool handover_may_take(const struct handover *handover)
 {
     int64_t age_ms = handover->schedule->now.mono_ms - handover->ready_ms;
 
-    if (handover->state != HANDOVER_READY || handover->is_alone)
+    if (handover->state != HANDOVER_READY || handover->is_alone || handover->is_spent)
         return false;
     if (handover->preference != handover->route->best || age_ms >= AGE_MS)
         return false;
@@ -243,6 +243,7 @@ bool handover_answered(struct schedule *schedule, session_number number, struct 
         return false;
     note_answer(handover);
     forget_unsure(handover, item);
+    handover->is_spent |= answer->is_unsent;
     answer_come(handover->route, handover->target, item, answer);
     target_serve(handover->target);
     drain_work(handover->route);

@@ -396,6 +396,7 @@ struct handover {
     bool is_alone;  /* takes nothing more until what is in flight is answered */
     bool was_given; /* an entry */
     bool did_work;  /* at least one was answered */
+    bool is_spent;  /* takes nothing more, it says */
     int64_t ready_ms;
     struct timer idle;
 };

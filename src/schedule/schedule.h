@@ -166,6 +166,7 @@ struct schedule_answer {
     uint32_t refused;       /* of those left, told 5yz; the host keeps what each was told */
     uint32_t refused_known; /* of those, known to exist, or refused with the message as a whole */
     bool is_unreadable;     /* it was not tried at all: nothing is learned of the primary */
+    bool is_unsent;         /* nor was this: the session takes no more */
     struct verdict verdict; /* of the first that was deferred, if any was; why it is unreadable */
     struct verdict refusal; /* of the first that was refused, with its stage, if any was */
 };

@@ -693,16 +693,20 @@ static void count_deferral(struct report *report, const struct verdict *verdict)
 
 static void count_answers(struct report *report, const struct parcel *parcel)
 {
+    uint32_t unsent = 0;
+
     for (uint32_t i = 0; i < report->count; i++) {
         const struct verdict *verdict = &report->verdict[i];
         bool is_taken = verdict->fate == FATE_ACCEPT;
         report->result.taken += is_taken;
+        unsent += verdict_is_not_tried(verdict) && verdict->stage == STAGE_OURS;
         report->result.accepted += is_taken || verdict->stage == STAGE_CONTENT;
         if (is_doubtful(verdict))
             count_refusal(report, parcel, i);
         else if (verdict->fate == FATE_DEFER)
             count_deferral(report, verdict);
     }
+    report->result.is_unsent = unsent == report->count;
 }
 
 /* True: somebody is told first, and handover_told() goes on. */

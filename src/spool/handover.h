@@ -38,6 +38,7 @@ struct handover_result {
     struct str domain;
     bool was_answered;      /* false: nothing was left to hand over, or it could not be read */
     bool is_unreadable;     /* then: it waits, and `verdict` says why */
+    bool is_unsent;         /* the session takes no more messages */
     uint32_t left;          /* recipients of the domain that still wait */
     uint32_t deferred;      /* of those: tried and told 4yz */
     struct verdict verdict; /* of the first that was deferred */

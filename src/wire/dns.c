@@ -49,6 +49,7 @@ struct dns_answer dns_answer_copy(struct arena *arena, const struct dns_answer *
 
     if (copy.record_count > DNS_RECORDS_MAX)
         copy.record_count = DNS_RECORDS_MAX;
+    copy.canonical = arena_str(arena, answer->canonical);
     copy.record = arena_new(arena, copy.record_count * sizeof *copy.record);
     for (uint32_t i = 0; i < copy.record_count; i++) {
         copy.record[i] = answer->record[i];
@@ -77,7 +78,7 @@ void dns_answer_encode(struct buf *out, const struct dns_answer *answer)
 {
     uint32_t count = answer->record_count;
     int flags = (answer->secure ? FLAG_SECURE : 0) | (answer->bogus ? FLAG_BOGUS : 0) |
-                (answer->was_alias ? FLAG_ALIAS : 0);
+                (answer->canonical.len > 0 ? FLAG_ALIAS : 0);
 
     if (count > DNS_RECORDS_MAX)
         count = DNS_RECORDS_MAX;
@@ -85,6 +86,8 @@ void dns_answer_encode(struct buf *out, const struct dns_answer *answer)
     buf_add_u8(out, (uint8_t)flags);
     buf_add_u32(out, answer->ttl_s);
     buf_add_u8(out, (uint8_t)count);
+    if (answer->canonical.len > 0)
+        buf_add_counted(out, answer->canonical);
     for (uint32_t i = 0; i < count; i++) {
         const struct dns_record *record = &answer->record[i];
         buf_add_u16(out, record->preference);
@@ -118,7 +121,6 @@ bool dns_answer_decode(struct cursor *cursor, struct arena *arena, struct dns_an
         .status = (enum dns_status)status,
         .secure = (flags & FLAG_SECURE) != 0,
         .bogus = (flags & FLAG_BOGUS) != 0,
-        .was_alias = (flags & FLAG_ALIAS) != 0,
         .ttl_s = cursor_u32(cursor),
         .record_count = cursor_u8(cursor),
     };
@@ -126,6 +128,11 @@ bool dns_answer_decode(struct cursor *cursor, struct arena *arena, struct dns_an
     if (!cursor_ok(cursor) || status > DNS_FAILED || (flags & ~(unsigned)FLAGS_ALL) != 0 ||
         answer.record_count > DNS_RECORDS_MAX)
         return refuse(cursor);
+    if ((flags & FLAG_ALIAS) != 0) {
+        answer.canonical = cursor_counted(cursor);
+        if (answer.canonical.len == 0 || answer.canonical.len > DNS_NAME_MAX)
+            return refuse(cursor);
+    }
     answer.record = arena_new(arena, answer.record_count * sizeof *answer.record);
     for (uint32_t i = 0; i < answer.record_count; i++)
         if (!decode_record(cursor, &answer.record[i]))

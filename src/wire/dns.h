@@ -41,7 +41,7 @@ struct dns_answer {
     bool secure; /* validated by DNSSEC */
     bool bogus;  /* with DNS_FAILED: validation failed */
     uint32_t ttl_s;
-    bool was_alias; /* a CNAME stood in the way */
+    struct str canonical; /* what was found has this name, which CNAMEs led to; empty: none did */
     struct dns_record *record;
     uint32_t record_count; /* at most DNS_RECORDS_MAX; more are cut off */
 };

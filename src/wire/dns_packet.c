@@ -90,6 +90,18 @@ static bool get_record(const ns_msg *message, const ns_rr *rr, struct arena *are
     }
 }
 
+/* The name that the record has, into the arena; empty if it is none of ours. */
+static struct str owner_of(const ns_rr *rr, struct arena *arena)
+{
+    struct buf name = { 0 };
+    struct str owner = STR_NONE;
+
+    if (domain_normalise(str_from(ns_rr_name(*rr)), &name))
+        owner = arena_str(arena, buf_str(&name));
+    buf_fini(&name);
+    return owner;
+}
+
 /* DNS_NODATA only if there is no record of the type: an MX that cannot be read must not make the
  * domain look as if it had none (RFC 5321 5.1). */
 static enum dns_status collect(ns_msg *message, enum dns_type type, struct arena *arena,
@@ -97,6 +109,7 @@ static enum dns_status collect(ns_msg *message, enum dns_type type, struct arena
 {
     int count = ns_msg_count(*message, ns_s_an);
     enum dns_status status = DNS_NODATA;
+    bool is_alias = false;
     ns_rr rr;
 
     answer->record = arena_new(arena, DNS_RECORDS_MAX * sizeof *answer->record);
@@ -108,11 +121,13 @@ static enum dns_status collect(ns_msg *message, enum dns_type type, struct arena
         if (ns_rr_ttl(rr) < answer->ttl_s)
             answer->ttl_s = ns_rr_ttl(rr);
         if (ns_rr_type(rr) == ns_t_cname)
-            answer->was_alias = true;
+            is_alias = true;
         if ((int)ns_rr_type(rr) != (int)type)
             continue;
         if (get_record(message, &rr, arena, &record))
             answer->record[answer->record_count++] = record;
+        if (is_alias && answer->canonical.len == 0)
+            answer->canonical = owner_of(&rr, arena);
         status = answer->record_count > 0 ? DNS_FOUND : DNS_FAILED;
     }
     return status;

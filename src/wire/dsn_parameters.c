@@ -70,10 +70,10 @@ static bool is_xtext(struct str text)
     return is;
 }
 
-static bool is_unitext(struct str text)
+static bool is_unitext(struct str text, bool may_be_utf8)
 {
     struct buf decoded = { 0 };
-    bool is = is_ascii(text) && unitext_decode(&decoded, text) && decoded.len > 0;
+    bool is = (may_be_utf8 || is_ascii(text)) && unitext_decode(&decoded, text) && decoded.len > 0;
 
     buf_fini(&decoded);
     return is;
@@ -93,7 +93,7 @@ static bool is_type(struct str type)
     return type.len > 0;
 }
 
-bool dsn_original_is_fine(struct str value)
+bool dsn_original_is_fine(struct str value, bool may_be_utf8)
 {
     struct str type = STR_NONE;
 
@@ -102,7 +102,7 @@ bool dsn_original_is_fine(struct str value)
     (void)str_cut(&value, ';', &type);
     if (!is_type(type))
         return false;
-    return str_equals_nocase(type, STR("utf-8")) ? is_unitext(value) : is_xtext(value);
+    return str_equals_nocase(type, STR("utf-8")) ? is_unitext(value, may_be_utf8) : is_xtext(value);
 }
 
 uint8_t dsn_notify_join(uint8_t a, uint8_t b)

@@ -17,8 +17,9 @@ bool dsn_notify_parse(struct str value, uint8_t *out_notify); /* enum notify bit
 bool dsn_ret_parse(struct str value, uint8_t *out_ret);       /* 1 FULL, 2 HDRS */
 /* xtext for printable ASCII: what is neither could not be said in a notice. */
 bool dsn_envelope_id_is_fine(struct str value);
-/* "type;xtext", or "utf-8;" and the form of it that has no octet above 127 (RFC 6533 3). */
-bool dsn_original_is_fine(struct str value);
+/* "type;xtext", or "utf-8;" and the form of it that has no octet above 127 (RFC 6533 3); with
+ * SMTPUTF8 also the one that has. */
+bool dsn_original_is_fine(struct str value, bool may_be_utf8);
 
 /* A recipient that was given twice: each wish counts, NEVER is none. */
 uint8_t dsn_notify_join(uint8_t a, uint8_t b);

@@ -182,13 +182,14 @@ bool sts_is_media_type(struct str type)
 
 /* ---- hosts ---- */
 
-/* A star stands for one label, the first (RFC 8461 4.1). */
+/* A star stands for one label, the first (RFC 8461 4.1). Names that end with a dot, as they do in
+ * zones, are let pass as policies: then they must name somebody, too. */
 static bool matches(struct str pattern, struct str host)
 {
     if (!str_starts(pattern, STR("*.")))
-        return str_equals_nocase(pattern, host);
+        return domain_equals(pattern, host);
     ptrdiff_t dot = str_find(host, '.');
-    return dot > 0 && str_equals_nocase(str_skip(host, (size_t)dot + 1), str_skip(pattern, 2));
+    return dot > 0 && domain_equals(str_skip(host, (size_t)dot + 1), str_skip(pattern, 2));
 }
 
 bool sts_policy_names(const struct sts_policy *policy, struct str host)

@@ -128,7 +128,17 @@ static void look_at_line_end(void *context)
 
 static void look_between(void *context, struct str octets)
 {
-    look_outside(context, octets, "it has octets above 127 between its parts");
+    struct to_7bit *to = context;
+
+    to->line = 0; /* the text is over, and has no last line end of its own */
+    look_outside(to, octets, "it has octets above 127 between its parts");
+}
+
+/* The content ends in the middle of a line, which DATA would end: fine for a text, but octets would
+ * become two more. */
+static void look_at_end(struct to_7bit *to)
+{
+    to->is_rough |= to->has_octets && to->line > 0 && to->at.kind == MIME_OCTETS;
 }
 
 static const struct mime_walk_host looking = { look_at_header, look_at_text, look_at_line_end,
@@ -241,6 +251,7 @@ void to_7bit_look(struct to_7bit *to, struct str piece)
 enum to_7bit_finding to_7bit_found(struct to_7bit *to)
 {
     mime_walk_end(to->walk);
+    look_at_end(to);
     close_entity(to);
     if (mime_walk_has_failed(to->walk)) {
         object(to, "it is nested too deeply");

@@ -12,8 +12,8 @@
  * two things of itself; a message that is nested too deeply or has too many parts.
  *
  * With `has_octets` (BINARYMIME) also what is no line of text counts: NUL, CR and LF by
- * themselves, lines above 998 octets. Outside of parts, and in what is nested too deeply, the
- * former have no 7-bit form.
+ * themselves, lines above 998 octets, and an end of octets that is no line's end. Outside of parts,
+ * and in what is nested too deeply, the former have no 7-bit form.
  */
 #pragma once
 

@@ -3,6 +3,10 @@
 name server, and primaries at port 25 of addresses of their own, which takes root."""
 import hashlib
 import re
+import socket
+import socketserver
+import struct
+import threading
 
 import pytest
 
@@ -34,14 +38,15 @@ def tlsa(usage, selector, matching, certificate, host="mx1"):
 @pytest.fixture
 def site(holdfast, nsd, state, recorder):
     """site(lines, certificate) -> (node, primary at MX1): the zone is signed unless `signs` is false, and
-    changed by `tamper` behind that; a message waits for it."""
-    def make(lines, certificate, signs=True, tamper=lambda text: text, **settings):
-        nsd.zone("example.org", ["@ IN MX 10 mx1", *HOSTS, *lines])
+    changed by `tamper` behind that, and asked for by `resolver`; a message waits for it."""
+    def make(lines, certificate, signs=True, tamper=lambda text: text, mx="@ IN MX 10 mx1", resolver=None,
+             **settings):
+        nsd.zone("example.org", [mx, *HOSTS, *lines])
         anchors = state / "anchors"
         anchors.write_text((nsd.sign("example.org", tamper) if signs else "") + "\n")
         nsd.start()
         server = recorder(MX1, port=25, certificate=certificate)
-        node = holdfast(dns=f'servers = {{"{nsd.endpoint}"}}', trust_anchor=anchors)
+        node = holdfast(dns=f'servers = {{"{(resolver or nsd).endpoint}"}}', trust_anchor=anchors)
         node.add("example.org", **settings)
         node.send(peers.message()[1])
         return node, server
@@ -131,11 +136,94 @@ def test_bogus_addresses(site, authority):
     assert not server.commands and node.held() == 1
 
 
+class Resolver:
+    """Stands in front of a name server, and answers by itself what is asked about TLSA: with this code, and
+    nothing that would prove it."""
+
+    def __init__(self, nsd, code):
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                query, door = self.request
+                name_ends = query.index(b"\0", 12) + 1
+                if query[name_ends:name_ends + 2] == struct.pack(">H", 52):
+                    answer = (query[:2] + struct.pack(">5H", 0x8180 | code, 1, 0, 0, 0) +
+                              query[12:name_ends + 4])
+                else:
+                    with socket.socket(type=socket.SOCK_DGRAM) as upstream:
+                        upstream.settimeout(peers.DEADLINE)
+                        upstream.connect((nsd.address, nsd.port))
+                        upstream.send(query)
+                        answer = upstream.recv(65535)
+                door.sendto(answer, self.client_address)
+
+        class Server(socketserver.ThreadingUDPServer):
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", peers.free_port()), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def endpoint(self):
+        return "{}:{}".format(*self.server.server_address)
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.mark.parametrize("code", [0, 2, 3, 5], ids=["nothing there", "failed", "no such name", "refused"])
+def test_a_dns_that_proves_nothing(site, authority, nsd, code):
+    """Name servers that break over TLSA, and whoever wants the key not to be looked at: without a proof that
+    there is no record, the host is not used (RFC 7672 2.1.2)."""
+    resolver = Resolver(nsd, code)
+    node, server = site([], authority.issue("mx1.example.org"), resolver=resolver)
+    wait_for_state(node, "down")
+    resolver.stop()
+    assert "TLSA" in node.domain()["reason"]
+    assert not server.commands and node.held() == 1
+
+
+def test_records_that_are_an_alias(site, authority):
+    """One record for many hosts."""
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    shared = tlsa(3, 1, 1, other).replace("_25._tcp.mx1", "_dane")
+    node, server = site([shared, "_25._tcp.mx1 IN CNAME _dane"], made)
+    wait_for_state(node, "stranger")
+    assert not said(server, "MAIL") and node.held() == 1
+
+
+def test_malformed_records_beside_a_good_one(site, authority):
+    """Half a digest, no certificate, one of a web server, and twenty keys that are others'."""
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    lines = ["_25._tcp.mx1 IN TLSA 3 1 1 0011", "_25._tcp.mx1 IN TLSA 3 0 0 30030201", tlsa(1, 1, 1, other)]
+    lines += [f"_25._tcp.mx1 IN TLSA 2 1 1 {number:064x}" for number in range(20)]
+    node, server = site([*lines, tlsa(3, 1, 1, made)], made)
+    server.wait_for(1)
+    assert node.domain()["route"]["targets"][0]["tls"] == "tlsa"
+
+
 def test_records_in_an_unsigned_zone(site, authority):
     """They might be anybody's: no record, as far as trust goes."""
     made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
     _, server = site([tlsa(3, 1, 1, other)], made, signs=False)
     server.wait_for(1)
+
+
+@pytest.mark.parametrize("usage,fits", [(3, True), (3, False), (2, True)])
+def test_a_host_that_is_an_alias(site, authority, state, usage, fits):
+    """Its MX is an alias: the record stands at what that stands for, whose name is also shown."""
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    chain = state / "chain.pem"
+    chain.write_text(made.chain.read_text() + authority.file.read_text())
+    of = certificates.Certificate(authority.file, authority.key) if usage == 2 else made if fits else other
+    node, server = site(["@ IN MX 5 mail", "mail IN CNAME mx1", tlsa(usage, 1, 1, of)],
+                        certificates.Certificate(chain, made.key), mx="")
+    if fits:
+        server.wait_for(1)
+        assert node.domain()["route"]["targets"][0]["tls"] == "tlsa"
+    else:
+        wait_for_state(node, "stranger")
+        assert not said(server, "MAIL") and node.held() == 1
 
 
 def test_a_pin_stands_above_the_record(site, authority):

@@ -98,6 +98,19 @@ def test_internationalized(there, primary):
     assert "RCPT TO:<usér@example.org>" in primary.commands
 
 
+def test_an_original_recipient_in_utf8(there, primary):
+    """RFC 6533 3: with SMTPUTF8 it may be octets above 127, and reaches the primary like that."""
+    original = "ORCPT=utf-8;jörg@bücher.example"
+    with there.connect() as client:
+        client.hello()
+        client.ask("MAIL FROM:<a@client.example>")
+        assert client.ask(f"RCPT TO:<user@example.org> {original}")[0] == 501
+        client.ask("RSET")
+        assert deliver(client, "SMTPUTF8", original) == 250
+    primary.wait_for(1)
+    assert primary.commands[1] == f"RCPT TO:<user@example.org> {original}"
+
+
 def test_status_codes(there):
     """RFC 2034: replies to everything but greetings have one."""
     with there.connect() as client:
@@ -170,20 +183,22 @@ def test_requiretls_is_for_tls_alone(there, secure):
         assert client.docmd("MAIL FROM:<a@client.example> REQUIRETLS")[0] == 250
 
 
-@pytest.mark.parametrize("offers", [True, False])
-def test_requiretls_to_the_primary(holdfast, recorder, state, secure, offers):
+@pytest.mark.parametrize("offers,tls", [(True, "name"), (False, "name"), (True, "must")])
+def test_requiretls_to_the_primary(holdfast, recorder, state, secure, offers, tls):
+    """It has to offer it, and to show who it is; or the sender hears so while he is there."""
     authority = certificates.Authority(state / "ca")
     primary = recorder(extensions=["REQUIRETLS"] if offers else ["HELP"],
                        certificate=authority.issue("mail.example.org"))
     there = holdfast(sections=f'web {{ ca = "{authority.file}" }}',
                      defaults='verify-recipients = "no"')
-    there.add("example.org", primary.endpoint, tls="name", tls_name="mail.example.org")
+    there.add("example.org", primary.endpoint, tls=tls, tls_name="mail.example.org")
     peers.wait_until(lambda: there.state_of() == "up", what="its greeting")
+    is_fine = offers and tls == "name"
     with secure(there) as client:
         assert client.docmd("MAIL FROM:<a@client.example> REQUIRETLS")[0] == 250
         code, text = client.docmd("RCPT TO:<user@example.org>")
-        assert (code, text[:6]) == ((250, b"2.1.5 ") if offers else (550, b"5.7.30"))
-        if offers:
+        assert (code, text[:6]) == ((250, b"2.1.5 ") if is_fine else (550, b"5.7.30"))
+        if is_fine:
             assert client.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
             primary.wait_for(1)
             assert primary.commands[0].endswith(" REQUIRETLS")
@@ -248,6 +263,17 @@ def test_the_sender_is_told(node, recorder, taker, what, status):
     assert fields["original-recipient"] == "rfc822; B@example.org"
     assert message["original-envelope-id"] == "QQ7"
     assert not primary.taken and there.state_of() == "up"
+
+
+def test_a_primary_that_takes_so_many_in_a_session(holdfast, recorder):
+    """RFC 9422, MAILMAX: the others go in the next session, and do not wait."""
+    primary = recorder(extensions=["PIPELINING", "LIMITS MAILMAX=3"], start=False)
+    there = holdfast({"example.org": primary.endpoint}, defaults='verify-recipients = "no"')
+    for _ in range(100):
+        there.send(peers.message()[1])
+    primary.start()
+    primary.wait_for(100)
+    assert there.domain()["route"]["deferred"] == 0
 
 
 # ---- with Postfix ----

@@ -162,6 +162,19 @@ def test_a_host_that_the_policy_does_not_name(site):
     here.gets_nothing()
 
 
+@pytest.mark.parametrize("form", [
+    {"text": policy().replace("\r\n", "\n").rstrip()},
+    {"text": "max_age: 9999999999\nmx:\t mx1.example.org. \nfoo: bar\nmode: enforce\nversion: STSv1\n"},
+    {"kind": "Text/Plain ; charset=utf-8"},
+    {"text": policy() + "".join(f"k{i}: {'v' * 50}\r\n" for i in range(1000))},
+], ids=["LF and no end", "any order", "with charset", "much"])
+def test_what_is_a_policy_in_other_words(site, form):
+    """It is in force: so the host has to prove its name, and does not."""
+    here = site(shows="other.example", **form)
+    here.wait_for_state("stranger")
+    here.gets_nothing()
+
+
 @pytest.mark.parametrize("mode", ["testing", "none"])
 def test_a_policy_that_demands_nothing(site, mode):
     here = site(policy(mode, mx=["mx2.example.org"]), shows="other.example")

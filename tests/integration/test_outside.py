@@ -146,6 +146,49 @@ def policy(nsd, monkeypatch):
     made.stop()
 
 
+@pytest.mark.parametrize("helo,said", [("a+b=c", "a+2Bb+3Dc"), ("[192.0.2.1]", "[192.0.2.1]"),
+                                       ("[UNAVAILABLE]", "[UNAVAILABLE]"), ("x" * 250, "x" * 250)],
+                         ids=["signs", "literal", "word", "many signs"])
+def test_strangers_words_in_xclient(holdfast, recorder, helo, said):
+    """Whatever a client greets with, over IPv6 too, is one value in a line of its own."""
+    primary = recorder(extensions=["XCLIENT NAME ADDR PORT PROTO HELO"])
+    node = holdfast(address="::1", defaults='verify-recipients = "no"', start=False)
+    node.config.write_text(node.config.read_text().replace("::1:", "[::1]:"))
+    node.start()
+    node.add("example.org", primary.endpoint, xclient="yes")
+    with node.connect() as client:
+        client.reply()
+        for line in (f"EHLO {helo}", "MAIL FROM:<a@client.example>", "RCPT TO:<user@example.org>", "DATA"):
+            assert client.ask(line)[0] in (250, 354)
+        client.write(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        assert client.reply()[0] == 250
+    primary.wait_for(1)
+    lines = [line for line in primary.commands if line.startswith("XCLIENT")]
+    assert lines[0].split(" ")[2] == f"HELO={said}" and lines[0].endswith(" ADDR=IPV6:::1")
+    assert all(len(line) <= 510 for line in lines)
+
+
+@pytest.mark.parametrize("verdict,code", [("REJECT", "554 5.7.1"), ("DEFER", "450 4.7.1")])
+def test_postfix_denies_a_client(holdfast, postfix, verdict, code):
+    """It does so before HELO: the message of that client gets the answer, and the others arrive."""
+    primary = postfix(settings={
+        "smtpd_authorized_xclient_hosts": "127.0.0.0/8", "smtpd_delay_reject": "no",
+        "smtpd_client_restrictions": f"check_client_access inline:{{127.0.0.41={verdict}}}"})
+    node = holdfast()
+    node.add("example.org", primary.endpoint, xclient="yes", verify_recipients="no", sessions="1",
+             sessions_start="1")
+    names = {}
+    for source in ("127.0.0.42", "127.0.0.41", "127.0.0.42", "127.0.0.42"):
+        name, data = peers.message()
+        node.send(data, source=source)
+        names[name] = source
+    primary.start()
+    peers.wait_until(lambda: primary.count() == 3, what="the other client's")
+    assert {names[name] for name in primary.by_name()} == {"127.0.0.42"}
+    peers.wait_until(lambda: f'reply="{code} ' in node.text(), what="the answer")
+    assert node.domain()["route"]["deferred"] == (verdict == "DEFER")
+
+
 @pytest.mark.parametrize("xclient", ["yes", "no"])
 def test_postfix_checks_the_original_client(holdfast, postfix, policy, xclient):
     """With XCLIENT the primary's own SPF check sees who brought the message to us, each of two clients

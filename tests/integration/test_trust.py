@@ -73,6 +73,19 @@ def days(count):
     return moment.strftime("%Y%m%d%H%M%SZ")
 
 
+def test_what_stands_behind_220_is_no_answer(holdfast, recorder, authority):
+    """Whoever is on the line adds a greeting to the answer to STARTTLS: it is not taken for one that came
+    over TLS, and the session ends."""
+    server = recorder(certificate=authority.issue("mail.example.org"),
+                      starttls_reply=b"220 Go ahead\r\n250-evil.example\r\n250 SMTPUTF8\r\n")
+    node = holdfast()
+    node.add("example.org", server.endpoint, probe_interval="1s")
+    held(node)
+    wait_for_state(node, "down")
+    assert "STARTTLS" in node.domain()["reason"]
+    assert not server.commands and node.held() == 1
+
+
 @pytest.fixture
 def named(holdfast, recorder, authority):
     """named(certificate, **settings): a node that trusts the authority, wants the name
@@ -156,6 +169,20 @@ def test_a_pin_is_learned_at_first_use(holdfast, recorder, authority):
     node.cli("domain", "set", "example.org", "--set", "tls-pin=none")
     other.wait_for(1)
     assert node.text().count("pin_learned") == 2
+
+
+def test_a_pin_that_changes_ends_sessions(holdfast, recorder, authority):
+    """Nothing more goes over a session that was opened by another pin, though it is still there."""
+    mine, other = authority.issue("any.example"), authority.issue("any.example")
+    server = recorder(certificate=mine)
+    node = holdfast()
+    node.add("example.org", server.endpoint, tls_pin=f"key:{mine.key_digest()}")
+    held(node)
+    server.wait_for(1)
+    node.cli("domain", "set", "example.org", "--set", f"tls-pin=key:{other.key_digest()}")
+    held(node)
+    wait_for_state(node, "stranger")
+    assert node.held() == 1 and len(server.taken) == 1
 
 
 @pytest.mark.parametrize("kind", ["key", "certificate"])

@@ -393,6 +393,17 @@ static void goes_without_where_no_name_is_taken(void **state)
     DIALOGUE(CHUNKING, { "o00", MAIL_0 "{want 0}" }); /* not offered */
 }
 
+/* RBLs and access lists have a say before HELO: it is his message that is refused. */
+static void a_client_may_be_denied(void **state)
+{
+    (void)state;
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<554 5.7.1 not him", "{0: 554}QUIT\r\n" });
+    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
+             { AGAIN, MAIL_0 }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
+             { "<250 a\n250 b\n250 c", "{0: 250}" }, { "o11", B "{want 1}" },
+             { "<450 4.7.1 not now", "{1: 450}QUIT\r\n" });
+}
+
 static void pipelines_chunks(void **state)
 {
     (void)state;
@@ -708,6 +719,7 @@ int main(void)
         cmocka_unit_test(says_nothing_in_the_clear_where_it_must_not),
         cmocka_unit_test(goes_under_the_clients_name),
         cmocka_unit_test(goes_without_where_no_name_is_taken),
+        cmocka_unit_test(a_client_may_be_denied),
         cmocka_unit_test(pipelines_chunks),
         cmocka_unit_test(keeps_the_order_of_content),
         cmocka_unit_test(settles_each_recipient),

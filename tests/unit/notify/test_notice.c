@@ -255,6 +255,29 @@ static void returns_the_whole_of_what_failed(void **state)
     buf_fini(&out);
 }
 
+/* RFC 8689 5: neither subject nor header nor body, whatever RET says. */
+static void repeats_nothing_that_was_to_be_encrypted(void **state)
+{
+    struct envelope envelope = usual_envelope();
+    struct notice_outcome outcome[] = { failed(0) };
+    struct notice notice = usual(&envelope, outcome, 1);
+    struct notice_made made;
+    struct buf out = { 0 };
+
+    (void)state;
+    envelope.flags |= ENVELOPE_REQUIRETLS;
+    envelope.ret = 1;
+    assert_int_equal(notice_add(&out, &notice, &made), MAY_NOTIFY);
+    assert_false(made.form.is_whole);
+    assert_lacks(&out, "The body.");
+    assert_lacks(&out, "Gr");
+    assert_lacks(&out, "rfc822-headers");
+    assert_holds(&out, "  Subject:  (not repeated, because");
+    assert_holds(&out, "In-Reply-To: <1@sender.example>\r\n");
+    assert_holds(&out, "Final-Recipient: rfc822; bob@example.org\r\n");
+    buf_fini(&out);
+}
+
 static void finds_the_words_that_fit(void **state)
 {
     static const struct {
@@ -280,12 +303,16 @@ static void finds_the_words_that_fit(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct verdict verdict = verdict_from_reply(cases[i].code, str_from(cases[i].text));
         struct notice_outcome outcome[2] = { { .verdict = cases[i].code != 0 ? &verdict : NULL,
+                                               .is_reply = true,
                                                .is_expired = cases[i].expired } };
         outcome[1] = outcome[0];
         assert_int_equal(notice_occasion(NOTICE_FAILED, outcome, 2), cases[i].want);
         outcome[1].is_expired = !outcome[1].is_expired;
         assert_int_equal(notice_occasion(NOTICE_FAILED, outcome, 2), OCCASION_FAILED);
         assert_int_equal(notice_occasion(NOTICE_ARRIVED, outcome, 2), OCCASION_ARRIVED);
+        outcome[0].is_reply = false; /* we did not ask: nobody's rules have refused it */
+        assert_int_equal(notice_occasion(NOTICE_FAILED, outcome, 1),
+                         cases[i].want == OCCASION_REFUSED ? OCCASION_FAILED : cases[i].want);
     }
 }
 
@@ -365,6 +392,7 @@ int main(void)
         cmocka_unit_test(leaves_out_who_has_not_asked),
         cmocka_unit_test(tells_nobody_whom_it_may_not),
         cmocka_unit_test(returns_the_whole_of_what_failed),
+        cmocka_unit_test(repeats_nothing_that_was_to_be_encrypted),
         cmocka_unit_test(finds_the_words_that_fit),
         cmocka_unit_test(tells_several_answers_apart),
         cmocka_unit_test(lists_a_few_of_many),

@@ -414,7 +414,7 @@ static void tls_may_be_required_all_the_way(void **state)
     expect_heard(
         &dialogue, HELLO_SECURE
         "501 5.5.4 REQUIRETLS takes no value\r\n" SENDER_OK
-        "550 5.7.30 The server of d.example does not support REQUIRETLS\r\n" RCPT_OK GO_ON);
+        "550 5.7.30 REQUIRETLS cannot be kept towards the server of d.example\r\n" RCPT_OK GO_ON);
     dialogue_say(&dialogue, ".\r\n");
     expect_heard(&dialogue, STORED);
     expect_events(&dialogue, "open commit(ESMTPS c.example <a@b.example> requiretls c@d.example) ");

@@ -349,7 +349,8 @@ static void many_hosts_leave_room_for_two_addresses_each(void **state)
 
 static const struct {
     const char *zone[LINES_MAX];
-    const char *trust; /* "host=level:records" of each target, or "!problem" */
+    const char *trust; /* "host=level:records" of each target, or "!problem"; behind that "@name",
+                        * if it is to be known by another one */
 } trust_rules[] = {
     { { "+example.org MX 10 mx1.example.org", "+mx1.example.org A 192.0.2.1",
         "+_25._tcp.mx1.example.org TLSA 3 1 1", "+_25._tcp.mx1.example.org TLSA 1 1 1" },
@@ -377,6 +378,21 @@ static const struct {
         "+mx1.example.org A 192.0.2.1", "+mx2.example.org A 192.0.2.2",
         "+_25._tcp.mx1.example.org TLSA !failed", "+_25._tcp.mx2.example.org TLSA 2 0 1" },
       "mx2.example.org=tlsa:1" },
+    /* an alias: the records of what it stands for, or else its own (RFC 7672 2.2.3) */
+    { { "+example.org MX 10 mail.example.org", "+mail.example.org CNAME mx1.example.org",
+        "+mx1.example.org A 192.0.2.1", "+_25._tcp.mx1.example.org TLSA 3 1 1",
+        "+_25._tcp.mail.example.org TLSA 1 1 1" },
+      "mail.example.org=tlsa:1@mx1.example.org" },
+    { { "+example.org MX 10 mail.example.org", "+mail.example.org CNAME mx1.example.org",
+        "+mx1.example.org A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 2 1 1" },
+      "mail.example.org=tlsa:1" },
+    { { "+example.org MX 10 mail.example.org", "+mail.example.org CNAME mx1.example.org",
+        "+mx1.example.org A 192.0.2.1", "+_25._tcp.mx1.example.org TLSA !failed",
+        "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "!untrusted" },
+    { { "+example.org MX 10 mail.example.org", "mail.example.org CNAME mx1.example.org",
+        "+mx1.example.org A 192.0.2.1", "+_25._tcp.mx1.example.org TLSA 3 1 1" },
+      "mail.example.org=may:0" },
     /* a domain without MX is its own host */
     { { "+example.org A 192.0.2.1", "+_25._tcp.example.org TLSA 3 0 1" }, "example.org=tlsa:1" },
 };
@@ -398,6 +414,9 @@ static void demands_what_the_dns_says(void **state)
             assert_true(security_decode(&cursor, &security) && cursor_done(&cursor));
             buf_add_format(&got, "%.*s=%s:%u", STR_FMT(result.plan.target[k].host),
                            security_level_name(security.level), security.tlsa_count);
+            if (security.name_count > 0 &&
+                !str_equals(security.name[0], result.plan.target[k].host))
+                buf_add_format(&got, "@%.*s", STR_FMT(security.name[0]));
         }
         if (!str_equals(buf_str(&got), str_from(trust_rules[i].trust)))
             fail_msg("rule %zu: %.*s", i, STR_FMT(buf_str(&got)));

@@ -41,10 +41,28 @@ static void add_record(struct dns_answer *answer, enum dns_type type, struct str
     record->name = data;
 }
 
+/* What the name is an alias of; empty: of none. */
+static struct str alias_of(const char *const *zone, struct str alias, bool *out_secure)
+{
+    for (; *zone != NULL; zone++) {
+        struct str data = str_from(*zone);
+        struct str name, type;
+        check(str_cut(&data, ' ', &name) && str_cut(&data, ' ', &type));
+        *out_secure = name.ptr[0] == '+';
+        if (str_equals(type, STR("CNAME")) && str_equals(str_skip(name, *out_secure), alias))
+            return data;
+    }
+    *out_secure = true;
+    return STR_NONE;
+}
+
 void zone_answer(const char *const *zone, struct dns_question question, struct dns_answers *answers)
 {
     struct dns_record record[DNS_RECORDS_MAX] = { 0 };
     struct dns_answer answer = { .status = DNS_NO_NAME, .ttl_s = 600, .record = record };
+    bool alias_is_secure = false;
+    struct str alias = alias_of(zone, question.name, &alias_is_secure);
+    struct str asked = alias.len > 0 ? alias : question.name;
 
     for (; *zone != NULL; zone++) {
         struct str data = str_from(*zone);
@@ -52,17 +70,18 @@ void zone_answer(const char *const *zone, struct dns_question question, struct d
         check(str_cut(&data, ' ', &name) && str_cut(&data, ' ', &type));
         bool is_secure = name.ptr[0] == '+';
         name = str_skip(name, is_secure);
-        if (!str_equals(name, question.name))
+        if (!str_equals(name, asked))
             continue;
         if (answer.status == DNS_NO_NAME)
             answer.status = DNS_NODATA;
-        answer.secure = is_secure;
+        answer.secure = is_secure && alias_is_secure;
         if (!str_equals(type, str_from(type_name(question.type))))
             continue;
         if (str_equals(data, STR("!failed")))
             answer.status = DNS_FAILED;
         else if (!str_equals(data, STR("!nodata"))) {
             answer.status = DNS_FOUND;
+            answer.canonical = alias;
             add_record(&answer, question.type, data);
         }
     }

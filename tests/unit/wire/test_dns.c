@@ -22,7 +22,7 @@ static struct dns_answer sample(struct dns_record record[3])
     record[2] = (struct dns_record){ .data = STR("v=spf1 -all") };
     return (struct dns_answer){ .status = DNS_FOUND,
                                 .secure = true,
-                                .was_alias = true,
+                                .canonical = STR("mail.example.org"),
                                 .ttl_s = 300,
                                 .record = record,
                                 .record_count = 3 };
@@ -33,7 +33,7 @@ static void assert_is_sample(const struct dns_answer *answer)
     assert_int_equal(answer->status, DNS_FOUND);
     assert_true(answer->secure);
     assert_false(answer->bogus);
-    assert_true(answer->was_alias);
+    assert_true(str_equals(answer->canonical, STR("mail.example.org")));
     assert_int_equal(answer->ttl_s, 300);
     assert_int_equal(answer->record_count, 3);
     assert_int_equal(answer->record[0].preference, 10);

@@ -79,7 +79,8 @@ static void an_original_has_a_type_and_printable_text(void **state)
         { "x400;/c=de", false }, /* "=" has to be +3D */
         { "x-other;anything", true },
         { "utf-8;d\\x{F6}rte@example.org", true },
-        { "utf-8;d\xc3\xb6rte@example.org", false }, /* SMTPUTF8 is not offered */
+        { "utf-8;d\xc3\xb6rte@example.org", false }, /* without SMTPUTF8 */
+        { "rfc822;d\xc3\xb6rte@example.org", false },
         { "utf-8;d\\x{A}@example.org", false },
         { "utf-8;", false },
         { "rfc822;", false },
@@ -95,14 +96,18 @@ static void an_original_has_a_type_and_printable_text(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++)
-        if (dsn_original_is_fine(str_from(cases[i].value)) != cases[i].is_fine)
+        if (dsn_original_is_fine(str_from(cases[i].value), false) != cases[i].is_fine)
             fail_msg("%s", cases[i].value);
+    assert_true(dsn_original_is_fine(STR("utf-8;d\xc3\xb6rte@example.org"), true));
+    assert_false(dsn_original_is_fine(STR("utf-8;d\xc3rte@example.org"), true));
+    assert_false(dsn_original_is_fine(STR("utf-8;d\xc2\x85rte@example.org"), true)); /* a control */
+    assert_false(dsn_original_is_fine(STR("rfc822;d\xc3\xb6rte@example.org"), true));
     buf_add(&value, STR("rfc822;"));
     while (value.len < DSN_ORIGINAL_MAX)
         buf_add_byte(&value, 'x');
-    assert_true(dsn_original_is_fine(buf_str(&value)));
+    assert_true(dsn_original_is_fine(buf_str(&value), false));
     buf_add_byte(&value, 'x');
-    assert_false(dsn_original_is_fine(buf_str(&value)));
+    assert_false(dsn_original_is_fine(buf_str(&value), false));
     buf_fini(&value);
 }
 

@@ -130,6 +130,36 @@ static void takes_octets_without_lines(void **state)
     assert_int_equal(convert(str_of(content, sizeof content - 1), false, 5, &out), TO_7BIT_IS_FINE);
 }
 
+/* A line end behind them would be two octets more. */
+static void keeps_how_octets_end(void **state)
+{
+    static const char head[] = "MIME-Version: 1.0\r\nContent-Type: application/x\r\n"
+                               "Content-Transfer-Encoding: binary\r\n\r\n";
+    static const struct {
+        const char *octets;
+        enum to_7bit_finding binary;
+    } cases[] = {
+        { "{}", TO_7BIT_CONVERTS },
+        { "{}\r\n", TO_7BIT_IS_FINE },
+        { "a\r\n{}", TO_7BIT_CONVERTS },
+        { "", TO_7BIT_IS_FINE },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (size_t piece = 1; piece < 200; piece = piece * 5 + 1) {
+            struct buf content = { 0 }, out = { 0 };
+            buf_add_format(&content, "%s%s", head, cases[i].octets);
+            assert_int_equal(convert(buf_str(&content), true, piece, &out), cases[i].binary);
+            assert_int_equal(convert(buf_str(&content), false, piece, &out), TO_7BIT_IS_FINE);
+            buf_fini(&content);
+            buf_fini(&out);
+        }
+    struct buf out = { 0 };
+    const struct str part = STR(MIXED "\r\n--a b\r\nContent-Type: image/x\r\n\r\nx\r\n--a b--");
+    assert_int_equal(convert(part, true, 3, &out), TO_7BIT_IS_FINE);
+    buf_fini(&out);
+}
+
 /* A server that takes lines alone could see the end of the message, and commands behind it. */
 static void what_is_no_line_goes_nowhere_as_it_is(void **state)
 {
@@ -159,9 +189,13 @@ static void what_is_no_line_goes_nowhere_as_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(converts),     cmocka_unit_test(what_is_no_line_goes_nowhere_as_it_is),
-        cmocka_unit_test(leaves_alone), cmocka_unit_test(says_what_cannot_be),
-        cmocka_unit_test(is_bounded),   cmocka_unit_test(takes_octets_without_lines),
+        cmocka_unit_test(converts),
+        cmocka_unit_test(what_is_no_line_goes_nowhere_as_it_is),
+        cmocka_unit_test(leaves_alone),
+        cmocka_unit_test(says_what_cannot_be),
+        cmocka_unit_test(is_bounded),
+        cmocka_unit_test(takes_octets_without_lines),
+        cmocka_unit_test(keeps_how_octets_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
