@@ -399,11 +399,11 @@ static void on_opened(void *context, int error, struct store_reader *reader,
     store_read(reader, 0, first, on_first_read, parcel);
 }
 
-static void open_parcel(struct parcel *parcel)
+static void open_parcel(struct handover *handover, struct parcel *parcel)
 {
-    add_claim(parcel->handover, parcel->id, buf_str(&parcel->domain));
+    add_claim(handover, parcel->id, buf_str(&parcel->domain));
     parcel->reading++;
-    store_open(parcel->handover->store, parcel->id, buf_str(&parcel->domain), on_opened, parcel);
+    store_open(handover->store, parcel->id, buf_str(&parcel->domain), on_opened, parcel);
 }
 
 void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry)
@@ -422,7 +422,7 @@ void handover_dispatch(struct handover *handover, uint64_t session, const struct
     if (parcel->is_held_back)
         handover->held_back++;
     else
-        open_parcel(parcel);
+        open_parcel(handover, parcel);
 }
 
 /* What was held back finds in the store who is left. */
@@ -436,7 +436,7 @@ static void release(struct handover *handover)
             continue;
         parcel->is_held_back = false;
         handover->held_back--;
-        open_parcel(parcel);
+        open_parcel(handover, parcel);
     }
 }
 
