@@ -415,8 +415,11 @@ void keeper_lines_turn(struct keeper *keeper, struct now now)
 {
     struct keeper_line *line;
     size_t cursor = 0;
+    uint64_t session;
 
     lines_tick(keeper->lines, now);
+    while (lines_overdue(keeper->lines, now, &session))
+        schedule_yield(keeper->schedule, session, now);
     if (!keeper->lines_due || !keeper->may_deliver || keeper_some_deliverer(keeper) == NULL)
         return;
     keeper->lines_due = false;

@@ -250,6 +250,17 @@ bool handover_answered(struct schedule *schedule, session_number number, struct 
     return true;
 }
 
+void handover_yield(struct schedule *schedule, session_number number)
+{
+    struct handover *handover = find(schedule, number);
+
+    if (handover == NULL)
+        return;
+    handover->is_spent = true;
+    if (handover->route != NULL)
+        drain_work(handover->route);
+}
+
 static void judge_barren(struct handover *handover, enum session_end how,
                          const struct verdict *verdict)
 {

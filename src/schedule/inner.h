@@ -396,7 +396,7 @@ struct handover {
     bool is_alone;  /* takes nothing more until what is in flight is answered */
     bool was_given; /* an entry */
     bool did_work;  /* at least one was answered */
-    bool is_spent;  /* takes nothing more, it says */
+    bool is_spent;  /* takes nothing more, it says, or is not to */
     int64_t ready_ms;
     struct timer idle;
 };
@@ -406,6 +406,7 @@ void handover_give(struct handover *handover, struct item *item);
 void handover_end(struct handover *handover);  /* asks for QUIT; what is in flight may be lost */
 void handover_rest(struct handover *handover); /* nothing to do: end soon */
 bool handover_may_take(const struct handover *handover);
+void handover_yield(struct schedule *schedule, session_number number);
 void handover_abandon_all(struct route *route); /* the route goes */
 void handover_ready(struct schedule *schedule, session_number number, uint32_t window);
 bool handover_answered(struct schedule *schedule, session_number number, struct message_id id,

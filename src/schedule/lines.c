@@ -12,6 +12,8 @@ enum {
     IDLE_CAME_MS = 500, /* he waits for our QUIT, to go on with something else */
     IDLE_WAITS_MS = 20 * SECOND_MS,
     WANTED_MS = 30 * SECOND_MS, /* to be turned round takes a moment, unless something is wrong */
+    TURN_MS = 5 * SECOND_MS,    /* a session's, while others wait for its line */
+    LOOK_MS = SECOND_MS,        /* how often is looked for those whose turn is over */
 };
 
 enum line_state { LINE_WAITING, LINE_WANTED, LINE_FREE, LINE_BUSY, LINE_ENDING };
@@ -20,7 +22,8 @@ struct line {
     struct link link;
     uint64_t number;
     enum line_state state;
-    int64_t since_ms; /* of WANTED and FREE */
+    int64_t since_ms; /* of WANTED, FREE and BUSY */
+    bool is_yielding; /* BUSY, and its session was asked to end */
     uint64_t session;
     const struct buf *session_domain; /* one of `domain`; NULL: it is not BUSY */
     struct buf caller;
@@ -47,6 +50,7 @@ struct lines {
     struct link all; /* struct line */
     uint32_t count;
     struct link seekers; /* in the order in which they came */
+    int64_t look_ms;     /* at turns that are over; only while there are seekers */
     struct map served;   /* by domain */
 };
 
@@ -231,6 +235,8 @@ static void serve(struct lines *lines, struct now now)
         if (line == NULL)
             continue;
         line->state = LINE_BUSY;
+        line->since_ms = now.mono_ms;
+        line->is_yielding = false;
         line->session = seeker->session;
         line->session_domain = find_domain(line, buf_str(&seeker->domain));
         seeker_free(seeker);
@@ -265,6 +271,8 @@ void lines_ask(struct lines *lines, uint64_t session, struct str domain, bool is
     struct seeker *seeker = memory_new(sizeof *seeker);
     seeker->session = session;
     buf_add(&seeker->domain, domain);
+    if (list_is_empty(&lines->seekers))
+        lines->look_ms = now.mono_ms + LOOK_MS;
     list_append(&lines->seekers, &seeker->link);
     serve(lines, now);
 }
@@ -400,6 +408,35 @@ uint32_t lines_count(const struct lines *lines, struct str domain)
     return served != NULL ? served->lines : 0;
 }
 
+/* ---- turns ---- */
+
+static bool is_sought(const struct lines *lines, const struct line *line)
+{
+    list_each (link, &lines->seekers) {
+        const struct seeker *seeker = container_of(link, struct seeker, link);
+        if (seeker->line == 0 && has_domain(line, buf_str(&seeker->domain)))
+            return true;
+    }
+    return false;
+}
+
+bool lines_overdue(struct lines *lines, struct now now, uint64_t *out_session)
+{
+    if (list_is_empty(&lines->seekers) || now.mono_ms < lines->look_ms)
+        return false;
+    list_each (link, &lines->all) {
+        struct line *line = container_of(link, struct line, link);
+        if (line->state != LINE_BUSY || line->is_yielding ||
+            now.mono_ms - line->since_ms < TURN_MS || !is_sought(lines, line))
+            continue;
+        line->is_yielding = true;
+        *out_session = line->session;
+        return true;
+    }
+    lines->look_ms = now.mono_ms + LOOK_MS;
+    return false;
+}
+
 /* ---- time ---- */
 
 static int64_t deadline_of(const struct line *line)
@@ -413,10 +450,13 @@ static int64_t deadline_of(const struct line *line)
 
 int64_t lines_deadline(const struct lines *lines)
 {
+    int64_t look_ms = list_is_empty(&lines->seekers) ? NEVER_MS : lines->look_ms;
     int64_t deadline = NEVER_MS;
 
     list_each (link, &lines->all) {
-        int64_t until = deadline_of(container_of(link, struct line, link));
+        const struct line *line = container_of(link, struct line, link);
+        bool may_yield = line->state == LINE_BUSY && !line->is_yielding;
+        int64_t until = may_yield ? look_ms : deadline_of(line);
         deadline = until < deadline ? until : deadline;
     }
     return deadline;

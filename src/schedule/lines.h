@@ -7,9 +7,10 @@
  *
  * A line carries one session after another, of any of its domains; a session that finds none free
  * waits for one, in turn, as long as its domain has lines at all, and others of its domain do not
- * use or wait for as many as there are. A line that nobody needs for a while is ended, so that the
- * caller's server need not keep an idle connection: soon where the caller came for what there was,
- * later where he calls again at once. One that is not turned round in time is let go, too.
+ * use or wait for as many as there are. While others wait, a session has a turn of a few seconds. A
+ * line that nobody needs for a while is ended, so that the caller's server need not keep an idle
+ * connection: soon where the caller came for what there was, later where he calls again at once.
+ * One that is not turned round in time is let go, too.
  *
  * A domain is served to one caller at a time: two servers with the same secret would each get a
  * part of its mail.
@@ -73,5 +74,8 @@ void lines_dismiss(struct lines *lines, struct str domain, struct now now);
 bool lines_serve(const struct lines *lines, struct str domain);
 uint32_t lines_count(const struct lines *lines, struct str domain);
 
+/* A session whose turn is over, for others wait for its line: it is to end as soon as what it has
+ * been given is answered. Each is named once; false: there is none (more). */
+bool lines_overdue(struct lines *lines, struct now now, uint64_t *out_session);
 int64_t lines_deadline(const struct lines *lines);
 void lines_tick(struct lines *lines, struct now now);

@@ -267,6 +267,12 @@ void schedule_session_ended(struct schedule *schedule, session_number session, e
     handover_ended(schedule, session, how, verdict);
 }
 
+void schedule_yield(struct schedule *schedule, session_number session, struct now now)
+{
+    schedule_begin(schedule, now);
+    handover_yield(schedule, session);
+}
+
 /* ---- what others find out ---- */
 
 void schedule_controlled(struct schedule *schedule, struct str domain, enum control_answer control,

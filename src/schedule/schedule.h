@@ -183,6 +183,10 @@ void schedule_believed(struct schedule *schedule, struct str domain, struct mess
 void schedule_session_ended(struct schedule *schedule, session_number session, enum session_end how,
                             const struct verdict *verdict, struct now now);
 
+/* Somebody else waits for its connection: it is given nothing more, and ends when what it has is
+ * answered. */
+void schedule_yield(struct schedule *schedule, session_number session, struct now now);
+
 /* ---- what others find out about the primary ---- */
 
 enum control_answer {

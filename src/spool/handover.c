@@ -706,7 +706,7 @@ static void count_answers(struct report *report, const struct parcel *parcel)
         else if (verdict->fate == FATE_DEFER)
             count_deferral(report, verdict);
     }
-    report->result.is_unsent = unsent == report->count;
+    report->result.is_unsent = unsent > 0 && unsent == report->count;
 }
 
 /* True: somebody is told first, and handover_told() goes on. */

@@ -100,6 +100,8 @@ static void wait(struct fixture *fixture, int64_t ms)
 {
     fixture->now.mono_ms += ms;
     lines_tick(fixture->lines, fixture->now);
+    for (uint64_t session; lines_overdue(fixture->lines, fixture->now, &session);)
+        buf_add_format(&fixture->events, "yield(%u) ", (unsigned)session);
 }
 
 /* He has come for what there is: turned round at once, one session after another, and let go. */
@@ -281,6 +283,37 @@ static void who_may_have_it_changes(void **state)
     end(&fixture);
 }
 
+/* One with much mail does not keep the others waiting for ever. */
+static void they_take_turns(void **state)
+{
+    struct fixture fixture;
+    (void)state;
+    begin(&fixture);
+    assert_int_equal(offer(&fixture, 1, "", "a.example b.example"), LINE_WELCOME);
+    lines_up(fixture.lines, 1, fixture.now);
+    lines_ask(fixture.lines, 11, STR("a.example"), false, fixture.now);
+    expect(&fixture, "came(a.example) came(b.example) want(1) open(11 1) ");
+    wait(&fixture, 60000); /* nobody else wants it */
+    expect(&fixture, "");
+    lines_ask(fixture.lines, 12, STR("b.example"), false, fixture.now);
+    assert_int_equal(lines_deadline(fixture.lines), fixture.now.mono_ms + 1000);
+    wait(&fixture, 1000);
+    expect(&fixture, "yield(11) ");
+    wait(&fixture, 1000); /* it is asked once */
+    expect(&fixture, "");
+    lines_session_over(fixture.lines, 11, true, fixture.now);
+    lines_ask(fixture.lines, 13, STR("a.example"), false, fixture.now);
+    expect(&fixture, "open(12 1) ");
+    wait(&fixture, 4999);
+    expect(&fixture, "");
+    wait(&fixture, 1000);
+    expect(&fixture, "yield(12) ");
+    lines_session_over(fixture.lines, 12, true, fixture.now);
+    expect(&fixture, "open(13 1) ");
+    assert_int_equal(lines_deadline(fixture.lines), NEVER_MS);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_line_that_is_not_turned_round),
         cmocka_unit_test(one_caller_at_a_time),
         cmocka_unit_test(who_may_have_it_changes),
+        cmocka_unit_test(they_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
