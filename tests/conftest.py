@@ -67,7 +67,7 @@ def holdfast(request, state):
     """A maker of nodes: holdfast(domains={…}, smtp="…") starts one. Ended in reverse order, and
     none may have found itself wrong."""
     made = []
-    asan = peers.TOP / "build-asan" / "holdfast"
+    asan = peers.SANITIZED / "holdfast"
     use_asan = asan.exists() and request.node.get_closest_marker("plain") is None
     use_asan = use_asan and "HOLDFAST_BUILD" not in os.environ
 

@@ -19,6 +19,8 @@
 #include "roles/role.h"
 #include "schedule/schedule.h"
 
+enum { LINES_ENDED_MAX = 64 };
+
 struct deliverer {
     struct role_process *process;
     struct channel *keeper; /* NULL: none at the moment */
@@ -38,6 +40,8 @@ struct deliverer {
         struct buf anchors; /* PEM */
     } authority[CONFIG_AUTHORITIES_MAX];
     uint32_t authority_count;
+    uint64_t line_ended[LINES_ENDED_MAX]; /* the last ones that were not here then */
+    unsigned line_ended_next;
     struct web *web;       /* NULL: there is none; deliverer_web.c */
     uint64_t keeper_count; /* that we had; names the one we have */
 };

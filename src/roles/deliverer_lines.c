@@ -31,6 +31,15 @@ static struct session *find_line(const struct deliverer *deliverer, uint64_t lin
     return NULL;
 }
 
+/* The keeper's word came first, and the connection is on its way. */
+static bool has_ended(const struct deliverer *deliverer, uint64_t line)
+{
+    for (unsigned i = 0; i < LINES_ENDED_MAX; i++)
+        if (deliverer->line_ended[i] == line)
+            return true;
+    return false;
+}
+
 static unsigned count_unclaimed(const struct deliverer *deliverer)
 {
     unsigned count = 0;
@@ -48,7 +57,8 @@ void deliverer_line_came(struct deliverer *deliverer, uint64_t line, int fd)
 
     if (fd < 0)
         return;
-    if (deliverer->process->is_stopping || (session != NULL && session->stream != NULL) ||
+    if (deliverer->process->is_stopping || has_ended(deliverer, line) ||
+        (session != NULL && session->stream != NULL) ||
         (session == NULL && count_unclaimed(deliverer) >= LINES_HERE_MAX)) {
         (void)close(fd);
         return;
@@ -153,7 +163,11 @@ bool deliverer_take_line_end(struct deliverer *deliverer, struct cursor payload)
     if (!message_get_line_end(payload, &message))
         return false;
     struct session *session = find_line(deliverer, message.line);
-    if (session != NULL && session->stream != NULL)
+    if (session != NULL && session->stream != NULL) {
         session_quit(session);
+        return true;
+    }
+    deliverer->line_ended[deliverer->line_ended_next] = message.line;
+    deliverer->line_ended_next = (deliverer->line_ended_next + 1) % LINES_ENDED_MAX;
     return true;
 }

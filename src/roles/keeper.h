@@ -485,7 +485,7 @@ void keeper_callout_ready(struct keeper *keeper, const struct keeper_peer *peer,
 bool keeper_callout_answer(struct keeper *keeper, const struct keeper_peer *peer,
                            struct cursor payload);
 void keeper_callout_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,
-                          enum session_end how, const struct verdict *verdict);
+                          enum session_end how, const struct verdict *verdict, bool is_parked);
 void keeper_callout_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
 void keeper_callout_has_line(struct keeper *keeper, uint64_t number, const struct keeper_peer *peer,
                              uint64_t line);

@@ -443,12 +443,14 @@ static void session_over(struct callout_session *session, enum session_end how,
 }
 
 void keeper_callout_ended(struct keeper *keeper, const struct keeper_peer *peer, uint64_t number,
-                          enum session_end how, const struct verdict *verdict)
+                          enum session_end how, const struct verdict *verdict, bool is_parked)
 {
     struct callout_session *session = find_session(keeper, peer, number);
 
-    if (session != NULL)
-        session_over(session, how, verdict);
+    if (session == NULL)
+        return;
+    keeper_line_session_over(keeper, number, is_parked);
+    session_over(session, how, verdict);
 }
 
 void keeper_callout_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer)

@@ -456,10 +456,10 @@ static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, st
     struct verdict verdict = verdict_decode(&cursor);
     if (!cursor_done(&cursor))
         return false;
-    keeper_line_session_over(keeper, message.session, message.parked != 0);
+    bool is_parked = message.parked != 0;
     if (keeper_callout_is(message.session)) {
-        keeper_callout_ended(keeper, peer, message.session, (enum session_end)message.how,
-                             &verdict);
+        keeper_callout_ended(keeper, peer, message.session, (enum session_end)message.how, &verdict,
+                             is_parked);
         return true;
     }
     if (keeper_address_is(message.session)) {
@@ -468,6 +468,9 @@ static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, st
         return true;
     }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
+    if (session != NULL && session->source != peer->source)
+        return false;
+    keeper_line_session_over(keeper, message.session, is_parked);
     if (session != NULL && !session->has_ended)
         keeper_session_ended(keeper, session, (enum session_end)message.how, &verdict);
     return true;

@@ -338,6 +338,19 @@ def test_many_domains(node, agent, recorder):
     peers.wait_until(lambda: node.text().count(" delivered ") == len(names), peers.DEADLINE * 2, "all of them")
 
 
+def test_domains_take_turns(node, agent, sink):
+    """What comes for one is not kept waiting by much mail of another that has all the lines."""
+    node.add("example.net", "agent", login="example.org")
+    server = sink("--delay", "100", address=PRIMARY)
+    for _ in range(300):
+        node.send(peers.message()[1])
+    agent(server.endpoint, "--lines", "1")
+    peers.wait_until(lambda: server.count() > 0, what="the first")
+    node.send(peers.message()[1], "user@example.net")
+    peers.wait_until(lambda: node.held("example.net") == 0, what="the other domain's")
+    assert node.held() > 100, "most of the first domain's wait"
+
+
 @pytest.mark.plain
 def test_an_agent_that_stops_reading(node, agent, sink, load):
     """It holds up nobody but itself, and costs a bounded amount of memory."""

@@ -29,5 +29,5 @@ def test_what_waited_too_long_is_rescued_and_can_be_released(holdfast, sink):
     assert [found.partition("@")[0] for found in primary.messages()] == [name]
     assert "a@example.org" in primary.rows("message")[0][5]
     assert "b@example.org" in primary.rows("message")[0][5]
-    peers.wait_until(lambda: node.json("queue", "list", "--state", "all")["messages"] == [],
+    peers.wait_until(lambda: node.ask("queue.list", state="all")["messages"] == [],
                      what="an empty queue")

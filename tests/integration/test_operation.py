@@ -33,6 +33,7 @@ def test_the_sandbox_forbids_what_it_must(holdfast, sink):
 @pytest.mark.skipif(not peers.IS_ROOT, reason="only root changes its user")
 def test_roles_are_not_root(holdfast, sink):
     node = holdfast({"example.org": sink().endpoint})
+    peers.wait_until(lambda: " ready hostname=" in node.text(), what="all roles")
     for name, pid in node.pids().items():
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
             fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
