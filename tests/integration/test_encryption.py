@@ -111,7 +111,7 @@ def test_mail_waits_for_its_key_and_arrives_once(holdfast, sink, keys):
     node.send(data)
     peers.wait_until(lambda: primary.count() == 1, 30, "the mail that can be read")
     assert [found.partition("@")[0] for found in primary.messages()] == [other]
-    assert node.held() == 25
+    peers.wait_until(lambda: node.held() == 25, what="the end of the one that was taken")
     assert node.state_of() == "up"
     assert "encryption { keys }" in warnings(node, "status")
     assert "encryption { keys }" in warnings(node, "domain", "show", "example.org")

@@ -47,6 +47,7 @@ def test_roles_are_not_root(holdfast, sink):
 def test_pause_holds_and_resume_drains_at_once(holdfast, sink):
     primary = sink()
     node = holdfast({"example.org": primary.endpoint})
+    peers.wait_until(lambda: node.state_of() == "up", what="its first look")
     node.cli("domain", "pause", "example.org")
     assert node.state_of() == "paused"
     before = primary.connections()
