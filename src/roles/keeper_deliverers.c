@@ -529,14 +529,19 @@ static void log_in_doubt(void *context, struct message_id id)
     under_way_remove(keeper->under_way, id);
 }
 
+/* Each accounts for one: a message may be out for one domain with a deliverer that lives, and have
+ * been for another with one that does not. */
 static bool is_unfinished(const struct keeper *keeper, struct message_id id)
 {
-    const struct unfinished *unfinished;
+    struct unfinished *unfinished;
     size_t cursor = 0;
 
-    while ((unfinished = map_next(&keeper->unfinished, &cursor, NULL)) != NULL)
-        if (message_id_equals(unfinished->id, id))
-            return true;
+    while ((unfinished = map_next(&keeper->unfinished, &cursor, NULL)) != NULL) {
+        if (unfinished->was_left || !message_id_equals(unfinished->id, id))
+            continue;
+        unfinished->was_left = true;
+        return true;
+    }
     return false;
 }
 

@@ -45,6 +45,7 @@ struct unfinished {
     struct message_id id;
     struct buf key;
     uint64_t parked_session; /* 0: nobody waits for it */
+    bool was_left;           /* the keeper before has listed it */
     struct entry entry;      /* what was to be handed out; its domain lives with the store */
 };
 

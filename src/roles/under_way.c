@@ -16,9 +16,8 @@ enum { HEAD_SIZE = 16, VERSION = 1, RUNNING = 1, ENDED = 2 };
 
 static const char magic[8] = "HFUNDRWY";
 
-struct mark { /* a message that is under way */
-    uint32_t slot;
-    uint32_t times;
+struct mark {         /* a message that is under way */
+    struct buf slots; /* uint32_t; one for each time that it was said */
 };
 
 struct under_way {
@@ -37,6 +36,12 @@ struct under_way {
 static struct str key_of(const struct message_id *id)
 {
     return str_of(id->bytes, sizeof id->bytes);
+}
+
+static void mark_free(struct mark *mark)
+{
+    buf_fini(&mark->slots);
+    memory_free(mark);
 }
 
 static void give_up(struct under_way *list, int error)
@@ -116,27 +121,31 @@ void under_way_add(struct under_way *list, struct message_id id)
 {
     struct mark *mark = map_find(&list->marks, key_of(&id));
 
-    if (mark == NULL && list->free_count == 0)
+    if (list->free_count == 0)
         return;
     if (mark == NULL) {
         mark = memory_new(sizeof *mark);
-        mark->slot = list->free_slot[--list->free_count];
-        set_slot(list, mark->slot, id);
         (void)map_put(&list->marks, key_of(&id), mark);
     }
-    mark->times++;
+    uint32_t slot = list->free_slot[--list->free_count];
+    set_slot(list, slot, id);
+    buf_add_bytes(&mark->slots, &slot, sizeof slot);
 }
 
 void under_way_remove(struct under_way *list, struct message_id id)
 {
     static const struct message_id none;
     struct mark *mark = map_find(&list->marks, key_of(&id));
+    uint32_t slot;
 
-    if (mark == NULL || --mark->times > 0)
+    if (mark == NULL)
         return;
-    set_slot(list, mark->slot, none);
-    list->free_slot[list->free_count++] = mark->slot;
-    memory_free(map_remove(&list->marks, key_of(&id)));
+    mark->slots.len -= sizeof slot;
+    memcpy(&slot, mark->slots.ptr + mark->slots.len, sizeof slot);
+    set_slot(list, slot, none);
+    list->free_slot[list->free_count++] = slot;
+    if (mark->slots.len == 0)
+        mark_free(map_remove(&list->marks, key_of(&id)));
 }
 
 void under_way_write(struct under_way *list)
@@ -187,14 +196,14 @@ struct under_way *under_way_open(const char *path)
 void under_way_close(struct under_way *list)
 {
     size_t cursor = 0;
-    void *mark;
+    struct mark *mark;
 
     if (list == NULL)
         return;
     under_way_write(list);
     write_head(list, ENDED);
     while ((mark = map_next(&list->marks, &cursor, NULL)) != NULL)
-        memory_free(mark);
+        mark_free(mark);
     map_fini(&list->marks);
     buf_fini(&list->left);
     if (list->fd >= 0)

@@ -29,7 +29,8 @@ bool under_way_was_cut_off(const struct under_way *list);
 /* The next id that it left; false: no more. */
 bool under_way_left(struct under_way *list, struct message_id *out_id);
 
-/* May be said several times, and must be taken back as often. */
+/* May be said several times (for each domain that it is out for), and must be taken back as often;
+ * under_way_left() names it as often. */
 void under_way_add(struct under_way *list, struct message_id id);
 void under_way_remove(struct under_way *list, struct message_id id);
 void under_way_write(struct under_way *list); /* what has changed; before it leaves */

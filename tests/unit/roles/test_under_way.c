@@ -177,6 +177,28 @@ static void a_strange_file_is_begun_anew(void **state)
     under_way_close(list);
 }
 
+/* A message that is out for two domains is two. */
+static void names_it_as_often_as_it_was_said(void **state)
+{
+    struct under_way *list = under_way_open(path);
+    uint8_t number[8];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        under_way_add(list, id_of(1));
+    under_way_remove(list, id_of(1));
+    under_way_write(list);
+    struct under_way *next = next_keeper();
+    assert_int_equal(left(next, number), 2);
+    assert_int_equal(number[0], 1);
+    assert_int_equal(number[1], 1);
+    under_way_remove(list, id_of(1));
+    under_way_remove(list, id_of(1));
+    under_way_remove(list, id_of(1)); /* there is nothing to take back */
+    under_way_close(next);
+    under_way_close(list);
+}
+
 int main(void)
 {
 #define LIST(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -184,6 +206,7 @@ int main(void)
         LIST(names_what_was_under_way),
         LIST(forgets_nothing_that_was_not_asked_for),
         LIST(a_message_of_two_domains_counts_twice),
+        LIST(names_it_as_often_as_it_was_said),
         LIST(a_clean_end_leaves_nothing),
         LIST(more_than_it_can_list_does_no_harm),
         LIST(a_strange_file_is_begun_anew),
