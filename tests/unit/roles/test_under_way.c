@@ -181,7 +181,7 @@ static void a_strange_file_is_begun_anew(void **state)
 static void names_it_as_often_as_it_was_said(void **state)
 {
     struct under_way *list = under_way_open(path);
-    uint8_t number[8];
+    uint8_t number[8] = { 0 };
 
     (void)state;
     for (int i = 0; i < 3; i++)
