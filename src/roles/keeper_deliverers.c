@@ -469,7 +469,7 @@ static bool take_ended(struct keeper *keeper, const struct keeper_peer *peer, st
     }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
     if (session != NULL && session->source != peer->source)
-        return false;
+        return true; /* of somebody else's it has nothing to say */
     keeper_line_session_over(keeper, message.session, is_parked);
     if (session != NULL && !session->has_ended)
         keeper_session_ended(keeper, session, (enum session_end)message.how, &verdict);
