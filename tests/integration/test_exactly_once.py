@@ -58,7 +58,7 @@ def test_a_crash_of_all_keeps_the_queue(holdfast, sink, load):
     node = holdfast({"example.org": primary.endpoint})
     clients = load(node.endpoint)
     for count in (150, 300, 450):
-        clients.start(count=100000, sessions=20, per_session=20, give_up=2)
+        clients.start(count=100000, sessions=20, per_session=20, give_up=60)
         peers.wait_until(lambda count=count: len(clients.accepted()) >= count, what="some 250s")
         node.crash()
         clients.process.stop()
@@ -114,14 +114,14 @@ def test_a_clean_shutdown_says_421_and_loses_nothing(holdfast, sink, load):
     clients = load(node.endpoint)
     with node.connect() as idle:
         idle.hello()
-        clients.start(count=100000, sessions=10, per_session=100, give_up=3)
+        clients.start(count=100000, sessions=10, per_session=100, give_up=60)
         peers.wait_until(lambda: len(clients.accepted()) > 200, what="load")
         began = time.monotonic()
         assert node.stop(seconds=20) == 0
         assert time.monotonic() - began < 15 * peers.SLOWER
         assert idle.reply()[0] == 421
         assert idle.is_closed()
-    clients.wait()
+    clients.process.stop()
     node.start()
     primary.start()
     peers.assert_each_once(drain(node, primary, [clients]), primary.messages())

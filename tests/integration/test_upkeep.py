@@ -167,7 +167,7 @@ def test_a_backup_under_load_has_what_was_accepted_before(holdfast, sink, load, 
     clients.run(count=6, sessions=2, size=9_000_000, size_max=9_500_000, give_up=120)
     before = dict(clients.accepted())
     clients.name += "x"
-    clients.start(count=100000, sessions=20, per_session=20, size=20000, give_up=2)
+    clients.start(count=100000, sessions=20, per_session=20, size=20000, give_up=60)
     peers.wait_until(lambda: len(clients.accepted()) >= len(before) + 500, what="some 250s")
     before = dict(clients.accepted())
     answer = json.loads(node.cli("backup", state / "copy", "--json", seconds=120).stdout)
