@@ -16,14 +16,23 @@ peers.Missing = pytest.skip.Exception  # a part that is not there skips the test
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="the full figures")
+    parser.addoption("--sanitized", action="store_true", help="nodes with sanitizers; so with --long")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: only with --long")
+    config.addinivalue_line("markers", "hostile: odd bytes: with sanitizers in every run")
     config.addinivalue_line("markers", "plain: speed or memory: the build without sanitizers")
 
 
+# These wait for longest; started last, the others would wait for them.
+LONGEST = ("agent", "filters", "tls_reports", "exactly_once", "politeness", "mta_sts", "notices", "alerts",
+           "recipients", "upkeep", "encryption", "damage", "dane", "turn", "routing", "outside")
+RANK = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: RANK.get(item.path.name, len(RANK)))
     for item in items:
         if "long" in item.keywords and not config.getoption("--long"):
             item.add_marker(pytest.mark.skip(reason="only with --long"))
@@ -62,14 +71,20 @@ def keys(state):
     return peers.write_keys(state / "keys", peers.new_key())
 
 
+def is_sanitized(request):
+    """A node with sanitizers takes three times as long to start: by default where bytes are odd."""
+    marked = request.node.get_closest_marker
+    everywhere = request.config.getoption("--long") or request.config.getoption("--sanitized")
+    return marked("plain") is None and (everywhere or marked("hostile") is not None)
+
+
 @pytest.fixture
 def holdfast(request, state):
     """A maker of nodes: holdfast(domains={…}, smtp="…") starts one. Ended in reverse order, and
     none may have found itself wrong."""
     made = []
     asan = peers.SANITIZED / "holdfast"
-    use_asan = asan.exists() and request.node.get_closest_marker("plain") is None
-    use_asan = use_asan and "HOLDFAST_BUILD" not in os.environ
+    use_asan = asan.exists() and "HOLDFAST_BUILD" not in os.environ and is_sanitized(request)
 
     def make(domains=(), start=True, name="node", **options):
         options.setdefault("binary", asan if use_asan else None)

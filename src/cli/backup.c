@@ -195,7 +195,7 @@ static bool copy_directory(struct backup *backup, const char *target)
 {
     struct buf to = { 0 };
     char digest[COPY_DIGEST_SIZE];
-    uint64_t size;
+    uint64_t size = 0;
 
     if (faccessat(backup->data, "directory.db", F_OK, 0) < 0 && errno == ENOENT)
         return true;

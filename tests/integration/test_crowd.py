@@ -10,6 +10,8 @@ import pytest
 
 import peers
 
+pytestmark = pytest.mark.hostile
+
 
 def crowd(node, count, networks=50):
     """Opens sessions from many client networks, each as far as it gets."""

@@ -4,6 +4,8 @@ import pytest
 
 import peers
 
+pytestmark = pytest.mark.hostile
+
 STRANGER = "127.0.0.77"
 
 

@@ -13,6 +13,8 @@ from test_notices import notice, send
 from test_notices_form import groups_of
 from test_tls import anybody
 
+pytestmark = pytest.mark.hostile
+
 dns, node, taker = test_notices.dns, test_notices.node, test_notices.taker  # fixtures
 
 ALL = ["8BITMIME", "SMTPUTF8", "DSN", "PIPELINING"]

@@ -9,6 +9,8 @@ import pytest
 
 import peers
 
+pytestmark = pytest.mark.hostile
+
 OPEN = ("MAIL FROM:<a@client.example>", "RCPT TO:<user@example.org>", "DATA")
 SMUGGLED = b"MAIL FROM:<evil@client.example>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\n" \
            b"Subject: smuggled\r\n\r\nevil\r\n.\r\n"

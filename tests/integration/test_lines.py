@@ -15,6 +15,8 @@ import pytest
 import peers
 import test_turn
 
+pytestmark = pytest.mark.hostile
+
 LISTEN = """
 listen atrn { address = {"127.0.0.1:%d"} }
 listen atrns { address = {"127.0.0.1:%d"} }

@@ -13,6 +13,8 @@ import pytest
 import peers
 from test_notices_form import groups_of, lint, parse, perl, text_of
 
+pytestmark = pytest.mark.hostile
+
 ALLOWED, STRANGER, TAKER = "127.0.0.66", "127.0.0.77", "127.0.0.29"
 SENDER = "alice@sender.example"
 NO_USER = "550 5.1.1 <nobody> No such user"

@@ -11,6 +11,8 @@ import pytest
 
 import peers
 
+pytestmark = pytest.mark.hostile
+
 
 def test_mail_comes_and_goes_over_ipv6(holdfast, recorder):
     primary = recorder("::1")

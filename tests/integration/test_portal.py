@@ -20,6 +20,8 @@ import certificates
 import peers
 from test_address import SLOW, addresses, said
 
+pytestmark = pytest.mark.hostile
+
 
 @pytest.fixture
 def authority(state):

@@ -8,6 +8,8 @@ import pytest
 
 import peers
 
+pytestmark = pytest.mark.hostile
+
 
 def ask(node, *addresses, sender="somebody@client.example", source=None):
     """The reply to RCPT for each: [(code, text)]."""

@@ -14,6 +14,8 @@ import pytest
 import certificates
 import peers
 
+pytestmark = pytest.mark.hostile
+
 TAKER = "127.0.0.9"
 ALLOWED, STRANGER = "127.0.0.66", "127.0.0.77"
 

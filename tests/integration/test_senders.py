@@ -12,6 +12,8 @@ import pytest
 
 import peers
 
+pytestmark = pytest.mark.hostile
+
 US = "mx2.example.net"
 ALLOWED, STRANGER, PRIMARY = "127.0.0.66", "127.0.0.77", "127.0.0.1"
 SENDER, AUTHOR = "sender@sender.example", "author@sender.example"

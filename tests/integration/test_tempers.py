@@ -4,6 +4,8 @@ import pytest
 
 import peers
 
+pytestmark = pytest.mark.hostile
+
 
 @pytest.mark.plain
 @pytest.mark.parametrize("temper, times", [

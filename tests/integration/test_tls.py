@@ -15,6 +15,8 @@ import pytest
 import certificates
 import peers
 
+pytestmark = pytest.mark.hostile
+
 
 @pytest.fixture
 def authority(state):

@@ -12,6 +12,8 @@ import pytest
 import certificates
 import peers
 
+pytestmark = pytest.mark.hostile
+
 SLOW = {"probe_interval": "1h", "probe_interval_max": "1h", "probes_down": "1"}
 
 

@@ -49,7 +49,7 @@ static bool read_line(FILE *file, char *line)
 static unsigned number(struct str *line)
 {
     struct str word;
-    uint64_t value;
+    uint64_t value = 0;
 
     assert_true(str_cut(line, ' ', &word) && str_to_u64(str_trim(word), 1000, &value));
     return (unsigned)value;
