@@ -134,23 +134,52 @@ static struct dns_question tlsa_question(struct decision *decision, struct str h
     return question;
 }
 
+/* Its answer; NULL for a name that cannot be asked for. False if it must be answered first. */
+static bool look_at(struct decision *decision, struct dns_question question,
+                    const struct dns_answer **out_answer)
+{
+    bool can_be_asked = dns_name_is_valid(question.name);
+
+    *out_answer = can_be_asked ? dns_answers_find(decision->known, question) : NULL;
+    if (*out_answer == NULL && can_be_asked) {
+        decide_ask(decision, question);
+        return false;
+    }
+    if (*out_answer != NULL && (*out_answer)->ttl_s < decision->ttl_s)
+        decision->ttl_s = (*out_answer)->ttl_s;
+    return true;
+}
+
 /* Of this name. False if a question must be answered first. */
 static bool look_at_tlsa_of(struct decision *decision, struct str name, struct candidate *host,
                             struct trust_facts *facts)
 {
-    struct dns_question question = tlsa_question(decision, name);
-    const struct dns_answer *answer =
-        dns_name_is_valid(question.name) ? dns_answers_find(decision->known, question) : NULL;
-    if (answer == NULL && dns_name_is_valid(question.name)) {
-        decide_ask(decision, question);
+    const struct dns_answer *answer;
+
+    if (!look_at(decision, tlsa_question(decision, name), &answer))
         return false;
-    }
-    if (answer != NULL && answer->ttl_s < decision->ttl_s)
-        decision->ttl_s = answer->ttl_s;
     if (answer != NULL)
         facts->tlsa = trust_read_tlsa(answer, &host->security);
     host->base = name;
     return true;
+}
+
+/* The alias leads into a zone that is not signed. Where it is signed itself, its own records count
+ * (RFC 7672 2.1.3, 2.2.2); where that is not to be had, nobody knows whether they would. */
+static bool look_at_alias(struct decision *decision, struct candidate *host,
+                          struct trust_facts *facts)
+{
+    const struct dns_question question = { .name = host->name, .type = DNS_CNAME };
+    const struct dns_answer *answer;
+
+    if (!look_at(decision, question, &answer))
+        return false;
+    bool is_unknown = answer != NULL && answer->status == DNS_FAILED;
+    facts->is_host_secure = is_unknown || (answer != NULL && answer->secure);
+    if (is_unknown)
+        facts->tlsa = TRUST_TLSA_UNKNOWN;
+    return !facts->is_host_secure || is_unknown ||
+           look_at_tlsa_of(decision, host->name, host, facts);
 }
 
 /* Of an alias, the records of what it stands for count, or its own, if there are none there (RFC
@@ -158,11 +187,15 @@ static bool look_at_tlsa_of(struct decision *decision, struct str name, struct c
 static bool look_at_tlsa(struct decision *decision, struct candidate *host,
                          struct trust_facts *facts)
 {
-    host->base = host->name;
-    if (decision->request->demands_nothing ||
-        !trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
-        return true;
     struct str canonical = host->found.canonical;
+
+    host->base = host->name;
+    if (decision->request->demands_nothing)
+        return true;
+    if (facts->is_mx_secure && !facts->is_host_secure && canonical.len > 0)
+        return look_at_alias(decision, host, facts);
+    if (!trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
+        return true;
     if (canonical.len > 0 && !look_at_tlsa_of(decision, canonical, host, facts))
         return false;
     return facts->tlsa != TRUST_TLSA_ABSENT || look_at_tlsa_of(decision, host->name, host, facts);

@@ -33,7 +33,7 @@ enum trust_policy { TRUST_POLICY_NONE, TRUST_POLICY_TESTING, TRUST_POLICY_ENFORC
 
 struct trust_facts {
     bool is_mx_secure;   /* validated; of a domain without MX: that there is none */
-    bool is_host_secure; /* its addresses are */
+    bool is_host_secure; /* its addresses are, or the alias that led to them */
     enum trust_tlsa tlsa;
     enum trust_policy policy; /* of the domain (MTA-STS) */
     bool policy_names_host;

@@ -13,7 +13,15 @@
 #include "base/endpoint.h"
 #include "base/list.h"
 
-enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
+enum dns_type {
+    DNS_A = 1,
+    DNS_CNAME = 5, /* only to know whether it is secure: whoever asks for others is led along */
+    DNS_PTR = 12,
+    DNS_MX = 15,
+    DNS_TXT = 16,
+    DNS_AAAA = 28,
+    DNS_TLSA = 52,
+};
 
 enum { DNS_NAME_MAX = 255, DNS_RECORDS_MAX = 100 };
 

@@ -10,7 +10,7 @@ enum sts_mode { STS_NONE, STS_TESTING, STS_ENFORCE };
 
 enum {
     STS_ID_MAX = 32,
-    STS_MX_MAX = 64,              /* patterns; more are left out */
+    STS_MX_MAX = 512,             /* patterns; more are left out */
     STS_POLICY_MAX = 64 * 1024,   /* octets of a policy (RFC 8461 3.3) */
     STS_MAX_AGE_MAX_S = 31557600, /* a year; what is more counts as this */
 };

@@ -45,7 +45,8 @@ static void check_channel(const struct dns_answer *answer, struct arena *arena)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const enum dns_type types[] = { DNS_A, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_TLSA };
+    static const enum dns_type types[] = { DNS_A,    DNS_PTR,  DNS_MX,   DNS_TXT,
+                                           DNS_AAAA, DNS_TLSA, DNS_CNAME };
     struct arena arena = { 0 };
     struct dns_answer answer;
 

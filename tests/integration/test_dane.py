@@ -226,6 +226,21 @@ def test_a_host_that_is_an_alias(site, authority, state, usage, fits):
         assert not said(server, "MAIL") and node.held() == 1
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_an_alias_that_leads_out_of_what_is_signed(site, nsd, authority, fits):
+    """The alias is signed, and so is its own record, though nobody signs where it leads (RFC 7672 2.2.2)."""
+    made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
+    nsd.zone("example.com", [f"host IN A {MX1}"])
+    record = tlsa(3, 1, 1, made if fits else other).replace("_25._tcp.mx1", "_25._tcp.mail")
+    node, server = site(["@ IN MX 5 mail", "mail IN CNAME host.example.com.", record], made, mx="")
+    if fits:
+        server.wait_for(1)
+        assert node.domain()["route"]["targets"][0]["tls"] == "tlsa"
+    else:
+        wait_for_state(node, "stranger")
+        assert not said(server, "MAIL") and node.held() == 1
+
+
 def test_a_pin_stands_above_the_record(site, authority):
     made, other = authority.issue("mx1.example.org"), authority.issue("mx1.example.org")
     node, server = site([tlsa(3, 1, 1, made)], made, tls_pin=f"key:{other.key_digest()}")

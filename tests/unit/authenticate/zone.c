@@ -46,6 +46,7 @@ static const char *type_name(enum dns_type type)
     case DNS_TXT:
         return "TXT";
     case DNS_TLSA:
+    case DNS_CNAME:
         return "TLSA";
     }
     return "";
@@ -103,6 +104,7 @@ static bool make_record(enum dns_type type, const json_t *value, struct arena *a
         return true;
     case DNS_TXT:
     case DNS_TLSA:
+    case DNS_CNAME:
         out_record->data = joined(value, arena);
         return !str_equals(out_record->data, STR("NONE"));
     }

@@ -393,6 +393,20 @@ static const struct {
     { { "+example.org MX 10 mail.example.org", "mail.example.org CNAME mx1.example.org",
         "+mx1.example.org A 192.0.2.1", "+_25._tcp.mx1.example.org TLSA 3 1 1" },
       "mail.example.org=may:0" },
+    /* an alias that is signed and leads to where nothing is: its own records (2.1.3, 2.2.2) */
+    { { "+example.org MX 10 mail.example.org", "+mail.example.org CNAME mx1.example.org",
+        "mx1.example.org A 192.0.2.1", "+_25._tcp.mx1.example.org TLSA 3 1 1",
+        "+_25._tcp.mail.example.org TLSA 3 1 1", "+_25._tcp.mail.example.org TLSA 2 1 1" },
+      "mail.example.org=tlsa:2" },
+    { { "+example.org MX 10 mail.example.org", "+mail.example.org CNAME mx1.example.org",
+        "mx1.example.org A 192.0.2.1", "+_25._tcp.mx1.example.org TLSA 3 1 1" },
+      "mail.example.org=may:0" },
+    { { "+example.org MX 10 mail.example.org", "mail.example.org CNAME mx1.example.org",
+        "mx1.example.org A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "mail.example.org=may:0" },
+    { { "example.org MX 10 mail.example.org", "+mail.example.org CNAME mx1.example.org",
+        "mx1.example.org A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "mail.example.org=may:0" },
     /* a domain without MX is its own host */
     { { "+example.org A 192.0.2.1", "+_25._tcp.example.org TLSA 3 0 1" }, "example.org=tlsa:1" },
 };

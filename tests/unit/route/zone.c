@@ -6,7 +6,11 @@
 
 static const char *type_name(enum dns_type type)
 {
-    return type == DNS_MX ? "MX" : type == DNS_A ? "A" : type == DNS_TLSA ? "TLSA" : "AAAA";
+    return type == DNS_MX      ? "MX"
+           : type == DNS_CNAME ? "CNAME"
+           : type == DNS_A     ? "A"
+           : type == DNS_TLSA  ? "TLSA"
+                               : "AAAA";
 }
 
 /* "3 1 1" */
@@ -64,6 +68,13 @@ void zone_answer(const char *const *zone, struct dns_question question, struct d
     struct str alias = alias_of(zone, question.name, &alias_is_secure);
     struct str asked = alias.len > 0 ? alias : question.name;
 
+    if (question.type == DNS_CNAME) {
+        answer.status = alias.len > 0 ? DNS_FOUND : DNS_NODATA;
+        answer.secure = alias.len > 0 && alias_is_secure;
+        answer.record_count = alias.len > 0;
+        dns_answers_add(answers, question, &answer);
+        return;
+    }
     for (; *zone != NULL; zone++) {
         struct str data = str_from(*zone);
         struct str name, type;
