@@ -59,6 +59,38 @@ static void replies_keep_the_order_of_the_commands(void **state)
     dialogue_end(&dialogue);
 }
 
+/* What a primary takes holds, however often its recipient is named, and whoever is named in vain.
+ */
+static void nobody_who_is_not_added_raises_the_size(void **state)
+{
+    static const char small[] = "RCPT TO:<small@d.example>\r\n";
+    static const struct {
+        bool is_answered; /* the first, before the other is named */
+        const char *other, *heard;
+    } cases[] = {
+        { true, small, RCPT_OK RCPT_OK },
+        { false, TO,
+          RCPT_OK "452 4.5.3 Too many recipients; send the others in a new message\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dialogue dialogue;
+        begin(&dialogue);
+        dialogue.settings.recipients_max = 1;
+        dialogue_say(&dialogue, EHLO);
+        dialogue_say(&dialogue, FROM);
+        buf_reset(&dialogue.wire);
+        dialogue_feed(&dialogue, str_from(small));
+        if (cases[i].is_answered)
+            dialogue_settle(&dialogue);
+        dialogue_say(&dialogue, cases[i].other);
+        expect_heard(&dialogue, cases[i].heard);
+        dialogue_say(&dialogue, "BDAT 21 LAST\r\n0123456789012345678\r\n");
+        expect_heard(&dialogue, "552 5.3.4 Message exceeds the size limit\r\n");
+        dialogue_end(&dialogue);
+    }
+}
+
 static void unknown_and_late_answers_are_ignored(void **state)
 {
     struct dialogue dialogue;
@@ -1482,6 +1514,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_keep_the_order_of_the_commands),
+        cmocka_unit_test(nobody_who_is_not_added_raises_the_size),
         cmocka_unit_test(unknown_and_late_answers_are_ignored),
         cmocka_unit_test(the_pipeline_has_an_end),
         cmocka_unit_test(memory_is_bounded_and_given_back),
