@@ -576,6 +576,34 @@ static void a_login_that_is_none(void **state)
     }
 }
 
+/* RFC 4954 5: whoever was offered AUTH may say for whom he brings the message. */
+static void who_gave_it_to_the_client_may_be_said(void **state)
+{
+    static const struct {
+        const char *said, *heard;
+    } cases[] = {
+        { "MAIL FROM:<a@b.example> AUTH=<>\r\n", SENDER_OK },
+        { "MAIL FROM:<a@b.example> AUTH=e+3Dmc2@example.com SIZE=5\r\n", SENDER_OK },
+        { "MAIL FROM:<a@b.example> AUTH\r\n", "501 5.5.4 AUTH is xtext, or <>\r\n" },
+        { "MAIL FROM:<a@b.example> AUTH=a+\r\n", "501 5.5.4 AUTH is xtext, or <>\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dialogue dialogue;
+        begin_secure(&dialogue);
+        dialogue_say(&dialogue, cases[i].said);
+        expect_heard(&dialogue, cases[i].heard);
+        dialogue_end(&dialogue);
+    }
+    struct dialogue dialogue;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    buf_reset(&dialogue.wire);
+    dialogue_say(&dialogue, cases[0].said);
+    expect_heard(&dialogue, "555 5.5.4 AUTH is not offered here and now\r\n");
+    dialogue_end(&dialogue);
+}
+
 static void a_login_can_be_taken_back(void **state)
 {
     struct dialogue dialogue;
@@ -1538,6 +1566,7 @@ int main(void)
         cmocka_unit_test(a_connection_may_begin_secure),
         cmocka_unit_test(a_client_logs_in),
         cmocka_unit_test(a_login_that_is_none),
+        cmocka_unit_test(who_gave_it_to_the_client_may_be_said),
         cmocka_unit_test(a_login_can_be_taken_back),
         cmocka_unit_test(nobody_logs_in_without_tls),
         cmocka_unit_test(external_is_for_who_has_shown_a_certificate),
