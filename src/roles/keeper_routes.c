@@ -122,14 +122,16 @@ static void remember(struct keeper *keeper, struct str domain, const struct rout
 }
 
 /* Is there a plan from before that may serve? */
-static bool recall(struct keeper *keeper, struct str domain, const struct sts_policy *policy,
-                   struct now now, struct route_plan *out_plan)
+static bool recall(struct keeper *keeper, struct str domain, enum route_problem problem,
+                   const struct sts_policy *policy, struct now now, struct route_plan *out_plan)
 {
     const struct known_route *known = directory_find_route(keeper->directory, domain);
 
     if (known == NULL || known->seen_ms + KNOWN_GOOD_MS_MAX <= now.wall_ms ||
         !route_plan_decode(known->plan, out_plan))
         return false;
+    if (problem == ROUTE_UNTRUSTED)
+        route_plan_keep_known_keys(out_plan);
     if (policy != NULL)
         route_plan_obey(out_plan, policy);
     if (out_plan->count > 0)
@@ -184,7 +186,7 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
     struct str domain = buf_str(&lookup->domain);
     struct route_plan plan = { 0 };
     bool is_fleeting = result->problem == ROUTE_DNS_FAILED || result->problem == ROUTE_UNTRUSTED;
-    bool may_recall = is_fleeting && recall(keeper, domain, policy, now, &plan);
+    bool may_recall = is_fleeting && recall(keeper, domain, result->problem, policy, now, &plan);
     bool is_told = keeper_addresses_lead(keeper, domain, &plan);
     const char *instead = may_recall ? "last-known-good"
                           : is_told  ? "the addresses that were told"

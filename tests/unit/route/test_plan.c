@@ -125,6 +125,21 @@ static void an_old_plan_obeys_the_policy(void **state)
     route_plan_fini(&plan);
 }
 
+static void an_old_plan_is_no_proof_that_there_is_no_key(void **state)
+{
+    struct route_plan plan = { 0 };
+
+    (void)state;
+    add(&plan, "may", 1, SECURITY_MAY);
+    add(&plan, "known", 2, SECURITY_TLSA);
+    add(&plan, "must", 3, SECURITY_MUST);
+    add(&plan, "name", 4, SECURITY_NAME);
+    route_plan_keep_known_keys(&plan);
+    assert_int_equal(plan.count, 1);
+    assert_true(str_equals(plan.target[0].host, STR("known")));
+    route_plan_fini(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +148,7 @@ int main(void)
         cmocka_unit_test(an_empty_plan_is_none),
         cmocka_unit_test(bounds_the_time_to_live),
         cmocka_unit_test(an_old_plan_obeys_the_policy),
+        cmocka_unit_test(an_old_plan_is_no_proof_that_there_is_no_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
