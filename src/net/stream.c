@@ -18,6 +18,9 @@ enum {
     KEEP_BUFFER_MAX = 4096, /* a larger one goes back to the heap when it is empty */
     SENT_MAX = 1024 * 1024, /* what has left an output that is never quite empty */
     RECORD_MAX = 8191,      /* as much as fetchmail reads at once */
+    /* TLS answers by itself (new keys, alerts). Of a peer that makes it, and does not read, no more
+     * is read than leads to about so much. */
+    OWN_WORDS_MAX = 16 * 1024,
 };
 
 struct stream {
@@ -28,6 +31,7 @@ struct stream {
     struct buf plain;  /* with TLS: what is not encrypted yet */
     struct buf output; /* as it goes to the peer */
     size_t sent;       /* of `output`, already with the kernel */
+    size_t own_words;  /* that TLS has put into `output` by itself since it was last empty */
     const struct stream_host *host;
     void *context;
     int fd;
@@ -45,10 +49,15 @@ void stream_set_init(struct stream_set *set)
     list_init(&set->dirty);
 }
 
+static bool may_read(const struct stream *stream)
+{
+    return stream->wants_input && !stream->ended && stream->own_words < OWN_WORDS_MAX;
+}
+
 static void update_watch(struct stream *stream)
 {
     unsigned what = 0;
-    if (stream->wants_input && !stream->ended)
+    if (may_read(stream))
         what |= WATCH_READ;
     if (stream->wants_output)
         what |= WATCH_WRITE;
@@ -107,6 +116,7 @@ static void decrypt(struct stream *stream, struct str bytes)
     while ((got = tls_read(stream->tls, plain, sizeof plain, &stream->output)) > 0)
         if (!stream->closing)
             stream->host->input(stream->context, str_of(plain, got));
+    stream->own_words += stream->output.len - before; /* the host's wait in `plain` */
     if (stream->output.len > before || stream->plain.len > 0)
         mark_dirty(stream);
     if (!stream->closing)
@@ -168,7 +178,7 @@ static void read_some(struct stream *stream)
 {
     static char buffer[READ_SIZE]; /* one thread, one loop; see the head of stream.h */
 
-    for (int i = 0; i < READS_PER_TURN_MAX && stream->wants_input && !stream->ended; i++) {
+    for (int i = 0; i < READS_PER_TURN_MAX && may_read(stream); i++) {
         ssize_t got = recv(stream->fd, buffer, sizeof buffer, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -273,7 +283,7 @@ static void finish(struct stream *stream)
 
 static void forget_output(struct stream *stream)
 {
-    stream->sent = 0;
+    stream->sent = stream->own_words = 0;
     if (stream->output.cap > KEEP_BUFFER_MAX)
         buf_fini(&stream->output);
     else

@@ -2,7 +2,8 @@
 /* tls_server.c: certificates by name, the tickets that sessions are resumed with, and what clients
  * may show of themselves.
  *
- * A name's certificates share a context, so that it may have one of each kind (RSA and ECDSA).
+ * Each name has a context of its own, with one certificate of each kind (RSA, ECDSA) that has this
+ * name: two of them need not have all their names in common.
  * Connections hold on to what they began with: certificates are replaced while they go on.
  */
 #include <openssl/core_names.h>
@@ -28,7 +29,7 @@ enum { /* of what a client shows; in memory it may be 20 times larger */
 };
 _Static_assert(NAME_SIZE + 2 * SECRET_SIZE == TLS_TICKET_KEY_SIZE, "a ticket key's parts");
 
-struct site { /* one context, of the names of its first certificate */
+struct site { /* of one name */
     struct link link;
     SSL_CTX *context;
 };
@@ -173,34 +174,6 @@ static void each_name(X509 *certificate, void (*each)(void *context, struct str 
         each(context, str_of(common, (size_t)len));
 }
 
-struct naming {
-    struct tls_server *server;
-    struct site *site;
-};
-
-static void find_one(void *context, struct str name)
-{
-    struct naming *naming = context;
-    struct buf key = { 0 };
-
-    add_lower(&key, name);
-    if (naming->site == NULL)
-        naming->site = map_find(&naming->server->by_name, buf_str(&key));
-    buf_fini(&key);
-}
-
-/* The first certificate that has a name has it for good. */
-static void put_one(void *context, struct str name)
-{
-    struct naming *naming = context;
-    struct buf key = { 0 };
-
-    add_lower(&key, name);
-    if (key.len > 0 && map_find(&naming->server->by_name, buf_str(&key)) == NULL)
-        (void)map_put(&naming->server->by_name, buf_str(&key), naming->site);
-    buf_fini(&key);
-}
-
 /* ---- certificates ---- */
 
 static int on_server_name(SSL *ssl, int *alert, void *argument)
@@ -264,8 +237,7 @@ static struct site *site_new(struct tls_server *server, const struct tls_server_
     return site;
 }
 
-/* A second certificate of another kind joins the first one's context. */
-static bool is_same_kind(SSL_CTX *context, EVP_PKEY *key)
+static bool has_kind(SSL_CTX *context, EVP_PKEY *key)
 {
     long found = SSL_CTX_set_current_cert(context, SSL_CERT_SET_FIRST);
 
@@ -278,17 +250,51 @@ static bool is_same_kind(SSL_CTX *context, EVP_PKEY *key)
     return false;
 }
 
+struct putting {
+    struct tls_server *server;
+    const struct tls_server_settings *settings;
+    const struct tls_pair *pair;
+    unsigned sites; /* that have it now */
+    bool has_failed;
+};
+
+static void put_into(struct putting *putting, struct site *site)
+{
+    const struct tls_pair *pair = putting->pair;
+
+    putting->sites++;
+    if (SSL_CTX_use_cert_and_key(site->context, pair->leaf, pair->key, pair->chain, 0) != 1)
+        putting->has_failed = true;
+}
+
+/* The first certificate of its kind that has a name has it for good. */
+static void put_under(void *context, struct str name)
+{
+    struct putting *putting = context;
+    struct buf key = { 0 };
+
+    add_lower(&key, name);
+    struct site *site = map_find(&putting->server->by_name, buf_str(&key));
+    if (site == NULL && key.len > 0) {
+        site = site_new(putting->server, putting->settings);
+        (void)map_put(&putting->server->by_name, buf_str(&key), site);
+    }
+    if (site != NULL && !has_kind(site->context, putting->pair->key))
+        put_into(putting, site);
+    buf_fini(&key);
+}
+
+/* One whose names are all taken, or that has none, is nobody's; unless it is the first, it is only
+ * tried. */
 static bool put_pair(struct tls_server *server, const struct tls_server_settings *settings,
                      const struct tls_pair *pair)
 {
-    struct naming naming = { server, NULL };
+    struct putting putting = { .server = server, .settings = settings, .pair = pair };
 
-    each_name(pair->leaf, find_one, &naming);
-    if (naming.site == NULL || is_same_kind(naming.site->context, pair->key))
-        naming.site = site_new(server, settings);
-    each_name(pair->leaf, put_one, &naming);
-    return SSL_CTX_use_cert_and_key(naming.site->context, pair->leaf, pair->key, pair->chain, 0) ==
-           1;
+    each_name(pair->leaf, put_under, &putting);
+    if (putting.sites == 0)
+        put_into(&putting, site_new(server, settings));
+    return !putting.has_failed;
 }
 
 static bool add_certificate(struct tls_server *server, const struct tls_server_settings *settings,

@@ -222,23 +222,27 @@ static void raise_size_max(struct receive_session *session, uint64_t size_max)
 /* Adds an accepted recipient to the transaction, unless it is there already or there is no room. */
 static void admit(struct receive_session *session, struct pending_recipient *pending)
 {
+    struct recipient *known =
+        transaction_recipient(&session->transaction, pending->recipient.address);
+
     if (pending->verdict.fate != FATE_ACCEPT)
         return;
+    if (known != NULL) { /* his terms are those of before: perhaps nobody was asked again */
+        known->notify = dsn_notify_join(known->notify, pending->recipient.notify);
+        return;
+    }
     if (pending->terms.size_max > 0 && session->transaction.size > pending->terms.size_max) {
         pending->verdict = too_large(pending);
         return;
     }
     if (is_lacking(session, pending, &pending->verdict))
         return;
-    raise_size_max(session, pending->terms.size_max);
-    struct recipient *known =
-        transaction_recipient(&session->transaction, pending->recipient.address);
-    if (known != NULL)
-        known->notify = dsn_notify_join(known->notify, pending->recipient.notify);
-    else if (is_full(session))
+    if (is_full(session)) {
         pending->verdict = too_many();
-    else
-        transaction_add(&session->transaction, &pending->recipient);
+        return;
+    }
+    raise_size_max(session, pending->terms.size_max);
+    transaction_add(&session->transaction, &pending->recipient);
 }
 
 void recipients_flush(struct receive_session *session)

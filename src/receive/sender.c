@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "wire/dsn_parameters.h"
+#include "wire/xtext.h"
 
 struct mail_options { /* what the parameters of MAIL say */
     enum body_type body_type;
@@ -76,6 +77,24 @@ static struct str take_require_tls(const struct receive_session *session, struct
     return value.ptr == NULL ? STR_NONE : STR("501 5.5.4 REQUIRETLS takes no value");
 }
 
+/* Who gave the message to the client, as far as he says. Nobody who logs in here is trusted with
+ * that, so it counts as "<>", which is nothing; but where AUTH is offered it has to be taken. */
+static struct str take_auth(const struct receive_session *session, struct str value,
+                            struct mail_options *options)
+{
+    struct buf text = { 0 };
+
+    (void)options;
+    login_add_mechanisms(session, &text);
+    bool is_offered = text.len > 0;
+    buf_reset(&text);
+    bool is_fine = value.len > 0 && xtext_decode(&text, value);
+    buf_fini(&text);
+    if (!is_offered)
+        return STR("555 5.5.4 AUTH is not offered here and now");
+    return is_fine ? STR_NONE : STR("501 5.5.4 AUTH is xtext, or <>");
+}
+
 static const struct {
     struct str key;
     struct str (*take)(const struct receive_session *session, struct str value,
@@ -87,6 +106,7 @@ static const struct {
     { { "ENVID", 5 }, take_envelope_id },       /* RFC 3461 4.4 */
     { { "SMTPUTF8", 8 }, take_utf8 },           /* RFC 6531 3.4 */
     { { "REQUIRETLS", 10 }, take_require_tls }, /* RFC 8689 2 */
+    { { "AUTH", 4 }, take_auth },               /* RFC 4954 5 */
 };
 
 static struct str take_parameter(const struct receive_session *session,

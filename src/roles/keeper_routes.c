@@ -122,14 +122,16 @@ static void remember(struct keeper *keeper, struct str domain, const struct rout
 }
 
 /* Is there a plan from before that may serve? */
-static bool recall(struct keeper *keeper, struct str domain, const struct sts_policy *policy,
-                   struct now now, struct route_plan *out_plan)
+static bool recall(struct keeper *keeper, struct str domain, enum route_problem problem,
+                   const struct sts_policy *policy, struct now now, struct route_plan *out_plan)
 {
     const struct known_route *known = directory_find_route(keeper->directory, domain);
 
     if (known == NULL || known->seen_ms + KNOWN_GOOD_MS_MAX <= now.wall_ms ||
         !route_plan_decode(known->plan, out_plan))
         return false;
+    if (problem == ROUTE_UNTRUSTED)
+        route_plan_keep_known_keys(out_plan);
     if (policy != NULL)
         route_plan_obey(out_plan, policy);
     if (out_plan->count > 0)
@@ -177,32 +179,6 @@ static void give_plan(struct keeper *keeper, const struct lookup *lookup,
     route_plan_fini(&result->plan);
 }
 
-static void give_none(struct keeper *keeper, const struct lookup *lookup,
-                      const struct route_result *result, const struct sts_policy *policy,
-                      struct now now)
-{
-    struct str domain = buf_str(&lookup->domain);
-    struct route_plan plan = { 0 };
-    bool is_fleeting = result->problem == ROUTE_DNS_FAILED || result->problem == ROUTE_UNTRUSTED;
-    bool may_recall = is_fleeting && recall(keeper, domain, policy, now, &plan);
-    bool is_told = keeper_addresses_lead(keeper, domain, &plan);
-    const char *instead = may_recall ? "last-known-good"
-                          : is_told  ? "the addresses that were told"
-                                     : "nothing, mail is held";
-
-    set_problem(keeper, domain, &result->problem);
-    log_warn("no_route", LOG_STR("domain", domain),
-             LOG_TEXT("problem", route_problem_name(result->problem)),
-             LOG_STR("text", verdict_text(&result->verdict)), LOG_TEXT("using", instead));
-    if (plan.count == 0)
-        keeper_tls_counts_problem(keeper, domain, result->problem);
-    keeper_secure_plan(keeper, domain, &plan);
-    schedule_resolved(keeper->schedule, domain, plan.count > 0 ? &plan : NULL,
-                      is_told && !is_fleeting ? NULL : &result->verdict, now);
-    keeper_awaited_changed(keeper, domain);
-    route_plan_fini(&plan);
-}
-
 /* The way there is. What was told before is still in it, behind: it has to show as much. */
 static void add_present_plan(const struct keeper *keeper, struct str domain,
                              struct route_plan *plan)
@@ -214,6 +190,56 @@ static void add_present_plan(const struct keeper *keeper, struct str domain,
     for (uint32_t i = 0; i < status.target_count; i++)
         route_plan_add(plan, status.target[i].host, status.target[i].endpoint,
                        status.target[i].preference, status.target[i].security);
+}
+
+/* What is there while the DNS is silent about those who count. Hosts of MX records are remembered
+ * in the directory, and not for ever; named primaries and strangers are not. Who is named no more
+ * is none, and what has to be shown meanwhile has to be shown. */
+static void keep_present_plan(const struct keeper *keeper, const struct domain_record *record,
+                              struct str domain, const struct sts_policy *policy,
+                              struct route_plan *plan)
+{
+    if (record != NULL && record->primary_count == 0)
+        return;
+    add_present_plan(keeper, domain, plan);
+    if (record != NULL)
+        route_plan_keep_named(plan, record->primary, record->primary_count, SMTP_PORT);
+    if (policy != NULL)
+        route_plan_obey(plan, policy);
+}
+
+static void give_none(struct keeper *keeper, const struct lookup *lookup,
+                      const struct route_result *result, const struct sts_policy *policy,
+                      struct now now)
+{
+    struct str domain = buf_str(&lookup->domain);
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    struct route_plan plan = { 0 };
+    bool is_fleeting = result->problem == ROUTE_DNS_FAILED || result->problem == ROUTE_UNTRUSTED;
+    bool is_remembered = record != NULL && record->primary_count == 0;
+    if (is_fleeting && is_remembered)
+        (void)recall(keeper, domain, result->problem, policy, now, &plan);
+    else if (result->problem == ROUTE_DNS_FAILED)
+        keep_present_plan(keeper, record, domain, policy, &plan);
+    bool is_known = plan.count > 0;
+    bool is_told = keeper_addresses_lead(keeper, domain, &plan);
+    const char *instead = is_known  ? "last-known-good"
+                          : is_told ? "the addresses that were told"
+                                    : "nothing, mail is held";
+
+    set_problem(keeper, domain, &result->problem);
+    log_warn("no_route", LOG_STR("domain", domain),
+             LOG_TEXT("problem", route_problem_name(result->problem)),
+             LOG_STR("text", verdict_text(&result->verdict)), LOG_TEXT("using", instead));
+    if (plan.count == 0)
+        keeper_tls_counts_problem(keeper, domain, result->problem);
+    keeper_secure_plan(keeper, domain, &plan);
+    if (plan.count == 0)
+        schedule_forget_plan(keeper->schedule, domain, now);
+    schedule_resolved(keeper->schedule, domain, plan.count > 0 ? &plan : NULL,
+                      is_told && !is_fleeting ? NULL : &result->verdict, now);
+    keeper_awaited_changed(keeper, domain);
+    route_plan_fini(&plan);
 }
 
 void keeper_route_addresses_changed(struct keeper *keeper, struct str domain)

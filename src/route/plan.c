@@ -148,6 +148,25 @@ void route_plan_obey(struct route_plan *plan, const struct sts_policy *policy)
     plan->count = kept;
 }
 
+static bool has_known_key(const struct route_target *target)
+{
+    struct cursor cursor = cursor_over(target->security);
+    struct security security;
+
+    return target->security.len > 0 && security_decode(&cursor, &security) &&
+           security.level == SECURITY_TLSA;
+}
+
+void route_plan_keep_known_keys(struct route_plan *plan)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (has_known_key(&plan->target[i]))
+            plan->target[kept++] = plan->target[i];
+    plan->count = kept;
+}
+
 const char *route_problem_name(enum route_problem problem)
 {
     static const char *const name[] = {

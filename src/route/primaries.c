@@ -26,22 +26,29 @@ static void add(struct decision *decision, struct outcome_so_far *so_far, struct
         route_plan_add(&so_far->plan, host, endpoint, preference, STR_NONE);
 }
 
-/* "host" or "host:port"; the name in normal form lives in the answers' arena. */
-static bool split_host(struct decision *decision, struct str text, struct str *out_host,
-                       uint16_t *out_port)
+/* "host" or "host:port"; the name in its normal form. */
+static bool split_host(struct str text, struct buf *out_host, uint16_t *io_port)
 {
-    struct buf normal = { 0 };
     ptrdiff_t colon = str_find(text, ':');
-    uint64_t port = decision->request->port;
+    uint64_t port = *io_port;
 
     if (colon >= 0 &&
         (!str_to_u64(str_skip(text, (size_t)colon + 1), UINT16_MAX, &port) || port == 0))
         return false;
-    bool valid = domain_normalise(colon >= 0 ? str_first(text, (size_t)colon) : text, &normal);
-    if (valid) {
+    *io_port = (uint16_t)port;
+    return domain_normalise(colon >= 0 ? str_first(text, (size_t)colon) : text, out_host);
+}
+
+/* The name lives in the answers' arena. */
+static bool read_host(struct decision *decision, struct str text, struct str *out_host,
+                      uint16_t *out_port)
+{
+    struct buf normal = { 0 };
+
+    *out_port = decision->request->port;
+    bool valid = split_host(text, &normal, out_port);
+    if (valid)
         *out_host = arena_str(&decision->known->arena, buf_str(&normal));
-        *out_port = (uint16_t)port;
-    }
     buf_fini(&normal);
     return valid;
 }
@@ -54,7 +61,7 @@ static bool add_host(struct decision *decision, struct outcome_so_far *so_far, s
     struct str host;
     uint16_t port;
 
-    if (!split_host(decision, text, &host, &port))
+    if (!read_host(decision, text, &host, &port))
         return true; /* refused when it was entered; nothing to be reached by it */
     enum lookup lookup = decide_lookup(decision, host, &found);
     if (lookup == LOOKUP_ASK)
@@ -98,4 +105,39 @@ void decide_from_primaries(struct decision *decision)
         decide_none(decision, ROUTE_DNS_FAILED, so_far.unknown);
     else
         decide_none(decision, so_far.saw_us ? ROUTE_BEST_IS_US : ROUTE_NO_ADDRESS, STR_NONE);
+}
+
+/* ---- who is named ---- */
+
+static bool is_named_by(struct str text, uint16_t port, const struct route_target *target)
+{
+    struct endpoint endpoint;
+    struct buf host = { 0 };
+
+    if (endpoint_from_text(text, port, &endpoint))
+        return endpoint_equals(endpoint, target->endpoint);
+    bool is = split_host(text, &host, &port) && domain_equals(buf_str(&host), target->host) &&
+              port == target->endpoint.port;
+    buf_fini(&host);
+    return is;
+}
+
+static bool is_named(const struct str *primary, uint32_t primary_count, uint16_t port,
+                     const struct route_target *target)
+{
+    for (uint32_t i = 0; i < primary_count; i++)
+        if (is_named_by(primary[i], port, target))
+            return true;
+    return false;
+}
+
+void route_plan_keep_named(struct route_plan *plan, const struct str *primary,
+                           uint32_t primary_count, uint16_t port)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (is_named(primary, primary_count, port, &plan->target[i]))
+            plan->target[kept++] = plan->target[i];
+    plan->count = kept;
 }

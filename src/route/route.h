@@ -82,6 +82,13 @@ const char *route_problem_name(enum route_problem problem); /* dns-failed best-i
 /* Of a plan that was made before the policy: the hosts that it does not name are dropped, the
  * others have to show what it demands. It may leave none. */
 void route_plan_obey(struct route_plan *plan, const struct sts_policy *policy);
+/* Of a plan that was made when the DNS still said what hosts have to show: those whose key it said.
+ * That it said of none is no proof that there is none now (RFC 7672 2.1.2). It may leave none. */
+void route_plan_keep_known_keys(struct route_plan *plan);
+/* Of a plan of named primaries: those that are named now (`port`: where none is said). It may leave
+ * none. */
+void route_plan_keep_named(struct route_plan *plan, const struct str *primary,
+                           uint32_t primary_count, uint16_t port);
 
 /* The last known good plan, for the directory (versioned). */
 void route_plan_encode(struct buf *out, const struct route_plan *plan);

@@ -223,6 +223,14 @@ void schedule_resolved(struct schedule *schedule, struct str domain, const struc
         took_no_plan(route, reason != NULL ? reason : &unsaid);
 }
 
+void schedule_forget_plan(struct schedule *schedule, struct str domain, struct now now)
+{
+    schedule_begin(schedule, now);
+    struct route *route = route_find(schedule, domain);
+    if (route != NULL)
+        ways_clear(route);
+}
+
 void schedule_pause(struct schedule *schedule, struct str domain, int64_t paused_until_ms,
                     struct now now)
 {

@@ -126,9 +126,11 @@ void schedule_put_route(struct schedule *schedule, struct str domain,
 void schedule_remove_route(struct schedule *schedule, struct str domain, struct now now);
 /* The plan is copied. With a reason it is the last known good one, used while the DNS is silent.
  * NULL: none, for the reason given; it is asked again. 4.4.3 (the DNS was silent) keeps the plan
- * there was; any other reason is an answer, and ends it: mail is held. */
+ * there was, unless it is to be forgotten before; any other reason is an answer, and ends it: mail
+ * is held. */
 void schedule_resolved(struct schedule *schedule, struct str domain, const struct route_plan *plan,
                        const struct verdict *reason, struct now now);
+void schedule_forget_plan(struct schedule *schedule, struct str domain, struct now now);
 /* paused_until_ms as in the directory: 0 resumes and probes at once. */
 void schedule_pause(struct schedule *schedule, struct str domain, int64_t paused_until_ms,
                     struct now now);

@@ -138,14 +138,18 @@ def test_bogus_addresses(site, authority):
 
 class Resolver:
     """Stands in front of a name server, and answers by itself what is asked about TLSA: with this code, and
-    nothing that would prove it."""
+    nothing that would prove it. Without a code it only hands on."""
 
-    def __init__(self, nsd, code):
+    def __init__(self, nsd, code=None):
+        self.code = code
+        resolver = self
+
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
                 query, door = self.request
                 name_ends = query.index(b"\0", 12) + 1
-                if query[name_ends:name_ends + 2] == struct.pack(">H", 52):
+                code = resolver.code
+                if code is not None and query[name_ends:name_ends + 2] == struct.pack(">H", 52):
                     answer = (query[:2] + struct.pack(">5H", 0x8180 | code, 1, 0, 0, 0) +
                               query[12:name_ends + 4])
                 else:
@@ -181,6 +185,27 @@ def test_a_dns_that_proves_nothing(site, authority, nsd, code):
     resolver.stop()
     assert "TLSA" in node.domain()["reason"]
     assert not server.commands and node.held() == 1
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["a key", "no key"])
+def test_what_is_remembered_when_a_dns_proves_nothing(site, authority, nsd, is_known):
+    """A key that was known serves on. That there was none is no proof that there is none now: whoever keeps the
+    records from us would have the mail in the clear."""
+    made = authority.issue("mx1.example.org")
+    resolver = Resolver(nsd)
+    node, server = site([tlsa(3, 1, 1, made)] if is_known else [], made, resolver=resolver)
+    server.wait_for(1)
+    node.stop()
+    resolver.code = 2
+    node.start()
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: "problem=untrusted" in node.text(), what="the log's line")
+    if is_known:
+        server.wait_for(2)
+    else:
+        wait_for_state(node, "down")
+        assert len(said(server, "MAIL")) == 1 and node.held() == 1
+    resolver.stop()
 
 
 def test_records_that_are_an_alias(site, authority):

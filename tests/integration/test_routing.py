@@ -133,6 +133,43 @@ def test_dead_dns_leaves_the_last_known_route(site, nsd, is_silent):
         peers.wait_until(lambda: hosts[PRIMARY].count() == 2, 60, "mail by the last known route")
 
 
+def test_a_primary_that_was_named_is_not_passed_over(site):
+    """The DNS says nothing of the host that the operator has named: the one that the MX records named before is
+    no primary any more (D6)."""
+    node, hosts = site(["@ IN MX 10 mx1", "@ IN MX 20 us"])
+    hosts[PRIMARY].start()
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: hosts[PRIMARY].count() == 1, 15, "the first message")
+    node.cli("domain", "set", "example.org", "--primary", "new.elsewhere.example")
+    wait_for_no_route(node)
+    node.send(peers.message()[1])
+    assert node.domain()["route_problem"] == "dns-failed"
+    node.cli("queue", "flush", "example.org", check=False)
+    peers.wait_until(lambda: node.text().count("problem=dns-failed") >= 2, 40, "a second look")
+    assert node.held() == 1 and hosts[PRIMARY].count() == 1
+
+
+def test_dead_dns_leaves_a_named_primary_with_what_it_has_to_show(site, nsd):
+    """Its address was found before, and serves on; what the owner demands meanwhile, it has to show."""
+    node, hosts = site(["@ IN MX 20 us", f"mail 1 IN A {PRIMARY}"])
+    node.cli("domain", "set", "example.org", "--primary", "mail.example.org")
+    hosts[PRIMARY].start()
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: hosts[PRIMARY].count() == 1, 20, "the first message")
+    nsd.stop()
+
+    def is_silent():
+        node.cli("domain", "set", "example.org", "--set", "hold=4d")  # it is asked again
+        return node.domain().get("route_problem") == "dns-failed"
+    peers.wait_until(is_silent, 20, "the address to be known no more")
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: hosts[PRIMARY].count() == 2, 20, "mail at the address that was known")
+    node.cli("domain", "set", "example.org", "--set", "tls-pin=key:" + 64 * "a")
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: node.state_of() == "stranger", 40, "the state stranger")
+    assert node.held() == 1 and hosts[PRIMARY].count() == 2
+
+
 def test_dead_dns_without_a_past_holds(holdfast, sink):
     """Nobody ever answered: held, not refused, not returned."""
     node = holdfast({"example.org": ()}, dns=f'servers = {{"127.0.0.1:{peers.free_port()}"}}')

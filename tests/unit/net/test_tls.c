@@ -5,6 +5,7 @@
 #include "net/tls.h"
 #include "net/tls_inner.h"
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 struct side {
@@ -313,6 +314,76 @@ static void each_name_has_its_certificate(void **state)
     end(&pair);
 }
 
+/* As tls_make_certificate(), with an RSA key and whatever names. */
+static void make_rsa(const char *names, struct buf *chain, struct buf *key)
+{
+    EVP_PKEY *rsa = EVP_RSA_gen(2048);
+    X509 *made = X509_new();
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+    BIO *bio[2] = { BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()) };
+    struct buf *const out[2] = { chain, key };
+
+    assert_int_equal(X509_set_version(made, X509_VERSION_3), 1);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(made), -1000));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(made), 100000));
+    assert_int_equal(X509_set_pubkey(made, rsa), 1);
+    assert_int_equal(X509_add_ext(made, extension, -1), 1);
+    assert_true(X509_sign(made, rsa, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_bio_X509(bio[0], made), 1);
+    assert_int_equal(PEM_write_bio_PrivateKey(bio[1], rsa, NULL, NULL, 0, NULL, NULL), 1);
+    for (int i = 0; i < 2; i++) {
+        char *bytes;
+        long len = BIO_get_mem_data(bio[i], &bytes);
+        buf_add_bytes(out[i], bytes, (size_t)len);
+        BIO_free(bio[i]);
+    }
+    X509_EXTENSION_free(extension);
+    X509_free(made);
+    EVP_PKEY_free(rsa);
+}
+
+static void expect_shown(struct pair *pair, const char *asked, const struct buf *chain)
+{
+    struct security security = { .level = SECURITY_MUST };
+    struct tls_pair want = { 0 };
+    struct security_pin key, certificate;
+    uint8_t want_key[SECURITY_DIGEST_SIZE];
+    uint8_t want_certificate[SECURITY_DIGEST_SIZE];
+
+    security.name[security.name_count++] = str_from(asked);
+    meet(pair, &security, 100000);
+    assert_true(is_open(pair));
+    assert_true(tls_pair_read_chain(&want, buf_str(chain)));
+    assert_true(tls_digests(want.leaf, want_key, want_certificate));
+    assert_true(tls_peer_pins(pair->at_client.tls, &key, &certificate));
+    assert_memory_equal(certificate.digest, want_certificate, sizeof want_certificate);
+    tls_pair_fini(&want);
+}
+
+/* One of RSA for both names, and one of ECDSA, which clients like better, for the first alone: who
+ * asks for the second must not be shown what is not of that name. */
+static void two_kinds_may_share_some_names(void **state)
+{
+    struct pair pair;
+    struct buf chain = { 0 };
+    struct buf key = { 0 };
+    (void)state;
+    begin(&pair, "first.example.org");
+    make_rsa("DNS:first.example.org,DNS:second.example.org", &chain, &key);
+    const struct tls_certificate ecdsa = { buf_str(&pair.chain), buf_str(&pair.key) };
+    const struct tls_certificate rsa = { buf_str(&chain), buf_str(&key) };
+    const struct tls_certificate orders[][2] = { { rsa, ecdsa }, { ecdsa, rsa } };
+    for (size_t i = 0; i < COUNT_OF(orders); i++) {
+        tls_server_free(pair.server);
+        pair.server = server_for(orders[i], 2);
+        expect_shown(&pair, "second.example.org", &chain);
+        expect_shown(&pair, "first.example.org", &pair.chain);
+    }
+    buf_fini(&chain);
+    buf_fini(&key);
+    end(&pair);
+}
+
 static void what_is_no_certificate_is_not_shown(void **state)
 {
     struct pair pair;
@@ -516,6 +587,7 @@ int main(void)
         cmocka_unit_test(who_is_watched_need_not_prove_anything),
         cmocka_unit_test(tlsa_records_say_which_key_it_is),
         cmocka_unit_test(each_name_has_its_certificate),
+        cmocka_unit_test(two_kinds_may_share_some_names),
         cmocka_unit_test(what_is_no_certificate_is_not_shown),
         cmocka_unit_test(a_client_shows_a_certificate_if_he_is_asked_and_has_one),
         cmocka_unit_test(a_session_that_is_resumed_has_its_certificate),

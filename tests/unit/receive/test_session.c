@@ -59,6 +59,38 @@ static void replies_keep_the_order_of_the_commands(void **state)
     dialogue_end(&dialogue);
 }
 
+/* What a primary takes holds, however often its recipient is named, and whoever is named in vain.
+ */
+static void nobody_who_is_not_added_raises_the_size(void **state)
+{
+    static const char small[] = "RCPT TO:<small@d.example>\r\n";
+    static const struct {
+        bool is_answered; /* the first, before the other is named */
+        const char *other, *heard;
+    } cases[] = {
+        { true, small, RCPT_OK RCPT_OK },
+        { false, TO,
+          RCPT_OK "452 4.5.3 Too many recipients; send the others in a new message\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dialogue dialogue;
+        begin(&dialogue);
+        dialogue.settings.recipients_max = 1;
+        dialogue_say(&dialogue, EHLO);
+        dialogue_say(&dialogue, FROM);
+        buf_reset(&dialogue.wire);
+        dialogue_feed(&dialogue, str_from(small));
+        if (cases[i].is_answered)
+            dialogue_settle(&dialogue);
+        dialogue_say(&dialogue, cases[i].other);
+        expect_heard(&dialogue, cases[i].heard);
+        dialogue_say(&dialogue, "BDAT 21 LAST\r\n0123456789012345678\r\n");
+        expect_heard(&dialogue, "552 5.3.4 Message exceeds the size limit\r\n");
+        dialogue_end(&dialogue);
+    }
+}
+
 static void unknown_and_late_answers_are_ignored(void **state)
 {
     struct dialogue dialogue;
@@ -542,6 +574,34 @@ static void a_login_that_is_none(void **state)
         assert_int_equal(dialogue.question, 0);
         dialogue_end(&dialogue);
     }
+}
+
+/* RFC 4954 5: whoever was offered AUTH may say for whom he brings the message. */
+static void who_gave_it_to_the_client_may_be_said(void **state)
+{
+    static const struct {
+        const char *said, *heard;
+    } cases[] = {
+        { "MAIL FROM:<a@b.example> AUTH=<>\r\n", SENDER_OK },
+        { "MAIL FROM:<a@b.example> AUTH=e+3Dmc2@example.com SIZE=5\r\n", SENDER_OK },
+        { "MAIL FROM:<a@b.example> AUTH\r\n", "501 5.5.4 AUTH is xtext, or <>\r\n" },
+        { "MAIL FROM:<a@b.example> AUTH=a+\r\n", "501 5.5.4 AUTH is xtext, or <>\r\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dialogue dialogue;
+        begin_secure(&dialogue);
+        dialogue_say(&dialogue, cases[i].said);
+        expect_heard(&dialogue, cases[i].heard);
+        dialogue_end(&dialogue);
+    }
+    struct dialogue dialogue;
+    begin(&dialogue);
+    dialogue_say(&dialogue, EHLO);
+    buf_reset(&dialogue.wire);
+    dialogue_say(&dialogue, cases[0].said);
+    expect_heard(&dialogue, "555 5.5.4 AUTH is not offered here and now\r\n");
+    dialogue_end(&dialogue);
 }
 
 static void a_login_can_be_taken_back(void **state)
@@ -1482,6 +1542,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_keep_the_order_of_the_commands),
+        cmocka_unit_test(nobody_who_is_not_added_raises_the_size),
         cmocka_unit_test(unknown_and_late_answers_are_ignored),
         cmocka_unit_test(the_pipeline_has_an_end),
         cmocka_unit_test(memory_is_bounded_and_given_back),
@@ -1505,6 +1566,7 @@ int main(void)
         cmocka_unit_test(a_connection_may_begin_secure),
         cmocka_unit_test(a_client_logs_in),
         cmocka_unit_test(a_login_that_is_none),
+        cmocka_unit_test(who_gave_it_to_the_client_may_be_said),
         cmocka_unit_test(a_login_can_be_taken_back),
         cmocka_unit_test(nobody_logs_in_without_tls),
         cmocka_unit_test(external_is_for_who_has_shown_a_certificate),

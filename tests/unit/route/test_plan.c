@@ -125,6 +125,50 @@ static void an_old_plan_obeys_the_policy(void **state)
     route_plan_fini(&plan);
 }
 
+static void an_old_plan_is_no_proof_that_there_is_no_key(void **state)
+{
+    struct route_plan plan = { 0 };
+
+    (void)state;
+    add(&plan, "may", 1, SECURITY_MAY);
+    add(&plan, "known", 2, SECURITY_TLSA);
+    add(&plan, "must", 3, SECURITY_MUST);
+    add(&plan, "name", 4, SECURITY_NAME);
+    route_plan_keep_known_keys(&plan);
+    assert_int_equal(plan.count, 1);
+    assert_true(str_equals(plan.target[0].host, STR("known")));
+    route_plan_fini(&plan);
+}
+
+/* The operator may have changed his mind since. */
+static void an_old_plan_has_named_primaries_alone(void **state)
+{
+    static const struct {
+        const char *named; /* beside others */
+        bool is_kept;
+    } cases[] = {
+        { "192.0.2.1", true },           { "192.0.2.1:25", true },
+        { "192.0.2.1:26", false },       { "192.0.2.2", false },
+        { "MX1.example.org.", true },    { "mx1.example.org:25", true },
+        { "mx1.example.org:26", false }, { "mx2.example.org", false },
+        { "example.org", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct str primaries[] = { STR("[2001:db8::1]:25"), str_from(cases[i].named),
+                                         STR("no host") };
+        struct route_plan plan = { 0 };
+        struct endpoint endpoint;
+        assert_true(endpoint_from_ip(STR("192.0.2.1"), 25, &endpoint));
+        route_plan_add(&plan, STR("mx1.example.org"), endpoint, 0, STR_NONE);
+        assert_true(endpoint_from_ip(STR("192.0.2.9"), 25, &endpoint));
+        route_plan_add(&plan, STR("old.example.org"), endpoint, 1, STR_NONE);
+        route_plan_keep_named(&plan, primaries, 3, 25);
+        assert_int_equal(plan.count, cases[i].is_kept);
+        route_plan_fini(&plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +177,8 @@ int main(void)
         cmocka_unit_test(an_empty_plan_is_none),
         cmocka_unit_test(bounds_the_time_to_live),
         cmocka_unit_test(an_old_plan_obeys_the_policy),
+        cmocka_unit_test(an_old_plan_is_no_proof_that_there_is_no_key),
+        cmocka_unit_test(an_old_plan_has_named_primaries_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
