@@ -132,8 +132,11 @@ static int64_t due_for(const struct way *way)
     return from + interval + interval * jitter / 1000;
 }
 
+/* Who calls wants to be tried, however it went the last time. */
 static int64_t wake_gap(const struct target *target)
 {
+    if (target->endpoint.family == ENDPOINT_LINE)
+        return WAKE_GAP_MS;
     list_each (link, &target->ways)
         if (!is_delicate(container_of(link, struct way, link)->route))
             return WAKE_GAP_MS;
@@ -142,10 +145,8 @@ static int64_t wake_gap(const struct target *target)
 
 static int64_t due_of(const struct target *target)
 {
-    int64_t due = NEVER_MS;
+    int64_t due = target->is_urgent ? target->tried_ms + wake_gap(target) : NEVER_MS;
 
-    if (target->is_urgent)
-        return target->tried_ms + wake_gap(target);
     list_each (link, &target->ways) {
         int64_t wanted = due_for(container_of(link, struct way, link));
         if (wanted < due)

@@ -112,6 +112,23 @@ def test_mail_is_handed_over_on_the_callers_connection(node, recorder):
     assert caller.say("ATRN").startswith("453 ")
 
 
+def test_who_calls_again_is_tried_again(node, primary):
+    """However his server has received us the last time: he may have mended it, and it is he who calls."""
+    secret = secret_of(node)
+    node.cli("domain", "set", "example.org", "--set", "verify-recipients=no")
+    node.send(peers.message()[1])
+    server = primary("user", address="127.0.0.5")
+    server.says["banner"] = "554 5.7.1 Go away"
+    for state in ("blocked", "up"):
+        caller = Caller(node, "example.org", secret)
+        assert caller.say("ATRN example.org").startswith("250 ")
+        caller.splice((server.address, server.port)).join(peers.DEADLINE)
+        peers.wait_until(lambda state=state: node.state_of() == state, what=f"the state {state}")
+        server.says.clear()
+        peers.wait_until(lambda: node.domain()["lines"] == 0, what="the line's end")
+    assert len(server.taken) == 1 and node.held() == 0
+
+
 # ---- fetchmail -------------------------------------------------------------------------
 
 

@@ -519,6 +519,23 @@ static void signs_of_life_do_not_make_it_worse(void **state)
     world_free(world);
 }
 
+static void a_sign_of_life_puts_nothing_off(void **state)
+{
+    struct world *world = world_new(15);
+
+    (void)state;
+    world->primary[0].greets_with = 554;
+    (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, SECOND_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_BLOCKED);
+    world->primary[0].greets_with = 0;
+    schedule_wake(world->schedule, world_domain(0), world->now);
+    world_run(world, 7 * SECOND_MS); /* it would have been tried again after five */
+    assert_int_equal(world->delivered, 1);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +557,7 @@ int main(void)
         cmocka_unit_test(greylisting_is_not_half_up),
         cmocka_unit_test(the_host_may_say_that_we_are_unwelcome),
         cmocka_unit_test(signs_of_life_do_not_make_it_worse),
+        cmocka_unit_test(a_sign_of_life_puts_nothing_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
