@@ -633,6 +633,23 @@ static void is_in_doubt_only_about_whole_content(void **state)
              { "<250 a\n250 x\n250 c\n250 more", "{0: 250}{closed protocol 451}" });
 }
 
+/* 552 for a mailbox that is full is a last word, and so is one where nobody was taken. */
+static void reads_552_as_too_many(void **state)
+{
+    static const struct step mail = { "m2", "MAIL FROM:<c@s>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n"
+                                            "{want 2}" };
+    static const struct step content = { "c2", "BDAT 6 LAST\r\n.two\r\n" };
+    (void)state;
+    DIALOGUE(CHUNKING, mail, content,
+             { "<250 a\n250 x\n552 Error: Too many recipients\n250 c", "{2: 250 452}" });
+    DIALOGUE(CHUNKING, mail, content, { "<250 a\n250 x\n552 5.5.3 No\n250 c", "{2: 250 452}" });
+    DIALOGUE(CHUNKING, mail, content,
+             { "<250 a\n250 x\n552 5.2.2 Too many recipients\n250 c", "{2: 250 552}" });
+    DIALOGUE(CHUNKING, mail, content, { "<250 a\n250 x\n552 Full\n250 c", "{2: 250 552}" });
+    DIALOGUE(CHUNKING, mail, content,
+             { "<250 a\n552 too many recipients\n250 x\n250 c", "{2: 552 250}" });
+}
+
 /* Only who was the first may be the reason that the connection ended. */
 static void says_who_did_not_get_a_turn(void **state)
 {
@@ -754,6 +771,7 @@ int main(void)
         cmocka_unit_test(keeps_to_the_limits),
         cmocka_unit_test(mends_line_ends),
         cmocka_unit_test(is_in_doubt_only_about_whole_content),
+        cmocka_unit_test(reads_552_as_too_many),
         cmocka_unit_test(says_who_did_not_get_a_turn),
         cmocka_unit_test(closes_out_of_step_when_rset_is_refused),
         cmocka_unit_test(gives_up_lost_content),
