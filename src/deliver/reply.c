@@ -48,6 +48,28 @@ static void take_mail(struct deliver_client *client, const struct expected *expe
         set_outcome(expected->transaction, reply, STAGE_SENDER);
 }
 
+static bool says_too_many(struct str text)
+{
+    for (; text.len > 0; text = str_skip(text, 1))
+        if (str_starts_nocase(text, STR("too many recipients")))
+            return true;
+    return false;
+}
+
+/* Servers that go by RFC 821 say 552 of recipients who are too many, which is no last word on them
+ * (RFC 5321 4.5.3.1.10): the next message takes them. */
+static struct verdict rcpt_verdict(const struct transaction *transaction,
+                                   const struct smtp_reply *reply)
+{
+    struct verdict verdict = smtp_reply_verdict(reply);
+    bool is_too_many = (reply->enhanced[1] == 5 && reply->enhanced[2] == 3) ||
+                       (reply->enhanced[0] == 0 && says_too_many(reply->text));
+
+    if (reply->code == 552 && transaction->taken > 0 && is_too_many)
+        return verdict_make(452, 5, 3, verdict_text(&verdict));
+    return verdict;
+}
+
 static void take_rcpt(struct deliver_client *client, const struct expected *expected,
                       const struct smtp_reply *reply)
 {
@@ -59,7 +81,7 @@ static void take_rcpt(struct deliver_client *client, const struct expected *expe
         transaction->taken++;
     if ((!is_positive(reply) || transaction->delivery.is_callout) &&
         transaction->outcome.code == 0) {
-        transaction->verdict[expected->recipient] = smtp_reply_verdict(reply);
+        transaction->verdict[expected->recipient] = rcpt_verdict(transaction, reply);
         transaction->verdict[expected->recipient].stage = STAGE_RECIPIENT;
     }
 }

@@ -176,16 +176,29 @@ void transaction_settle_if_done(struct deliver_client *client, struct transactio
         settle(client, transaction, false);
 }
 
+/* The connection ended before it was its turn, for which it can do nothing, unless it was the first
+ * one that the connection was given. */
+static struct verdict not_begun(const struct verdict *verdict, bool is_first)
+{
+    struct verdict not_begun = not_tried(verdict_text(verdict));
+
+    not_begun.stage = is_first ? STAGE_NONE : STAGE_OURS;
+    return not_begun;
+}
+
 /* In doubt is a message that was sent whole, and that nothing said so far keeps from being taken.
  * A message whose MAIL was not written has not been tried. */
 void transaction_settle_all(struct deliver_client *client, const struct verdict *verdict)
 {
+    bool is_first = client->messages == client->under_way;
+
     list_each_safe (link, &client->transactions) {
         struct transaction *transaction = container_of(link, struct transaction, link);
         bool in_doubt = transaction->is_whole && !transaction_is_hopeless(transaction);
         if (transaction->outcome.code == 0)
             transaction->outcome =
-                transaction->step <= WRITE_MAIL ? not_tried(verdict_text(verdict)) : *verdict;
+                transaction->step <= WRITE_MAIL ? not_begun(verdict, is_first) : *verdict;
         settle(client, transaction, in_doubt);
+        is_first = false;
     }
 }

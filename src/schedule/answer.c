@@ -17,9 +17,9 @@
  * while it is not. MAIL refused three times in a row, whatever the sender, is meant for
  * us: the route is blocked.
  *
- * An entry that was in flight when a session was lost may be the reason. It goes
- * again soon, but alone in a fresh session, and once two of these were lost, it
- * counts as deferred; the rest of the mail is not held up.
+ * An entry that was in flight when a session was lost, or ended with 421, may be the
+ * reason. It goes again soon, but alone in a fresh session, and once two of these were
+ * lost, it counts as deferred; the rest of the mail is not held up.
  */
 #include "schedule/deferral.h"
 #include "schedule/inner.h"
@@ -265,7 +265,7 @@ void answer_lost(struct route *route, struct item *item, bool alone, enum sessio
         waiting_finish(&route->waiting, item);
         return;
     }
-    if (how == SESSION_END_LOST) {
+    if (how == SESSION_END_LOST || how == SESSION_END_GREETING) {
         if (alone)
             item->lost_alone++;
         item->is_suspect = true;

@@ -5,8 +5,10 @@
  * 2.7, postgrey, milter-greylist, rspamd). A text that speaks of rates or limits
  * under 4.7.x, or of too much mail or too many messages under any code, is a rate limit
  * (Postfix: "450 4.7.1 Error: too much mail from …"): it is about us, not about the
- * message. The hint is "in 300 seconds", "5 minutes", "00:04:59"; it is honoured within
- * bounds.
+ * message. Too many recipients at once, 452 4.5.3 or just 452 in older servers (RFC 5321
+ * 4.5.3.1.10), and servers that want one recipient, or one domain, at a time: the others go
+ * again as soon as some were taken. The hint is "in 300 seconds", "5 minutes", "00:04:59"; it is
+ * honoured within bounds.
  */
 #include "schedule/deferral.h"
 
@@ -127,6 +129,10 @@ struct deferral deferral_read(const struct verdict *verdict)
         { "too many recipients from", 24 },
         { "slow down", 9 },
     };
+    static const struct str recipients[] = {
+        { "too many recipients", 19 }, { "too many rcpt", 13 },        { "one recipient", 13 },
+        { "multiple recipients", 19 }, { "multiple destination", 20 },
+    };
     struct str text = verdict_text(verdict);
     struct deferral deferral = { .kind = DEFERRAL_ORDINARY, .hint_ms = find_hint(text) };
 
@@ -137,7 +143,9 @@ struct deferral deferral_read(const struct verdict *verdict)
         contains_any(text, rate_of_any_code, sizeof rate_of_any_code / sizeof *rate_of_any_code);
     bool looks_grey = (is_enhanced(verdict, 7, 1) || deferral.hint_ms > 0) && !says_rate;
 
-    if (is_enhanced(verdict, 5, 3))
+    bool says_recipients = contains_any(text, recipients, sizeof recipients / sizeof *recipients);
+
+    if (is_enhanced(verdict, 5, 3) || (says_recipients && !is_rate))
         deferral.kind = DEFERRAL_RECIPIENTS;
     else if (says_grey || looks_grey)
         deferral.kind = DEFERRAL_GREYLIST;

@@ -22,3 +22,16 @@ def test_a_moody_primary_gets_all_in_the_end(holdfast, sink, load, temper, times
     primary.start()
     peers.wait_until(lambda: primary.count() >= 20, 100, "all messages")
     peers.assert_each_once(clients.accepted(), primary.messages())
+
+
+def test_one_that_is_always_answered_with_421_waits_alone(holdfast, sink):
+    """It ends each session in which it comes; no other mail waits for it, and it is not tried without a pause."""
+    primary = sink("--say", "dot=421 4.7.0 Not this one", "--from", "poison@*", start=False)
+    node = holdfast({"example.org": primary.endpoint})
+    for number in range(20):
+        node.send(peers.message()[1], sender=f"{'poison' if number % 7 == 3 else 'x'}@client.example")
+    primary.start()
+    peers.wait_until(lambda: primary.count() == 17, 20, "all others")
+    peers.wait_until(lambda: all(int(row["attempts"]) == 1 for row in node.queue()), 20,
+                     "the three to wait for a time of their own")
+    assert len(primary.rows("doubt")) <= 3 * 5

@@ -84,6 +84,7 @@ struct dialogue {
     struct now now;
     uint64_t given[COUNT_OF(samples)]; /* octets of content */
     bool is_slow;                      /* replies come octet by octet */
+    unsigned unsent;                   /* messages that the connection itself did not take */
     bool is_closed;
 };
 
@@ -114,6 +115,7 @@ static void host_result(void *context, struct message_id id, const struct verdic
     struct dialogue *dialogue = context;
     unsigned index = id.bytes[0] - 1u;
     assert_false(dialogue->is_closed);
+    dialogue->unsent += verdict_is_not_tried(verdict) && verdict->stage == STAGE_OURS;
     buf_add_format(&dialogue->log, "{%u:", index);
     for (uint32_t i = 0; i < count; i++)
         buf_add_format(&dialogue->log, " %u", verdict[i].code);
@@ -262,7 +264,7 @@ static void do_step(struct dialogue *dialogue, const char *does)
     }
 }
 
-static void hold_once(enum deliver_tls tls, const struct step *steps, bool is_slow)
+static unsigned hold_once(enum deliver_tls tls, const struct step *steps, bool is_slow)
 {
     struct dialogue dialogue = { .is_slow = is_slow, .now = { .mono_ms = 1000 } };
     dialogue.client = deliver_new(&settings, &host, &dialogue, tls, dialogue.now);
@@ -276,12 +278,13 @@ static void hold_once(enum deliver_tls tls, const struct step *steps, bool is_sl
     }
     deliver_free(dialogue.client);
     buf_fini(&dialogue.log);
+    return dialogue.unsent;
 }
 
 static void hold(enum deliver_tls tls, const struct step *steps)
 {
-    hold_once(tls, steps, false);
-    hold_once(tls, steps, true);
+    (void)hold_once(tls, steps, false);
+    (void)hold_once(tls, steps, true);
 }
 
 #define DIALOGUE_WITH(tls, ...) hold((tls), (const struct step[]){ __VA_ARGS__, { NULL, NULL } })
@@ -630,6 +633,40 @@ static void is_in_doubt_only_about_whole_content(void **state)
              { "<250 a\n250 x\n250 c\n250 more", "{0: 250}{closed protocol 451}" });
 }
 
+/* 552 for a mailbox that is full is a last word, and so is one where nobody was taken. */
+static void reads_552_as_too_many(void **state)
+{
+    static const struct step mail = { "m2", "MAIL FROM:<c@s>\r\nRCPT TO:<x@d>\r\nRCPT TO:<y@d>\r\n"
+                                            "{want 2}" };
+    static const struct step content = { "c2", "BDAT 6 LAST\r\n.two\r\n" };
+    (void)state;
+    DIALOGUE(CHUNKING, mail, content,
+             { "<250 a\n250 x\n552 Error: Too many recipients\n250 c", "{2: 250 452}" });
+    DIALOGUE(CHUNKING, mail, content, { "<250 a\n250 x\n552 5.5.3 No\n250 c", "{2: 250 452}" });
+    DIALOGUE(CHUNKING, mail, content,
+             { "<250 a\n250 x\n552 5.2.2 Too many recipients\n250 c", "{2: 250 552}" });
+    DIALOGUE(CHUNKING, mail, content, { "<250 a\n250 x\n552 Full\n250 c", "{2: 250 552}" });
+    DIALOGUE(CHUNKING, mail, content,
+             { "<250 a\n552 too many recipients\n250 x\n250 c", "{2: 552 250}" });
+}
+
+/* Only who was the first may be the reason that the connection ended. */
+static void says_who_did_not_get_a_turn(void **state)
+{
+    static const struct step end = { NULL, NULL };
+    const struct step behind_another[] = { LOCK_STEP,
+                                           { "m0", "MAIL FROM:<a@s>\r\n{want 0}" },
+                                           { "m1", "{want 1}" },
+                                           { "<421 going", "{0: 421}{1: 452}{closed refused 421}" },
+                                           end };
+    const struct step as_the_first[] = {
+        XCLIENT, { "o00", A "{want 0}" }, { "<421 no", "{0: 452}{closed refused 421}" }, end
+    };
+    (void)state;
+    assert_int_equal(hold_once(DELIVER_TLS_NO, behind_another, false), 1);
+    assert_int_equal(hold_once(DELIVER_TLS_NO, as_the_first, false), 0);
+}
+
 static void closes_out_of_step_when_rset_is_refused(void **state)
 {
     (void)state;
@@ -734,6 +771,8 @@ int main(void)
         cmocka_unit_test(keeps_to_the_limits),
         cmocka_unit_test(mends_line_ends),
         cmocka_unit_test(is_in_doubt_only_about_whole_content),
+        cmocka_unit_test(reads_552_as_too_many),
+        cmocka_unit_test(says_who_did_not_get_a_turn),
         cmocka_unit_test(closes_out_of_step_when_rset_is_refused),
         cmocka_unit_test(gives_up_lost_content),
         cmocka_unit_test(runs_out_of_patience),

@@ -184,7 +184,8 @@ static void on_dispatch(void *context, session_number number, const struct entry
         peer->busy_until_ms = world->now.mono_ms;
     peer->busy_until_ms += world->primary[peer->primary].latency_ms;
     if (answer_of(world, peer, mail) == EVENT_ENDED) {
-        end_peer(world, peer, SESSION_END_LOST, peer->busy_until_ms - world->now.mono_ms);
+        end_peer(world, peer, mail->is_told_421 ? SESSION_END_GREETING : SESSION_END_LOST,
+                 peer->busy_until_ms - world->now.mono_ms);
         return;
     }
     struct event *event = event_new(world, EVENT_ANSWER, peer->busy_until_ms - world->now.mono_ms);

@@ -52,7 +52,8 @@ struct mail {
     uint32_t delays;    /* its sender was told */
     session_number on;  /* session that carries it, 0 */
     bool is_unreadable; /* what the store has of it */
-    bool is_poison;     /* breaks every connection */
+    bool is_poison;     /* breaks every connection, … */
+    bool is_told_421;   /* … with this for an answer */
     bool is_spam;       /* is refused for good, at its end */
     bool is_wrong;      /* its recipient does not exist */
     bool is_unsure;     /* and nobody could know */
