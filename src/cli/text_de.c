@@ -241,17 +241,18 @@ const struct text_pair text_de[] = {
       "Adresse eines Menschen außerhalb der Domain, der von Ereignissen erfährt" },
     { "URL to which events are posted, signed; see domain webhook-secret",
       "URL, der Ereignisse gemeldet werden, signiert; siehe domain webhook-secret" },
-    { "whether the primary is spoken with over TLS: if it offers it (may), always (must), and by name",
-      "ob mit dem Primärserver über TLS gesprochen wird: wenn er es anbietet (may), immer (must), und "
-      "mit seinem Namen (name)" },
+    { "whether the primary is spoken with over TLS: if it offers it (may), always (must), by name, by DANE",
+      "ob mit dem Primärserver über TLS gesprochen wird: wenn er es anbietet (may), immer (must), mit "
+      "seinem Namen (name), mit einem Schlüssel aus dem DNS (dane)" },
     { "whether a primary that takes XCLIENT is told which client each message came from",
       "ob ein Primärserver, der XCLIENT annimmt, erfährt, von welchem Client jede Nachricht kam" },
     { "whether TLS begins with the first octet, without STARTTLS",
       "ob TLS mit dem ersten Oktett beginnt, ohne STARTTLS" },
     { "keys or certificates, of which the primary has to show one",
       "Schlüssel oder Zertifikate, von denen der Primärserver eines zeigen muss" },
-    { "whom the primary's certificate has to name, if not its host (tls = name)",
-      "wen das Zertifikat des Primärservers nennen muss, wenn nicht seinen Rechner (tls = name)" },
+    { "whom the primary's certificate has to name, or whose keys count, if not its host's (tls = name, dane)",
+      "wen das Zertifikat des Primärservers nennen muss, oder wessen Schlüssel zählen, wenn nicht "
+      "seinen Rechner (tls = name, dane)" },
     { "authority that has signed its certificate, instead of public ones; see tls",
       "Zertifizierungsstelle, die sein Zertifikat signiert hat, statt der öffentlichen; siehe tls" },
     { "whether the first key that the primary shows becomes its tls-pin",

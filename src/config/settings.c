@@ -18,7 +18,7 @@ static const char *const actions[] = { "tag", "hold", "refuse" };
 static const char *const accepts[] = { "always", "when-down" };
 static const char *const suspects[] = { "accept", "defer", "refuse", "prove" };
 static const char *const gones[] = { "tag", "hold", "defer" };
-static const char *const tls_words[] = { "may", "no", "must", "name" };
+static const char *const tls_words[] = { "may", "no", "must", "name", "dane" };
 static const char *const languages[] = { "en", "de" };
 static const char *const audiences[] = { "postmaster", "owner", "webhook" };
 
@@ -132,8 +132,8 @@ static const struct setting_rule rules[SETTING_COUNT] = {
     [SETTING_TELL_STRANGER_ADDRESS] =
         TELL("stranger-address", "who is told when another one answers at its new address"),
     [SETTING_TELL_REFUSED] = TELL("refused", "who is told of refused mail whose sender is not told"),
-    [SETTING_TLS] = { "tls", UNIT_WORD, 0, TLS_NAME, TLS_MAY,
-        "whether the primary is spoken with over TLS: if it offers it (may), always (must), and by name", tls_words },
+    [SETTING_TLS] = { "tls", UNIT_WORD, 0, TLS_DANE, TLS_MAY,
+        "whether the primary is spoken with over TLS: if it offers it (may), always (must), by name, by DANE", tls_words },
     [SETTING_XCLIENT] = { "xclient", UNIT_WORD, 0, 1, 0,
         "whether a primary that takes XCLIENT is told which client each message came from", no_yes },
     [SETTING_TLS_FROM_START] = { "tls-from-start", UNIT_WORD, 0, 1, 0,
@@ -155,7 +155,7 @@ static const struct setting_rule rules[SETTING_COUNT] = {
     [SETTING_TLS_PIN] = { "tls-pin", UNIT_PINS, 0, 0, 0,
         "keys or certificates, of which the primary has to show one" },
     [SETTING_TLS_NAME] = { "tls-name", UNIT_HOST, 0, 0, 0,
-        "whom the primary's certificate has to name, if not its host (tls = name)" },
+        "whom the primary's certificate has to name, or whose keys count, if not its host's (tls = name, dane)" },
     [SETTING_TLS_CA] = { "tls-ca", UNIT_NAME, 0, 0, 0,
         "authority that has signed its certificate, instead of public ones; see tls" },
     [SETTING_WAKE_FROM] = { "wake-from", UNIT_NETWORKS, 0, 0, 0,

@@ -71,7 +71,7 @@ enum setting {
     SETTING_TELL_QUOTA,
     SETTING_TELL_REFUSED,
     SETTING_TELL_STRANGER_ADDRESS,
-    SETTING_TLS,              /* tls: towards the primary; may, no, must, name (X3) */
+    SETTING_TLS,              /* tls: towards the primary; may, no, must, name, dane (X3) */
     SETTING_XCLIENT,          /* xclient: the primary is told whose mail it is; no, yes (A5) */
     SETTING_TLS_FROM_START,   /* tls-from-start: without STARTTLS; no, yes (D6) */
     SETTING_TLS_LEARN,        /* tls-learn: the first key that it shows becomes its pin; no, yes (D1) */
@@ -110,7 +110,7 @@ enum setting_action { ACTION_TAG, ACTION_HOLD, ACTION_REFUSE };
 
 /* How the primary is spoken with: encrypted if it offers that, in the clear, encrypted or not at
  * all, and only if its certificate names it and somebody trusted has signed it. */
-enum setting_tls { TLS_MAY, TLS_NO, TLS_MUST, TLS_NAME };
+enum setting_tls { TLS_MAY, TLS_NO, TLS_MUST, TLS_NAME, TLS_DANE };
 
 /* Who is told of an event: bits. */
 enum setting_audience { TELL_POSTMASTER = 1, TELL_OWNER = 2, TELL_WEBHOOK = 4 };

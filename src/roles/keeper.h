@@ -210,12 +210,16 @@ void keeper_encryption_start(struct keeper *keeper); /* around the store */
 bool keeper_take_spool_keys(void *state, struct cursor payload);
 
 /* keeper_security.c */
-/* Fills in what each of its hosts has to show. */
+/* Is a key that the DNS names (DANE) demanded of the domain's hosts, and by whose name, if not by
+ * theirs? The name lives as long as the settings. */
+bool keeper_demands_tlsa(const struct keeper *keeper, struct str domain, struct str *out_name);
+/* Fills in what each of its hosts has to show; those of which that is not known are left out. */
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);
-/* What who answers at an address has to show to be the primary, encoded; by settings alone … */
-void keeper_secure_address(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
+/* What who answers at an address has to show to be the primary, encoded: what settings say, and
+ * where they demand it, a key of the hosts in the plan. False: the DNS has not said which keys … */
+bool keeper_secure_address(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
                            struct buf *out);
-/* … if they name anything that nobody else can show. */
+/* … and true if the settings name anything that nobody else can show. */
 bool keeper_can_prove(const struct keeper *keeper, struct str domain);
 /* What the primary has shown: it becomes the domain's pin, if it wants one and has none. */
 void keeper_learn_key(struct keeper *keeper, struct str domain, struct str key);

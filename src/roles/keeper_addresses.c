@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -24,6 +25,7 @@ enum {
     CONNECT_MS = 4 * SECOND_MS,
     LOOK_AGAIN_MS = MINUTE_MS, /* at a domain that is paused, or cannot be proved any more */
     NO_DELIVERER_MS = SECOND_MS,
+    NO_KEY_MS = SECOND_MS, /* until the DNS has said which keys the primary has */
     TOLD_SPAN_MS = 10 * MINUTE_MS,
     TOLD_IN_SPAN_MAX = 30, /* of one domain, by its owner */
     SMTP_PORT = 25,
@@ -168,8 +170,8 @@ static void add_unprovable(const struct keeper *keeper, const struct domain_reco
     else
         buf_add_format(out_why,
                        "nothing is set by which the primary of %.*s could be known at another "
-                       "address: set tls-pin (or tls-learn, while it can be reached), or tls-name "
-                       "with tls = name or tls-ca",
+                       "address: set tls-pin (or tls-learn, while it can be reached), tls-name "
+                       "with tls = name or tls-ca, or tls = dane",
                        STR_FMT(record->name));
 }
 
@@ -342,7 +344,7 @@ static void ask(struct keeper *keeper, struct watched *watched, struct endpoint 
     probe->source = peer->source;
     probe->endpoint = where;
     buf_add(&probe->domain, buf_str(&watched->domain));
-    keeper_secure_address(keeper, buf_str(&probe->domain), where, &probe->security);
+    check(keeper_secure_address(keeper, buf_str(&probe->domain), where, &probe->security));
     watched->probes++;
     (void)map_put(&keeper->addresses->probes, number_key(&probe->number), probe);
     endpoint_add_ip(&host, where);
@@ -355,6 +357,15 @@ static void ask(struct keeper *keeper, struct watched *watched, struct endpoint 
     buf_fini(&endpoint);
 }
 
+static bool knows_proof(const struct keeper *keeper, struct str domain)
+{
+    struct buf security = { 0 };
+    bool knows = keeper_secure_address(keeper, domain, (struct endpoint){ 0 }, &security);
+
+    buf_fini(&security);
+    return knows;
+}
+
 /* In how many ms to look whether the domain may be asked for then; 0: now. */
 static int64_t wait_ms(const struct keeper *keeper, struct str domain)
 {
@@ -363,6 +374,8 @@ static int64_t wait_ms(const struct keeper *keeper, struct str domain)
 
     if (record == NULL || !keeper_can_prove(keeper, domain))
         return LOOK_AGAIN_MS;
+    if (!knows_proof(keeper, domain))
+        return NO_KEY_MS;
     if (record->paused_until_ms <= now_ms)
         return 0;
     return record->paused_until_ms - now_ms < LOOK_AGAIN_MS ? record->paused_until_ms - now_ms
@@ -464,9 +477,10 @@ static bool is_still_asked(const struct keeper *keeper, const struct probe *prob
 {
     struct buf security = { 0 };
 
-    keeper_secure_address(keeper, buf_str(&probe->domain), probe->endpoint, &security);
-    bool is_same = str_equals(buf_str(&security), buf_str(&probe->security)) &&
-                   keeper_can_prove(keeper, buf_str(&probe->domain));
+    bool is_same =
+        keeper_secure_address(keeper, buf_str(&probe->domain), probe->endpoint, &security) &&
+        str_equals(buf_str(&security), buf_str(&probe->security)) &&
+        keeper_can_prove(keeper, buf_str(&probe->domain));
     buf_fini(&security);
     return is_same;
 }

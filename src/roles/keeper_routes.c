@@ -196,14 +196,16 @@ static void add_present_plan(const struct keeper *keeper, struct str domain,
  * in the directory, and not for ever; named primaries and strangers are not. Who is named no more
  * is none, and what has to be shown meanwhile has to be shown. */
 static void keep_present_plan(const struct keeper *keeper, const struct domain_record *record,
-                              struct str domain, const struct sts_policy *policy,
-                              struct route_plan *plan)
+                              struct str domain, enum route_problem problem,
+                              const struct sts_policy *policy, struct route_plan *plan)
 {
     if (record != NULL && record->primary_count == 0)
         return;
     add_present_plan(keeper, domain, plan);
     if (record != NULL)
         route_plan_keep_named(plan, record->primary, record->primary_count, SMTP_PORT);
+    if (problem == ROUTE_UNTRUSTED)
+        route_plan_keep_known_keys(plan);
     if (policy != NULL)
         route_plan_obey(plan, policy);
 }
@@ -219,8 +221,8 @@ static void give_none(struct keeper *keeper, const struct lookup *lookup,
     bool is_remembered = record != NULL && record->primary_count == 0;
     if (is_fleeting && is_remembered)
         (void)recall(keeper, domain, result->problem, policy, now, &plan);
-    else if (result->problem == ROUTE_DNS_FAILED)
-        keep_present_plan(keeper, record, domain, policy, &plan);
+    else if (is_fleeting)
+        keep_present_plan(keeper, record, domain, result->problem, policy, &plan);
     bool is_known = plan.count > 0;
     bool is_told = keeper_addresses_lead(keeper, domain, &plan);
     const char *instead = is_known  ? "last-known-good"
@@ -344,6 +346,8 @@ static void decide(struct lookup *lookup, struct now now)
         .policy = has_policy == POLICY_IN_FORCE ? &policy : NULL,
         .demands_nothing = is_lax,
     };
+    request.demands_tlsa =
+        !is_lax && keeper_demands_tlsa(keeper, request.domain, &request.tlsa_name);
     route_decide(&request, &lookup->known, &keeper->process->random, &result);
     if (result.step == ROUTE_ASK && lookup->asked >= QUESTIONS_MAX)
         result = too_deep();

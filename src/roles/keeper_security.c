@@ -22,6 +22,8 @@ static enum security_level level_of(enum setting_tls tls)
         return SECURITY_MUST;
     case TLS_NAME:
         return SECURITY_NAME;
+    case TLS_DANE: /* and a key beside it: keeper_demands_tlsa() */
+        return SECURITY_MUST;
     }
     return SECURITY_MAY;
 }
@@ -79,14 +81,79 @@ static struct security demanded(const struct keeper *keeper, struct str domain, 
     return security;
 }
 
+/* ---- keys that the DNS names ---- */
+
+bool keeper_demands_tlsa(const struct keeper *keeper, struct str domain, struct str *out_name)
+{
+    const struct domain_settings *defaults = &keeper->process->config->defaults;
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    const struct domain_settings *own = record != NULL ? &record->settings : NULL;
+
+    *out_name = setting_text(own, defaults, SETTING_TLS_NAME);
+    return setting_value(own, defaults, SETTING_TLS) == TLS_DANE &&
+           setting_text(own, defaults, SETTING_TLS_CA).len == 0;
+}
+
+static bool has_key(struct str bytes)
+{
+    struct cursor cursor = cursor_over(bytes);
+    struct security security;
+
+    return bytes.len > 0 && security_decode(&cursor, &security) &&
+           security.level == SECURITY_TLSA && security.tlsa_count > 0;
+}
+
+/* What the DNS says of one of them; empty: of none. */
+static struct str keys_in(const struct route_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (has_key(plan->target[i].security))
+            return plan->target[i].security;
+    return STR_NONE;
+}
+
+/* The same of those that are in use; it lives as long as they are. */
+static struct str keys_in_use(const struct keeper *keeper, struct str domain)
+{
+    struct route_status status;
+
+    if (!schedule_status(keeper->schedule, domain, keeper_now(keeper), &status))
+        return STR_NONE;
+    for (uint32_t i = 0; i < status.target_count; i++)
+        if (has_key(status.target[i].security))
+            return status.target[i].security;
+    return STR_NONE;
+}
+
+/* A host of which the DNS does not say it (the primary at an address that was told) has to show a
+ * key of the others; where nobody has any, nobody is used. */
+static void demand_keys(struct route_plan *plan)
+{
+    struct str keys = keys_in(plan);
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < plan->count; i++) {
+        struct route_target *target = &plan->target[i];
+        bool is_line = target->endpoint.family == ENDPOINT_LINE;
+        if (!is_line && !has_key(target->security))
+            target->security = keys;
+        if (is_line || target->security.len > 0)
+            plan->target[kept++] = *target;
+    }
+    plan->count = kept;
+}
+
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan)
 {
     struct buf bytes = { 0 };
+    struct str name;
 
     if (keeper_own_is_lax(keeper, domain)) {
         demand_nothing(keeper, domain, plan);
         return;
     }
+    if (keeper_demands_tlsa(keeper, domain, &name))
+        demand_keys(plan);
     for (uint32_t i = 0; i < plan->count; i++) {
         struct route_target *target = &plan->target[i];
         if (target->endpoint.family == ENDPOINT_LINE)
@@ -101,22 +168,29 @@ void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct r
     buf_fini(&bytes);
 }
 
-void keeper_secure_address(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
+bool keeper_secure_address(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
                            struct buf *out)
 {
-    struct buf name = { 0 };
+    struct buf host = { 0 };
+    struct str name;
+    bool demands_keys = keeper_demands_tlsa(keeper, domain, &name);
+    struct str keys = demands_keys ? keys_in_use(keeper, domain) : STR_NONE;
 
-    endpoint_add_ip(&name, endpoint);
-    struct security security = demanded(keeper, domain, buf_str(&name), STR_NONE);
+    if (demands_keys && keys.len == 0)
+        return false;
+    endpoint_add_ip(&host, endpoint);
+    struct security security = demanded(keeper, domain, buf_str(&host), keys);
     security_encode(out, &security);
-    buf_fini(&name);
+    buf_fini(&host);
+    return true;
 }
 
 bool keeper_can_prove(const struct keeper *keeper, struct str domain)
 {
     struct security security = demanded(keeper, domain, STR_NONE, STR_NONE);
+    struct str name;
 
-    return address_can_be_proved(&security);
+    return address_can_be_proved(&security) || keeper_demands_tlsa(keeper, domain, &name);
 }
 
 /* ---- learned at first use ---- */

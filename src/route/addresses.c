@@ -60,7 +60,8 @@ const char *address_refusal(struct endpoint endpoint, enum address_teller teller
     return NULL;
 }
 
-/* What is demanded by records of the DNS is not: they are about the hosts that the DNS names. */
+/* What the DNS demands unasked is not: its records are about hosts that it names, and may be gone
+ * tomorrow. Where the settings want them (tls = dane), the host has them looked for. */
 bool address_can_be_proved(const struct security *security)
 {
     return security->pin_count > 0 || (security->level == SECURITY_NAME &&

@@ -23,7 +23,7 @@
 #include "mail/domain.h"
 #include "route/plan.h"
 #include "route/self.h"
-#include "route/trust.h"
+#include "route/tlsa.h"
 
 enum { NO_CUT = UINT16_MAX + 1 };
 
@@ -31,7 +31,6 @@ struct candidate {
     struct str name;
     uint32_t preference;
     struct lookup_result found;
-    struct str base;          /* the name that its TLSA records belong to */
     struct security security; /* its strings live in the answers */
     bool is_trusted;
     bool is_unnamed; /* and therefore not */
@@ -123,92 +122,6 @@ static void shuffle_equals(struct candidates *all, uint32_t usable, struct rando
 
 /* ---- what they have to show ---- */
 
-static struct dns_question tlsa_question(struct decision *decision, struct str host)
-{
-    struct buf name = { 0 };
-
-    buf_add_format(&name, "_%u._tcp.%.*s", (unsigned)decision->request->port, STR_FMT(host));
-    struct dns_question question = { .name = arena_str(&decision->known->arena, buf_str(&name)),
-                                     .type = DNS_TLSA };
-    buf_fini(&name);
-    return question;
-}
-
-/* Its answer; NULL for a name that cannot be asked for. False if it must be answered first. */
-static bool look_at(struct decision *decision, struct dns_question question,
-                    const struct dns_answer **out_answer)
-{
-    bool can_be_asked = dns_name_is_valid(question.name);
-
-    *out_answer = can_be_asked ? dns_answers_find(decision->known, question) : NULL;
-    if (*out_answer == NULL && can_be_asked) {
-        decide_ask(decision, question);
-        return false;
-    }
-    if (*out_answer != NULL && (*out_answer)->ttl_s < decision->ttl_s)
-        decision->ttl_s = (*out_answer)->ttl_s;
-    return true;
-}
-
-/* Of this name. False if a question must be answered first. */
-static bool look_at_tlsa_of(struct decision *decision, struct str name, struct candidate *host,
-                            struct trust_facts *facts)
-{
-    const struct dns_answer *answer;
-
-    if (!look_at(decision, tlsa_question(decision, name), &answer))
-        return false;
-    if (answer != NULL)
-        facts->tlsa = trust_read_tlsa(answer, &host->security);
-    host->base = name;
-    return true;
-}
-
-/* The alias leads into a zone that is not signed. Where it is signed itself, its own records count
- * (RFC 7672 2.1.3, 2.2.2); where that is not to be had, nobody knows whether they would. */
-static bool look_at_alias(struct decision *decision, struct candidate *host,
-                          struct trust_facts *facts)
-{
-    const struct dns_question question = { .name = host->name, .type = DNS_CNAME };
-    const struct dns_answer *answer;
-
-    if (!look_at(decision, question, &answer))
-        return false;
-    bool is_unknown = answer != NULL && answer->status == DNS_FAILED;
-    facts->is_host_secure = is_unknown || (answer != NULL && answer->secure);
-    if (is_unknown)
-        facts->tlsa = TRUST_TLSA_UNKNOWN;
-    return !facts->is_host_secure || is_unknown ||
-           look_at_tlsa_of(decision, host->name, host, facts);
-}
-
-/* Of an alias, the records of what it stands for count, or its own, if there are none there (RFC
- * 7672 2.2.3). */
-static bool look_at_tlsa(struct decision *decision, struct candidate *host,
-                         struct trust_facts *facts)
-{
-    struct str canonical = host->found.canonical;
-
-    host->base = host->name;
-    if (decision->request->demands_nothing)
-        return true;
-    if (facts->is_mx_secure && !facts->is_host_secure && canonical.len > 0)
-        return look_at_alias(decision, host, facts);
-    if (!trust_wants_tlsa(facts->is_mx_secure, facts->is_host_secure))
-        return true;
-    if (canonical.len > 0 && !look_at_tlsa_of(decision, canonical, host, facts))
-        return false;
-    return facts->tlsa != TRUST_TLSA_ABSENT || look_at_tlsa_of(decision, host->name, host, facts);
-}
-
-static bool has_anchor(const struct security *security)
-{
-    for (uint32_t i = 0; i < security->tlsa_count; i++)
-        if (security->tlsa[i].usage == 2)
-            return true;
-    return false;
-}
-
 /* What the domain's own policy says of the host (RFC 8461). */
 static void look_at_policy(const struct sts_policy *policy, struct str host,
                            struct trust_facts *facts)
@@ -225,22 +138,24 @@ static bool find_trust(struct decision *decision, bool is_mx_secure, struct cand
     struct trust_facts facts = { .is_mx_secure = is_mx_secure,
                                  .is_host_secure = host->found.is_secure };
 
+    const struct route_request *request = decision->request;
+    struct tlsa_host named = { host->name, host->found.canonical, request->port };
+
     host->security = (struct security){ 0 };
-    if (!look_at_tlsa(decision, host, &facts))
+    if (!request->demands_nothing && !tlsa_find(decision, named, &facts, &host->security))
         return false;
-    look_at_policy(decision->request->policy, host->name, &facts);
+    look_at_policy(request->policy, host->name, &facts);
     struct trust trust = trust_decide(&facts);
-    host->is_trusted = trust.may_be_used;
     host->is_unnamed = !trust.may_be_used && facts.tlsa != TRUST_TLSA_UNKNOWN;
+    host->is_trusted =
+        trust.may_be_used && (!request->demands_tlsa || trust.level == SECURITY_TLSA);
     host->security.level = trust.level;
-    if (trust.level != SECURITY_TLSA)
-        host->security.tlsa_count = 0;
     host->security.is_watched = trust.is_watched;
-    if (trust.level >= SECURITY_NAME || trust.is_watched)
-        host->security.name[host->security.name_count++] =
-            trust.level == SECURITY_TLSA ? host->base : host->name;
-    if (has_anchor(&host->security)) /* RFC 7672 3.2.2 */
-        host->security.name[host->security.name_count++] = decision->request->domain;
+    if (trust.level == SECURITY_TLSA)
+        return true;
+    host->security.tlsa_count = host->security.name_count = 0;
+    if (trust.level == SECURITY_NAME || trust.is_watched)
+        host->security.name[host->security.name_count++] = host->name;
     return true;
 }
 

@@ -10,20 +10,40 @@
 #include "route/decide.h"
 #include "route/plan.h"
 #include "route/self.h"
+#include "route/tlsa.h"
 
 struct outcome_so_far {
     struct route_plan plan;
     bool saw_us;
+    bool saw_untrusted; /* a host of which the DNS does not say by which key it is known */
     struct str unknown; /* a host the DNS did not answer for */
 };
 
 static void add(struct decision *decision, struct outcome_so_far *so_far, struct str host,
-                struct endpoint endpoint, uint16_t preference)
+                struct endpoint endpoint, uint16_t preference, struct str security)
 {
     if (route_self_listens_at(decision->request->self, endpoint))
         so_far->saw_us = true;
     else
-        route_plan_add(&so_far->plan, host, endpoint, preference, STR_NONE);
+        route_plan_add(&so_far->plan, host, endpoint, preference, security);
+}
+
+/* What the host has to show, where its domain demands keys that the DNS names: the operator's word
+ * for it is as good as a signed MX record. Nothing is added for one that has none. False if a
+ * question must be answered first. */
+static bool find_key(struct decision *decision, struct outcome_so_far *so_far,
+                     struct tlsa_host host, bool is_host_secure, struct buf *out_security)
+{
+    struct trust_facts facts = { .is_mx_secure = true, .is_host_secure = is_host_secure };
+    struct security security = { .level = SECURITY_TLSA };
+
+    if (!tlsa_find(decision, host, &facts, &security))
+        return false;
+    if (facts.tlsa == TRUST_TLSA_USABLE)
+        security_encode(out_security, &security);
+    else
+        so_far->saw_untrusted = true;
+    return true;
 }
 
 /* "host" or "host:port"; the name in its normal form. */
@@ -58,6 +78,7 @@ static bool add_host(struct decision *decision, struct outcome_so_far *so_far, s
                      uint16_t preference)
 {
     struct lookup_result found;
+    struct buf security = { 0 };
     struct str host;
     uint16_t port;
 
@@ -68,10 +89,15 @@ static bool add_host(struct decision *decision, struct outcome_so_far *so_far, s
         return false;
     if (lookup == LOOKUP_UNKNOWN)
         so_far->unknown = host;
-    for (uint32_t i = 0; i < found.count; i++) {
+    const struct tlsa_host named = { host, found.canonical, port };
+    bool demands = decision->request->demands_tlsa && found.count > 0;
+    if (demands && !find_key(decision, so_far, named, found.is_secure, &security))
+        return false;
+    for (uint32_t i = 0; i < found.count && (!demands || security.len > 0); i++) {
         found.address[i].port = port;
-        add(decision, so_far, host, found.address[i], preference);
+        add(decision, so_far, host, found.address[i], preference, buf_str(&security));
     }
+    buf_fini(&security);
     return true;
 }
 
@@ -80,12 +106,19 @@ static bool add_primary(struct decision *decision, struct outcome_so_far *so_far
 {
     struct endpoint endpoint;
     struct buf name = { 0 };
+    struct buf security = { 0 };
 
     if (!endpoint_from_text(text, decision->request->port, &endpoint))
         return add_host(decision, so_far, text, preference);
+    const struct tlsa_host nameless = { .port = endpoint.port };
+    bool demands = decision->request->demands_tlsa;
+    if (demands && !find_key(decision, so_far, nameless, false, &security))
+        return false;
     endpoint_add_ip(&name, endpoint);
-    add(decision, so_far, buf_str(&name), endpoint, preference);
+    if (!demands || security.len > 0)
+        add(decision, so_far, buf_str(&name), endpoint, preference, buf_str(&security));
     buf_fini(&name);
+    buf_fini(&security);
     return true;
 }
 
@@ -103,6 +136,8 @@ void decide_from_primaries(struct decision *decision)
         decide_plan(decision, &so_far.plan);
     else if (so_far.unknown.len > 0)
         decide_none(decision, ROUTE_DNS_FAILED, so_far.unknown);
+    else if (so_far.saw_untrusted)
+        decide_none(decision, ROUTE_UNTRUSTED, STR_NONE);
     else
         decide_none(decision, so_far.saw_us ? ROUTE_BEST_IS_US : ROUTE_NO_ADDRESS, STR_NONE);
 }

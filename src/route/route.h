@@ -54,6 +54,8 @@ struct route_request {
     const struct route_self *self;
     const struct sts_policy *policy; /* of the domain, for hosts from MX; NULL: none is in force */
     bool demands_nothing;            /* of hosts from MX: TLSA records are not looked for */
+    bool demands_tlsa;    /* of all: without usable TLSA records, validated, none is used */
+    struct str tlsa_name; /* with demands_tlsa: whose records; empty: those of each host */
 };
 
 enum route_step { ROUTE_ASK, ROUTE_PLAN, ROUTE_NONE };

@@ -271,3 +271,78 @@ def test_a_pin_stands_above_the_record(site, authority):
     node, server = site([tlsa(3, 1, 1, made)], made, tls_pin=f"key:{other.key_digest()}")
     wait_for_state(node, "stranger")
     assert not said(server, "MAIL") and node.held() == 1
+
+
+# ---- tls = dane: the domain's holder wants it, whether the primary is named, found or told ----
+
+@pytest.fixture
+def known(state, holdfast, nsd):
+    """known(records, primary, …) -> a node with mail for example.org, whose primary is known by its key in
+    the DNS alone."""
+    def make(records, primary="mx1.example.org", **settings):
+        nsd.zone("example.org", ["@ IN MX 10 mx1", *HOSTS, *records])
+        anchors = state / "anchors"
+        anchors.write_text(nsd.sign("example.org") + "\n")
+        nsd.start()
+        node = holdfast(dns=f'servers = {{"{nsd.endpoint}"}}', trust_anchor=anchors,
+                        defaults='tell-after = "0s"')
+        node.add("example.org", primary, tls="dane", **settings)
+        node.send(peers.message()[1])
+        return node
+    return make
+
+
+@pytest.mark.parametrize("primary,settings", [("mx1.example.org", {}), ((), {}),
+                                              (MX1, {"tls_name": "mx1.example.org"})],
+                         ids=["named", "found", "address"])
+def test_the_holder_wants_dane(known, recorder, authority, primary, settings):
+    made = authority.issue("mx1.example.org")
+    server = recorder(MX1, port=25, certificate=made)
+    node = known([tlsa(3, 1, 1, made)], primary, **settings)
+    server.wait_for(1)
+    assert node.domain()["route"]["targets"][0]["tls"] == "tlsa"
+
+
+def test_the_holder_wants_dane_and_a_stranger_answers(known, recorder, authority):
+    server = recorder(MX1, port=25, certificate=authority.issue("mx1.example.org"))
+    node = known([tlsa(3, 1, 1, authority.issue("mx1.example.org"))])
+    wait_for_state(node, "stranger")
+    assert not said(server, "MAIL") and node.held() == 1
+
+
+@pytest.mark.parametrize("primary", ["mx1.example.org", (), MX1], ids=["named", "found", "address"])
+def test_the_holder_wants_dane_and_there_is_no_record(known, recorder, authority, primary):
+    """A host without a key gets nothing, not even a look; and once the wish is taken back, its mail."""
+    server = recorder(MX1, port=25, certificate=authority.issue("mx1.example.org"))
+    node = known([], primary)
+    peers.wait_until(lambda: node.domain()["route_problem"] == "untrusted", what="the problem")
+    assert "TLSA" in node.cli("domain", "show", "example.org").stdout
+    assert not server.commands and node.held() == 1
+    node.cli("domain", "set", "example.org", "--set", "tls=must")
+    server.wait_for(1)
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_told_address_shows_the_key_in_the_dns(known, recorder, authority, fits):
+    """The primary is not where the DNS says; where it has said that it is, it has to show the key that the DNS
+    names for its host (SPEC D1, D4)."""
+    made = authority.issue("mx1.example.org")
+    node = known([tlsa(3, 1, 1, made)])
+    there = recorder(address="127.0.0.6", certificate=made if fits else authority.issue("mx1.example.org"))
+    node.cli("domain", "address", "example.org", there.endpoint)
+    if fits:
+        there.wait_for(1)
+        return
+    peers.wait_until(lambda: node.domain()["address"]["addresses"][0]["state"] == "stranger",
+                     what="a stranger there")
+    assert not said(there, "MAIL") and node.held() == 1
+
+
+def test_a_told_address_of_a_host_without_a_key(known, recorder, authority):
+    """Nobody can be known there, until the DNS names a key."""
+    node = known([])
+    there = recorder(address="127.0.0.6", certificate=authority.issue("mx1.example.org"))
+    node.cli("domain", "address", "example.org", there.endpoint)
+    peers.wait_until(lambda: node.domain()["route_problem"] == "untrusted", what="the problem")
+    assert node.domain()["address"]["addresses"][0]["state"] == "trying"
+    assert not there.commands and node.held() == 1

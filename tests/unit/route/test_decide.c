@@ -20,13 +20,25 @@ static struct endpoint endpoint(const char *text)
     return parsed;
 }
 
+struct wishes { /* of the domain's holder */
+    const struct sts_policy *policy;
+    bool demands_tlsa;
+    struct str tlsa_name;
+};
+
 static void run_with(const char *const *zone, const struct route_self *self,
-                     const char *const *primary, const struct sts_policy *policy, uint64_t seed,
+                     const char *const *primary, const struct wishes *wishes, uint64_t seed,
                      struct route_result *out_result)
 {
     struct str given[4];
     struct route_request request = {
-        .domain = STR("example.org"), .primary = given, .port = 25, .self = self, .policy = policy
+        .domain = STR("example.org"),
+        .primary = given,
+        .port = 25,
+        .self = self,
+        .policy = wishes->policy,
+        .demands_tlsa = wishes->demands_tlsa,
+        .tlsa_name = wishes->tlsa_name,
     };
     struct dns_answers known = { 0 };
     struct random random;
@@ -51,7 +63,9 @@ static void run_with(const char *const *zone, const struct route_self *self,
 static void run(const char *const *zone, const struct route_self *self, const char *const *primary,
                 uint64_t seed, struct route_result *out_result)
 {
-    run_with(zone, self, primary, NULL, seed, out_result);
+    static const struct wishes none = { 0 };
+
+    run_with(zone, self, primary, &none, seed, out_result);
 }
 
 /* "mx1.example.org=192.0.2.1:25/10 …", or "!problem". */
@@ -411,6 +425,112 @@ static const struct {
     { { "+example.org A 192.0.2.1", "+_25._tcp.example.org TLSA 3 0 1" }, "example.org=tlsa:1" },
 };
 
+/* With tls = dane: "host=level:records@name", of primaries that are named, or of MX hosts. */
+static const struct {
+    const char *primary[4];
+    const char *name; /* tls-name */
+    const char *zone[LINES_MAX];
+    const char *plan;
+} dane_rules[] = {
+    { { "mail.example.org", NULL },
+      "",
+      { "+mail.example.org A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "mail.example.org=tlsa:1@mail.example.org" },
+    { { "mail.example.org:2525", NULL },
+      "", /* its own port's */
+      { "+mail.example.org A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 3 1 1",
+        "+_2525._tcp.mail.example.org TLSA 2 1 1" },
+      "mail.example.org=tlsa:1@mail.example.org" },
+    { { "mail.example.org", NULL }, "", { "+mail.example.org A 192.0.2.1" }, "!untrusted" },
+    { { "mail.example.org", NULL },
+      "",
+      { "mail.example.org A 192.0.2.1", "_25._tcp.mail.example.org TLSA 3 1 1" },
+      "!untrusted" },
+    { { "mail.example.org", NULL },
+      "",
+      { "+mail.example.org A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 1 1 1" },
+      "!untrusted" },
+    { { "mail.example.org", NULL },
+      "",
+      { "+mail.example.org A 192.0.2.1", "+_25._tcp.mail.example.org TLSA !failed" },
+      "!untrusted" },
+    { { "mail.example.org", "far.example.org", NULL },
+      "",
+      { "+mail.example.org A 192.0.2.1", "+far.example.org A 192.0.2.2",
+        "+_25._tcp.far.example.org TLSA 3 1 1" },
+      "far.example.org=tlsa:1@far.example.org" },
+    { { "mail.example.org", NULL },
+      "",
+      { "+mail.example.org CNAME host.example.org", "+host.example.org A 192.0.2.1",
+        "+_25._tcp.host.example.org TLSA 3 1 1" },
+      "mail.example.org=tlsa:1@host.example.org" },
+    /* an address has no name, but by the word of its operator */
+    { { "192.0.2.1", NULL }, "", { "+mail.example.org A 192.0.2.1" }, "!untrusted" },
+    { { "192.0.2.1", NULL },
+      "mail.example.org",
+      { "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "192.0.2.1=tlsa:1@mail.example.org" },
+    { { "192.0.2.1", NULL },
+      "mail.example.org",
+      { "_25._tcp.mail.example.org TLSA 3 1 1" },
+      "!untrusted" },
+    { { "dyn.example.net", NULL },
+      "mail.example.org", /* nobody signs where it is now */
+      { "dyn.example.net A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "dyn.example.net=tlsa:1@mail.example.org" },
+    /* hosts of MX records: those without a key are left out */
+    { { NULL },
+      "",
+      { "+example.org MX 10 mail.example.org", "+example.org MX 20 far.example.org",
+        "+mail.example.org A 192.0.2.1", "+far.example.org A 192.0.2.2",
+        "+_25._tcp.far.example.org TLSA 3 1 1" },
+      "far.example.org=tlsa:1@far.example.org" },
+    { { NULL },
+      "",
+      { "example.org MX 10 mail.example.org", "+mail.example.org A 192.0.2.1",
+        "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "!untrusted" },
+    { { NULL },
+      "mail.example.org",
+      { "example.org MX 10 dyn.example.net", "dyn.example.net A 192.0.2.1",
+        "+_25._tcp.mail.example.org TLSA 2 1 1" },
+      "dyn.example.net=tlsa:1@mail.example.org" },
+};
+
+static void add_demand(const struct route_target *target, struct buf *out)
+{
+    struct cursor cursor = cursor_over(target->security);
+    struct security security;
+
+    assert_true(security_decode(&cursor, &security) && cursor_done(&cursor));
+    buf_add_format(out, "%.*s=%s:%u@%.*s", STR_FMT(target->host),
+                   security_level_name(security.level), security.tlsa_count,
+                   STR_FMT(security.name[0]));
+}
+
+static void demands_keys_where_the_domain_does(void **state)
+{
+    static const struct route_self nobody = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof dane_rules / sizeof *dane_rules; i++) {
+        const struct wishes wishes = { .demands_tlsa = true,
+                                       .tlsa_name = str_from(dane_rules[i].name) };
+        struct route_result result;
+        struct buf got = { 0 };
+        run_with(dane_rules[i].zone, &nobody, dane_rules[i].primary, &wishes, i, &result);
+        if (result.step == ROUTE_NONE)
+            buf_add_format(&got, "!%s", route_problem_name(result.problem));
+        for (uint32_t k = 0; result.step == ROUTE_PLAN && k < result.plan.count; k++)
+            add_demand(&result.plan.target[k], &got);
+        if (!str_equals(buf_str(&got), str_from(dane_rules[i].plan)))
+            fail_msg("rule %zu: %.*s, not %s", i, STR_FMT(buf_str(&got)), dane_rules[i].plan);
+        if (result.step == ROUTE_PLAN)
+            route_plan_fini(&result.plan);
+        buf_fini(&got);
+    }
+}
+
 static void demands_what_the_dns_says(void **state)
 {
     static const struct route_self nobody = { 0 };
@@ -475,7 +595,8 @@ static void obeys_the_policy(void **state)
                                      .mx_count = 1 };
         struct route_result result;
         struct buf got = { 0 };
-        run_with(cases[i].zone, &nobody, no_primary, &policy, i, &result);
+        const struct wishes wishes = { .policy = &policy };
+        run_with(cases[i].zone, &nobody, no_primary, &wishes, i, &result);
         if (result.step == ROUTE_NONE)
             buf_add_format(&got, "!%s", route_problem_name(result.problem));
         for (uint32_t k = 0; result.step == ROUTE_PLAN && k < result.plan.count; k++) {
@@ -501,6 +622,7 @@ int main(void)
         cmocka_unit_test(equal_hosts_share),
         cmocka_unit_test(many_hosts_leave_room_for_two_addresses_each),
         cmocka_unit_test(demands_what_the_dns_says),
+        cmocka_unit_test(demands_keys_where_the_domain_does),
         cmocka_unit_test(obeys_the_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
