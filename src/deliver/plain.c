@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* plain.c: content for a server that takes 7 bits alone (wire/to_7bit.h).
+/* plain.c: content for a server that takes 7 bits alone, or lines alone (wire/to_7bit.h).
  *
  *     LOOK --fine as it is, or it can be converted--> where writing begins
  *       \--it cannot be-----------------------------> DONE, refused by ourselves
@@ -24,7 +24,10 @@ void plain_begin(const struct deliver_client *client, struct transaction *transa
 
     if (delivery->is_callout || delivery->size == 0 || takes_as_it_is(client, delivery))
         return;
-    transaction->plain = to_7bit_new(delivery->body_type == BODY_BINARYMIME);
+    unsigned flags = delivery->body_type == BODY_BINARYMIME ? TO_7BIT_HAS_OCTETS : 0;
+    if (client->greeting.extensions & EXTENSION_8BITMIME)
+        flags |= TO_7BIT_TAKES_HIGH;
+    transaction->plain = to_7bit_new(flags);
     transaction->after_look = transaction->step;
     transaction->step = WRITE_LOOK;
 }
@@ -64,7 +67,8 @@ static void end_look(struct deliver_client *client, struct transaction *transact
         refuse(client, transaction);
     if (found != TO_7BIT_CONVERTS)
         let_go(transaction);
-    transaction->delivery.body_type = BODY_7BIT;
+    bool is_8bit = (client->greeting.extensions & EXTENSION_8BITMIME) != 0;
+    transaction->delivery.body_type = is_8bit ? BODY_8BITMIME : BODY_7BIT;
     transaction_settle_if_done(client, transaction);
 }
 

@@ -18,7 +18,7 @@ enum { ENTITIES_MAX = 10000, DENSE = 6 };
 
 struct to_7bit {
     struct mime_walk *walk;
-    bool has_octets;
+    bool has_octets, takes_high;
     const char *why; /* NULL: nothing is in the way */
     struct buf plan; /* an octet per entity: enum part_encoding */
     bool has_high;   /* anywhere */
@@ -56,7 +56,7 @@ static void object(struct to_7bit *to, const char *why)
  * message in what is none. */
 static void look_outside(struct to_7bit *to, struct str octets, const char *why)
 {
-    if (is_high(octets))
+    if (is_high(octets) && !to->takes_high)
         object(to, why);
     if (!to->has_octets || !content_is_rough(octets))
         return;
@@ -67,7 +67,7 @@ static void look_outside(struct to_7bit *to, struct str octets, const char *why)
 /* Of the entity whose text is over. */
 static enum part_encoding choose(const struct to_7bit *to)
 {
-    if (to->high == 0 && !to->is_rough)
+    if (!to->is_rough && (to->high == 0 || to->takes_high))
         return PART_AS_IT_IS;
     if (to->at.kind == MIME_TEXT && !to->is_rough && to->high <= to->size / DENSE)
         return PART_QUOTED_PRINTABLE;
@@ -81,9 +81,13 @@ static void close_entity(struct to_7bit *to)
     if (to->entity == 0)
         return;
     if (encoding != PART_AS_IT_IS && to->at.kind == MIME_SEALED)
-        object(to, "it has octets above 127 in a part that may not be changed");
+        object(to, to->is_rough
+                       ? "it has octets that are no lines in a part that may not be changed"
+                       : "it has octets above 127 in a part that may not be changed");
     if (encoding != PART_AS_IT_IS && to->at.transfer == MIME_ENCODED)
-        object(to, "it has octets above 127 in a part that is encoded already");
+        object(to, to->is_rough
+                       ? "it has octets that are no lines in a part that is encoded already"
+                       : "it has octets above 127 in a part that is encoded already");
     to->has_plan |= encoding != PART_AS_IT_IS;
     to->plan.ptr[to->entity - 1] = (char)encoding;
 }
@@ -151,14 +155,24 @@ static bool is_field_of(const struct header_field *field, bool is_changed)
     return !is_changed || !header_is(field, STR("Content-Transfer-Encoding"));
 }
 
-static struct str encoding_name(enum part_encoding encoding)
+static struct str encoding_name(const struct to_7bit *to, enum part_encoding encoding)
 {
     static const struct str name[] = {
         [PART_AS_IT_IS] = { "7bit", 4 }, /* of what holds the parts */
         [PART_QUOTED_PRINTABLE] = { "quoted-printable", 16 },
         [PART_BASE64] = { "base64", 6 },
     };
-    return name[encoding];
+    return encoding == PART_AS_IT_IS && to->takes_high ? STR("8bit") : name[encoding];
+}
+
+/* What is said of it would not be true any more: it holds parts that have changed, or it is called
+ * binary, which is no name for lines (RFC 2045 6.2). */
+static bool is_renamed(const struct to_7bit *to, const struct mime_entity *entity)
+{
+    bool holds_parts = entity->kind == MIME_MULTIPART || entity->kind == MIME_MESSAGE;
+
+    return entity->transfer == MIME_IDENTITY_8BIT && entity->kind != MIME_SEALED &&
+           (holds_parts || to->takes_high);
 }
 
 /* RFC 2045 4: without a version it is no MIME; RFC 1428: nobody knows in which charset it is. */
@@ -169,7 +183,7 @@ static void add_new_fields(struct to_7bit *to, enum part_encoding encoding)
     if (to->at.is_message && !to->at.has_type)
         buf_add(to->out, STR("Content-Type: text/plain; charset=unknown-8bit\r\n"));
     buf_add(to->out, STR("Content-Transfer-Encoding: "));
-    buf_add(to->out, encoding_name(encoding));
+    buf_add(to->out, encoding_name(to, encoding));
     buf_add(to->out, STR("\r\n"));
 }
 
@@ -177,14 +191,12 @@ static void write_header(void *context, const struct mime_entity *entity, struct
 {
     struct to_7bit *to = context;
     bool has_end = str_equals(header, STR("\r\n")) || str_ends_nocase(header, STR("\r\n\r\n"));
-    bool holds_parts = entity->kind == MIME_MULTIPART || entity->kind == MIME_MESSAGE;
     struct arena arena = { 0 };
     struct header fields;
 
     check(to->entity < to->plan.len); /* the passes agree */
     enum part_encoding encoding = (enum part_encoding)to->plan.ptr[to->entity++];
-    bool is_changed =
-        encoding != PART_AS_IT_IS || (holds_parts && entity->transfer == MIME_IDENTITY_8BIT);
+    bool is_changed = encoding != PART_AS_IT_IS || is_renamed(to, entity);
     part_encoder_end(&to->encoder, to->out);
     to->at = *entity;
     header_parse(has_end ? str_first(header, header.len - 2) : header, &arena, &fields);
@@ -224,11 +236,12 @@ static const struct mime_walk_host writing = { write_header, write_text, write_l
 
 /* ---- both ---- */
 
-struct to_7bit *to_7bit_new(bool has_octets)
+struct to_7bit *to_7bit_new(unsigned flags)
 {
     struct to_7bit *to = memory_new(sizeof *to);
 
-    to->has_octets = has_octets;
+    to->has_octets = (flags & TO_7BIT_HAS_OCTETS) != 0;
+    to->takes_high = (flags & TO_7BIT_TAKES_HIGH) != 0;
     to->walk = mime_walk_new(&looking, to);
     return to;
 }
@@ -260,7 +273,7 @@ enum to_7bit_finding to_7bit_found(struct to_7bit *to)
     mime_walk_free(to->walk);
     to->walk = mime_walk_new(&writing, to);
     to->entity = 0;
-    if (!to->has_high && !to->has_plan && !to->is_unfit)
+    if ((!to->has_high || to->takes_high) && !to->has_plan && !to->is_unfit)
         return TO_7BIT_IS_FINE;
     return to->why == NULL ? TO_7BIT_CONVERTS : TO_7BIT_IMPOSSIBLE;
 }

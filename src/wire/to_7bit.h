@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* to_7bit.h: a message for servers that take no octet above 127 (RFC 6152 3, RFC 2045 6).
+/* to_7bit.h: a message for servers that take no octet above 127 (RFC 6152 3, RFC 2045 6), or
+ * nothing but lines (RFC 3030 3).
  *
  * Two passes over the content. The first one looks and finds out whether anything has to change,
  * and whether it may; the second one writes. A part with high octets becomes quoted-printable or
@@ -11,9 +12,10 @@
  * something signed, in a message/partial or a report, in a part that is encoded already or says
  * two things of itself; a message that is nested too deeply or has too many parts.
  *
- * With `has_octets` (BINARYMIME) also what is no line of text counts: NUL, CR and LF by
+ * With `TO_7BIT_HAS_OCTETS` (BINARYMIME) also what is no line of text counts: NUL, CR and LF by
  * themselves, lines above 998 octets, and an end of octets that is no line's end. Outside of parts,
- * and in what is nested too deeply, the former have no 7-bit form.
+ * and in what is nested too deeply, the former have no 7-bit form. If the server has 8BITMIME
+ * (`TO_7BIT_TAKES_HIGH`), nothing else counts: octets above 127 stay, wherever they are.
  */
 #pragma once
 
@@ -27,7 +29,8 @@ enum to_7bit_finding {
 
 struct to_7bit;
 
-struct to_7bit *to_7bit_new(bool has_octets);
+enum { TO_7BIT_HAS_OCTETS = 1, TO_7BIT_TAKES_HIGH = 2 };
+struct to_7bit *to_7bit_new(unsigned flags);
 void to_7bit_free(struct to_7bit *to); /* NULL is fine */
 void to_7bit_look(struct to_7bit *to, struct str piece);
 /* The first pass is over. */

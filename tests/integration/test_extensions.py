@@ -154,6 +154,22 @@ def test_chunking_and_binary(there, primary):
     assert parsed.get_payload(decode=True) == octets
 
 
+def test_binary_with_words_in_utf8(there, primary):
+    """The header stays as it is for a primary that takes it (SMTPUTF8); what has no lines becomes base64."""
+    content = ("Subject: Grüße\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
+               "Content-Transfer-Encoding: binary\r\n\r\n").encode() + b"a\nb\r\0\xff"
+    with there.connect() as client:
+        client.hello()
+        assert client.ask("MAIL FROM:<jörg@client.example> SMTPUTF8 BODY=BINARYMIME")[0] == 250
+        assert client.ask("RCPT TO:<user@example.org>")[0] == 250
+        client.write(b"BDAT %d LAST\r\n" % len(content) + content)
+        assert client.reply()[0] == 250
+    got = primary.wait_for(1)
+    assert "Subject: Grüße".encode() in got
+    assert email.message_from_bytes(got).get_payload(decode=True) == b"a\nb\r\0\xff"
+    assert [line for line in primary.commands if "BODY=8BITMIME SMTPUTF8" in line]
+
+
 def test_limits(there):
     """RFC 9422: so many recipients, and not one more."""
     with there.connect() as client:

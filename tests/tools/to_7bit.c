@@ -23,7 +23,7 @@ static void read_all(struct buf *content)
 int main(int argc, char **argv)
 {
     size_t piece = argc > 1 ? strtoul(argv[1], NULL, 10) : 65536;
-    struct to_7bit *to = to_7bit_new(false);
+    struct to_7bit *to = to_7bit_new(0);
     struct buf content = { 0 };
     struct buf out = { 0 };
     int status = 0;

@@ -7,10 +7,10 @@
 #include "wire/mime_walk.h"
 #include "wire/to_7bit.h"
 
-static enum to_7bit_finding convert(struct str content, bool has_octets, size_t piece,
+static enum to_7bit_finding convert(struct str content, unsigned flags, size_t piece,
                                     struct buf *out)
 {
-    struct to_7bit *to = to_7bit_new(has_octets);
+    struct to_7bit *to = to_7bit_new(flags);
 
     for (size_t at = 0; at < content.len; at += piece)
         to_7bit_look(to, str_first(str_skip(content, at), piece));
@@ -28,7 +28,7 @@ static void expect(const char *content, enum to_7bit_finding finding, const char
 {
     for (size_t piece = 1; piece < 1000; piece = piece * 7 + 1) {
         struct buf out = { 0 };
-        assert_int_equal(convert(str_from(content), false, piece, &out), finding);
+        assert_int_equal(convert(str_from(content), 0, piece, &out), finding);
         assert_buf(&out, form);
         buf_fini(&out);
     }
@@ -110,9 +110,9 @@ static void is_bounded(void **state)
     (void)state;
     for (int i = 0; i <= MIME_DEPTH_MAX; i++)
         buf_add_format(&deep, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i);
-    assert_int_equal(convert(buf_str(&deep), false, 100, &out), TO_7BIT_IS_FINE);
+    assert_int_equal(convert(buf_str(&deep), 0, 100, &out), TO_7BIT_IS_FINE);
     buf_add(&deep, STR("\r\n\xff\r\n"));
-    assert_int_equal(convert(buf_str(&deep), false, 100, &out), TO_7BIT_IMPOSSIBLE);
+    assert_int_equal(convert(buf_str(&deep), 0, 100, &out), TO_7BIT_IMPOSSIBLE);
     buf_fini(&deep);
     buf_fini(&out);
 }
@@ -124,10 +124,49 @@ static void takes_octets_without_lines(void **state)
                                   "Content-Transfer-Encoding: binary\r\n\r\na\nb\0";
     struct buf out = { 0 };
     (void)state;
-    assert_int_equal(convert(str_of(content, sizeof content - 1), true, 5, &out), TO_7BIT_CONVERTS);
+    assert_int_equal(convert(str_of(content, sizeof content - 1), TO_7BIT_HAS_OCTETS, 5, &out),
+                     TO_7BIT_CONVERTS);
     assert_buf(&out, "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n" B64 "\r\nYQpiAA==\r\n");
     buf_fini(&out);
     assert_int_equal(convert(str_of(content, sizeof content - 1), false, 5, &out), TO_7BIT_IS_FINE);
+}
+
+/* For a server with 8BITMIME: words in UTF-8 stay, in headers, too; what is no line is encoded, and
+ * nothing is called binary any more. */
+static void keeps_high_octets_for_who_takes_them(void **state)
+{
+    static const struct {
+        const char *content;
+        enum to_7bit_finding found;
+        const char *form;
+    } cases[] = {
+        { "Subject: \xc3\xa4\r\n" MIXED "Content-Transfer-Encoding: binary\r\n\r\n--a b\r\n"
+          "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+          "\xc3\xa4\r\n--a b\r\nContent-Type: application/x; name=\xc3\xa4\r\n"
+          "Content-Transfer-Encoding: binary\r\n\r\n\xff\n\r\n--a b--\r\n",
+          TO_7BIT_CONVERTS,
+          "Subject: \xc3\xa4\r\n" MIXED "Content-Transfer-Encoding: 8bit\r\n\r\n--a b\r\n"
+          "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+          "\xc3\xa4\r\n--a b\r\nContent-Type: application/x; name=\xc3\xa4\r\n" B64
+          "\r\n/wo=\r\n--a b--\r\n" },
+        { "Subject: \xc3\xa4\r\nContent-Transfer-Encoding: binary\r\n\r\n\xc3\xa4\r\n",
+          TO_7BIT_IS_FINE, "" },
+        { "Content-Type: multipart/signed; boundary=a\r\n\r\n--a\r\n\r\n\xc3\xa4\r\n--a--\r\n",
+          TO_7BIT_IS_FINE, "" },
+        { "Content-Type: multipart/signed; boundary=a\r\n\r\n--a\r\n\r\na\n\r\n--a--\r\n",
+          TO_7BIT_IMPOSSIBLE, "" },
+        { "Subject: \xc3\xa4\n\r\nx\r\n", TO_7BIT_IMPOSSIBLE, "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (size_t piece = 1; piece < 500; piece = piece * 5 + 1) {
+            struct buf out = { 0 };
+            assert_int_equal(convert(str_from(cases[i].content),
+                                     TO_7BIT_HAS_OCTETS | TO_7BIT_TAKES_HIGH, piece, &out),
+                             cases[i].found);
+            assert_buf(&out, cases[i].form);
+            buf_fini(&out);
+        }
 }
 
 /* A line end behind them would be two octets more. */
@@ -149,14 +188,15 @@ static void keeps_how_octets_end(void **state)
         for (size_t piece = 1; piece < 200; piece = piece * 5 + 1) {
             struct buf content = { 0 }, out = { 0 };
             buf_add_format(&content, "%s%s", head, cases[i].octets);
-            assert_int_equal(convert(buf_str(&content), true, piece, &out), cases[i].binary);
-            assert_int_equal(convert(buf_str(&content), false, piece, &out), TO_7BIT_IS_FINE);
+            assert_int_equal(convert(buf_str(&content), TO_7BIT_HAS_OCTETS, piece, &out),
+                             cases[i].binary);
+            assert_int_equal(convert(buf_str(&content), 0, piece, &out), TO_7BIT_IS_FINE);
             buf_fini(&content);
             buf_fini(&out);
         }
     struct buf out = { 0 };
     const struct str part = STR(MIXED "\r\n--a b\r\nContent-Type: image/x\r\n\r\nx\r\n--a b--");
-    assert_int_equal(convert(part, true, 3, &out), TO_7BIT_IS_FINE);
+    assert_int_equal(convert(part, TO_7BIT_HAS_OCTETS, 3, &out), TO_7BIT_IS_FINE);
     buf_fini(&out);
 }
 
@@ -174,14 +214,15 @@ static void what_is_no_line_goes_nowhere_as_it_is(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rough); i++)
         for (size_t piece = 1; piece < 100; piece = piece * 3 + 1) {
-            assert_int_equal(convert(str_from(rough[i]), true, piece, &out), TO_7BIT_IMPOSSIBLE);
+            assert_int_equal(convert(str_from(rough[i]), TO_7BIT_HAS_OCTETS, piece, &out),
+                             TO_7BIT_IMPOSSIBLE);
             assert_int_equal(out.len, 0);
         }
     buf_add(&deep, STR("MIME-Version: 1.0\r\n"));
     for (int i = 0; i < 1000; i++)
         buf_add_format(&deep, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i);
     buf_add(&deep, STR("\r\nx\n.\n"));
-    assert_int_equal(convert(buf_str(&deep), true, 7, &out), TO_7BIT_IMPOSSIBLE);
+    assert_int_equal(convert(buf_str(&deep), TO_7BIT_HAS_OCTETS, 7, &out), TO_7BIT_IMPOSSIBLE);
     buf_fini(&deep);
     buf_fini(&out);
 }
@@ -196,6 +237,7 @@ int main(void)
         cmocka_unit_test(is_bounded),
         cmocka_unit_test(takes_octets_without_lines),
         cmocka_unit_test(keeps_how_octets_end),
+        cmocka_unit_test(keeps_high_octets_for_who_takes_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
