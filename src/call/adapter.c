@@ -301,11 +301,24 @@ static void add_port(struct buf *out, uint16_t port)
     buf_add_byte(out, (char)(port & 0xff));
 }
 
+/* The server, as somebody of this family sees it. */
+static struct endpoint seen_from(enum endpoint_family family, struct endpoint server)
+{
+    struct endpoint loopback = { .family = family, .port = server.port };
+
+    if (server.family == family)
+        return server;
+    if (family == ENDPOINT_IP4)
+        loopback.address[0] = 127;
+    loopback.address[family == ENDPOINT_IP4 ? 3 : 15] = 1;
+    return loopback;
+}
+
 void adapter_add_proxy_header(struct buf *out, struct endpoint client, struct endpoint server)
 {
     static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
-    bool is_known = client.family == server.family &&
-                    (client.family == ENDPOINT_IP4 || client.family == ENDPOINT_IP6);
+    bool is_known = client.family == ENDPOINT_IP4 || client.family == ENDPOINT_IP6;
+    struct endpoint seen = seen_from(client.family, server);
     size_t size = client.family == ENDPOINT_IP4 ? 4 : 16;
     uint16_t len = is_known ? (uint16_t)(2 * size + 4) : 0;
 
@@ -316,7 +329,7 @@ void adapter_add_proxy_header(struct buf *out, struct endpoint client, struct en
     if (!is_known)
         return;
     buf_add_bytes(out, client.address, size);
-    buf_add_bytes(out, server.address, size);
+    buf_add_bytes(out, seen.address, size);
     add_port(out, client.port);
-    add_port(out, server.port);
+    add_port(out, seen.port);
 }

@@ -41,6 +41,7 @@ void adapter_free(struct adapter *adapter); /* NULL is fine */
 void adapter_from_backup(struct adapter *adapter, struct str bytes);
 void adapter_from_server(struct adapter *adapter, struct str bytes);
 
-/* The PROXY header, version 2, of a connection for this client to that server; a client that is not
- * known, or of another family, makes it one of our own ("LOCAL"). */
+/* The PROXY header, version 2, of a connection for this client to that server. It knows one family
+ * of addresses: a server of another one is named by that family's loopback, for it is the client
+ * that counts. A client that is not known makes it one of our own ("LOCAL"). */
 void adapter_add_proxy_header(struct buf *out, struct endpoint client, struct endpoint server);

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import smtplib
 import socket
 import ssl
 import subprocess
@@ -565,6 +566,24 @@ def test_by_the_proxy_protocol(node, agent, postfix):
     peers.wait_until(lambda: server.count() == 3, what="all three")
     text = server.log.read_text()
     assert "client=unknown[127.0.0.41]" in text and "client=unknown[127.0.0.42]" in text
+
+
+def test_by_the_proxy_protocol_over_ipv6(node, agent, postfix):
+    """The client has an address of another family than the server: it is the client's that is told, or the
+    server would take it for the agent, and trust it."""
+    server = postfix(address=PRIMARY, settings={"smtpd_upstream_proxy_protocol": "haproxy",
+                                                "smtpd_peername_lookup": "no", "inet_protocols": "all"})
+    server.start()
+    own, inside = f'"{node.address}:{node.port}"', f'"[::1]:{peers.free_port("::1")}"'
+    node.stop()
+    node.config.write_text(node.config.read_text().replace(own, f"{own}, {inside}"))
+    node.start()
+    node.cli("domain", "set", "example.org", "--set", "xclient=yes", "--set", "verify-recipients=no")
+    agent(server.endpoint, "--proxy")
+    with smtplib.SMTP("::1", int(inside.rpartition(":")[2].strip('"'))) as client:
+        client.sendmail("a@client.example", ["user@example.org"], "Subject: six\r\n\r\nHello\r\n")
+    peers.wait_until(lambda: server.count() == 1, what="the message")
+    assert "client=unknown[::1]" in server.log.read_text()
 
 
 def test_by_lmtp(node, agent, postfix):

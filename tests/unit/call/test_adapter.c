@@ -190,6 +190,10 @@ static void the_header_of_a_connection(void **state)
     static const char four[] =
         "\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\x7f\x00\x00\x05"
         "\x12\x67\x00\x19";
+    static const char six[] = "\r\n\r\n\0\r\nQUIT\n\x21\x21\x00\x24"
+                              "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
+                              "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"
+                              "\x12\x67\x00\x19";
     static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00";
     struct endpoint client, to;
     struct buf header = { 0 };
@@ -201,11 +205,17 @@ static void the_header_of_a_connection(void **state)
     buf_reset(&header);
     assert_true(endpoint_from_text(STR("[2001:db8::1]:4711"), 0, &client));
     adapter_add_proxy_header(&header, client, to); /* of another family */
-    assert_str(buf_str(&header), str_of(local, sizeof local - 1));
+    assert_str(buf_str(&header), str_of(six, sizeof six - 1));
     buf_reset(&header);
     assert_true(endpoint_from_text(STR("[::1]:25"), 0, &to));
     adapter_add_proxy_header(&header, client, to);
-    assert_int_equal(header.len, 16 + 36);
+    assert_str(buf_str(&header), str_of(six, sizeof six - 1));
+    buf_reset(&header);
+    assert_true(endpoint_from_text(STR("192.0.2.1:4711"), 0, &client));
+    assert_true(endpoint_from_text(STR("[2001:db8::5]:25"), 0, &to));
+    adapter_add_proxy_header(&header, client, to);
+    assert_int_equal(header.len, 16 + 12);
+    assert_memory_equal(header.ptr + 16, "\xc0\x00\x02\x01\x7f\x00\x00\x01", 8);
     buf_reset(&header);
     adapter_add_proxy_header(&header, (struct endpoint){ 0 }, to);
     assert_str(buf_str(&header), str_of(local, sizeof local - 1));
