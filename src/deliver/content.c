@@ -32,6 +32,8 @@ static bool may_ask(const struct transaction *transaction, bool is_current)
 
     if (transaction->asked > transaction->here || transaction->here >= size)
         return false;
+    if (transaction->step == WRITE_ORIGIN || transaction->step == WRITE_HELLO)
+        return false; /* what the server takes of it is not known yet */
     return is_current || transaction->here == 0;
 }
 

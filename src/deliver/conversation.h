@@ -158,6 +158,9 @@ void client_close(struct deliver_client *client, enum deliver_close how, struct 
 struct transaction *transaction_find(struct deliver_client *client, struct message_id id);
 /* The one the writing hand works on; NULL if all are written. */
 struct transaction *transaction_current(struct deliver_client *client);
+/* Does the server, by what it offers now, not take such a message? As STAGE_OURS. */
+bool transaction_is_beyond(const struct deliver_client *client, const struct delivery *delivery,
+                           struct verdict *out_verdict);
 /* No recipient can get this message any more, whatever the server says next. */
 bool transaction_is_hopeless(const struct transaction *transaction);
 /* Tells the host if the message has come to its end. */
@@ -167,6 +170,7 @@ void transaction_settle_all(struct deliver_client *client, const struct verdict 
 
 /* plain.c */
 void plain_begin(const struct deliver_client *client, struct transaction *transaction);
+bool plain_was_looked_at(const struct transaction *transaction); /* it is as 7 bits need it */
 /* Content that came while it is looked at; the last of it decides what becomes of the message. */
 void plain_look(struct deliver_client *client, struct transaction *transaction, struct str bytes);
 bool plain_wait(struct deliver_client *client, struct transaction *transaction); /* a write step */

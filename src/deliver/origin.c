@@ -75,8 +75,7 @@ bool origin_write_hello(struct deliver_client *client, struct transaction *trans
     client_send(client, STR("\r\n"));
     client_expect(client, transaction, EXPECTED_HELLO, 0);
     client->is_clear = true;
-    transaction->step = WRITE_RSET;
-    return true;
+    return true; /* the reply leads on */
 }
 
 /* Of the command, or of our right to say it. Whatever else it says, it says to that client, in the
@@ -127,13 +126,16 @@ void origin_take_reply(struct deliver_client *client, const struct expected *exp
         transaction->step = WRITE_RSET; /* as ever, then */
 }
 
-/* What the server offers may be less than before. */
+/* What the server offers to that client may be less than before. Of the content nothing was asked
+ * for. */
 void origin_take_hello(struct deliver_client *client, const struct expected *expected,
                        const struct smtp_reply *reply)
 {
+    struct transaction *transaction = expected->transaction;
+
     if (reply->code / 100 != 2) {
-        expected->transaction->outcome = smtp_reply_verdict(reply);
-        expected->transaction->step = WRITE_DONE;
+        transaction->outcome = smtp_reply_verdict(reply);
+        transaction->step = WRITE_DONE;
         client->is_quitting = true;
         return;
     }
@@ -142,5 +144,10 @@ void origin_take_hello(struct deliver_client *client, const struct expected *exp
     client->greeting = greeting;
     client->is_pipelining = greeting.extensions & EXTENSION_PIPELINING;
     client->is_chunking = greeting.extensions & EXTENSION_CHUNKING;
-    expected->transaction->stuff.keeps_dots = client->is_chunking; /* nothing of it was written */
+    transaction->stuff.keeps_dots = client->is_chunking;
+    transaction->step = WRITE_RSET;
+    if (transaction_is_beyond(client, &transaction->delivery, &transaction->outcome))
+        transaction->step = WRITE_DONE;
+    else if (!plain_was_looked_at(transaction))
+        plain_begin(client, transaction);
 }

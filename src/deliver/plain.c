@@ -32,6 +32,11 @@ void plain_begin(const struct deliver_client *client, struct transaction *transa
     transaction->step = WRITE_LOOK;
 }
 
+bool plain_was_looked_at(const struct transaction *transaction)
+{
+    return transaction->after_look != WRITE_LOOK;
+}
+
 bool plain_wait(struct deliver_client *client, struct transaction *transaction)
 {
     (void)client;

@@ -41,20 +41,13 @@ static struct verdict not_tried(struct str reason)
     return verdict_make(452, 5, 3, reason);
 }
 
-/* What the server is known to refuse is not sent to it. False: it can be sent. */
-static bool refuse_unsent(const struct deliver_client *client, const struct delivery *delivery,
-                          struct verdict *out_verdict)
+bool transaction_is_beyond(const struct deliver_client *client, const struct delivery *delivery,
+                           struct verdict *out_verdict)
 {
     const struct smtp_greeting *greeting = &client->greeting;
     unsigned offered = greeting->extensions;
 
-    if (client->is_quitting || client->state != CLIENT_READY)
-        *out_verdict = not_tried(STR("Not tried: this connection takes no more messages"));
-    else if (!origin_fits(client, delivery))
-        *out_verdict = not_tried(STR("Not tried: this connection goes under another's name"));
-    else if (!command_is_safe(delivery))
-        *out_verdict = verdict_make(553, 1, 3, STR("The envelope cannot be written in SMTP"));
-    else if (greeting->size_max > 0 && delivery->size > greeting->size_max)
+    if (greeting->size_max > 0 && delivery->size > greeting->size_max)
         *out_verdict = verdict_format(552, 3, 4, "Larger than the server's limit of %llu octets",
                                       (unsigned long long)greeting->size_max);
     else if ((delivery->flags & ENVELOPE_SMTPUTF8) && !(offered & EXTENSION_SMTPUTF8))
@@ -65,8 +58,23 @@ static bool refuse_unsent(const struct deliver_client *client, const struct deli
         *out_verdict = verdict_make(550, 7, 30, STR("The server does not support REQUIRETLS"));
     else
         return false;
-    if (!delivery->is_callout)
-        out_verdict->stage = STAGE_OURS;
+    out_verdict->stage = STAGE_OURS;
+    return true;
+}
+
+/* What the server is known to refuse is not sent to it. False: it can be sent. */
+static bool refuse_unsent(const struct deliver_client *client, const struct delivery *delivery,
+                          struct verdict *out_verdict)
+{
+    if (client->is_quitting || client->state != CLIENT_READY)
+        *out_verdict = not_tried(STR("Not tried: this connection takes no more messages"));
+    else if (!origin_fits(client, delivery))
+        *out_verdict = not_tried(STR("Not tried: this connection goes under another's name"));
+    else if (!command_is_safe(delivery))
+        *out_verdict = verdict_make(553, 1, 3, STR("The envelope cannot be written in SMTP"));
+    else if (!transaction_is_beyond(client, delivery, out_verdict))
+        return false;
+    out_verdict->stage = delivery->is_callout ? STAGE_NONE : STAGE_OURS;
     return true;
 }
 

@@ -88,69 +88,107 @@ static bool warn_of_end(struct str file, struct str chain)
     return true;
 }
 
-static bool read_pair(const struct config *config, uint32_t index, struct buf *out)
+/* ---- the files: counted name, chain and key of each, as they could be used the last time ---- */
+
+struct file {
+    struct str name, chain, key;
+};
+
+static bool next_file(struct cursor *files, struct file *out_file)
+{
+    if (cursor_done(files))
+        return false;
+    out_file->name = cursor_counted(files);
+    out_file->chain = cursor_counted(files);
+    out_file->key = cursor_counted(files);
+    return cursor_ok(files);
+}
+
+static void add_file(struct buf *out, const struct file *file)
+{
+    buf_add_counted(out, file->name);
+    add_pair(out, file->chain, file->key);
+}
+
+/* What was in a file that is of no use at the moment. */
+static void add_as_before(const struct certificates *certificates, struct str name, struct buf *out)
+{
+    struct cursor files = cursor_over(buf_str(&certificates->files));
+    struct file file;
+
+    while (next_file(&files, &file))
+        if (str_equals(file.name, name)) {
+            add_file(out, &file);
+            return;
+        }
+}
+
+static void read_one(const struct certificates *certificates, const struct config *config,
+                     uint32_t index, struct buf *out)
 {
     struct buf chain = { 0 };
     struct buf key = { 0 };
-    struct str file = config->tls_certificate.item[index];
-    bool is_fine = read_file(file, &chain);
+    struct str name = config->tls_certificate.item[index];
+    bool is_fine = read_file(name, &chain);
 
     if (is_fine && config->tls_key.count > 0)
         is_fine = read_file(config->tls_key.item[index], &key);
     else
         buf_add(&key, buf_str(&chain));
-    is_fine = is_fine && try_pair(file, buf_str(&chain), buf_str(&key));
-    if (is_fine)
-        add_pair(out, buf_str(&chain), buf_str(&key));
+    const struct file file = { name, buf_str(&chain), buf_str(&key) };
+    if (is_fine && try_pair(name, file.chain, file.key))
+        add_file(out, &file);
+    else
+        add_as_before(certificates, name, out);
     forget(&chain);
     forget(&key);
-    return is_fine;
 }
 
-/* Those that can be used; false: one cannot. */
-static bool read_pairs(const struct config *config, struct buf *out)
+/* False: it is to be as it was. */
+static bool read_files(const struct certificates *certificates, const struct config *config,
+                       struct buf *out)
 {
-    bool all = true;
-
     for (uint32_t i = 0; i < config->tls_certificate.count; i++)
-        all = read_pair(config, i, out) && all;
+        read_one(certificates, config, i, out);
     if (out->len <= PAIRS_MAX)
-        return all;
+        return out->len > 0 || config->tls_certificate.count == 0 || certificates->pairs.len == 0;
     complain(config->tls_certificate.item[0], "all of them together are too large");
     forget(out);
-    return false;
+    return certificates->pairs.len == 0;
 }
 
-static void add_end(struct buf *out, struct str file, struct str chain)
+static void add_pairs(const struct buf *from, struct buf *out)
 {
-    buf_add_counted(out, file);
-    buf_add_u64(out, (uint64_t)(tls_certificate_end(chain) * SECOND_MS));
+    struct cursor files = cursor_over(buf_str(from));
+    struct file file;
+
+    while (next_file(&files, &file))
+        add_pair(out, file.chain, file.key);
 }
 
-static void note_ends(struct certificates *certificates, const struct config *config)
+static void note_ends(struct certificates *certificates)
 {
-    struct cursor cursor = cursor_over(buf_str(&certificates->pairs));
+    struct cursor files = cursor_over(buf_str(&certificates->files));
+    struct file file;
 
     buf_reset(&certificates->ends);
-    for (uint32_t i = 0; i < config->tls_certificate.count && !cursor_done(&cursor); i++) {
-        add_end(&certificates->ends, config->tls_certificate.item[i], cursor_counted(&cursor));
-        (void)cursor_counted(&cursor); /* its key */
+    while (next_file(&files, &file)) {
+        buf_add_counted(&certificates->ends, file.name);
+        buf_add_u64(&certificates->ends, (uint64_t)(tls_certificate_end(file.chain) * SECOND_MS));
     }
 }
 
-static void warn_of_ends(struct certificates *certificates, const struct config *config)
+static void warn_of_ends(struct certificates *certificates)
 {
     int64_t now_ms = clock_now().mono_ms;
-    struct cursor cursor = cursor_over(buf_str(&certificates->pairs));
+    struct cursor files = cursor_over(buf_str(&certificates->files));
+    struct file file;
 
     if (certificates->warned_ms != 0 && now_ms - certificates->warned_ms < DAY_MS)
         return;
-    for (uint32_t i = 0; i < config->tls_certificate.count && !cursor_done(&cursor); i++) {
-        struct str chain = cursor_counted(&cursor);
-        (void)cursor_counted(&cursor); /* its key */
-        if (warn_of_end(config->tls_certificate.item[i], chain))
+    while (next_file(&files, &file))
+        if (warn_of_end(file.name, file.chain))
             certificates->warned_ms = now_ms;
-    }
 }
 
 static void use_own(struct certificates *certificates, const struct config *config, struct buf *out)
@@ -173,24 +211,24 @@ static void use_own(struct certificates *certificates, const struct config *conf
 
 bool certificates_read(struct certificates *certificates, const struct config *config)
 {
+    struct buf files = { 0 };
     struct buf pairs = { 0 };
-    bool all = read_pairs(config, &pairs);
 
-    if (!all && certificates->pairs.len > 0) { /* what there is may be the better one */
-        forget(&pairs);
+    if (!read_files(certificates, config, &files)) {
+        forget(&files);
         return false;
     }
+    add_pairs(&files, &pairs);
     if (pairs.len == 0)
         use_own(certificates, config, &pairs);
-    bool is_own = pairs.len > 0 && str_equals(buf_str(&pairs), buf_str(&certificates->own));
+    bool is_own = files.len == 0;
     bool is_news = !str_equals(buf_str(&pairs), buf_str(&certificates->pairs));
     if (is_news)
         log_info("certificates_changed", LOG_TEXT("from", is_own ? "our own making" : "files"));
+    replace(&certificates->files, &files);
     replace(&certificates->pairs, &pairs);
-    if (all) { /* else it would not be known whose is whose */
-        note_ends(certificates, config);
-        warn_of_ends(certificates, config);
-    }
+    note_ends(certificates);
+    warn_of_ends(certificates);
     return is_news;
 }
 
@@ -232,6 +270,7 @@ int64_t certificates_deadline(const struct certificates *certificates)
 void certificates_fini(struct certificates *certificates)
 {
     forget(&certificates->pairs);
+    forget(&certificates->files);
     forget(&certificates->own);
     forget(&certificates->ticket_key);
     forget(&certificates->ticket_key_before);

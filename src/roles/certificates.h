@@ -14,6 +14,7 @@
 
 struct certificates {
     struct buf pairs;      /* as in messages.def */
+    struct buf files;      /* where they come from; certificates.c */
     struct buf ends;       /* of those that come from files, as in messages.def */
     struct buf ticket_key; /* the one that seals, and the one before; empty: there is none */
     struct buf ticket_key_before;
@@ -24,8 +25,9 @@ struct certificates {
     int64_t look_ms;         /* monotonic, when the files are looked at again */
 };
 
-/* Reads the files and tries what is in them. What cannot be used is logged: then what there was
- * stays, or our own is made. True: `pairs` are others than before. */
+/* Reads the files and tries what is in them. What cannot be used is logged: then what there was in
+ * that file stays; where no file has anything of use, all stays as it was, or our own is made.
+ * True: `pairs` are others than before. */
 bool certificates_read(struct certificates *certificates, const struct config *config);
 /* Now and then: new ticket keys, and files that have changed. True: receivers are to be told. */
 bool certificates_turn(struct certificates *certificates, const struct config *config,

@@ -228,6 +228,7 @@ static const struct verifier_host verifier_host = {
 
 struct greeting { /* a primary's, as it greeted last */
     struct buf domain;
+    struct buf primaries; /* that were named then, a line each: others may take other mail */
     uint64_t extensions, size_max;
     int64_t greeted_ms;
 };
@@ -237,7 +238,16 @@ static void greeting_free(struct greeting *greeting)
     if (greeting == NULL)
         return;
     buf_fini(&greeting->domain);
+    buf_fini(&greeting->primaries);
     memory_free(greeting);
+}
+
+static void add_primaries(const struct domain_record *record, struct buf *out)
+{
+    for (uint32_t i = 0; i < record->primary_count; i++) {
+        buf_add(out, record->primary[i]);
+        buf_add_byte(out, '\n');
+    }
 }
 
 void keeper_remember(struct keeper *keeper, struct str domain)
@@ -255,24 +265,28 @@ void keeper_remember(struct keeper *keeper, struct str domain)
     directory_put_memory(keeper->directory, &memory);
 }
 
-static struct greeting *greeting_use(struct keeper *keeper, struct str domain)
+static struct greeting *greeting_use(struct keeper *keeper, const struct domain_record *record)
 {
-    struct greeting *greeting = map_find(&keeper->greetings, domain);
+    struct greeting *greeting = map_find(&keeper->greetings, record->name);
 
     if (greeting == NULL) {
         greeting = memory_new(sizeof *greeting);
-        buf_add(&greeting->domain, domain);
-        (void)map_put(&keeper->greetings, domain, greeting);
+        buf_add(&greeting->domain, record->name);
+        (void)map_put(&keeper->greetings, record->name, greeting);
     }
+    buf_reset(&greeting->primaries);
+    add_primaries(record, &greeting->primaries);
     return greeting;
 }
 
 void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extensions,
                     uint64_t size_max)
 {
-    if (directory_find_domain(keeper->directory, domain) == NULL)
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+
+    if (record == NULL)
         return;
-    struct greeting *greeting = greeting_use(keeper, domain);
+    struct greeting *greeting = greeting_use(keeper, record);
     bool is_news = greeting->greeted_ms == 0 || greeting->extensions != extensions ||
                    greeting->size_max != size_max;
     greeting->extensions = extensions;
@@ -329,10 +343,12 @@ static void on_recall(void *context, const struct domain_memory *memory)
 {
     struct keeper *keeper = context;
 
+    const struct domain_record *record = directory_find_domain(keeper->directory, memory->domain);
+
     verifier_recall(keeper->verifier, memory);
-    if (memory->greeted_ms == 0 || directory_find_domain(keeper->directory, memory->domain) == NULL)
+    if (memory->greeted_ms == 0 || record == NULL)
         return;
-    struct greeting *greeting = greeting_use(keeper, memory->domain);
+    struct greeting *greeting = greeting_use(keeper, record);
     greeting->extensions = memory->extensions;
     greeting->size_max = memory->size_max;
     greeting->greeted_ms = memory->greeted_ms;
@@ -350,12 +366,28 @@ void keeper_recipients_start(struct keeper *keeper)
 
 /* ---- domains ---- */
 
+/* Of others that were named since, nothing is known. */
+static void forget_greeting_of_others(struct keeper *keeper, const struct domain_record *record)
+{
+    const struct greeting *greeting = map_find(&keeper->greetings, record->name);
+    struct buf primaries = { 0 };
+
+    add_primaries(record, &primaries);
+    if (greeting != NULL && !str_equals(buf_str(&greeting->primaries), buf_str(&primaries))) {
+        greeting_free(map_remove(&keeper->greetings, record->name));
+        keeper_remember(keeper, record->name);
+        keeper->answers_are_void = true;
+    }
+    buf_fini(&primaries);
+}
+
 void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain_record *record,
                                       struct str domain)
 {
     if (record != NULL) {
         verifier_put_domain(keeper->verifier, domain, &record->settings,
                             &keeper->process->config->defaults, keeper_mail_now(keeper));
+        forget_greeting_of_others(keeper, record);
         keeper_route_changed(keeper, domain);
         return;
     }

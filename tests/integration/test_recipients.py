@@ -160,6 +160,26 @@ def test_the_size_that_a_primary_takes_is_ours(holdfast, postfix, sink):
         client.ask("RSET")
 
 
+def test_what_another_primary_takes_is_not_known(holdfast, postfix):
+    """What the one before took is not asked of its successor, of whom nothing was heard yet."""
+    def size(node):
+        with node.connect() as client:
+            client.reply()
+            return int(size_of(client))
+    before = postfix(settings={"message_size_limit": 20000})
+    before.start()
+    node = holdfast({"example.org": before.endpoint}, defaults=QUICK)
+    peers.wait_until(lambda: size(node) == 20000, what="its size")
+    node.cli("domain", "set", "example.org", "--set", "hold=4d")
+    assert size(node) == 20000  # it is the same one still
+    before.stop()
+    node.cli("domain", "set", "example.org", "--primary", f"127.0.0.1:{peers.free_port()}")
+    peers.wait_until(lambda: size(node) > 20000, what="that it is forgotten")
+    node.crash()
+    node.start()
+    assert size(node) > 20000
+
+
 def write_users(file, *names):
     """A table of Postfix; it is read anew when Postfix is told to."""
     file.write_text("".join(f"{name}@example.org ok\n" for name in names))

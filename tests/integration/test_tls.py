@@ -149,6 +149,22 @@ def test_bad_files_do_not_take_away_what_there_is(holdfast, authority):
         assert client.shown() == bad.der()
 
 
+def test_a_bad_file_keeps_no_other_from_being_renewed(holdfast, authority):
+    """Of two certificates one is renewed while the other's file is of no use: the new one is shown, and of the other
+    what there was."""
+    first, second = authority.issue("mx2.example.net"), authority.issue("b.example.com")
+    node = holdfast(sections=tls(first, second))
+    old, renewed = second.der(), authority.issue("mx2.example.net")
+    second.chain.write_text("nothing of use")
+    first.chain.write_bytes(renewed.chain.read_bytes())
+    first.key.write_bytes(renewed.key.read_bytes())
+    node.reload()
+    for name, shown in (("mx2.example.net", renewed.der()), ("b.example.com", old)):
+        with Client(node, anybody(), name) as client:
+            assert client.shown() == shown, name
+    assert f"certificate_unusable file={second.chain}" in node.text()
+
+
 def test_the_end_of_a_certificate_is_announced(holdfast, authority):
     soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=10)
     late, early = authority.issue("mx2.example.net"), \

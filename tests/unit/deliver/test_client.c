@@ -363,35 +363,36 @@ static void says_nothing_in_the_clear_where_it_must_not(void **state)
 static void goes_under_the_clients_name(void **state)
 {
     (void)state;
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
-             { AGAIN, MAIL_0 }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
+    DIALOGUE(XCLIENT, { "o00", A }, { "<220 mx", "EHLO me.example\r\n" },
+             { AGAIN, MAIL_0 "{want 0}" }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
              { "<250 a\n250 b\n250 c", "{0: 250}" },
              /* the same one again: there is nothing to say */
              { "o10", MAIL_1 "{want 1}" }, { "c1", "BDAT 5 LAST\r\none\r\n" },
              { "<250 a\n250 b\n250 c", "{1: 250}" }, /* another one */
-             { "o01", B "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" }, { AGAIN, MAIL_0 },
+             { "o01", B }, { "<220 mx", "EHLO me.example\r\n" }, { AGAIN, MAIL_0 "{want 0}" },
              { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 b\n250 c", "{0: 250}" },
              /* ours must not go under his name */
              { "m1", "{1: 452}QUIT\r\n" });
     /* a server that takes none any more: another conversation */
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
-             { "<250-mx\n250 CHUNKING", "MAIL FROM:<a@s>\r\n" }, { "<250 a", "RCPT TO:<x@d>\r\n" },
-             { "<250 b", "" }, { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 c", "{0: 250}" },
+    DIALOGUE(XCLIENT, { "o00", A }, { "<220 mx", "EHLO me.example\r\n" },
+             { "<250-mx\n250-8BITMIME\n250 CHUNKING", "MAIL FROM:<a@s>\r\n{want 0}" },
+             { "<250 a", "RCPT TO:<x@d>\r\n" }, { "<250 b", "" },
+             { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 c", "{0: 250}" },
              { "o11", "{1: 452}QUIT\r\n" });
 }
 
 static void goes_without_where_no_name_is_taken(void **state)
 {
     (void)state;
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<550 not you", MAIL_0 },
+    DIALOGUE(XCLIENT, { "o00", A }, { "<550 not you", MAIL_0 "{want 0}" },
              { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 b\n250 c", "{0: 250}" },
              { "o11", MAIL_1 "{want 1}" }); /* not asked again */
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<421 no", "{0: 452}{closed refused 421}" });
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
+    DIALOGUE(XCLIENT, { "o00", A }, { "<421 no", "{0: 452}{closed refused 421}" });
+    DIALOGUE(XCLIENT, { "o00", A }, { "<220 mx", "EHLO me.example\r\n" },
              { "<550 not him", "{0: 550}QUIT\r\n" });
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
-             { AGAIN, MAIL_0 }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
-             { "<250 a\n250 b\n250 c", "{0: 250}" }, { "o11", B "{want 1}" },
+    DIALOGUE(XCLIENT, { "o00", A }, { "<220 mx", "EHLO me.example\r\n" },
+             { AGAIN, MAIL_0 "{want 0}" }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
+             { "<250 a\n250 b\n250 c", "{0: 250}" }, { "o11", B },
              { "<550 no more", "{1: 452}QUIT\r\n" });
     DIALOGUE(CHUNKING, { "o00", MAIL_0 "{want 0}" }); /* not offered */
 }
@@ -400,11 +401,31 @@ static void goes_without_where_no_name_is_taken(void **state)
 static void a_client_may_be_denied(void **state)
 {
     (void)state;
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<554 5.7.1 not him", "{0: 554}QUIT\r\n" });
-    DIALOGUE(XCLIENT, { "o00", A "{want 0}" }, { "<220 mx", "EHLO me.example\r\n" },
-             { AGAIN, MAIL_0 }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
-             { "<250 a\n250 b\n250 c", "{0: 250}" }, { "o11", B "{want 1}" },
+    DIALOGUE(XCLIENT, { "o00", A }, { "<554 5.7.1 not him", "{0: 554}QUIT\r\n" });
+    DIALOGUE(XCLIENT, { "o00", A }, { "<220 mx", "EHLO me.example\r\n" },
+             { AGAIN, MAIL_0 "{want 0}" }, { "c0", "BDAT 6 LAST\r\nzero\r\n" },
+             { "<250 a\n250 b\n250 c", "{0: 250}" }, { "o11", B },
              { "<450 4.7.1 not now", "{1: 450}QUIT\r\n" });
+}
+
+/* A server may offer less to that client than it does to us. */
+static void is_content_with_what_is_offered_to_the_client(void **state)
+{
+    (void)state;
+    DIALOGUE(XCLIENT, { "o=0", A }, { "<220 mx", "EHLO me.example\r\n" },
+             { "<250-mx\n250-PIPELINING\n250-CHUNKING\n250 XCLIENT NAME ADDR", "{want 13}" },
+             { "c=", "MAIL FROM:<m@s>\r\nRCPT TO:<x@d>\r\n{want 13}" },
+             { "c=", "BDAT 137 LAST\r\nMIME-Version: 1.0\r\n"
+                     "Content-Type: text/plain; charset=unknown-8bit\r\n"
+                     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                     "abcdefghijklmn =C3=A9\r\n" },
+             { "<250 a\n250 x\n250 c", "{13: 250}" });
+    DIALOGUE(READY("250 XCLIENT ADDR", "1"), { "o00", "{want 0}" },
+             { "c0", "XCLIENT ADDR=192.0.2.1\r\n" }, { "<220 mx", "EHLO me.example\r\n" },
+             { "<250-mx\n250 XCLIENT ADDR", "MAIL FROM:<a@s>\r\n{want 0}" }); /* seen already */
+    DIALOGUE(READY("250-8BITMIME\n250-SMTPUTF8\n250 XCLIENT ADDR", "1"),
+             { "o50", "XCLIENT ADDR=192.0.2.1\r\n" }, { "<220 mx", "EHLO me.example\r\n" },
+             { "<250-mx\n250-8BITMIME\n250 XCLIENT ADDR", "{5: 553}" });
 }
 
 static void pipelines_chunks(void **state)
@@ -757,6 +778,7 @@ int main(void)
         cmocka_unit_test(goes_under_the_clients_name),
         cmocka_unit_test(goes_without_where_no_name_is_taken),
         cmocka_unit_test(a_client_may_be_denied),
+        cmocka_unit_test(is_content_with_what_is_offered_to_the_client),
         cmocka_unit_test(pipelines_chunks),
         cmocka_unit_test(keeps_the_order_of_content),
         cmocka_unit_test(settles_each_recipient),
