@@ -37,7 +37,7 @@ struct peer { /* one session, as the primary sees it */
     struct link link;
     session_number number;
     uint32_t domain, primary;
-    int64_t timeout_ms, began_ms;
+    int64_t timeout_ms, patience_ms, began_ms;
     bool is_connected, is_ready, is_over;
     uint32_t in_flight, window;
     int64_t busy_until_ms;
@@ -104,6 +104,7 @@ static void on_open(void *context, const struct session_plan *plan)
     peer->domain = number_of(plan->domain);
     peer->primary = plan->endpoint.address[2] * 256U + plan->endpoint.address[3];
     peer->timeout_ms = plan->connect_timeout_ms;
+    peer->patience_ms = plan->is_probe ? plan->greeting_timeout_ms : 5 * MINUTE_MS;
     peer->began_ms = world->now.mono_ms;
     list_append(&world->sessions, &peer->link);
     world->probes += plan->is_probe;
@@ -362,7 +363,10 @@ static void happen_connect(struct world *world, struct event *event)
         peer->is_connected = true;
         if (++primary->sessions > primary->sessions_max)
             primary->sessions_max = primary->sessions;
-        event_new(world, EVENT_READY, 2)->session = peer->number;
+        if (primary->greets_after_ms > peer->patience_ms)
+            end_peer(world, peer, SESSION_END_SLOW, peer->patience_ms);
+        else
+            event_new(world, EVENT_READY, primary->greets_after_ms + 2)->session = peer->number;
     } else if (primary->refuses || passed >= peer->timeout_ms) {
         primary->connect_failed++;
         end_peer(world, peer, SESSION_END_CONNECT, 0);

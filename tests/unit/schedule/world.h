@@ -27,8 +27,9 @@ struct primary {
     int64_t greylist_ms; /* each message is deferred until so long after its first try */
     bool says_hint;      /* greylisting says how long */
     bool defers_all;
-    bool loses_all;           /* drops the connection at the first message */
-    uint16_t greets_with;     /* instead of 220; 0: it does not */
+    bool loses_all;       /* drops the connection at the first message */
+    uint16_t greets_with; /* instead of 220; 0: it does not */
+    int64_t greets_after_ms;
     bool is_stranger;         /* it cannot show what it should */
     bool refuses_all;         /* every message, … */
     uint32_t refuses_percent; /* … or so many, … */
