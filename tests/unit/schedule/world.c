@@ -402,6 +402,10 @@ static bool is_deferred(struct world *world, const struct primary *primary, cons
                            : verdict_make(450, 7, 1, STR("Greylisted"));
         return true;
     }
+    if (mail->forged / 100 == 4) {
+        *out_verdict = verdict_make(mail->forged, 1, 8, STR("Domain not found"));
+        return true;
+    }
     *out_verdict = verdict_make(451, 3, 0, STR("Not now"));
     return primary->defers_all || random_below(&world->random, 100) < primary->defers_percent;
 }
@@ -429,6 +433,12 @@ static bool is_refused(struct world *world, const struct primary *primary, const
         primary->refuses_all || random_below(&world->random, 100) < primary->refuses_percent;
     bool is_unknown = mail->is_wrong || (is_moody && primary->refuses_unknown);
 
+    if (mail->forged / 100 == 5) {
+        *out = (struct schedule_answer){ .left = 1, .refused = 1 };
+        out->refusal = verdict_make(mail->forged, 1, 8, STR("Domain not found"));
+        out->refusal.stage = STAGE_SENDER;
+        return true;
+    }
     if (!mail->is_spam && !mail->is_wrong && !is_moody)
         return false;
     *out = (struct schedule_answer){ .left = 1, .refused = 1 };

@@ -57,6 +57,7 @@ struct mail {
     bool is_told_421;   /* … with this for an answer */
     bool is_spam;       /* is refused for good, at its end */
     bool is_wrong;      /* its recipient does not exist */
+    uint16_t forged;    /* its sender does not exist, which is said with this code; 0: it does */
     bool is_unsure;     /* and nobody could know */
     bool is_on_trial;
     bool is_stored;
