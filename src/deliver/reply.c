@@ -82,7 +82,10 @@ static void take_rcpt(struct deliver_client *client, const struct expected *expe
     if ((!is_positive(reply) || transaction->delivery.is_callout) &&
         transaction->outcome.code == 0) {
         transaction->verdict[expected->recipient] = rcpt_verdict(transaction, reply);
-        transaction->verdict[expected->recipient].stage = STAGE_RECIPIENT;
+        /* Postfix says of a sender only here what it thinks of him. */
+        transaction->verdict[expected->recipient].stage =
+            verdict_is_about_sender(&transaction->verdict[expected->recipient]) ? STAGE_SENDER
+                                                                                : STAGE_RECIPIENT;
     }
 }
 

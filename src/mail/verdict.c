@@ -162,6 +162,16 @@ bool verdict_is_broken_off(const struct verdict *verdict)
     return verdict->code == 421;
 }
 
+bool verdict_is_about_sender(const struct verdict *verdict)
+{
+    const uint8_t *enhanced = verdict->enhanced;
+
+    if (verdict->fate == FATE_ACCEPT || enhanced[0] == 0)
+        return false;
+    return (enhanced[1] == 1 && (enhanced[2] == 7 || enhanced[2] == 8)) ||
+           (enhanced[1] == 7 && enhanced[2] == 27);
+}
+
 const char *fate_name(enum fate fate)
 {
     static const char *const name[] = { "accept", "defer", "reject" };

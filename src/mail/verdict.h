@@ -64,4 +64,7 @@ bool verdict_is_not_tried(const struct verdict *verdict);
 /* 421, theirs or ours: the session broke off before the answer. Says nothing about the recipient.
  * (Not x.4.2: a server may say that of a single recipient and go on.) */
 bool verdict_is_broken_off(const struct verdict *verdict);
+/* x.1.7, x.1.8 (RFC 3463), x.7.27 (RFC 7505): it is the sender's address that is not taken, whoever
+ * brings it and whomever it is for. */
+bool verdict_is_about_sender(const struct verdict *verdict);
 const char *fate_name(enum fate fate); /* accept defer reject */

@@ -14,9 +14,9 @@
 
 enum {
     ANCHORS_MAX = 8 << 20,
-    PROBE_GREETING_MS = 10 * SECOND_MS,
-    CALLOUT_COMMAND_MS = 30 * SECOND_MS, /* whoever asked is told something else long before */
-    GREETING_MS = 5 * MINUTE_MS,         /* these: RFC 5321 4.5.3.2 */
+    CALLOUT_GREETING_MS = 10 * SECOND_MS, /* whoever asked is told something else before */
+    CALLOUT_COMMAND_MS = 30 * SECOND_MS,
+    GREETING_MS = 5 * MINUTE_MS, /* these: RFC 5321 4.5.3.2 */
     COMMAND_MS = 5 * MINUTE_MS,
     DATA_MS = 2 * MINUTE_MS,
     BLOCK_MS = 3 * MINUTE_MS,
@@ -39,11 +39,10 @@ static void set_settings(struct deliverer *deliverer)
         .block_timeout_ms = BLOCK_MS,
         .final_timeout_ms = FINAL_MS,
     };
-    deliverer->probe_settings = deliverer->settings;
-    deliverer->probe_settings.greeting_timeout_ms = PROBE_GREETING_MS;
     deliverer->line_settings = deliverer->settings;
     deliverer->line_settings.greeting_timeout_ms = LINE_GREETING_MS;
-    deliverer->callout_settings = deliverer->probe_settings;
+    deliverer->callout_settings = deliverer->settings;
+    deliverer->callout_settings.greeting_timeout_ms = CALLOUT_GREETING_MS;
     deliverer->callout_settings.command_timeout_ms = CALLOUT_COMMAND_MS;
 }
 

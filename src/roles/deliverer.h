@@ -26,7 +26,6 @@ struct deliverer {
     struct channel *keeper; /* NULL: none at the moment */
     struct channel *dead;   /* freed at the turn's end */
     struct deliver_settings settings;
-    struct deliver_settings probe_settings;
     struct deliver_settings callout_settings;
     struct deliver_settings line_settings;
     struct map sessions; /* by number: struct session */
@@ -56,6 +55,7 @@ struct session {
     struct buf host;     /* whom it should be */
     struct buf security; /* what it has to show, encoded */
     bool is_probe;
+    struct deliver_settings probe_settings; /* if it is one */
     bool is_callout;
     bool xclient;         /* the server is told whose mail it is */
     struct endpoint from; /* our end of it; not known unless TLS is counted */

@@ -31,7 +31,7 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
     if (!security_decode(&security_cursor, &security) || !cursor_done(&security_cursor))
         return false;
     if (!cursor_done(&cursor) || endpoint.family == ENDPOINT_NONE ||
-        message.connect_timeout_ms > HOUR_MS ||
+        message.connect_timeout_ms > HOUR_MS || message.greeting_timeout_ms > HOUR_MS ||
         map_find(&deliverer->sessions, session_key(&message.session)) != NULL)
         return false;
     if (deliverer->process->is_stopping)
@@ -44,6 +44,8 @@ static bool take_open(struct deliverer *deliverer, struct cursor payload)
     buf_add(&session->host, message.host);
     buf_add(&session->security, message.security);
     session->is_probe = message.is_probe != 0;
+    session->probe_settings = deliverer->settings;
+    session->probe_settings.greeting_timeout_ms = (int64_t)message.greeting_timeout_ms;
     session->is_callout = message.is_callout != 0;
     session->xclient = message.xclient != 0;
     (void)map_put(&deliverer->sessions, session_key(&session->number), session);

@@ -157,7 +157,7 @@ static void on_want_content(void *context, struct message_id id, uint64_t offset
 }
 
 /* GREETING is what the server said; one that says nothing, or no SMTP, is lost. */
-static enum session_end end_of(enum deliver_close how)
+static enum session_end end_of(const struct session *session, enum deliver_close how)
 {
     switch (how) {
     case DELIVER_CLOSED_QUIT:
@@ -166,9 +166,10 @@ static enum session_end end_of(enum deliver_close how)
         return SESSION_END_GREETING;
     case DELIVER_CLOSED_INTERNAL:
         return SESSION_END_INTERNAL;
+    case DELIVER_CLOSED_TIMEOUT:
+        return session->is_ready ? SESSION_END_LOST : SESSION_END_SLOW;
     case DELIVER_CLOSED_INSECURE:
     case DELIVER_CLOSED_LOST:
-    case DELIVER_CLOSED_TIMEOUT:
     case DELIVER_CLOSED_PROTOCOL:
         break;
     }
@@ -211,7 +212,8 @@ static void on_closed_by_client(void *context, enum deliver_close how,
     if (how == DELIVER_CLOSED_INSECURE)
         session_tls_missing(session);
     session_over(session,
-                 how == DELIVER_CLOSED_INSECURE ? session_end_insecure(session) : end_of(how),
+                 how == DELIVER_CLOSED_INSECURE ? session_end_insecure(session)
+                                                : end_of(session, how),
                  verdict);
 }
 
@@ -291,7 +293,7 @@ static const struct deliver_settings *settings_of(const struct session *session)
         return &deliverer->line_settings;
     if (session->is_callout)
         return &deliverer->callout_settings;
-    return session->is_probe ? &deliverer->probe_settings : &deliverer->settings;
+    return session->is_probe ? &session->probe_settings : &deliverer->settings;
 }
 
 /* It may have mail that wants TLS all the way. Where no TLSA record could be used, nothing was
@@ -443,6 +445,9 @@ void session_connect(struct session *session, int64_t timeout_ms)
         session_connect_failed(session, fd);
         return;
     }
+    if (session
+            ->is_probe) /* it may wait long, and should notice if the host is not there any more */
+        socket_keep_alive(fd);
     session->fd = fd;
     session->connecting = watch_new(session->deliverer->process->loop, fd, on_connected, session);
     watch_set(session->connecting, WATCH_WRITE);

@@ -23,6 +23,7 @@ enum {
     PROBES_MAX = 200,         /* at a time: who lets us wait holds up nobody else */
     PROBES_OF_DOMAIN_MAX = 8, /* also of what was told before */
     CONNECT_MS = 4 * SECOND_MS,
+    GREETING_MS = 10 * SECOND_MS,
     LOOK_AGAIN_MS = MINUTE_MS, /* at a domain that is paused, or cannot be proved any more */
     NO_DELIVERER_MS = SECOND_MS,
     NO_KEY_MS = SECOND_MS, /* until the DNS has said which keys the primary has */
@@ -352,7 +353,8 @@ static void ask(struct keeper *keeper, struct watched *watched, struct endpoint 
     channel_send(peer->channel, session_open, .session = probe->number,
                  .domain = buf_str(&probe->domain), .host = buf_str(&host),
                  .endpoint = buf_str(&endpoint), .security = buf_str(&probe->security),
-                 .connect_timeout_ms = CONNECT_MS, .is_probe = true);
+                 .connect_timeout_ms = CONNECT_MS, .greeting_timeout_ms = GREETING_MS,
+                 .is_probe = true);
     buf_fini(&host);
     buf_fini(&endpoint);
 }
@@ -509,6 +511,7 @@ static enum address_answer answer_of(enum session_end how)
     case SESSION_END_CONNECT:
     case SESSION_END_GREETING:
     case SESSION_END_LOST:
+    case SESSION_END_SLOW:
         break;
     }
     return ANSWER_ABSENT;

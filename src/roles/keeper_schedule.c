@@ -37,6 +37,7 @@ static void on_open_session(void *context, const struct session_plan *plan)
     session->endpoint = plan->endpoint;
     session->is_probe = plan->is_probe;
     session->connect_timeout_ms = plan->connect_timeout_ms;
+    session->greeting_timeout_ms = plan->greeting_timeout_ms;
     buf_add(&session->domain, plan->domain);
     buf_add(&session->host, plan->host);
     buf_add(&session->security, plan->security);
@@ -295,7 +296,8 @@ static void open_session(struct keeper_session *session, const struct keeper_pee
                  .domain = buf_str(&session->domain), .host = buf_str(&session->host),
                  .endpoint = buf_str(&endpoint), .security = buf_str(&session->security),
                  .is_probe = session->is_probe, .xclient = session->xclient,
-                 .connect_timeout_ms = (uint64_t)session->connect_timeout_ms);
+                 .connect_timeout_ms = (uint64_t)session->connect_timeout_ms,
+                 .greeting_timeout_ms = (uint64_t)session->greeting_timeout_ms);
     buf_fini(&endpoint);
 }
 

@@ -27,6 +27,7 @@ struct keeper_session {
     struct endpoint endpoint;
     bool is_probe;
     int64_t connect_timeout_ms;
+    int64_t greeting_timeout_ms;
     uint64_t line;       /* that it goes over; 0: none */
     bool tls_is_counted; /* once is enough */
     bool is_greeted;     /* so that what it offers is known: */

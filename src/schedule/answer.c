@@ -15,7 +15,8 @@
  *
  * What is refused is on trial (trial.c) while the primary is trusted, and tried again
  * while it is not. MAIL refused three times in a row, whatever the sender, is meant for
- * us: the route is blocked.
+ * us: the route is blocked. What it says of the sender's address is meant for nobody else;
+ * but where it says so of many, its own DNS may be broken, which is the breaker's matter.
  *
  * An entry that was in flight when a session was lost, or ended with 421, may be the
  * reason. It goes again soon, but alone in a fresh session, and once two of these were
@@ -124,7 +125,7 @@ static void defer(struct route *route, struct target *target, struct item *item,
                                                 route->schedule->random));
     if (deferral.kind == DEFERRAL_GREYLIST)
         see_greylisting(route, verdict);
-    else if (!progress)
+    else if (!progress && !verdict_is_about_sender(verdict))
         count_deferral(route, verdict);
 }
 
@@ -195,13 +196,16 @@ static void note_unwelcome(struct route *route, const struct verdict *verdict)
     route_state_event(route, ROUTE_EVENT_UNWELCOME, verdict);
 }
 
-/* MAIL says something about us or the sender, and what we did not send says nothing at all. */
+/* MAIL says something about us, unless it speaks of the sender's address; what we did not send says
+ * nothing at all. */
 static void note_breaker(struct route *route, const struct schedule_answer *answer, bool is_first)
 {
     enum breaker_note note = BREAKER_TAKEN;
 
     if (answer->refused_known > 0)
         note = answer->refusal.stage == STAGE_CONTENT ? BREAKER_DISLIKED : BREAKER_REFUSED;
+    else if (answer->taken == 0 && verdict_is_about_sender(&answer->refusal))
+        note = BREAKER_DISLIKED;
     else if (answer->taken == 0 && answer->refusal.stage == STAGE_RECIPIENT)
         note = BREAKER_UNKNOWN;
     else if (answer->taken == 0)
@@ -224,7 +228,7 @@ static void refuse(struct route *route, struct target *target, struct item *item
         note_breaker(route, answer, is_first);
     go_on_crawling(route);
     wait_for_canary(route);
-    if (answer->refusal.stage == STAGE_SENDER)
+    if (answer->refusal.stage == STAGE_SENDER && !verdict_is_about_sender(&answer->refusal))
         note_unwelcome(route, &answer->refusal);
 }
 

@@ -73,6 +73,7 @@ void handover_open(struct route *route, struct way *way, bool is_probe)
     struct handover *handover = handover_new(route, way);
 
     handover->is_probe = is_probe;
+    handover->opened_ms = schedule->now.mono_ms;
     if (is_probe)
         way->target->probe = handover;
     note_try(way->target);
@@ -84,6 +85,7 @@ void handover_open(struct route *route, struct way *way, bool is_probe)
         .security = buf_str(&way->target->security),
         .is_probe = is_probe,
         .connect_timeout_ms = route_value(route, SETTING_CONNECT_TIMEOUT),
+        .greeting_timeout_ms = probing_patience(way->target),
     };
     schedule->host->open_session(schedule->context, &plan);
 }
@@ -199,6 +201,8 @@ void handover_ready(struct schedule *schedule, session_number number, uint32_t w
     list_append(&route->room, &handover->room);
     if (target->probe == handover)
         target->probe = NULL;
+    if (handover->is_probe)
+        probing_greeted(target, handover->ready_ms - handover->opened_ms);
     concurrency_ready(&target->concurrency, ++target->ready_count);
     target_answered(target, (uint32_t)route_value(route, SETTING_SESSIONS_START),
                     handover->is_probe);
@@ -286,6 +290,8 @@ static void judge(struct handover *handover, enum handover_state was, enum sessi
 {
     if (was == HANDOVER_CLOSING || handover->did_work)
         return;
+    if (how == SESSION_END_SLOW && handover->is_probe)
+        probing_greeted(handover->target, NEVER_MS);
     if (how == SESSION_END_INTERNAL || how == SESSION_END_QUIT)
         concurrency_barren(&handover->target->concurrency, handover->schedule->now.mono_ms);
     else if (was == HANDOVER_OPENING)

@@ -344,6 +344,7 @@ struct target {
     int64_t tried_ms; /* NEVER_TRIED_MS */
     int64_t tried_wall_ms;
     int64_t answered_ms;
+    uint32_t slow;  /* probes in a row that it has not greeted in time */
     int64_t jitter; /* of this interval, per thousand */
     bool is_urgent; /* a sign of life */
     struct handover *probe;
@@ -371,6 +372,9 @@ void target_serve(struct target *target);
 void probing_plan(struct target *target);     /* after a try */
 void probing_plan_route(struct route *route); /* after a change of the route */
 void probing_wake(struct target *target);
+int64_t probing_patience(const struct target *target); /* for its greeting */
+/* A probe was greeted after so long; NEVER_MS: not in time. */
+void probing_greeted(struct target *target, int64_t after_ms);
 void probing_doubt(struct target *target); /* as soon as it may be, also while it is up */
 void probing_run(struct schedule *schedule);
 int64_t probing_deadline(const struct schedule *schedule);
@@ -397,7 +401,7 @@ struct handover {
     bool was_given; /* an entry */
     bool did_work;  /* at least one was answered */
     bool is_spent;  /* takes nothing more, it says, or is not to */
-    int64_t ready_ms;
+    int64_t opened_ms, ready_ms;
     struct timer idle;
 };
 

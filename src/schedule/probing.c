@@ -29,6 +29,11 @@
  * as a try that hangs has come to its connect timeout. One probe at a time per
  * target serves all routes that lead there; the shortest interval wanted counts.
  *
+ * A probe waits ten seconds for each answer up to the one to EHLO, and twice as long after
+ * each one that did not wait long enough, up to five minutes (RFC 5321 4.5.3.2.1): some
+ * servers make everybody wait, against spam. The host that greets soon again is
+ * waited for no longer than others.
+ *
  * The budget of the node (200 a second) is spent on the target that is due first.
  * Beyond it the intervals of all grow evenly, because each waits for its turn.
  */
@@ -41,6 +46,8 @@ enum {
     BLOCKED_FACTOR = 8,
     BLOCKED_MAX_MS = 5 * MINUTE_MS,
     BLOCKED_WAKE_GAP_MS = MINUTE_MS,
+    PATIENCE_MS = 10 * SECOND_MS,
+    PATIENCE_MAX_MS = 5 * MINUTE_MS,
 };
 
 enum demand { DEMAND_NONE, DEMAND_RARE, DEMAND_OFTEN };
@@ -95,6 +102,19 @@ static int64_t grown(int64_t first, int64_t factor, uint32_t times, int64_t most
     while (times-- > 0 && interval < most)
         interval = interval * factor < most ? interval * factor : most;
     return interval;
+}
+
+int64_t probing_patience(const struct target *target)
+{
+    return grown(PATIENCE_MS, 2, target->slow, PATIENCE_MAX_MS);
+}
+
+void probing_greeted(struct target *target, int64_t after_ms)
+{
+    if (after_ms == NEVER_MS)
+        target->slow++;
+    else if (after_ms < PATIENCE_MS / 2)
+        target->slow = 0;
 }
 
 static int64_t interval_of(const struct route *route, enum demand demand)
@@ -197,7 +217,8 @@ void probing_wake(struct target *target)
     if (!is_wanted(target))
         return;
     if (target->probe != NULL) {
-        if (target->probe->state != HANDOVER_OPENING || now_ms - target->tried_ms < HANGING_MS)
+        if (target->probe->state != HANDOVER_OPENING || target->slow > 0 ||
+            now_ms - target->tried_ms < HANGING_MS)
             return;
         struct handover *hanging = target->probe;
         target->probe = NULL;

@@ -44,6 +44,7 @@ enum session_end {
     SESSION_END_CONNECT,  /* no connection: refused, unreachable, timed out */
     SESSION_END_GREETING, /* banner or EHLO refused in the server's own words, or a 421 later */
     SESSION_END_LOST,     /* reset, end of stream, timeout, no SMTP */
+    SESSION_END_SLOW,     /* connected, and not greeted in time */
     SESSION_END_STRANGER, /* who answered is not who should */
     SESSION_END_INTERNAL, /* our own doing: the deliverer died */
 };
@@ -54,8 +55,9 @@ struct session_plan {
     struct str host;
     struct endpoint endpoint;
     struct str security; /* as in the plan */
-    bool is_probe;       /* short timeouts */
+    bool is_probe;
     int64_t connect_timeout_ms;
+    int64_t greeting_timeout_ms; /* of a probe: for each answer until it is ready */
 };
 
 struct schedule_host {

@@ -146,7 +146,7 @@ static void open_session(struct world *world, struct server *server, uint8_t n)
         (struct endpoint){ .family = ENDPOINT_IP4, .address = { 192, 0, 2, 1 }, .port = 25 });
     KEEPER_SAYS(world, session_open, .session = server->session, .domain = STR("example.org"),
                 .host = STR("mx.example.org"), .endpoint = buf_str(&endpoint), .is_probe = n & 1,
-                .connect_timeout_ms = 4000);
+                .connect_timeout_ms = 4000, .greeting_timeout_ms = 10000);
     buf_fini(&endpoint);
     if (hand_socket.connected >= 0) { /* nobody took it */
         (void)close(hand_socket.connected);

@@ -59,7 +59,8 @@ static uint64_t number(const struct speak *speak, struct str field, struct curso
         return pick(speak->session, speak->sessions, n);
     if (str_equals(field, STR("ticket")))
         return speak->tickets > 0 ? pick(speak->ticket, speak->tickets, n) : n % 8;
-    if (str_equals(field, STR("connect_timeout_ms")))
+    if (str_equals(field, STR("connect_timeout_ms")) ||
+        str_equals(field, STR("greeting_timeout_ms")))
         return n * 100u;
     if (n < 0xf0)
         return str_equals(field, STR("octets")) ? (uint64_t)n * n * 2 : n;

@@ -656,7 +656,8 @@ class Primary:
     """A primary with users of its own, and moods: what `says` names, it answers there.
 
     says = {"rcpt": "550 5.7.1 No"}; points are banner, ehlo, mail, rcpt, dot. None: it hangs up; "…":
-    it says nothing at all. `asked` holds every RCPT, `dialogues` every command of each connection.
+    it says nothing at all. `asked` holds every RCPT, `dialogues` every command of each connection. Who
+    connects waits `pause_s` for the banner.
     """
 
     class Session(socketserver.StreamRequestHandler):
@@ -675,6 +676,7 @@ class Primary:
             commands = []
             primary.dialogues.append(commands)
             primary.sockets.append(self.connection)
+            time.sleep(primary.pause_s)
             self.say("banner", "220 primary.example ESMTP")
             taken = []
             for line in self.rfile:
@@ -719,6 +721,7 @@ class Primary:
         self.greeting = "250-primary.example\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES"
         self.says, self.asked, self.dialogues, self.taken = {}, [], [], []
         self.sockets = []
+        self.pause_s = 0
         self.server = None
 
     @property

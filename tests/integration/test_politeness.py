@@ -93,3 +93,15 @@ def test_a_limit_of_connections_is_waited_for(holdfast, postfix):
     primary.start()
     peers.wait_until(lambda: primary.count() == 200, 120, "all messages")
     assert_free(primary)
+
+
+@pytest.mark.plain
+def test_a_pause_before_the_greeting_is_waited_for(holdfast, primary):
+    """Servers that make everybody wait, against spam: longer than a probe waits for one that may be dead."""
+    there = primary("user", start=False)
+    there.pause_s = 4  # 24 s by the node's clock
+    node = holdfast({"example.org": there.endpoint}, speed=6)
+    node.send(peers.message()[1])
+    there.start()
+    peers.wait_until(lambda: len(there.taken) == 1, 30, "the message")
+    assert node.state_of() == "up"

@@ -498,6 +498,8 @@ static void asks_and_takes_it_back(void **state)
              { "c0", "BDAT 6 LAST\r\nzero\r\n" }, { "<250 a\n250 b\n250 c", "{0: 250}QUIT\r\n" });
     DIALOGUE(PIPELINING, { "m11", "MAIL FROM:<k@s>\r\nRCPT TO:<x@d>\r\nRSET\r\n" },
              { "<550 5.7.1 not you\n503 what", "" }, { "<250 r", "{11: 550 mail}" });
+    DIALOGUE(PIPELINING, { "m11", "MAIL FROM:<k@s>\r\nRCPT TO:<x@d>\r\nRSET\r\n" },
+             { "<250 a\n550 5.1.8 Sender address rejected\n250 r", "{11: 550 mail}" });
     DIALOGUE(LOCK_STEP, { "m11", "MAIL FROM:<k@s>\r\n" }, { "<250 a", "RCPT TO:<x@d>\r\n" },
              { "<252 perhaps", "RSET\r\n" }, { "<250 r", "{11: 252 rcpt}" });
     DIALOGUE(CHUNKING, { "m11", "MAIL FROM:<k@s>\r\nRCPT TO:<x@d>\r\nRSET\r\n" }, { "<250 a", "" },

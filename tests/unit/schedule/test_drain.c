@@ -264,6 +264,62 @@ static void a_poisonous_message_does_not_block_the_others(void **state)
     }
 }
 
+static struct world *world_with_forged(uint16_t code, bool (*is_forged)(uint32_t number))
+{
+    struct world *world = world_new(14);
+
+    hold(world, 0, 500);
+    for (uint32_t i = 0; i < 500; i++)
+        world->mail[i].forged = is_forged(i) ? code : 0;
+    world_add_domain(world, 0, 0);
+    return world;
+}
+
+static bool is_of_a_flood(uint32_t number)
+{
+    return number < 400;
+}
+
+static bool is_four_of_five(uint32_t number)
+{
+    return number % 5 != 0;
+}
+
+static bool is_any(uint32_t number)
+{
+    (void)number;
+    return true;
+}
+
+/* Senders that do not exist, as a primary says. */
+static void forged_mail_does_not_hold_up_the_rest(void **state)
+{
+    struct world *world = world_with_forged(450, is_of_a_flood);
+
+    (void)state;
+    world_run(world, MINUTE_MS);
+    assert_int_equal(world->delivered, 100);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world_free(world);
+    world = world_with_forged(550, is_four_of_five);
+    world_run(world, 10 * MINUTE_MS);
+    assert_int_equal(world->delivered, 100);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world_free(world);
+}
+
+/* Its own DNS knows nobody. */
+static void who_finds_no_sender_good_is_not_believed(void **state)
+{
+    struct world *world = world_with_forged(550, is_any);
+
+    (void)state;
+    world_run(world, 5 * HOUR_MS);
+    assert_int_equal(world->believed, 0);
+    assert_true(world->is_tripped[0]);
+    world_free(world);
+}
+
 static void a_primary_that_drops_every_session_is_not_hammered(void **state)
 {
     struct world *world = world_new(12);
@@ -408,6 +464,8 @@ int main(void)
         cmocka_unit_test(a_primary_that_defers_everything_is_left_in_peace),
         cmocka_unit_test(a_wake_retries_what_was_deferred),
         cmocka_unit_test(a_poisonous_message_does_not_block_the_others),
+        cmocka_unit_test(forged_mail_does_not_hold_up_the_rest),
+        cmocka_unit_test(who_finds_no_sender_good_is_not_believed),
         cmocka_unit_test(a_primary_that_drops_every_session_is_not_hammered),
         cmocka_unit_test(keeps_to_messages_and_bytes),
         cmocka_unit_test(domains_on_one_primary_share_its_sessions),

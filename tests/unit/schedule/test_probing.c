@@ -234,6 +234,32 @@ static void equal_ones_share(void **state)
 }
 
 /* A stranger's server: after 10, 20, 40 minutes … and then every three hours (FACTS 4.10). */
+/* Tarpits: the pause in front of the greeting is longer than a host that may be dead is waited for.
+ */
+static void who_greets_late_is_waited_for(void **state)
+{
+    struct world *world = world_new(15);
+
+    (void)state;
+    world->primary[0].greets_after_ms = 45 * SECOND_MS;
+    (void)world_hold(world, 0);
+    world_add_domain(world, 0, 0);
+    world_run(world, 3 * MINUTE_MS);
+    assert_int_equal(world->delivered, 1);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world_run(world, HOUR_MS); /* and is known to be like that */
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world->primary[0].greets_after_ms = 4 * MINUTE_MS;
+    world_run(world, HOUR_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP);
+    world->primary[0].greets_after_ms = 0;
+    world_run(world, 15 * MINUTE_MS);
+    world->primary[0].greets_after_ms = 11 * SECOND_MS;
+    world_run(world, 6 * MINUTE_MS);
+    assert_int_equal(world->state[0], ROUTE_STATE_UP); /* after one that waited for ten */
+    world_free(world);
+}
+
 static void who_stays_away_is_asked_less_and_less(void **state)
 {
     struct world *world = world_new(41);
@@ -268,6 +294,7 @@ int main(void)
         cmocka_unit_test(the_probe_goes_on_as_the_canary),
         cmocka_unit_test(prefers_the_better_one_when_it_is_back),
         cmocka_unit_test(equal_ones_share),
+        cmocka_unit_test(who_greets_late_is_waited_for),
         cmocka_unit_test(who_stays_away_is_asked_less_and_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ struct peer { /* one session, as the primary sees it */
     struct link link;
     session_number number;
     uint32_t domain, primary;
-    int64_t timeout_ms, began_ms;
+    int64_t timeout_ms, patience_ms, began_ms;
     bool is_connected, is_ready, is_over;
     uint32_t in_flight, window;
     int64_t busy_until_ms;
@@ -104,6 +104,7 @@ static void on_open(void *context, const struct session_plan *plan)
     peer->domain = number_of(plan->domain);
     peer->primary = plan->endpoint.address[2] * 256U + plan->endpoint.address[3];
     peer->timeout_ms = plan->connect_timeout_ms;
+    peer->patience_ms = plan->is_probe ? plan->greeting_timeout_ms : 5 * MINUTE_MS;
     peer->began_ms = world->now.mono_ms;
     list_append(&world->sessions, &peer->link);
     world->probes += plan->is_probe;
@@ -362,7 +363,10 @@ static void happen_connect(struct world *world, struct event *event)
         peer->is_connected = true;
         if (++primary->sessions > primary->sessions_max)
             primary->sessions_max = primary->sessions;
-        event_new(world, EVENT_READY, 2)->session = peer->number;
+        if (primary->greets_after_ms > peer->patience_ms)
+            end_peer(world, peer, SESSION_END_SLOW, peer->patience_ms);
+        else
+            event_new(world, EVENT_READY, primary->greets_after_ms + 2)->session = peer->number;
     } else if (primary->refuses || passed >= peer->timeout_ms) {
         primary->connect_failed++;
         end_peer(world, peer, SESSION_END_CONNECT, 0);
@@ -398,6 +402,10 @@ static bool is_deferred(struct world *world, const struct primary *primary, cons
                            : verdict_make(450, 7, 1, STR("Greylisted"));
         return true;
     }
+    if (mail->forged / 100 == 4) {
+        *out_verdict = verdict_make(mail->forged, 1, 8, STR("Domain not found"));
+        return true;
+    }
     *out_verdict = verdict_make(451, 3, 0, STR("Not now"));
     return primary->defers_all || random_below(&world->random, 100) < primary->defers_percent;
 }
@@ -425,6 +433,12 @@ static bool is_refused(struct world *world, const struct primary *primary, const
         primary->refuses_all || random_below(&world->random, 100) < primary->refuses_percent;
     bool is_unknown = mail->is_wrong || (is_moody && primary->refuses_unknown);
 
+    if (mail->forged / 100 == 5) {
+        *out = (struct schedule_answer){ .left = 1, .refused = 1 };
+        out->refusal = verdict_make(mail->forged, 1, 8, STR("Domain not found"));
+        out->refusal.stage = STAGE_SENDER;
+        return true;
+    }
     if (!mail->is_spam && !mail->is_wrong && !is_moody)
         return false;
     *out = (struct schedule_answer){ .left = 1, .refused = 1 };

@@ -27,8 +27,9 @@ struct primary {
     int64_t greylist_ms; /* each message is deferred until so long after its first try */
     bool says_hint;      /* greylisting says how long */
     bool defers_all;
-    bool loses_all;           /* drops the connection at the first message */
-    uint16_t greets_with;     /* instead of 220; 0: it does not */
+    bool loses_all;       /* drops the connection at the first message */
+    uint16_t greets_with; /* instead of 220; 0: it does not */
+    int64_t greets_after_ms;
     bool is_stranger;         /* it cannot show what it should */
     bool refuses_all;         /* every message, … */
     uint32_t refuses_percent; /* … or so many, … */
@@ -56,6 +57,7 @@ struct mail {
     bool is_told_421;   /* … with this for an answer */
     bool is_spam;       /* is refused for good, at its end */
     bool is_wrong;      /* its recipient does not exist */
+    uint16_t forged;    /* its sender does not exist, which is said with this code; 0: it does */
     bool is_unsure;     /* and nobody could know */
     bool is_on_trial;
     bool is_stored;
