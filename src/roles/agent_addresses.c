@@ -4,7 +4,8 @@
  * Its name is looked up as the system does it, which may take its time: by a worker, once for all
  * lines that wait for it. What was found is used for as long as it serves. When a call has come to
  * nothing, the next one goes to another address, and what is known is looked up again before: a
- * backup may have moved.
+ * backup may have moved. Lines that have failed at the same address go on to the next one together:
+ * if each went one further, two lines would never come to the second of two.
  */
 #include <netdb.h>
 #include <netinet/in.h>
@@ -59,7 +60,7 @@ static void looked_up(struct worker_job *job)
     struct agent_addresses *addresses = container_of(job, struct agent_addresses, job);
     struct agent *agent = container_of(addresses, struct agent, addresses);
 
-    addresses->is_under_way = false;
+    addresses->is_under_way = addresses->is_stale = false;
     for (unsigned i = 0; i < agent->settings->lines; i++) {
         struct agent_line *line = &agent->line[i];
         if (line->state != LINE_RESOLVING)
@@ -78,7 +79,7 @@ void agent_addresses_resolve(struct agent_line *line)
 {
     struct agent_addresses *addresses = &line->agent->addresses;
 
-    if (addresses->count > 0 && !addresses->is_under_way) {
+    if (!addresses->is_under_way && !addresses->is_stale && addresses->count > 0) {
         agent_backup_connect(line);
         return;
     }
@@ -89,11 +90,22 @@ void agent_addresses_resolve(struct agent_line *line)
     worker_submit(addresses->worker, &addresses->job);
 }
 
-void agent_addresses_look_elsewhere(struct agent *agent)
+struct endpoint agent_addresses_next(struct agent_line *line)
 {
-    agent->next_address++;
-    if (!agent->addresses.is_under_way)
-        agent->addresses.count = 0;
+    const struct agent_addresses *addresses = &line->agent->addresses;
+
+    line->address = addresses->next;
+    return addresses->address[addresses->next % addresses->count];
+}
+
+/* What has been found stays in use by those who have waited for it. */
+void agent_addresses_look_elsewhere(const struct agent_line *line)
+{
+    struct agent_addresses *addresses = &line->agent->addresses;
+
+    if (line->address == addresses->next)
+        addresses->next++;
+    addresses->is_stale = true;
 }
 
 static void on_worker(void *context, unsigned what)

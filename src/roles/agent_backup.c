@@ -170,13 +170,8 @@ static void on_connected(void *context, unsigned what)
 
 void agent_backup_connect(struct agent_line *line)
 {
-    const struct agent *agent = line->agent;
-    const struct agent_addresses *addresses = &agent->addresses;
-
-    agent_line_enter(line, LINE_CONNECTING, agent_now_ms(agent) + CONNECT_MS);
-    int error = agent_side_connect(line, &line->backup,
-                                   addresses->address[agent->next_address % addresses->count],
-                                   on_connected);
+    agent_line_enter(line, LINE_CONNECTING, agent_now_ms(line->agent) + CONNECT_MS);
+    int error = agent_side_connect(line, &line->backup, agent_addresses_next(line), on_connected);
     if (error != 0)
         agent_line_fail(line, "backup_away", str_from(strerror(-error)), NULL);
 }

@@ -85,7 +85,7 @@ static int64_t pause_of(const struct agent_line *line)
 void agent_line_fail(struct agent_line *line, const char *event, struct str why, const char *hint)
 {
     line->failures++;
-    agent_addresses_look_elsewhere(line->agent);
+    agent_addresses_look_elsewhere(line);
     agent_say_trouble(line->agent, event, why, hint);
     agent_line_rest(line, pause_of(line));
 }
@@ -148,7 +148,7 @@ static void begin_anew(struct agent_line *line, struct now now)
         line->failures = 0; /* until a moment ago all was well */
     line->failures++;
     if (!line->has_waited)
-        agent_addresses_look_elsewhere(line->agent);
+        agent_addresses_look_elsewhere(line);
     agent_line_rest(line, pause_of(line));
 }
 

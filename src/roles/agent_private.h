@@ -47,6 +47,7 @@ struct agent_line {
     bool must_look;      /* the local server did not answer the last time */
     unsigned failures;   /* in a row */
     struct agent_side backup, server;
+    unsigned address; /* of the backup: agent_addresses.next as it was for this call */
     struct call *call;
     struct adapter *adapter; /* NULL: octets go through as they are */
     struct buf early;        /* for the server, until it is connected */
@@ -67,9 +68,11 @@ struct agent_addresses {
     struct worker_job job;
     char host[256];
     uint16_t port;
+    unsigned next;     /* which of them is called next, of as many as there are */
+    bool is_stale;     /* to be looked up again before the next call */
     bool is_under_way; /* then what follows is the worker's */
     struct endpoint address[AGENT_ADDRESSES_MAX];
-    unsigned count; /* 0: they are not known, or no longer */
+    unsigned count; /* 0: none is known */
     int error;      /* of getaddrinfo() */
 };
 
@@ -82,7 +85,6 @@ struct agent {
     struct random random;
     struct tls_client *tls;
     struct agent_addresses addresses;
-    unsigned next_address; /* which of them is called next, of as many as there are */
     struct agent_line line[AGENT_LINES_MAX];
     int64_t stop_ms;  /* until when it stops; NEVER_MS: it has not been told to */
     bool has_waited;  /* once */
@@ -118,8 +120,10 @@ void agent_addresses_init(struct agent *agent);
 void agent_addresses_fini(struct agent *agent);
 /* The line goes on to the backup: now, or when they are known; or it fails, for there are none. */
 void agent_addresses_resolve(struct agent_line *line);
-/* Its next address, or another one by now. */
-void agent_addresses_look_elsewhere(struct agent *agent);
+/* Where the line is to connect to. */
+struct endpoint agent_addresses_next(struct agent_line *line);
+/* There it came to nothing. The next call goes to the next address, or to another one by now. */
+void agent_addresses_look_elsewhere(const struct agent_line *line);
 
 /* agent_backup.c */
 void agent_backup_connect(struct agent_line *line); /* an address is known */
