@@ -152,7 +152,7 @@ static void set_up(struct agent *agent, const struct agent_settings *settings)
 static void tear_down(struct agent *agent)
 {
     for (unsigned i = 0; i < agent->settings->lines; i++)
-        agent_line_drop(&agent->line[i]);
+        agent_line_rest(&agent->line[i], 0); /* none waits for an address any more */
     agent_addresses_fini(agent);
     tls_client_free(agent->tls);
     loop_free(agent->loop);

@@ -32,18 +32,6 @@ void agent_line_init(struct agent_line *line, struct agent *agent)
         (struct agent_line){ .agent = agent, .must_look = true, .backup.fd = -1, .server.fd = -1 };
 }
 
-void agent_line_drop(struct agent_line *line)
-{
-    agent_side_close(&line->backup);
-    agent_side_close(&line->server);
-    call_free(line->call);
-    line->call = NULL;
-    adapter_free(line->adapter);
-    line->adapter = NULL;
-    buf_fini(&line->early);
-    line->is_over = line->is_due = false;
-}
-
 /* ---- states ---- */
 
 #define FROM(state) (1u << (state))
@@ -65,9 +53,21 @@ void agent_line_enter(struct agent_line *line, enum line_state state, int64_t de
     line->deadline_ms = deadline_ms;
 }
 
+static void drop(struct agent_line *line)
+{
+    agent_side_close(&line->backup);
+    agent_side_close(&line->server);
+    call_free(line->call);
+    line->call = NULL;
+    adapter_free(line->adapter);
+    line->adapter = NULL;
+    buf_fini(&line->early);
+    line->is_over = line->is_due = false;
+}
+
 void agent_line_rest(struct agent_line *line, int64_t ms)
 {
-    agent_line_drop(line);
+    drop(line);
     agent_line_enter(line, LINE_RESTING, agent_now_ms(line->agent) + ms);
 }
 

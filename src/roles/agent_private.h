@@ -99,7 +99,6 @@ void agent_say_waits(struct agent *agent); /* something has gone well */
 
 /* agent_line.c */
 void agent_line_init(struct agent_line *line, struct agent *agent);
-void agent_line_drop(struct agent_line *line); /* closes what is open */
 /* The one place where a state changes. */
 void agent_line_enter(struct agent_line *line, enum line_state state, int64_t deadline_ms);
 /* Its connections are closed at once: not inside calls of its streams. It begins anew after `ms`,
@@ -117,7 +116,7 @@ int64_t agent_line_turn(struct agent_line *line, struct now now);
 
 /* agent_addresses.c */
 void agent_addresses_init(struct agent *agent);
-void agent_addresses_fini(struct agent *agent);
+void agent_addresses_fini(struct agent *agent); /* waits for what is under way */
 /* The line goes on to the backup: now, or when they are known; or it fails, for there are none. */
 void agent_addresses_resolve(struct agent_line *line);
 /* Where the line is to connect to. */
