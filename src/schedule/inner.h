@@ -133,6 +133,7 @@ struct item {
     bool was_doubted;       /* the breaker tripped meanwhile: two are not enough */
     int64_t repeated_ms;    /* it is tried again because the primary was seen to be sane; 0: not */
     int64_t given_ms;       /* to a session */
+    uint16_t passed_over;   /* recipients that were deferred in this round: the others come first */
     uint8_t lost_alone;     /* sessions that were lost with nothing but this in flight */
     uint8_t no_progress;    /* answers in a row that settled nothing and deferred nothing */
     bool is_suspect;        /* was in flight when a session was lost: goes alone */

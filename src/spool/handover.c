@@ -53,6 +53,7 @@ struct parcel {
     uint32_t *recipient;
     uint64_t size;
     unsigned reading; /* store calls that have not answered */
+    uint32_t pass_over;
     bool is_held_back;
 };
 
@@ -66,6 +67,7 @@ struct report {
     struct verdict *verdict;
     enum outcome outcome; /* what is settled next: delivered, then rescued; 0: nothing more */
     bool is_trial;
+    bool may_miss_some; /* others may wait whom this try has passed over */
     bool has_claim;
     int64_t again_ms;
     bool has_failed; /* which was logged; while the disk fails it is tried once a second */
@@ -338,21 +340,27 @@ static uint32_t count_waiting(const struct parcel *parcel, const struct stored_m
     return count;
 }
 
-/* The domain's recipients that still wait, at most HANDOVER_RECIPIENTS_MAX. Where there are more,
- * each turn begins further down, so that a hundred who are deferred do not keep the rest from
- * being tried. */
+/* How many of those that still wait are not chosen, for others come first. Where there are more
+ * than are chosen, each turn begins further down, so that a hundred who are deferred do not keep
+ * the rest from being tried. */
+static uint32_t count_passed_over(struct parcel *parcel, uint32_t waiting)
+{
+    if (parcel->pass_over > 0)
+        return parcel->pass_over < waiting ? parcel->pass_over : 0;
+    if (waiting <= HANDOVER_RECIPIENTS_MAX)
+        return 0;
+    uint32_t begin = parcel->handover->turns++ * HANDOVER_RECIPIENTS_MAX % waiting;
+    return begin + HANDOVER_RECIPIENTS_MAX > waiting ? waiting - HANDOVER_RECIPIENTS_MAX : begin;
+}
+
+/* The domain's recipients that still wait, at most HANDOVER_RECIPIENTS_MAX. */
 static void choose_recipients(struct parcel *parcel, const struct stored_message *message)
 {
     const struct envelope *stored = &message->envelope;
     struct envelope *chosen = &parcel->envelope;
-    uint32_t waiting = count_waiting(parcel, message);
-    uint32_t pass_over = 0;
+    uint32_t pass_over = count_passed_over(parcel, count_waiting(parcel, message));
     uint32_t count = 0;
 
-    if (waiting > HANDOVER_RECIPIENTS_MAX)
-        pass_over = parcel->handover->turns++ * HANDOVER_RECIPIENTS_MAX % waiting;
-    if (pass_over + HANDOVER_RECIPIENTS_MAX > waiting && waiting > HANDOVER_RECIPIENTS_MAX)
-        pass_over = waiting - HANDOVER_RECIPIENTS_MAX;
     *chosen = *stored;
     chosen->recipient =
         arena_new(&parcel->arena, HANDOVER_RECIPIENTS_MAX * sizeof *chosen->recipient);
@@ -406,7 +414,8 @@ static void open_parcel(struct handover *handover, struct parcel *parcel)
     store_open(handover->store, parcel->id, buf_str(&parcel->domain), on_opened, parcel);
 }
 
-void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry)
+void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry,
+                       uint32_t pass_over)
 {
     struct parcel_key room;
     struct parcel *parcel = memory_new(sizeof *parcel);
@@ -415,6 +424,7 @@ void handover_dispatch(struct handover *handover, uint64_t session, const struct
     parcel->handover = handover;
     parcel->session = session;
     parcel->id = entry->id;
+    parcel->pass_over = pass_over;
     buf_add(&parcel->domain, entry->domain);
     list_append(&handover->all, &parcel->link);
     check(map_put(&handover->parcels, key_of(session, entry->id, &room), parcel) == NULL);
@@ -590,7 +600,7 @@ static void on_counted(void *context, int error, struct store_reader *reader,
 static bool is_simple(const struct report *report)
 {
     return count_fate(report, FATE_ACCEPT) == report->count &&
-           report->count < HANDOVER_RECIPIENTS_MAX;
+           report->count < HANDOVER_RECIPIENTS_MAX && !report->may_miss_some;
 }
 
 static bool is_settled_as(const struct report *report, uint32_t i, enum fate fate)
@@ -699,6 +709,7 @@ static void count_answers(struct report *report, const struct parcel *parcel)
         const struct verdict *verdict = &report->verdict[i];
         bool is_taken = verdict->fate == FATE_ACCEPT;
         report->result.taken += is_taken;
+        report->result.untried += verdict_is_not_tried(verdict);
         unsent += verdict_is_not_tried(verdict) && verdict->stage == STAGE_OURS;
         report->result.accepted += is_taken || verdict->stage == STAGE_CONTENT;
         if (is_doubtful(verdict))
@@ -751,6 +762,7 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
 
     handover->now = now;
     report->outcome = OUTCOME_DELIVERED;
+    report->may_miss_some = parcel == NULL || parcel->pass_over > 0;
     report->result.session = session;
     report->result.was_answered = true;
     count_answers(report, parcel);
