@@ -272,6 +272,7 @@ struct route {
     int64_t drain_since_ms;
     uint64_t drain_delivered;
     int64_t woken_ms;
+    bool is_wake_due;   /* it came too soon behind the one before, and waits */
     int64_t list_at_ms; /* not before, after the store failed */
 
     uint64_t arrivals;
