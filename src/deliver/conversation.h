@@ -87,8 +87,7 @@ struct transaction {
     struct verdict *verdict; /* one per recipient; code 0: it shares `outcome` */
     struct verdict outcome;  /* code 0: not known yet */
 
-    struct to_7bit *plain;      /* NULL: content goes as it is */
-    enum write_step after_look; /* where writing begins then */
+    struct to_7bit *plain; /* NULL: content goes as it is */
 
     struct dot_stuff stuff;
     uint64_t asked;   /* octets of content asked for, … */
@@ -170,7 +169,6 @@ void transaction_settle_all(struct deliver_client *client, const struct verdict 
 
 /* plain.c */
 void plain_begin(const struct deliver_client *client, struct transaction *transaction);
-bool plain_was_looked_at(const struct transaction *transaction); /* it is as 7 bits need it */
 /* Content that came while it is looked at; the last of it decides what becomes of the message. */
 void plain_look(struct deliver_client *client, struct transaction *transaction, struct str bytes);
 bool plain_wait(struct deliver_client *client, struct transaction *transaction); /* a write step */

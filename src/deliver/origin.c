@@ -122,8 +122,10 @@ void origin_take_reply(struct deliver_client *client, const struct expected *exp
         deny(client, transaction, reply);
     else if (transaction->is_named || client->origin.len > 0)
         give_up(client, transaction);
-    else
+    else {
         transaction->step = WRITE_RSET; /* as ever, then */
+        plain_begin(client, transaction);
+    }
 }
 
 /* What the server offers to that client may be less than before. Of the content nothing was asked
@@ -148,6 +150,6 @@ void origin_take_hello(struct deliver_client *client, const struct expected *exp
     transaction->step = WRITE_RSET;
     if (transaction_is_beyond(client, &transaction->delivery, &transaction->outcome))
         transaction->step = WRITE_DONE;
-    else if (!plain_was_looked_at(transaction))
+    else
         plain_begin(client, transaction);
 }

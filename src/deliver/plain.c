@@ -28,13 +28,7 @@ void plain_begin(const struct deliver_client *client, struct transaction *transa
     if (client->greeting.extensions & EXTENSION_8BITMIME)
         flags |= TO_7BIT_TAKES_HIGH;
     transaction->plain = to_7bit_new(flags);
-    transaction->after_look = transaction->step;
     transaction->step = WRITE_LOOK;
-}
-
-bool plain_was_looked_at(const struct transaction *transaction)
-{
-    return transaction->after_look != WRITE_LOOK;
 }
 
 bool plain_wait(struct deliver_client *client, struct transaction *transaction)
@@ -67,7 +61,7 @@ static void end_look(struct deliver_client *client, struct transaction *transact
     enum to_7bit_finding found = to_7bit_found(transaction->plain);
 
     transaction->here = transaction->asked = transaction->sent = 0;
-    transaction->step = transaction->after_look;
+    transaction->step = WRITE_RSET;
     if (found == TO_7BIT_IMPOSSIBLE)
         refuse(client, transaction);
     if (found != TO_7BIT_CONVERTS)

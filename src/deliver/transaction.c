@@ -128,7 +128,8 @@ static void begin(struct deliver_client *client, const struct delivery *delivery
     copy_delivery(transaction, delivery);
     transaction->step = WRITE_RSET;
     origin_begin(client, transaction);
-    plain_begin(client, transaction);
+    if (transaction->step != WRITE_ORIGIN) /* what the server takes is known */
+        plain_begin(client, transaction);
     transaction->stuff.keeps_dots = client->is_chunking;
     transaction->verdict = arena_new(&transaction->arena, count * sizeof(struct verdict));
     transaction->offered = most > 0 && count > most ? most : count;

@@ -146,6 +146,7 @@ static void tell_answer(struct keeper *keeper, uint64_t session,
     const struct schedule_answer answer = {
         .left = result->left,
         .deferred = result->deferred,
+        .untried = result->untried,
         .taken = result->taken,
         .accepted = result->accepted,
         .refused = result->refused,
@@ -568,7 +569,7 @@ static void drop_unfinished(struct keeper *keeper, uint32_t source)
         (void)map_remove(&keeper->unfinished, buf_str(&unfinished->key));
         if (unfinished->parked_session != 0 &&
             keeper_session_find(keeper, unfinished->parked_session) != NULL)
-            handover_dispatch(keeper->handover, unfinished->parked_session, &unfinished->entry);
+            handover_dispatch(keeper->handover, unfinished->parked_session, &unfinished->entry, 0);
         keeper_unfinished_free(unfinished);
         cursor = 0;
     }

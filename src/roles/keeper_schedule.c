@@ -72,7 +72,8 @@ static void on_end_session(void *context, session_number number)
     add_errand(keeper, number, SESSION_END_QUIT, &verdict);
 }
 
-static void on_dispatch(void *context, session_number number, const struct entry *entry)
+static void on_dispatch(void *context, session_number number, const struct entry *entry,
+                        uint32_t pass_over)
 {
     struct keeper *keeper = context;
     struct unfinished *unfinished = keeper_unfinished_find(keeper, entry->id, entry->domain);
@@ -82,7 +83,7 @@ static void on_dispatch(void *context, session_number number, const struct entry
         unfinished->entry = *entry;
         return;
     }
-    handover_dispatch(keeper->handover, number, entry);
+    handover_dispatch(keeper->handover, number, entry, pass_over);
 }
 
 struct list_ticket {

@@ -21,6 +21,10 @@
  * An entry that was in flight when a session was lost, or ended with 421, may be the
  * reason. It goes again soon, but alone in a fresh session, and once two of these were
  * lost, it counts as deferred; the rest of the mail is not held up.
+ *
+ * Where not all recipients of a message have room in one transaction, those who are deferred are
+ * passed over until the others have had their turn: a mailbox that is full holds up nobody else's
+ * copy (over LMTP, one has a transaction to himself).
  */
 #include "schedule/deferral.h"
 #include "schedule/inner.h"
@@ -104,6 +108,15 @@ static void see_greylisting(struct route *route, const struct verdict *verdict)
         open_wide(route);
 }
 
+static void note_deferral(struct route *route, enum deferral_kind kind, bool progress,
+                          const struct verdict *verdict)
+{
+    if (kind == DEFERRAL_GREYLIST)
+        see_greylisting(route, verdict);
+    else if (!progress && !verdict_is_about_sender(verdict))
+        count_deferral(route, verdict);
+}
+
 /* `target`: who deferred it; NULL: it was lost. */
 static void defer(struct route *route, struct target *target, struct item *item, bool progress,
                   const struct verdict *verdict)
@@ -113,6 +126,8 @@ static void defer(struct route *route, struct target *target, struct item *item,
     item->attempts++;
     item->no_progress = 0;
     item->lost_alone = 0;
+    if (item->passed_over >= item->entry.pending)
+        item->passed_over = 0; /* all have had their turn */
     waiting_note_reason(&route->waiting, item, verdict);
     if (deferral.kind == DEFERRAL_RATE && target != NULL) {
         defer_for_rate(route, target, item, deferral.hint_ms);
@@ -123,10 +138,25 @@ static void defer(struct route *route, struct target *target, struct item *item,
                                                 route_value(route, SETTING_RETRY_FIRST),
                                                 route_value(route, SETTING_RETRY_MAX),
                                                 route->schedule->random));
-    if (deferral.kind == DEFERRAL_GREYLIST)
-        see_greylisting(route, verdict);
-    else if (!progress && !verdict_is_about_sender(verdict))
-        count_deferral(route, verdict);
+    note_deferral(route, deferral.kind, progress, verdict);
+}
+
+/* Some were deferred, and the others have not been tried: is it their turn now? */
+static bool give_others_a_turn(struct route *route, struct item *item,
+                               const struct schedule_answer *answer)
+{
+    enum deferral_kind kind = deferral_read(&answer->verdict).kind;
+
+    if (answer->deferred == 0)
+        return false;
+    item->passed_over = answer->untried > 0 ? (uint16_t)(item->passed_over + answer->deferred) : 0;
+    if (item->passed_over == 0 || item->passed_over >= answer->left || kind == DEFERRAL_RATE ||
+        route->state != ROUTE_STATE_UP || route->breaker.is_tripped)
+        return false;
+    waiting_note_reason(&route->waiting, item, &answer->verdict);
+    note_deferral(route, kind, answer->taken > 0, &answer->verdict);
+    waiting_move(&route->waiting, item, ITEM_AGAIN);
+    return true;
 }
 
 /* It could not be read here: it comes again as what is deferred does, and says nothing of the
@@ -157,6 +187,8 @@ static bool may_go_again(struct item *item, const struct schedule_answer *answer
         return true;
     if (answer->deferred > 0)
         return progress && deferral_read(&answer->verdict).kind == DEFERRAL_RECIPIENTS;
+    if (item->passed_over > 0 && item->passed_over >= answer->left)
+        return false; /* who is left was deferred before */
     item->no_progress = progress ? 0 : (uint8_t)(item->no_progress + 1);
     return item->no_progress < NO_PROGRESS_MAX;
 }
@@ -236,7 +268,10 @@ void answer_come(struct route *route, struct target *target, struct item *item,
                  const struct schedule_answer *answer)
 {
     struct verdict unsaid = verdict_make(451, 0, 0, STR("Deferred"));
+    const struct verdict *before = waiting_reason(&route->waiting, item);
     const struct verdict *verdict = answer->verdict.code != 0 ? &answer->verdict : &unsaid;
+    if (verdict == &unsaid && item->passed_over > 0 && before != NULL)
+        unsaid = *before; /* to those who are left, earlier in this round */
     bool progress = answer->taken > 0;
 
     item->entry.pending = answer->left;
@@ -255,7 +290,7 @@ void answer_come(struct route *route, struct target *target, struct item *item,
         refuse(route, target, item, answer);
     } else if (may_go_again(item, answer)) {
         waiting_move(&route->waiting, item, ITEM_AGAIN);
-    } else {
+    } else if (!give_others_a_turn(route, item, answer)) {
         defer(route, target, item, progress, verdict);
     }
     if (progress && answer->refused == 0)

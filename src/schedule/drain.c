@@ -358,6 +358,8 @@ static void set_timer(struct route *route)
 
     if (deferred != NULL)
         consider(deferred->key, now_ms, &next_ms);
+    if (route->is_wake_due)
+        consider(route->woken_ms + WAKE_GAP_MS, now_ms, &next_ms);
     if (waiting_has_mail(&route->waiting)) {
         consider(rate_wait_until(route), now_ms, &next_ms);
         if (route->phase != DRAIN_OPEN)
@@ -366,6 +368,12 @@ static void set_timer(struct route *route)
         consider_rests(route, &next_ms);
     }
     timer_set(route->schedule, &route->work, next_ms);
+}
+
+/* They come in swarms. */
+static bool may_wake(const struct route *route)
+{
+    return now_of(route) - route->woken_ms >= WAKE_GAP_MS;
 }
 
 static void tell_drained(struct route *route)
@@ -385,6 +393,10 @@ static void tell_drained(struct route *route)
 
 void drain_work(struct route *route)
 {
+    if (route->is_wake_due && may_wake(route)) {
+        drain_wake(route);
+        return;
+    }
     if (route_hands_over(route)) {
         make_way_for_suspect(route);
         give_all(route);
@@ -519,8 +531,11 @@ void drain_listed(struct route *route, const struct store_listing *listing)
 
 void drain_wake(struct route *route)
 {
-    if (now_of(route) - route->woken_ms < WAKE_GAP_MS)
+    route->is_wake_due = !may_wake(route);
+    if (route->is_wake_due) {
+        drain_work(route);
         return;
+    }
     route->woken_ms = now_of(route);
     trial_drop_all(route);
     waiting_retry_all(&route->waiting, now_of(route));

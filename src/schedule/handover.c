@@ -149,7 +149,7 @@ void handover_give(struct handover *handover, struct item *item)
     list_remove(&handover->room);
     if (handover->in_flight < handover->window)
         list_append(&handover->route->room, &handover->room); /* sessions take turns */
-    schedule->host->dispatch(schedule->context, handover->number, &item->entry);
+    schedule->host->dispatch(schedule->context, handover->number, &item->entry, item->passed_over);
 }
 
 static void forget_unsure(struct handover *handover, struct item *item)

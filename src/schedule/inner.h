@@ -133,6 +133,7 @@ struct item {
     bool was_doubted;       /* the breaker tripped meanwhile: two are not enough */
     int64_t repeated_ms;    /* it is tried again because the primary was seen to be sane; 0: not */
     int64_t given_ms;       /* to a session */
+    uint16_t passed_over;   /* recipients that were deferred in this round: the others come first */
     uint8_t lost_alone;     /* sessions that were lost with nothing but this in flight */
     uint8_t no_progress;    /* answers in a row that settled nothing and deferred nothing */
     bool is_suspect;        /* was in flight when a session was lost: goes alone */
@@ -271,6 +272,7 @@ struct route {
     int64_t drain_since_ms;
     uint64_t drain_delivered;
     int64_t woken_ms;
+    bool is_wake_due;   /* it came too soon behind the one before, and waits */
     int64_t list_at_ms; /* not before, after the store failed */
 
     uint64_t arrivals;

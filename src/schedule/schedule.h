@@ -69,7 +69,8 @@ struct schedule_host {
     void (*end_session)(void *context, session_number session);
     /* Hand this entry to the session: its pending recipients, DELIVER_RECIPIENTS_MAX at most;
      * answer with schedule_delivered(). */
-    void (*dispatch)(void *context, session_number session, const struct entry *entry);
+    void (*dispatch)(void *context, session_number session, const struct entry *entry,
+                     uint32_t pass_over);
     /* Next entries of the domain; answer with schedule_listed(), passing `ticket` back. */
     void (*list)(void *context, const struct store_query *query, uint64_t ticket);
     /* The entry has been held for its holding time (ENTRY_HELD) or kept for its rescue time
@@ -165,6 +166,7 @@ struct schedule_answer {
     uint32_t left;          /* recipients still pending: more than one transaction could carry,
                              * deferred, or refused; 0: the store does not list it any more */
     uint32_t deferred;      /* of those, tried and told 4yz */
+    uint32_t untried;       /* of those, who had no turn: too many for one transaction */
     uint32_t taken;         /* recipients that have it now */
     uint32_t accepted;      /* recipients that RCPT was granted for, whatever came then */
     uint32_t refused;       /* of those left, told 5yz; the host keeps what each was told */

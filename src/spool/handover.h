@@ -41,6 +41,7 @@ struct handover_result {
     bool is_unsent;         /* the session takes no more messages */
     uint32_t left;          /* recipients of the domain that still wait */
     uint32_t deferred;      /* of those: tried and told 4yz */
+    uint32_t untried;       /* of those left: others of them came first, and there was no room */
     struct verdict verdict; /* of the first that was deferred */
     uint32_t taken;         /* recipients that have the message now */
     uint32_t accepted;      /* that the peer knows, whatever it said of the message */
@@ -89,7 +90,10 @@ struct handover *handover_new(struct store *store, const struct handover_host *h
 void handover_let_go(struct handover *handover);
 void handover_free(struct handover *handover); /* after store_close() has answered everything */
 
-void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry);
+/* The first so many recipients that wait are passed over, if there are more: they had their turn.
+ */
+void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry,
+                       uint32_t pass_over);
 /* Was the session given that message for that domain, and has not answered yet? */
 bool handover_is_out(const struct handover *handover, uint64_t session, struct message_id id,
                      struct str domain);

@@ -139,21 +139,27 @@ static uint32_t count_waiting(const struct parcel *parcel, const struct stored_m
     return count;
 }
 
-/* The domain's recipients that still wait, at most HANDOVER_RECIPIENTS_MAX. Where there are more,
- * each turn begins further down, so that a hundred who are deferred do not keep the rest from
- * being tried. */
+/* How many of those that still wait are not chosen, for others come first. Where there are more
+ * than are chosen, each turn begins further down, so that a hundred who are deferred do not keep
+ * the rest from being tried. */
+static uint32_t count_passed_over(struct parcel *parcel, uint32_t waiting)
+{
+    if (parcel->pass_over > 0)
+        return parcel->pass_over < waiting ? parcel->pass_over : 0;
+    if (waiting <= HANDOVER_RECIPIENTS_MAX)
+        return 0;
+    uint32_t begin = parcel->handover->turns++ * HANDOVER_RECIPIENTS_MAX % waiting;
+    return begin + HANDOVER_RECIPIENTS_MAX > waiting ? waiting - HANDOVER_RECIPIENTS_MAX : begin;
+}
+
+/* The domain's recipients that still wait, at most HANDOVER_RECIPIENTS_MAX. */
 static void choose_recipients(struct parcel *parcel, const struct stored_message *message)
 {
     const struct envelope *stored = &message->envelope;
     struct envelope *chosen = &parcel->envelope;
-    uint32_t waiting = count_waiting(parcel, message);
-    uint32_t pass_over = 0;
+    uint32_t pass_over = count_passed_over(parcel, count_waiting(parcel, message));
     uint32_t count = 0;
 
-    if (waiting > HANDOVER_RECIPIENTS_MAX)
-        pass_over = parcel->handover->turns++ * HANDOVER_RECIPIENTS_MAX % waiting;
-    if (pass_over + HANDOVER_RECIPIENTS_MAX > waiting && waiting > HANDOVER_RECIPIENTS_MAX)
-        pass_over = waiting - HANDOVER_RECIPIENTS_MAX;
     *chosen = *stored;
     chosen->recipient =
         arena_new(&parcel->arena, HANDOVER_RECIPIENTS_MAX * sizeof *chosen->recipient);
@@ -207,7 +213,8 @@ static void open_parcel(struct handover *handover, struct parcel *parcel)
     store_open(handover->store, parcel->id, buf_str(&parcel->domain), on_opened, parcel);
 }
 
-void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry)
+void handover_dispatch(struct handover *handover, uint64_t session, const struct entry *entry,
+                       uint32_t pass_over)
 {
     struct parcel_key room;
     struct parcel *parcel = memory_new(sizeof *parcel);
@@ -216,6 +223,7 @@ void handover_dispatch(struct handover *handover, uint64_t session, const struct
     parcel->handover = handover;
     parcel->session = session;
     parcel->id = entry->id;
+    parcel->pass_over = pass_over;
     buf_add(&parcel->domain, entry->domain);
     list_append(&handover->all, &parcel->link);
     check(map_put(&handover->parcels, key_of(session, entry->id, &room), parcel) == NULL);

@@ -42,7 +42,8 @@ struct parcel {
     struct envelope envelope;
     uint32_t *recipient;
     uint64_t size;
-    unsigned reading; /* store calls that have not answered */
+    unsigned reading;   /* store calls that have not answered */
+    uint32_t pass_over; /* so many recipients that wait have had their turn */
     bool is_held_back;
 };
 

@@ -30,6 +30,7 @@ struct report {
     struct verdict *verdict;
     enum outcome outcome; /* what is settled next: delivered, then rescued; 0: nothing more */
     bool is_trial;
+    bool may_miss_some; /* others may wait whom this try has passed over */
     bool has_claim;
     int64_t again_ms;
     bool has_failed; /* which was logged; while the disk fails it is tried once a second */
@@ -130,7 +131,7 @@ static void on_counted(void *context, int error, struct store_reader *reader,
 static bool is_simple(const struct report *report)
 {
     return count_fate(report, FATE_ACCEPT) == report->count &&
-           report->count < HANDOVER_RECIPIENTS_MAX;
+           report->count < HANDOVER_RECIPIENTS_MAX && !report->may_miss_some;
 }
 
 static bool is_settled_as(const struct report *report, uint32_t i, enum fate fate)
@@ -235,6 +236,7 @@ static void count_answers(struct report *report, const struct parcel *parcel)
         const struct verdict *verdict = &report->verdict[i];
         bool is_taken = verdict->fate == FATE_ACCEPT;
         report->result.taken += is_taken;
+        report->result.untried += verdict_is_not_tried(verdict);
         unsent += verdict_is_not_tried(verdict) && verdict->stage == STAGE_OURS;
         report->result.accepted += is_taken || verdict->stage == STAGE_CONTENT;
         if (handover_is_doubtful(verdict))
@@ -287,6 +289,7 @@ void handover_answer(struct handover *handover, uint64_t session, struct message
 
     handover->now = now;
     report->outcome = OUTCOME_DELIVERED;
+    report->may_miss_some = parcel == NULL || parcel->pass_over > 0;
     report->result.session = session;
     report->result.was_answered = true;
     count_answers(report, parcel);

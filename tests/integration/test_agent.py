@@ -598,6 +598,62 @@ def test_by_lmtp(node, agent, postfix):
     assert {name for name, _ in dovecot.delivered()} == {f"{one}@example.org" for one in ("anna", "otto", "ida")}
 
 
+class LmtpServer:
+    """One that answers RCPT or the final dot as `says` has it, for each recipient."""
+
+    def __init__(self):
+        self.says, self.asked, self.taken = {}, [], []
+        self.listener = socket.create_server((PRIMARY, 0))
+        self.endpoint = f"{PRIMARY}:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.converse, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def converse(self, connection):
+        with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
+            connection.sendall(b"220 lmtp.example LMTP\r\n")
+            for line in lines:
+                verb, reply = line[:4].upper(), b"250 2.0.0 OK"
+                if verb == b"RCPT":
+                    self.asked.append(line.partition(b"<")[2].partition(b"@")[0].decode())
+                elif verb == b"DATA":
+                    connection.sendall(b"354 Go on\r\n")
+                    for _ in iter(lines.readline, b".\r\n"):
+                        pass
+                    reply = self.says.get(self.asked[-1], reply)
+                    if reply.startswith(b"2"):
+                        self.taken.append(self.asked[-1])
+                connection.sendall(reply + b"\r\n")
+                if verb == b"QUIT":
+                    return
+
+
+def test_a_full_mailbox_holds_up_nobody_else(node, agent):
+    """Over LMTP each recipient has a transaction of his own: who is deferred is tried again when the
+    others have had theirs, and not in front of them for ever."""
+    server = LmtpServer()
+    server.says = {"anna": b"452 4.2.2 Mailbox full", "ida": b"452 4.2.2 Mailbox full"}
+    node.cli("domain", "set", "example.org", "--set", "verify-recipients=no")
+    node.send(peers.message()[1], [f"{name}@example.org" for name in ("anna", "otto", "ida", "emil")])
+    agent(server.endpoint, "--lmtp")
+    peers.wait_until(lambda: len(server.taken) == 2 and len(server.asked) == 4, what="the two that have room")
+    assert sorted(server.taken) == ["emil", "otto"]
+    number = node.queue()[0]["id"]
+
+    def shown():
+        return node.ask("queue.show", id=number)["message"]
+    peers.wait_until(lambda: shown()["routes"][0]["next_try"], what="the pause before they are tried again")
+    assert [one["state"] for one in shown()["recipients"]] == ["held", "gone", "held", "gone"]
+    assert shown()["routes"][0]["last_answer"] == "452 4.2.2 Mailbox full"
+    assert len(server.asked) == 4, "each once"
+    server.says.clear()
+    peers.wait_until(lambda: node.cli("queue", "flush", "example.org") and node.held() == 0, what="an empty queue")
+    assert sorted(server.taken) == ["anna", "emil", "ida", "otto"]
+
+
 # ---- behind NAT ------------------------------------------------------------------------
 
 

@@ -243,6 +243,27 @@ static void a_wake_retries_what_was_deferred(void **state)
     world_free(world);
 }
 
+/* Not only what was deferred before the first one. */
+static void no_wake_of_a_swarm_is_lost(void **state)
+{
+    struct world *world = world_new(12);
+
+    (void)state;
+    world_add_domain(world, 0, 0);
+    world_run(world, MINUTE_MS);
+    world->primary[0].defers_all = true;
+    world->woken = true;
+    schedule_wake(world->schedule, world_domain(0), world->now);
+    (void)world_arrive(world, 0);
+    world_run(world, SECOND_MS / 2);
+    assert_int_equal(world_status(world, 0).deferred, 1);
+    world->primary[0].defers_all = false;
+    schedule_wake(world->schedule, world_domain(0), world->now);
+    world_run(world, SECOND_MS);
+    assert_int_equal(world->delivered, 1);
+    world_free(world);
+}
+
 static void a_poisonous_message_does_not_block_the_others(void **state)
 {
     (void)state;
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_does_not_hold_up_the_rest),
         cmocka_unit_test(a_primary_that_defers_everything_is_left_in_peace),
         cmocka_unit_test(a_wake_retries_what_was_deferred),
+        cmocka_unit_test(no_wake_of_a_swarm_is_lost),
         cmocka_unit_test(a_poisonous_message_does_not_block_the_others),
         cmocka_unit_test(forged_mail_does_not_hold_up_the_rest),
         cmocka_unit_test(who_finds_no_sender_good_is_not_believed),

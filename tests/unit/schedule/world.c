@@ -162,13 +162,14 @@ static enum event_kind answer_of(struct world *world, struct peer *peer, struct 
     return lost ? EVENT_ENDED : EVENT_ANSWER;
 }
 
-static void on_dispatch(void *context, session_number number, const struct entry *entry)
+static void on_dispatch(void *context, session_number number, const struct entry *entry,
+                        uint32_t pass_over)
 {
     struct world *world = context;
     struct peer *peer = find_peer(world, number);
     struct mail *mail = &world->mail[mail_number(entry->id)];
 
-    check(peer != NULL);
+    check(peer != NULL && pass_over == 0); /* a mail has one recipient */
     peer->in_flight++;
     check_dispatch(world, peer, mail);
     world->dispatched++;

@@ -148,7 +148,7 @@ static void scene_close(struct scene *scene)
 
 static void deliver(struct scene *scene)
 {
-    handover_dispatch(scene->handover, 5, &scene->entry);
+    handover_dispatch(scene->handover, 5, &scene->entry, 0);
     struct hand_asked asked = hand_store_take(&scene->store, HAND_OPEN);
     asked.opened(asked.context, 0, hand_store_reader(&scene->store), &scene->message);
     asked = hand_store_take(&scene->store, HAND_READ);
@@ -170,6 +170,42 @@ static void hands_out_who_still_waits(void **state)
     assert_int_equal(scene.heard.content, 10);
     handover_session_gone(scene.handover, 5, NULL, NULL);
     scene_close(&scene);
+}
+
+/* As long as there are others. */
+static void passes_over_who_had_his_turn(void **state)
+{
+    static const struct {
+        uint32_t pass_over, recipients, first;
+    } cases[] = { { 1, 1, 3 }, { 2, 2, 0 }, { 1000, 2, 0 } };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct scene scene;
+        scene_open(&scene);
+        handover_dispatch(scene.handover, 5, &scene.entry, cases[i].pass_over);
+        struct hand_asked asked = hand_store_take(&scene.store, HAND_OPEN);
+        asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+        asked = hand_store_take(&scene.store, HAND_READ);
+        asked.read_done(asked.context, 0, STR("0123456789"));
+        assert_int_equal(scene.heard.recipients, cases[i].recipients);
+        assert_int_equal(scene.heard.recipient[0], cases[i].first);
+        if (i > 0) {
+            handover_session_gone(scene.handover, 5, NULL, NULL);
+            scene_close(&scene);
+            continue;
+        }
+        struct verdict verdict = verdict_make(250, 1, 1, STR("one")); /* he is not the last one */
+        handover_answer(scene.handover, 5, scene.entry.id, scene.entry.domain, STR("mx1.example"),
+                        &(uint32_t){ 3 }, &verdict, 1, scene.now);
+        asked = hand_store_take(&scene.store, HAND_SETTLE);
+        scene.state[3] = RECIPIENT_GONE;
+        asked.done(asked.context, 0);
+        asked = hand_store_take(&scene.store, HAND_OPEN);
+        asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
+        assert_int_equal(scene.heard.result.left, 1);
+        scene_close(&scene);
+    }
 }
 
 static void answer_at(struct scene *scene, uint16_t first, uint16_t second, enum stage stage)
@@ -377,6 +413,8 @@ static void who_is_told_is_decided_for_each_answer(void **state)
     assert_false(scene.heard.told_envelope);
     struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
     asked.done(asked.context, 0);
+    asked = hand_store_take(&scene.store, HAND_OPEN); /* it may have passed over some */
+    asked.opened(asked.context, -ENOENT, NULL, NULL);
     assert_int_equal(scene.heard.settled, 1);
     deliver(&scene);
     answer(&scene, 451, 550);
@@ -461,8 +499,8 @@ static void what_is_being_settled_is_held_back(void **state)
     answer(&scene, 250, 250);
     struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
     asked.done(asked.context, -EIO);
-    handover_dispatch(scene.handover, 6, &scene.entry);
-    handover_dispatch(scene.handover, 7, &scene.entry);
+    handover_dispatch(scene.handover, 6, &scene.entry, 0);
+    handover_dispatch(scene.handover, 7, &scene.entry, 0);
     assert_int_equal(scene.store.asked_count, 0);
     handover_session_gone(scene.handover, 7, on_lost, &scene.heard); /* it need not wait for it */
     assert_int_equal(scene.heard.lost, 0); /* what is under way is the answer */
@@ -489,8 +527,8 @@ static void what_is_out_is_held_back(void **state)
     (void)state;
     scene_open(&scene);
     deliver(&scene);
-    handover_dispatch(scene.handover, 6, &scene.entry);
-    handover_dispatch(scene.handover, 7, &scene.entry);
+    handover_dispatch(scene.handover, 6, &scene.entry, 0);
+    handover_dispatch(scene.handover, 7, &scene.entry, 0);
     assert_int_equal(scene.store.asked_count, 0);
     answer(&scene, 250, 451);
     struct hand_asked asked = hand_store_take(&scene.store, HAND_SETTLE);
@@ -517,7 +555,7 @@ static void what_came_back_is_given_out(void **state)
     (void)state;
     scene_open(&scene);
     deliver(&scene);
-    handover_dispatch(scene.handover, 6, &scene.entry);
+    handover_dispatch(scene.handover, 6, &scene.entry, 0);
     handover_session_gone(scene.handover, 5, NULL, NULL);
     struct hand_asked asked = hand_store_take(&scene.store, HAND_OPEN);
     asked.opened(asked.context, -ENOENT, NULL, NULL);
@@ -601,7 +639,7 @@ static void what_is_gone_or_unreadable_does_not_block(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct scene scene;
         scene_open(&scene);
-        handover_dispatch(scene.handover, 5, &scene.entry);
+        handover_dispatch(scene.handover, 5, &scene.entry, 0);
         struct hand_asked asked = hand_store_take(&scene.store, HAND_OPEN);
         asked.opened(asked.context, cases[i].error, NULL, NULL);
         assert_int_equal(scene.heard.deliveries, 0);
@@ -625,7 +663,7 @@ static void a_session_may_go_while_the_store_reads(void **state)
         struct scene scene;
         struct hand_asked asked;
         scene_open(&scene);
-        handover_dispatch(scene.handover, 5, &scene.entry);
+        handover_dispatch(scene.handover, 5, &scene.entry, 0);
         if (stage > 0) {
             asked = hand_store_take(&scene.store, HAND_OPEN);
             asked.opened(asked.context, 0, hand_store_reader(&scene.store), &scene.message);
@@ -676,6 +714,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hands_out_who_still_waits),
+        cmocka_unit_test(passes_over_who_had_his_turn),
         cmocka_unit_test(tells_the_scheduler_when_it_is_durable),
         cmocka_unit_test(refused_recipients_are_on_trial),
         cmocka_unit_test(what_we_refuse_is_settled_at_once),
