@@ -306,8 +306,8 @@ bool intake_commit(struct intake *intake, struct intake_key key, struct str enve
     buf_add(&upload->envelope_bytes, envelope);
     struct cursor cursor = cursor_over(buf_str(&upload->envelope_bytes));
     if (!envelope_decode(&cursor, &upload->arena, &upload->envelope) || !cursor_done(&cursor) ||
-        upload->envelope.recipient_count == 0 || front.len > STORE_FRONT_MAX ||
-        !message_id_equals(upload->envelope.id, upload->id) ||
+        upload->envelope.recipient_count == 0 || upload->envelope.seal.is_sealed ||
+        front.len > STORE_FRONT_MAX || !message_id_equals(upload->envelope.id, upload->id) ||
         !intake->host->may_bring(intake->context, &upload->envelope))
         return false;
     forget_key(intake, key);

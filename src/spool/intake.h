@@ -42,7 +42,8 @@ void intake_free(struct intake *intake); /* before the store is closed; aborts u
 enum { INTAKE_AHEAD_MAX = 128 * 1024, INTAKE_READ_MAX = 64 * 1024 };
 
 /* False: the receiver broke the rules (an unknown or doubled ticket, more octets than it had credit
- * for, an envelope that does not decode); its channel should be cut. */
+ * for, an envelope that does not decode, or is marked as only the store may); its channel should be
+ * cut. */
 bool intake_open(struct intake *intake, struct intake_key key, struct message_id id);
 bool intake_write(struct intake *intake, struct intake_key key, struct str bytes);
 /* Adds what was written, from `offset` on, to *out; nothing if it cannot be read. */

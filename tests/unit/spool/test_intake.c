@@ -116,18 +116,16 @@ static void answers_250_only_when_durable(void **state)
 }
 
 /* What a receiver may not bring breaks the rules, and is not stored. */
-static void a_receiver_brings_no_mail_of_our_own(void **state)
+static void brings_what_it_may_not(struct envelope envelope)
 {
     struct recipient recipient = { .address = STR("x@one.example") };
-    struct envelope envelope = { .flags = ENVELOPE_OWN,
-                                 .recipient = &recipient,
-                                 .recipient_count = 1 };
     struct buf bytes = { 0 };
     struct scene scene;
 
-    (void)state;
     scene_open(&scene);
     envelope.id = message_id_new(1000, &scene.random);
+    envelope.recipient = &recipient;
+    envelope.recipient_count = 1;
     envelope_encode(&bytes, &envelope);
     assert_true(intake_open(scene.intake, first, envelope.id));
     assert_false(
@@ -135,6 +133,19 @@ static void a_receiver_brings_no_mail_of_our_own(void **state)
     assert_int_equal(scene.store.asked_count, 0);
     buf_fini(&bytes);
     intake_free(scene.intake);
+}
+
+static void a_receiver_brings_no_mail_of_our_own(void **state)
+{
+    (void)state;
+    brings_what_it_may_not((struct envelope){ .flags = ENVELOPE_OWN });
+}
+
+/* It would be taken for content that the store has sealed, and nobody could read it. */
+static void a_receiver_seals_nothing(void **state)
+{
+    (void)state;
+    brings_what_it_may_not((struct envelope){ .seal = { .is_sealed = true } });
 }
 
 /* For filters. */
@@ -343,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_250_only_when_durable),
         cmocka_unit_test(a_receiver_brings_no_mail_of_our_own),
+        cmocka_unit_test(a_receiver_seals_nothing),
         cmocka_unit_test(what_was_uploaded_can_be_read_and_begun_anew),
         cmocka_unit_test(says_what_went_wrong),
         cmocka_unit_test(tells_of_each_domain_once),
