@@ -51,6 +51,8 @@ static enum endpoint_reach reach4(const uint8_t *address)
         return REACH_LOOPBACK;
     if (address[0] == 10 || (address[0] == 172 && address[1] >= 16 && address[1] < 32) ||
         (address[0] == 192 && address[1] == 168) ||
+        (address[0] == 192 && address[1] == 0 && address[2] == 0) || /* RFC 6890 */
+        (address[0] == 198 && (address[1] & 0xfe) == 18) ||          /* RFC 2544 */
         (address[0] == 100 && address[1] >= 64 && address[1] < 128))
         return REACH_PRIVATE;
     return REACH_WORLD;
@@ -61,8 +63,9 @@ static enum endpoint_reach reach6(const uint8_t *address)
     static const uint8_t zero[15];
     static const uint8_t local_nat64[6] = { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }; /* RFC 8215 */
 
-    if (memcmp(address, zero, sizeof zero) == 0)
-        return address[15] == 1 ? REACH_LOOPBACK : REACH_NOBODY;
+    if (memcmp(address, zero, 12) == 0) /* ::1, ::, and what once was for IPv4 (RFC 4291 2.5.5.1) */
+        return memcmp(address, zero, sizeof zero) == 0 && address[15] == 1 ? REACH_LOOPBACK
+                                                                           : REACH_NOBODY;
     if ((address[0] == 0xfe && address[1] >= 0x80) || address[0] == 0xff)
         return REACH_NOBODY; /* link-local, site-local, multicast */
     return (address[0] & 0xfe) == 0xfc || memcmp(address, local_nat64, sizeof local_nat64) == 0

@@ -405,8 +405,15 @@ void operation_domain_show(struct request *request)
 }
 
 /* What is wrong, if anything, in words; for people and scripts alike. */
-static const char *route_advice(const struct route_status *status)
+static const char *route_advice(const struct request *request, const struct domain_record *record,
+                                const struct route_status *status)
 {
+    const struct config *config = request->control->setup.config;
+
+    if (record->primary_count == 1 && str_equals(record->primary[0], STR("agent")) &&
+        config->listen_atrn.count + config->listen_atrns.count == 0)
+        return "its primary cannot call: the configuration has neither listen atrn nor listen "
+               "atrns";
     if (!status->plan_known)
         return "no host is known that takes this domain's mail; see the reason, then the "
                "domain's MX records or --primary";
@@ -424,7 +431,8 @@ void operation_domain_check(struct request *request)
     struct route_status status;
     json_t *body;
 
-    if (request_find_domain(request) == NULL)
+    const struct domain_record *record = request_find_domain(request);
+    if (record == NULL)
         return;
     if (!setup->host->route_status(setup->context, buf_str(&request->domain), request->now,
                                    &status)) {
@@ -433,7 +441,7 @@ void operation_domain_check(struct request *request)
                      "moment");
         return;
     }
-    const char *problem = route_advice(&status);
+    const char *problem = route_advice(request, record, &status);
     body = json_object();
     json_put(body, "name", json_text(buf_str(&request->domain)));
     json_put(body, "problem", problem != NULL ? json_string(problem) : json_null());

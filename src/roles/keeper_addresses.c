@@ -151,6 +151,9 @@ static bool is_good(const struct keeper *keeper, struct endpoint endpoint,
 
     if (refusal == NULL && route_self_listens_at(&keeper->self, endpoint))
         refusal = "this is where this node takes mail itself";
+    if (refusal == NULL && teller == TELLER_OWNER &&
+        route_self_has_address(&keeper->self, endpoint))
+        refusal = "this is an address of this node";
     if (refusal == NULL)
         return true;
     endpoint_add_ip(out_why, endpoint);

@@ -598,6 +598,13 @@ def test_by_lmtp(node, agent, postfix):
     assert {name for name, _ in dovecot.delivered()} == {f"{one}@example.org" for one in ("anna", "otto", "ida")}
 
 
+def test_a_node_that_nobody_can_call(holdfast):
+    """Who looks is told what is missing."""
+    node = holdfast({"example.org": "agent"})
+    peers.wait_until(lambda: node.state_of() != "up", what="the route")
+    assert "neither listen atrn nor listen atrns" in node.cli("domain", "check", "example.org").stdout
+
+
 class LmtpServer:
     """One that answers RCPT or the final dot as `says` has it, for each recipient."""
 

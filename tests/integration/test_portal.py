@@ -124,8 +124,8 @@ def test_where_the_client_is(holdfast, mine):
 
 def test_owners_tell_of_the_world_alone(holdfast, mine):
     """Unless the node says otherwise, nobody makes it knock at its own doors, or at its neighbours'."""
-    portal = Portal(holdfast, mine, local="no")
-    for address in ("127.0.0.6", "10.0.0.1", "192.168.1.1", "169.254.169.254", "fd00::1", "::1",
+    portal = Portal(holdfast, mine, local="no", sections='addresses = {"203.0.113.5"}')
+    for address in ("203.0.113.5", "198.18.0.1", "127.0.0.6", "10.0.0.1", "192.168.1.1", "169.254.169.254", "fd00::1", "::1",
                     "64:ff9b::7f00:1"):
         assert portal.update(f"hostname=example.org&myip={address}") == (200, ["dnserr"]), address
     status, _, body = portal.ask("PUT", ADDRESS, {"addresses": ["10.0.0.1"]})
