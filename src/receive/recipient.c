@@ -29,6 +29,15 @@ static struct verdict path_refusal(enum smtp_path_fault fault)
     return verdict_accept();
 }
 
+/* What we write and ask comes from there, and is answered, or asked about, there (RFC 5321 4.5.1).
+ */
+static bool is_our_postmaster(const struct receive_settings *settings, struct str local,
+                              struct str domain)
+{
+    return settings->postmaster.len > 0 && str_equals_nocase(local, STR("postmaster")) &&
+           str_equals_nocase(domain, settings->hostname);
+}
+
 /* The address as everybody behind us shall see it: local part as it came, domain in normal form. */
 static struct verdict write_address(const struct receive_session *session,
                                     const struct address *address, struct buf *out)
@@ -48,12 +57,14 @@ static struct verdict write_address(const struct receive_session *session,
     }
     if (address->domain.ptr[0] == '[')
         return verdict_make(550, 1, 2, STR("No mail for address literals here"));
-    if (domain_normalise(address->domain, &domain)) {
+    if (!domain_normalise(address->domain, &domain)) {
+        verdict = verdict_make(501, 1, 3, STR("Malformed recipient domain"));
+    } else if (is_our_postmaster(settings, address->local, buf_str(&domain))) {
+        buf_add(out, settings->postmaster);
+    } else {
         buf_add(out, address->local);
         buf_add_byte(out, '@');
         buf_add(out, buf_str(&domain));
-    } else {
-        verdict = verdict_make(501, 1, 3, STR("Malformed recipient domain"));
     }
     if (out->len > ADDRESS_SIZE_MAX) /* A-labels are longer than UTF-8 */
         verdict = verdict_make(501, 1, 3, STR("Recipient address too long"));

@@ -33,8 +33,8 @@ struct receive_session;
 
 struct receive_settings { /* shared by all sessions, outlives them */
     struct str hostname;
-    struct str
-        postmaster; /* whom RCPT TO:<postmaster> means; empty: "postmaster", the host decides */
+    struct str postmaster;     /* whom RCPT TO:<postmaster>, and that at our hostname, means; empty:
+                                * as it came, the host decides */
     uint64_t message_size_max; /* ours, or less, if no primary takes so much */
     size_t header_size_max;
     uint32_t recipients_max;

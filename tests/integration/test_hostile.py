@@ -142,8 +142,10 @@ def test_postmaster_needs_no_domain(holdfast, sink):
     node = holdfast({"example.org": primary.endpoint}, top='postmaster = "admin@example.org"')
     with node.connect() as client:
         client.hello()
-        for line in ("MAIL FROM:<a@client.example>", "RCPT TO:<Postmaster>"):
+        for line in ("MAIL FROM:<a@client.example>", "RCPT TO:<Postmaster>",
+                     "RCPT TO:<postmaster@mx2.example.net>"):  # whom our questions come from
             assert client.ask(line)[0] == 250
+        assert client.ask("RCPT TO:<other@mx2.example.net>")[0] == 550
         assert client.ask("DATA")[0] == 354
         client.write(b"Subject: help\r\n\r\nHello\r\n.\r\n")
         assert client.reply()[0] == 250

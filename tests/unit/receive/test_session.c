@@ -1120,11 +1120,17 @@ static void the_postmaster_is_whom_the_settings_name(void **state)
     begin(&dialogue);
     dialogue.settings.postmaster = STR("admin@d.example");
     dialogue_say(&dialogue, EHLO);
-    dialogue_say(&dialogue, FROM "RCPT TO:<PostMaster>\r\nRCPT TO:<postmaster@d.example>\r\n");
-    dialogue_say(&dialogue, "DATA\r\n");
-    dialogue_say(&dialogue, "hello\r\n.\r\n");
-    static const char both[] = " admin@d.example postmaster@d.example)";
-    assert_non_null(memmem(dialogue.events.ptr, dialogue.events.len, both, sizeof both - 1));
+    static const char *const named[] = { "PostMaster", "Postmaster@MX.example." };
+    for (int i = 0; i < 2; i++) {
+        buf_reset(&dialogue.events);
+        dialogue_say(&dialogue, FROM "RCPT TO:<");
+        dialogue_say(&dialogue, named[i]);
+        dialogue_say(&dialogue, ">\r\nRCPT TO:<postmaster@d.example>\r\n");
+        dialogue_say(&dialogue, "DATA\r\n");
+        dialogue_say(&dialogue, "hello\r\n.\r\n");
+        static const char both[] = " admin@d.example postmaster@d.example)";
+        assert_non_null(memmem(dialogue.events.ptr, dialogue.events.len, both, sizeof both - 1));
+    }
     dialogue_end(&dialogue);
 }
 
