@@ -243,6 +243,11 @@ int64_t call_deadline(const struct call *call)
 
 void call_tick(struct call *call, struct now now)
 {
+    bool may_wait_for_tls = call->state == CALL_BANNER && !call->is_secure;
+
     if (now.mono_ms >= call->deadline_ms)
-        over(call, CALL_LOST, STR("It does not answer"));
+        over(call, CALL_LOST,
+             may_wait_for_tls ? STR("It says nothing; does its port begin with TLS "
+                                    "(tls-from-start)?")
+                              : STR("It does not answer"));
 }

@@ -57,6 +57,19 @@ static bool take_backup(struct wishes *wishes, const char *text)
     return host.len > 0 && host.len < 256 && port > 0;
 }
 
+/* None is fine: all that the holder may fetch. */
+static bool are_domains(struct str list)
+{
+    struct str one = STR_NONE;
+
+    if (str_ends_nocase(list, STR(",")))
+        return false;
+    while (list.len > 0 && str_cut(&list, ',', &one))
+        if (!domain_is_valid(one))
+            return false;
+    return true;
+}
+
 static bool read_secret(struct wishes *wishes, const char *path)
 {
     struct stat about;
@@ -158,6 +171,9 @@ static bool take_wishes(const struct cli *cli, struct wishes *wishes)
         return refuse("--server is none", "give an address, such as 127.0.0.1:25");
     settings->user = buf_str(&wishes->user);
     settings->domains = text_or_none(cli, OPTION_DOMAINS);
+    if (!are_domains(settings->domains))
+        return refuse("--domains is none",
+                      "names with commas between them: example.org,example.net");
     settings->is_lmtp = cli_has(cli, OPTION_LMTP);
     settings->is_proxied = cli_has(cli, OPTION_PROXY);
     if (gethostname(wishes->hostname, sizeof wishes->hostname - 1) != 0 ||

@@ -130,6 +130,9 @@ void command_vrfy(struct receive_session *session, struct str argument)
 void command_help(struct receive_session *session, struct str argument)
 {
     (void)argument;
-    reply_say(session, STR("214 2.0.0 EHLO HELO STARTTLS AUTH ETRN ATRN MAIL RCPT DATA BDAT RSET "
-                           "NOOP VRFY HELP QUIT"));
+    if (session->settings->is_for_turns)
+        reply_say(session, STR("214 2.0.0 EHLO HELO STARTTLS AUTH ATRN RSET NOOP HELP QUIT"));
+    else
+        reply_say(session, STR("214 2.0.0 EHLO HELO STARTTLS AUTH ETRN MAIL RCPT DATA BDAT RSET "
+                               "NOOP VRFY HELP QUIT"));
 }

@@ -115,7 +115,10 @@ static void on_end(void *context, int error)
     if (error == -EPROTO) {
         agent_say_trouble(
             line->agent, "backup_stranger", tls_why(stream_tls(line->backup.stream)),
-            "who answers there has not shown that he is the backup; nothing was said to him");
+            line->agent->settings->security.from_start
+                ? "who answers there has not shown that he is the backup; nothing was said to him; "
+                  "if its port begins in the clear, leave --tls-from-start away"
+                : "who answers there has not shown that he is the backup; nothing was said to him");
         agent_line_over(line, false);
     } else if (line->state == LINE_CALLING) {
         call_lost(line->call);

@@ -328,6 +328,14 @@ def test_a_pause_ends_while_he_waits(node, agent, recorder):
     drained(node)
 
 
+def test_a_list_of_domains_that_is_none(node):
+    for words in ("example.org,,example.com", "example.org,", ",", "no domain"):
+        done = subprocess.run([str(peers.BUILD / "holdfast"), "agent", "--backup", "127.0.0.1", "--user",
+                               "example.org", "--secret-file", "/dev/null", "--domains", words],
+                              capture_output=True, text=True, timeout=peers.DEADLINE)
+        assert done.returncode == 2 and "--domains" in done.stderr
+
+
 def test_many_domains(node, agent, recorder):
     """All that are its own, be they a hundred."""
     names = [f"d{count}.example" for count in range(100)]

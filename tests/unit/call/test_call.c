@@ -205,6 +205,11 @@ static void nothing_comes(void **state)
     expect(&fixture, "", "");
     end(&fixture);
     begin(&fixture, false);
+    fixture.now.mono_ms += MINUTE_MS;
+    call_tick(fixture.call, fixture.now);
+    expect(&fixture, "", "lost(It says nothing; does its port begin with TLS (tls-from-start)?) ");
+    end(&fixture);
+    begin(&fixture, false);
     hear(&fixture, "220 mx\r\n250 STARTTLS\r\n");
     expect(&fixture, "EHLO home\r\n",
            "stranger(It offers no STARTTLS) "); /* it names itself first */

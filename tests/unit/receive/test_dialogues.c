@@ -90,7 +90,7 @@ static const struct dialogue_case cases[] = {
       HELLO
       "250 2.0.0 OK\r\n252 2.5.0 Cannot say; send a message and see\r\n"
       "502 5.5.1 Command not offered here\r\n"
-      "214 2.0.0 EHLO HELO STARTTLS AUTH ETRN ATRN MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n"
+      "214 2.0.0 EHLO HELO STARTTLS AUTH ETRN MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n"
       "501 5.5.4 Syntax: VRFY address\r\n250 2.0.0 OK\r\n"
       "501 5.5.4 RSET takes no argument\r\n501 5.5.4 QUIT takes no argument\r\n",
       "",
