@@ -445,8 +445,7 @@ void session_connect(struct session *session, int64_t timeout_ms)
         session_connect_failed(session, fd);
         return;
     }
-    if (session
-            ->is_probe) /* it may wait long, and should notice if the host is not there any more */
+    if (session->is_probe) /* it may wait long, and for a host that has died meanwhile */
         socket_keep_alive(fd);
     session->fd = fd;
     session->connecting = watch_new(session->deliverer->process->loop, fd, on_connected, session);

@@ -233,7 +233,6 @@ static void equal_ones_share(void **state)
     world_free(world);
 }
 
-/* A stranger's server: after 10, 20, 40 minutes … and then every three hours (FACTS 4.10). */
 /* Tarpits: the pause in front of the greeting is longer than a host that may be dead is waited for.
  */
 static void who_greets_late_is_waited_for(void **state)
@@ -260,6 +259,7 @@ static void who_greets_late_is_waited_for(void **state)
     world_free(world);
 }
 
+/* A stranger's server: after 10, 20, 40 minutes … and then every three hours (FACTS 4.10). */
 static void who_stays_away_is_asked_less_and_less(void **state)
 {
     struct world *world = world_new(41);
