@@ -111,7 +111,7 @@ static void host_ready(void *context, const struct smtp_greeting *greeting, unsi
 static void host_result(void *context, struct message_id id, const struct verdict *verdict,
                         uint32_t count, bool in_doubt)
 {
-    static const char *const at[] = { "connection", "mail", "rcpt", "content" };
+    static const char *const at[] = { "connection", "mail", "rcpt", "content", "ours" };
     struct dialogue *dialogue = context;
     unsigned index = id.bytes[0] - 1u;
     assert_false(dialogue->is_closed);
