@@ -101,7 +101,8 @@ def holdfast(request, state):
     for node in made:
         if failed is not None and failed.failed:
             print(f"---- {node.log}\n" + node.text()[-8000:])
-        assert not node.complaints()
+        complaints = node.complaints()
+        assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture

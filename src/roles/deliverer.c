@@ -143,9 +143,16 @@ static int prepare(void *state)
     return 0;
 }
 
+/* Sessions keep pointing at the settings; probes have their own. The hostname lives in the new
+ * configuration. */
 static void reload(void *state)
 {
-    set_settings(state);
+    struct deliverer *deliverer = state;
+
+    set_settings(deliverer);
+    list_each (link, &deliverer->all)
+        container_of(link, struct session, link)->probe_settings.hostname =
+            deliverer->settings.hostname;
 }
 
 static void take_line(void *state, uint64_t number, int error, int fd)

@@ -1188,6 +1188,9 @@ class Holdfast:
         return total
 
     def complaints(self):
-        """What no run may leave in the log."""
-        return [line for line in self.text().splitlines()
-                if "check_failed" in line or "AddressSanitizer" in line or "runtime error:" in line]
+        """What no run may leave in the log, and what stands behind it."""
+        lines = self.text().splitlines()
+        for number, line in enumerate(lines):
+            if "check_failed" in line or "AddressSanitizer" in line or "runtime error:" in line:
+                return lines[number:number + 60]
+        return []

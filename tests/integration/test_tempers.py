@@ -35,3 +35,16 @@ def test_one_that_is_always_answered_with_421_waits_alone(holdfast, sink):
     peers.wait_until(lambda: all(int(row["attempts"]) == 1 for row in node.queue()), 20,
                      "the three to wait for a time of their own")
     assert len(primary.rows("doubt")) <= 3 * 5
+
+
+def test_a_reload_while_a_probe_waits_for_the_greeting(holdfast, primary):
+    """It goes on with the name of the new configuration; the old one is gone."""
+    there = primary("user", start=False)
+    there.pause_s = 2
+    node = holdfast({"example.org": there.endpoint})
+    node.send(peers.message()[1])
+    there.start()
+    peers.wait_until(lambda: there.sockets, what="the probe")
+    node.reload()
+    peers.wait_until(lambda: len(there.taken) == 1, what="the message")
+    assert any("EHLO mx2.example.net" in line for line in there.dialogues[-1])
