@@ -172,6 +172,23 @@ bool request_was_kept(struct request *request, int error)
     return is_asked && error >= 0;
 }
 
+static void on_kept(void *context, int error)
+{
+    struct request *request = context;
+
+    if (!request_was_kept(request, error))
+        return;
+    json_t *body = request->body;
+    request->body = NULL;
+    request_answer(request, body);
+}
+
+void request_answer_kept(struct request *request, json_t *body)
+{
+    request->body = body;
+    directory_settle(request->control->setup.directory, on_kept, request);
+}
+
 /* ---- arguments ---- */
 
 json_t *argument_value(const struct request *request, const char *name)

@@ -225,7 +225,10 @@ static void answer(struct difference *difference)
     json_put(body, "first_added", json_incref(difference->first_added));
     json_put(body, "first_gone", json_incref(difference->first_gone));
     json_put(body, "lost_too_much", json_boolean(has_lost_too_much(difference)));
-    request_answer(difference->request, body);
+    if (difference->does)
+        request_answer_kept(difference->request, body);
+    else
+        request_answer(difference->request, body);
 }
 
 void operation_recipient_import_end(struct request *request)

@@ -173,13 +173,13 @@ static json_t *json_of_address(const struct request *request, struct str address
     return known != NULL ? json_known(request, buf_str(&request->domain), known) : json_null();
 }
 
-static void answer_known(struct request *request, struct str address)
+static json_t *json_of_known(const struct request *request, struct str address)
 {
     json_t *body = json_object();
 
     json_put(body, "address", json_text(address));
     json_put(body, "recipient", json_of_address(request, address));
-    request_answer(request, body);
+    return body;
 }
 
 void operation_recipient_show(struct request *request)
@@ -187,7 +187,7 @@ void operation_recipient_show(struct request *request)
     struct buf address = { 0 };
 
     if (take_address(request, &address))
-        answer_known(request, buf_str(&address));
+        request_answer(request, json_of_known(request, buf_str(&address)));
     buf_fini(&address);
 }
 
@@ -199,7 +199,7 @@ void operation_recipient_pin(struct request *request)
         verifier_learn(request->control->setup.verifier, buf_str(&address),
                        argument_flag(request, "invalid") ? READING_INVALID : READING_VALID, PINNED,
                        request->now);
-        answer_known(request, buf_str(&address));
+        request_answer_kept(request, json_of_known(request, buf_str(&address)));
     }
     buf_fini(&address);
 }
@@ -213,7 +213,7 @@ void operation_recipient_forget(struct request *request)
         json_put(body, "address", json_text(buf_str(&address)));
         json_put(body, "was", json_of_address(request, buf_str(&address)));
         verifier_forget(request->control->setup.verifier, buf_str(&address));
-        request_answer(request, body);
+        request_answer_kept(request, body);
     }
     buf_fini(&address);
 }

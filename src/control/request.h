@@ -43,6 +43,8 @@ struct request {
 
 /* Takes `body` (an object), adds "ok", frees the request. */
 void request_answer(struct request *request, json_t *body);
+/* The same, once all that was changed in the directory before is durable. */
+void request_answer_kept(struct request *request, json_t *body);
 /* One line of several. Takes `body`. */
 void request_answer_part(struct request *request, json_t *body);
 /* `code` is stable; the text says what happened and what to do next. */

@@ -26,6 +26,7 @@ enum change_kind {
     CHANGE_REMOVE_RECIPIENT,
     CHANGE_PUT_MEMORY,
     CHANGE_PUT_FACT,
+    CHANGE_NOTHING, /* somebody wants to know when what was before it is durable */
 };
 
 /* One change that is to become durable; owns what it says. */

@@ -554,3 +554,8 @@ void directory_put_memory(struct directory *directory, const struct domain_memor
     change_copy_memory(&change->arena, memory, &change->memory);
     queue_change(directory, change);
 }
+
+void directory_settle(struct directory *directory, directory_done *done, void *context)
+{
+    queue_change(directory, change_new(CHANGE_NOTHING, done, context));
+}

@@ -91,7 +91,11 @@ struct directory_recipient_reader { /* what is handed over lives during the call
  * anybody. What cannot be read is learned again. */
 int directory_read_recipients(struct directory *directory,
                               const struct directory_recipient_reader *reader);
-/* Adds or replaces; copied. Nobody waits for it: what is lost with the power is learned again. */
+/* Adds or replaces; copied. Nobody waits for it: what is lost with the power is learned again. What
+ * a person has said of recipients is not: directory_settle() tells when it is durable. */
 void directory_put_recipient(struct directory *directory, const struct known_recipient *recipient);
 void directory_remove_recipient(struct directory *directory, struct str address);
 void directory_put_memory(struct directory *directory, const struct domain_memory *memory);
+
+/* Tells when all that was put and removed before is durable, or that the last of it is not. */
+void directory_settle(struct directory *directory, directory_done *done, void *context);

@@ -253,6 +253,13 @@ static int put_fact(struct database *database, const struct change *change)
                    TEXT(fact->kind), TEXT(fact->domain), TEXT(fact->name), BYTES(fact->value));
 }
 
+static int put_nothing(struct database *database, const struct change *change)
+{
+    (void)database;
+    (void)change;
+    return 0;
+}
+
 int database_write(struct database *database, const struct link *changes)
 {
     static int (*const apply[])(struct database *, const struct change *) = {
@@ -263,6 +270,7 @@ int database_write(struct database *database, const struct link *changes)
         [CHANGE_REMOVE_RECIPIENT] = table_remove_recipient,
         [CHANGE_PUT_MEMORY] = table_put_memory,
         [CHANGE_PUT_FACT] = put_fact,
+        [CHANGE_NOTHING] = put_nothing,
     };
     int error = sqlite_run(database, "BEGIN IMMEDIATE");
 

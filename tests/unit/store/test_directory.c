@@ -389,6 +389,29 @@ static void put_recipients(struct fixture *fixture)
     directory_put_memory(fixture->directory, &memory);
 }
 
+/* Whoever has changed a list of recipients is told when it is durable, and not before. */
+static void tells_when_recipients_are_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    struct directory *other;
+    int settled = 0;
+
+    put_recipients(fixture);
+    directory_settle(fixture->directory, count_done, &settled);
+    assert_int_equal(settled, 0);
+    while (settled == 0)
+        (void)worker_collect(fixture->worker);
+    struct worker *worker = worker_new_inline(); /* the file, as a successor would find it */
+    assert_int_equal(directory_open(fixture->path, worker, &other), 0);
+    struct directory *mine = fixture->directory;
+    fixture->directory = other;
+    struct seen seen = read_recipients(fixture);
+    fixture->directory = mine;
+    assert_int_equal(seen.recipients, 2);
+    directory_close(other);
+    worker_free(worker);
+}
+
 static void recipients_come_back_in_the_order_they_were_confirmed(void **state)
 {
     struct fixture *fixture = *state;
@@ -579,6 +602,7 @@ int main(void)
         TEST(a_fact_is_found_replaced_and_goes_with_its_domain),
         TEST(what_was_told_durable_survives_a_crash),
         TEST(a_file_that_is_no_database_is_set_aside),
+        TEST(tells_when_recipients_are_durable),
         TEST(recipients_come_back_in_the_order_they_were_confirmed),
         TEST(recipients_are_forgotten_one_by_one_and_with_their_domain),
         TEST(a_recipient_row_without_sense_is_left_out),
