@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_LIBSYSTEMD
 #include <systemd/sd-daemon.h>
@@ -179,11 +180,26 @@ bool place_prepare(const struct config *config)
            own_folder(config->data, "/empty", NULL, 0555);
 }
 
+/* Of a life that has just ended by force, a receiver may still have the address: it finds out that
+ * nobody is above it any more, and goes. */
+static int listen_alone(struct endpoint at)
+{
+    enum { PATIENCE_MS = 3000, PAUSE_MS = 20 };
+    const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+    int fd = socket_listen(at, false);
+
+    for (int waited_ms = 0; fd == -EADDRINUSE && waited_ms < PATIENCE_MS; waited_ms += PAUSE_MS) {
+        (void)nanosleep(&pause, NULL);
+        fd = socket_listen(at, false);
+    }
+    return fd;
+}
+
 /* A socket for each receiver. 0 or a negative errno. */
 static int listen_at(struct endpoint at, unsigned number, struct listeners *listeners)
 {
     /* Another program that shares the address would get every other connection: alone, first. */
-    int fd = socket_listen(at, false);
+    int fd = listen_alone(at);
     if (fd < 0)
         return fd;
     (void)close(fd);
@@ -230,7 +246,7 @@ static bool listen_portal(const struct config *config, struct listeners *listene
 {
     for (uint32_t i = 0; i < config->listen_portal.count; i++) {
         struct buf text = { 0 };
-        int fd = socket_listen(config->listen_portal.item[i], false);
+        int fd = listen_alone(config->listen_portal.item[i]);
         endpoint_add_text(&text, config->listen_portal.item[i]);
         buf_add_byte(&text, '\0');
         if (fd >= 0)

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import threading
 
 import pytest
 
@@ -248,6 +250,17 @@ def test_an_address_is_not_shared_with_others(holdfast, sink):
 
 
 @pytest.mark.plain
+def test_an_address_that_will_be_free_in_a_moment(holdfast):
+    """A receiver of a life that has ended by force may still have it."""
+    node = holdfast(start=False)
+    with socket.create_server((node.address, node.port)) as other:
+        release = threading.Timer(1, other.close)
+        release.start()
+        node.start()
+        release.join()
+    assert "cannot listen" not in node.text()
+
+
 def test_as_many_roles_as_may_be_asked_for(holdfast, sink):
     """Every limit on the way (slots, channels, children) holds what the configuration allows."""
     node = holdfast({"example.org": sink(start=False).endpoint},

@@ -70,7 +70,8 @@ def test_held_messages_cost_little(holdfast, load, full):
     figures["queue list of one domain"] = best(
         lambda: node.cli("queue", "list", "--domain", "example.org", "--json"))
 
-    figures["stop"], figures["start after a clean stop"] = stop_and_start(node, within=2 * peers.SLOWER)
+    beside = full(1, 5)  # a sample runs beside other tests, which take most of the processors
+    figures["stop"], figures["start after a clean stop"] = stop_and_start(node, 2 * beside * peers.SLOWER)
     figures["pss after the start"] = node.pss()
     assert node.held() == count
     node.crash()
@@ -78,10 +79,10 @@ def test_held_messages_cost_little(holdfast, load, full):
     assert node.held() == count
     note("held", **figures)
     assert max(figures["pss"], figures["pss after the start"]) < 256 * MIB
-    assert figures["start after a clean stop"] < 2 * peers.SLOWER
+    assert figures["start after a clean stop"] < 2 * beside * peers.SLOWER
     assert figures["start after kill -9"] < 10 * peers.SLOWER
     for what in ("status", "queue list", "queue list of one domain"):
-        assert figures[what] < 0.1 * peers.SLOWER
+        assert figures[what] < 0.1 * beside * peers.SLOWER
 
 
 def octets(folder):

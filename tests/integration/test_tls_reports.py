@@ -480,6 +480,7 @@ def test_a_report_arrives_where_no_other_mail_would(site):
     here.wait("no-policy-found", "success")
     assert here.taker.ciphers
     here.primary.stop()  # its owner is to hear of that
+    peers.wait_until(lambda: here.node.domain()["route"]["sessions"] == 0, what="the last session's end")
     here.node.send(peers.message()[1])
     here.wait_for_log("route_state", "domain=reports.example", "to=stranger")
     assert all(b"tlsrpt" in content for content in here.taker.taken)

@@ -48,6 +48,8 @@ unsigned worker_collect(struct worker *worker)
 
 void worker_free(struct worker *worker)
 {
+    if (worker == NULL)
+        return;
     assert_non_null(worker->job);
     worker->job->run(worker->job);
     worker->job->done(worker->job);

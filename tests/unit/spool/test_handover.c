@@ -196,8 +196,9 @@ static void passes_over_who_had_his_turn(void **state)
             continue;
         }
         struct verdict verdict = verdict_make(250, 1, 1, STR("one")); /* he is not the last one */
+        const uint32_t last = 3;
         handover_answer(scene.handover, 5, scene.entry.id, scene.entry.domain, STR("mx1.example"),
-                        &(uint32_t){ 3 }, &verdict, 1, scene.now);
+                        &last, &verdict, 1, scene.now);
         asked = hand_store_take(&scene.store, HAND_SETTLE);
         scene.state[3] = RECIPIENT_GONE;
         asked.done(asked.context, 0);
