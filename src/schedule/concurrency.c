@@ -63,8 +63,11 @@ static void rest(struct concurrency *concurrency, uint32_t times, int64_t now_ms
     concurrency->closed_until_ms = now_ms + (wait < REST_MAX_MS ? wait : REST_MAX_MS);
 }
 
-void concurrency_barren(struct concurrency *concurrency, int64_t now_ms)
+void concurrency_barren(struct concurrency *concurrency, int64_t opened_ms, int64_t now_ms)
 {
+    if (concurrency->barren > 0 && opened_ms < concurrency->barren_ms)
+        return;
+    concurrency->barren_ms = now_ms;
     rest(concurrency, ++concurrency->barren, now_ms);
 }
 

@@ -18,7 +18,9 @@
  * while the standing ones go on. Only connections and greetings count; what is
  * said about a message says nothing about the number of sessions. A session that
  * stood and ended before any message was answered is barren: it rests the same way,
- * but does not lower the ceiling.
+ * but does not lower the ceiling. Sessions that were open when such a rest began and end
+ * later add nothing to it: what ended the first has ended them all (a server that restarts,
+ * a deliverer of ours that dies).
  */
 #pragma once
 
@@ -33,7 +35,8 @@ struct concurrency {
     int64_t ceiling_until_ms;
     int64_t ceiling_for_ms;
     uint32_t refusals; /* in a row */
-    uint32_t barren;   /* sessions in a row */
+    uint32_t barren;   /* rests in a row because of barren sessions … */
+    int64_t barren_ms; /* … and when the last one began */
     int64_t closed_until_ms;
 };
 
@@ -48,5 +51,5 @@ void concurrency_answered(struct concurrency *concurrency, uint32_t open, uint32
 void concurrency_refused(struct concurrency *concurrency, uint32_t others, int64_t now_ms);
 /* The primary fails altogether: what looked like a limit a moment ago was its dying. */
 void concurrency_died(struct concurrency *concurrency, int64_t now_ms);
-/* A session ended before a message was answered on it. */
-void concurrency_barren(struct concurrency *concurrency, int64_t now_ms);
+/* A session that was opened then ended before a message was answered on it. */
+void concurrency_barren(struct concurrency *concurrency, int64_t opened_ms, int64_t now_ms);

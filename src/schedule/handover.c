@@ -12,9 +12,11 @@
  * What an end means
  *
  *     before it was ready          the target refused; with no other session: it fails
- *     ready, nothing answered      barren: a rest; three in a row and none standing: fails
+ *     ready, nothing answered      barren: a rest, one for all that end together; three in a
+ *                                  row and none standing: fails
  *     ready, something answered    nothing: servers end sessions for reasons of their own
- *     asked for, or our own doing  nothing
+ *     asked for                    nothing
+ *     our own doing                a rest, as if it had been barren
  */
 #include "base/memory.h"
 #include "schedule/inner.h"
@@ -270,7 +272,7 @@ static void judge_barren(struct handover *handover, enum session_end how,
 {
     struct target *target = handover->target;
 
-    concurrency_barren(&target->concurrency, handover->schedule->now.mono_ms);
+    concurrency_barren(&target->concurrency, handover->opened_ms, handover->schedule->now.mono_ms);
     if (target->concurrency.barren >= BARREN_MAX && target->ready_count == 0)
         target_failed(target, how, verdict, false);
 }
@@ -293,7 +295,8 @@ static void judge(struct handover *handover, enum handover_state was, enum sessi
     if (how == SESSION_END_SLOW && handover->is_probe)
         probing_greeted(handover->target, NEVER_MS);
     if (how == SESSION_END_INTERNAL || how == SESSION_END_QUIT)
-        concurrency_barren(&handover->target->concurrency, handover->schedule->now.mono_ms);
+        concurrency_barren(&handover->target->concurrency, handover->opened_ms,
+                           handover->schedule->now.mono_ms);
     else if (was == HANDOVER_OPENING)
         judge_refused(handover, how, verdict);
     else

@@ -117,12 +117,26 @@ static void rests_longer_after_each_barren_session(void **state)
     (void)state;
     concurrency_start(&concurrency, 5);
     for (size_t i = 0; i < 8; i++) {
-        concurrency_barren(&concurrency, 0);
+        concurrency_barren(&concurrency, 0, 0);
         assert_int_equal(concurrency.closed_until_ms, rest_s[i] * SECOND_MS);
     }
     concurrency_answered(&concurrency, 1, 20, 0);
-    concurrency_barren(&concurrency, 0);
+    concurrency_barren(&concurrency, 0, 0);
     assert_int_equal(concurrency.closed_until_ms, SECOND_MS);
+}
+
+static void rests_once_for_all_that_end_together(void **state)
+{
+    struct concurrency concurrency = { 0 };
+
+    (void)state;
+    concurrency_start(&concurrency, 20);
+    for (int64_t late_ms = 0; late_ms < 20; late_ms++)
+        concurrency_barren(&concurrency, 50, 100 + late_ms);
+    assert_int_equal(concurrency.barren, 1);
+    assert_int_equal(concurrency.closed_until_ms, 100 + SECOND_MS);
+    concurrency_barren(&concurrency, 100 + SECOND_MS, 200 + SECOND_MS);
+    assert_int_equal(concurrency.closed_until_ms, 200 + 3 * SECOND_MS);
 }
 
 int main(void)
@@ -135,6 +149,7 @@ int main(void)
         cmocka_unit_test(one_refusal_below_a_proven_number_changes_nothing),
         cmocka_unit_test(a_limit_met_while_it_was_dying_is_forgotten),
         cmocka_unit_test(rests_longer_after_each_barren_session),
+        cmocka_unit_test(rests_once_for_all_that_end_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,6 +356,29 @@ static void a_primary_that_drops_every_session_is_not_hammered(void **state)
     world_free(world);
 }
 
+/* Twice in a row, so that no session of the second round has had an answer: one rest for all of
+ * them is enough. */
+static void deliverers_that_die_hold_up_nothing(void **state)
+{
+    struct world *world = world_new(12);
+
+    (void)state;
+    world->primary[0].latency_ms = 300;
+    hold(world, 0, 2000);
+    world_add_domain(world, 0, 0);
+    while (world->primary[0].sessions < 20)
+        world_run(world, SECOND_MS);
+    world_kill_deliverers(world);
+    world_run(world, 100);
+    assert_true(world->primary[0].sessions >= 10);
+    uint64_t delivered = world->delivered;
+    world_kill_deliverers(world);
+    world_run(world, 4 * SECOND_MS);
+    assert_true(world->delivered > delivered);
+    assert_true(world_run_until_empty(world, HOUR_MS));
+    world_free(world);
+}
+
 static void keeps_to_messages_and_bytes(void **state)
 {
     struct world *world = world_new(13);
@@ -489,6 +512,7 @@ int main(void)
         cmocka_unit_test(forged_mail_does_not_hold_up_the_rest),
         cmocka_unit_test(who_finds_no_sender_good_is_not_believed),
         cmocka_unit_test(a_primary_that_drops_every_session_is_not_hammered),
+        cmocka_unit_test(deliverers_that_die_hold_up_nothing),
         cmocka_unit_test(keeps_to_messages_and_bytes),
         cmocka_unit_test(domains_on_one_primary_share_its_sessions),
         cmocka_unit_test(a_removed_route_leaves_its_mail_alone),

@@ -802,6 +802,12 @@ void world_kill(struct world *world, uint32_t primary)
     }
 }
 
+void world_kill_deliverers(struct world *world)
+{
+    list_each (link, &world->sessions)
+        end_peer(world, container_of(link, struct peer, link), SESSION_END_INTERNAL, 1);
+}
+
 void world_revive(struct world *world, uint32_t primary)
 {
     world->primary[primary].is_alive = true;

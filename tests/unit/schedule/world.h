@@ -118,6 +118,7 @@ uint32_t world_arrive(struct world *world, uint32_t domain);
 void world_run(struct world *world, int64_t ms);
 bool world_run_until_empty(struct world *world, int64_t ms_max);
 void world_kill(struct world *world, uint32_t primary); /* sessions are lost */
+void world_kill_deliverers(struct world *world);        /* all sessions are, and others come */
 void world_revive(struct world *world, uint32_t primary);
 void world_jump_clock(struct world *world, int64_t ms); /* the wall clock alone */
 uint32_t world_held(const struct world *world, uint32_t domain);
