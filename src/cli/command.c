@@ -14,7 +14,7 @@ static const struct option_rule options[OPTION_COUNT] = {
     [OPTION_JSON] = { "json", NULL, OPTION_LOCAL, NULL, "answer in JSON" },
     [OPTION_DUMP] = { "dump", NULL, OPTION_LOCAL, NULL, "show the configuration in effect" },
     [OPTION_WATCH] = { "watch", NULL, OPTION_LOCAL, NULL, "show it again every two seconds" },
-    [OPTION_PRIMARY] = { "primary", "HOST[:PORT]", OPTION_LIST, "primary",
+    [OPTION_PRIMARY] = { "primary", "HOST[:PORT][,...]", OPTION_LIST, "primary",
                          "where its mail goes, instead of its MX records; may be repeated" },
     [OPTION_HOLD] = { "hold", "TIME", OPTION_SETTING, "hold",
                       "how long mail waits for the primary; short for --set hold=TIME" },

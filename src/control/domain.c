@@ -8,72 +8,51 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/endpoint.h"
 #include "base/printable.h"
 #include "base/suggest.h"
 #include "control/request.h"
 #include "mail/domain.h"
+#include "mail/named_primary.h"
 
 /* ---- the record from the arguments ---- */
-
-/* host, host:port, 192.0.2.1:25, [2001:db8::1]:25. The text is kept as given, in normal form. */
-static bool normalise_primary(struct str text, struct buf *out)
-{
-    struct endpoint endpoint;
-    struct buf name = { 0 };
-    struct str host = text;
-    uint64_t port = 0;
-    ptrdiff_t colon = str_find_last(text, ':');
-
-    buf_reset(out);
-    if (endpoint_from_text(text, 25, &endpoint) && endpoint.port > 0) {
-        buf_add(out, text);
-        return true;
-    }
-    if (str_equals_nocase(text, STR("agent"))) { /* it calls us */
-        buf_add(out, STR("agent"));
-        return true;
-    }
-    if (colon >= 0) {
-        host = str_first(text, (size_t)colon);
-        if (!str_to_u64(str_skip(text, (size_t)colon + 1), 65535, &port) || port == 0)
-            return false;
-    }
-    bool ok = domain_normalise(host, &name) && str_find(buf_str(&name), '.') > 0;
-    buf_add(out, buf_str(&name));
-    if (colon >= 0)
-        buf_add_format(out, ":%" PRIu64, port);
-    buf_fini(&name);
-    return ok;
-}
 
 struct edit {
     struct arena arena;
     struct domain_record record;
 };
 
+static void fail_primary(struct request *request, enum named_primary_fault fault, struct str text)
+{
+    struct buf shown = { 0 };
+    const char *instead = fault == NAMED_PRIMARY_NO_SETTING
+                              ? "behind the place of a primary come, after commas, "
+                                "tls=may|no|must|name, tls-from-start=yes|no or tls-name=HOST, as "
+                                "in 192.0.2.1:465,tls-from-start=yes; all else, tls=dane too, is "
+                                "set for the domain"
+                              : "give a host name, host:port or address:port such as "
+                                "mail.example.org, 192.0.2.1:25 or [2001:db8::1]:25, or agent if "
+                                "it calls for its mail";
+
+    printable_add_quoted(&shown, text);
+    request_fail(request, "bad-primary", "%.*s is no primary; %s", STR_FMT(buf_str(&shown)),
+                 instead);
+    buf_fini(&shown);
+}
+
 static bool take_primary(struct request *request, struct edit *edit, const json_t *value)
 {
     struct buf normal = { 0 };
-    struct buf shown = { 0 };
     struct str text = { json_string_value(value), json_string_length(value) };
-    bool ok = json_is_string(value) && normalise_primary(text, &normal);
+    enum named_primary_fault fault =
+        json_is_string(value) ? named_primary_normalise(text, &normal) : NAMED_PRIMARY_NO_HOST;
 
-    if (ok)
+    if (fault == NAMED_PRIMARY_FINE)
         edit->record.primary[edit->record.primary_count++] =
             arena_str(&edit->arena, buf_str(&normal));
     else
-        printable_add_quoted(&shown, text);
+        fail_primary(request, fault, text);
     buf_fini(&normal);
-    if (!ok)
-        request_fail(
-            request, "bad-primary",
-            "%.*s is no primary; give a host name, host:port or address:port such as "
-            "mail.example.org, 192.0.2.1:25 or [2001:db8::1]:25, or agent if it calls for its "
-            "mail",
-            STR_FMT(buf_str(&shown)));
-    buf_fini(&shown);
-    return ok;
+    return fault == NAMED_PRIMARY_FINE;
 }
 
 /* An empty list goes back to MX records. */
@@ -326,7 +305,7 @@ void operation_domain_set(struct request *request)
         return;
     if (argument_value(request, "primary") == NULL && argument_value(request, "set") == NULL) {
         request_fail(request, "nothing-to-do",
-                     "say what to change: --primary HOST[:PORT], --hold 5d or --set KEY=VALUE");
+                     "say what to change: --primary HOST, --hold 5d or --set KEY=VALUE");
         return;
     }
     struct edit edit = { .record = *record };

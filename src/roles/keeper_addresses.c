@@ -15,6 +15,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "mail/named_primary.h"
 #include "roles/keeper.h"
 #include "route/self.h"
 #include "verify/budget.h"
@@ -29,7 +30,6 @@ enum {
     NO_KEY_MS = SECOND_MS, /* until the DNS has said which keys the primary has */
     TOLD_SPAN_MS = 10 * MINUTE_MS,
     TOLD_IN_SPAN_MAX = 30, /* of one domain, by its owner */
-    SMTP_PORT = 25,
 };
 
 /* Their numbers, apart from the scheduler's and those of callouts (10). */
@@ -129,19 +129,14 @@ static void log_address(const char *event, enum log_level level, struct str doma
 
 /* ---- what is told ---- */
 
-/* Of "host:port"; the usual one where it has none. */
+/* The first primary's. */
 static uint16_t port_of(const struct domain_record *record)
 {
-    struct endpoint endpoint;
-    struct str text = record->primary_count > 0 ? record->primary[0] : STR("");
-    ptrdiff_t colon = str_find_last(text, ':');
-    uint64_t port;
+    struct named_primary primary = { .port = SMTP_PORT };
 
-    if (endpoint_from_text(text, SMTP_PORT, &endpoint))
-        return endpoint.port;
-    if (colon >= 0 && str_to_u64(str_skip(text, (size_t)colon + 1), UINT16_MAX, &port) && port > 0)
-        return (uint16_t)port;
-    return SMTP_PORT;
+    if (record->primary_count > 0)
+        (void)named_primary_parse(record->primary[0], &primary);
+    return primary.port;
 }
 
 static bool is_good(const struct keeper *keeper, struct endpoint endpoint,

@@ -16,6 +16,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "mail/named_primary.h"
 #include "notify/alert_mail.h"
 #include "notify/damper.h"
 #include "notify/webhook.h"
@@ -103,7 +104,7 @@ static struct str primary_of(const struct domain_record *record, const struct ro
 {
     if (status->target_count > 0 && status->target[0].host.len > 0)
         return status->target[0].host;
-    return record->primary_count > 0 ? record->primary[0] : STR_NONE;
+    return record->primary_count > 0 ? named_primary_place(record->primary[0]) : STR_NONE;
 }
 
 static struct alert_facts facts_of(const struct keeper *keeper, const struct domain_record *record,

@@ -11,11 +11,11 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "mail/named_primary.h"
 #include "roles/keeper.h"
 #include "route/plan.h"
 
 enum {
-    SMTP_PORT = 25,
     QUESTIONS_MAX = 200, /* for one route; a plan has at most ROUTE_TARGETS_MAX targets */
     KNOWN_GOOD_MS_MAX = 7 * DAY_MS,
     REMEMBER_EVERY_MS = HOUR_MS,
@@ -203,7 +203,7 @@ static void keep_present_plan(const struct keeper *keeper, const struct domain_r
         return;
     add_present_plan(keeper, domain, plan);
     if (record != NULL)
-        route_plan_keep_named(plan, record->primary, record->primary_count, SMTP_PORT);
+        route_plan_keep_named(plan, record->primary, record->primary_count);
     if (problem == ROUTE_UNTRUSTED)
         route_plan_keep_known_keys(plan);
     if (policy != NULL)

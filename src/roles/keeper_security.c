@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-
+#include "mail/named_primary.h"
 #include "roles/keeper.h"
 #include "route/addresses.h"
 
@@ -46,14 +46,21 @@ static void demand_nothing(const struct keeper *keeper, struct str domain, struc
 /* Only ever more than the DNS demands, but for an authority of the domain's own, which stands in
  * the place of DANE; pins want TLS, whatever else was said. */
 static void demand_more(struct security *security, const struct domain_settings *own,
-                        const struct domain_settings *defaults, struct str host)
+                        const struct domain_settings *defaults, struct named_primary primary,
+                        struct str host)
 {
-    struct str name = setting_text(own, defaults, SETTING_TLS_NAME);
     enum security_level level =
         level_of((enum setting_tls)setting_value(own, defaults, SETTING_TLS));
+    struct str name = setting_text(own, defaults, SETTING_TLS_NAME);
 
+    if (primary.has_level)
+        level = primary.level;
+    if (primary.tls_name.len > 0)
+        name = primary.tls_name;
     security->authority = setting_text(own, defaults, SETTING_TLS_CA);
-    security->from_start = setting_value(own, defaults, SETTING_TLS_FROM_START) != 0;
+    security->from_start = primary.has_from_start
+                               ? primary.from_start
+                               : setting_value(own, defaults, SETTING_TLS_FROM_START) != 0;
     security_add_pins(security, setting_text(own, defaults, SETTING_TLS_PIN));
     if (level > security->level || (level == SECURITY_CLEAR && security->level == SECURITY_MAY))
         security->level = level;
@@ -67,8 +74,24 @@ static void demand_more(struct security *security, const struct domain_settings 
     security->name[security->name_count++] = name.len > 0 ? name : host;
 }
 
+/* By which of the domain's primaries it is: that one, or, where the address was told, the first. */
+static struct named_primary primary_at(const struct domain_record *record, struct str host,
+                                       struct endpoint endpoint)
+{
+    struct named_primary primary = { 0 };
+
+    for (uint32_t i = 0; record != NULL && i < record->primary_count; i++)
+        if (named_primary_parse(record->primary[i], &primary) == NAMED_PRIMARY_FINE &&
+            named_primary_is(&primary, host, endpoint))
+            return primary;
+    primary = (struct named_primary){ 0 };
+    if (record != NULL && record->primary_count > 0)
+        (void)named_primary_parse(record->primary[0], &primary);
+    return primary;
+}
+
 static struct security demanded(const struct keeper *keeper, struct str domain, struct str host,
-                                struct str before)
+                                struct endpoint endpoint, struct str before)
 {
     const struct domain_settings *defaults = &keeper->process->config->defaults;
     const struct domain_record *record = directory_find_domain(keeper->directory, domain);
@@ -77,7 +100,8 @@ static struct security demanded(const struct keeper *keeper, struct str domain, 
 
     if (before.len > 0 && !security_decode(&cursor, &security))
         security = (struct security){ .level = SECURITY_MUST }; /* it was made here */
-    demand_more(&security, record != NULL ? &record->settings : NULL, defaults, host);
+    demand_more(&security, record != NULL ? &record->settings : NULL, defaults,
+                primary_at(record, host, endpoint), host);
     return security;
 }
 
@@ -158,7 +182,8 @@ void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct r
         struct route_target *target = &plan->target[i];
         if (target->endpoint.family == ENDPOINT_LINE)
             continue; /* its caller has logged in, over TLS */
-        struct security security = demanded(keeper, domain, target->host, target->security);
+        struct security security =
+            demanded(keeper, domain, target->host, target->endpoint, target->security);
         security.is_watched = security.is_watched && security.level < SECURITY_NAME &&
                               keeper->process->config->report_tls;
         buf_reset(&bytes);
@@ -179,7 +204,7 @@ bool keeper_secure_address(const struct keeper *keeper, struct str domain, struc
     if (demands_keys && keys.len == 0)
         return false;
     endpoint_add_ip(&host, endpoint);
-    struct security security = demanded(keeper, domain, buf_str(&host), keys);
+    struct security security = demanded(keeper, domain, buf_str(&host), endpoint, keys);
     security_encode(out, &security);
     buf_fini(&host);
     return true;
@@ -187,7 +212,7 @@ bool keeper_secure_address(const struct keeper *keeper, struct str domain, struc
 
 bool keeper_can_prove(const struct keeper *keeper, struct str domain)
 {
-    struct security security = demanded(keeper, domain, STR_NONE, STR_NONE);
+    struct security security = demanded(keeper, domain, STR_NONE, (struct endpoint){ 0 }, STR_NONE);
     struct str name;
 
     return address_can_be_proved(&security) || keeper_demands_tlsa(keeper, domain, &name);

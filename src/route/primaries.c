@@ -7,6 +7,7 @@
  * address and port; a mail server beside us on the same machine is a primary.
  */
 #include "mail/domain.h"
+#include "mail/named_primary.h"
 #include "route/decide.h"
 #include "route/plan.h"
 #include "route/self.h"
@@ -46,27 +47,12 @@ static bool find_key(struct decision *decision, struct outcome_so_far *so_far,
     return true;
 }
 
-/* "host" or "host:port"; the name in its normal form. */
-static bool split_host(struct str text, struct buf *out_host, uint16_t *io_port)
-{
-    ptrdiff_t colon = str_find(text, ':');
-    uint64_t port = *io_port;
-
-    if (colon >= 0 &&
-        (!str_to_u64(str_skip(text, (size_t)colon + 1), UINT16_MAX, &port) || port == 0))
-        return false;
-    *io_port = (uint16_t)port;
-    return domain_normalise(colon >= 0 ? str_first(text, (size_t)colon) : text, out_host);
-}
-
-/* The name lives in the answers' arena. */
-static bool read_host(struct decision *decision, struct str text, struct str *out_host,
-                      uint16_t *out_port)
+/* The name, in its normal form, lives in the answers' arena. */
+static bool normalise_host(struct decision *decision, struct str name, struct str *out_host)
 {
     struct buf normal = { 0 };
+    bool valid = domain_normalise(name, &normal);
 
-    *out_port = decision->request->port;
-    bool valid = split_host(text, &normal, out_port);
     if (valid)
         *out_host = arena_str(&decision->known->arena, buf_str(&normal));
     buf_fini(&normal);
@@ -74,44 +60,40 @@ static bool read_host(struct decision *decision, struct str text, struct str *ou
 }
 
 /* False if a question must be answered first. */
-static bool add_host(struct decision *decision, struct outcome_so_far *so_far, struct str text,
-                     uint16_t preference)
+static bool add_host(struct decision *decision, struct outcome_so_far *so_far,
+                     const struct named_primary *primary, uint16_t preference)
 {
     struct lookup_result found;
     struct buf security = { 0 };
     struct str host;
-    uint16_t port;
 
-    if (!read_host(decision, text, &host, &port))
+    if (!normalise_host(decision, primary->host, &host))
         return true; /* refused when it was entered; nothing to be reached by it */
     enum lookup lookup = decide_lookup(decision, host, &found);
     if (lookup == LOOKUP_ASK)
         return false;
     if (lookup == LOOKUP_UNKNOWN)
         so_far->unknown = host;
-    const struct tlsa_host named = { host, found.canonical, port };
+    const struct tlsa_host named = { host, found.canonical, primary->port };
     bool demands = decision->request->demands_tlsa && found.count > 0;
     if (demands && !find_key(decision, so_far, named, found.is_secure, &security))
         return false;
     for (uint32_t i = 0; i < found.count && (!demands || security.len > 0); i++) {
-        found.address[i].port = port;
+        found.address[i].port = primary->port;
         add(decision, so_far, host, found.address[i], preference, buf_str(&security));
     }
     buf_fini(&security);
     return true;
 }
 
-static bool add_primary(struct decision *decision, struct outcome_so_far *so_far, struct str text,
-                        uint16_t preference)
+static bool add_address(struct decision *decision, struct outcome_so_far *so_far,
+                        struct endpoint endpoint, uint16_t preference)
 {
-    struct endpoint endpoint;
     struct buf name = { 0 };
     struct buf security = { 0 };
-
-    if (!endpoint_from_text(text, decision->request->port, &endpoint))
-        return add_host(decision, so_far, text, preference);
     const struct tlsa_host nameless = { .port = endpoint.port };
     bool demands = decision->request->demands_tlsa;
+
     if (demands && !find_key(decision, so_far, nameless, false, &security))
         return false;
     endpoint_add_ip(&name, endpoint);
@@ -120,6 +102,18 @@ static bool add_primary(struct decision *decision, struct outcome_so_far *so_far
     buf_fini(&name);
     buf_fini(&security);
     return true;
+}
+
+static bool add_primary(struct decision *decision, struct outcome_so_far *so_far, struct str text,
+                        uint16_t preference)
+{
+    struct named_primary primary;
+
+    if (named_primary_parse(text, &primary) != NAMED_PRIMARY_FINE)
+        return true; /* refused when it was entered */
+    if (primary.host.len > 0)
+        return add_host(decision, so_far, &primary, preference);
+    return add_address(decision, so_far, primary.endpoint, preference);
 }
 
 void decide_from_primaries(struct decision *decision)
@@ -144,35 +138,25 @@ void decide_from_primaries(struct decision *decision)
 
 /* ---- who is named ---- */
 
-static bool is_named_by(struct str text, uint16_t port, const struct route_target *target)
-{
-    struct endpoint endpoint;
-    struct buf host = { 0 };
-
-    if (endpoint_from_text(text, port, &endpoint))
-        return endpoint_equals(endpoint, target->endpoint);
-    bool is = split_host(text, &host, &port) && domain_equals(buf_str(&host), target->host) &&
-              port == target->endpoint.port;
-    buf_fini(&host);
-    return is;
-}
-
-static bool is_named(const struct str *primary, uint32_t primary_count, uint16_t port,
+static bool is_named(const struct str *primary, uint32_t primary_count,
                      const struct route_target *target)
 {
+    struct named_primary named;
+
     for (uint32_t i = 0; i < primary_count; i++)
-        if (is_named_by(primary[i], port, target))
+        if (named_primary_parse(primary[i], &named) == NAMED_PRIMARY_FINE &&
+            named_primary_is(&named, target->host, target->endpoint))
             return true;
     return false;
 }
 
 void route_plan_keep_named(struct route_plan *plan, const struct str *primary,
-                           uint32_t primary_count, uint16_t port)
+                           uint32_t primary_count)
 {
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < plan->count; i++)
-        if (is_named(primary, primary_count, port, &plan->target[i]))
+        if (is_named(primary, primary_count, &plan->target[i]))
             plan->target[kept++] = plan->target[i];
     plan->count = kept;
 }

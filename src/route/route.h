@@ -87,10 +87,9 @@ void route_plan_obey(struct route_plan *plan, const struct sts_policy *policy);
 /* Of a plan that was made when the DNS still said what hosts have to show: those whose key it said.
  * That it said of none is no proof that there is none now (RFC 7672 2.1.2). It may leave none. */
 void route_plan_keep_known_keys(struct route_plan *plan);
-/* Of a plan of named primaries: those that are named now (`port`: where none is said). It may leave
- * none. */
+/* Of a plan of named primaries: those that are named now. It may leave none. */
 void route_plan_keep_named(struct route_plan *plan, const struct str *primary,
-                           uint32_t primary_count, uint16_t port);
+                           uint32_t primary_count);
 
 /* The last known good plan, for the directory (versioned). */
 void route_plan_encode(struct buf *out, const struct route_plan *plan);

@@ -244,6 +244,31 @@ def test_tls_from_the_first_octet(holdfast, recorder, authority):
     assert server.ciphers
 
 
+def test_each_primary_in_its_own_way(holdfast, recorder, authority):
+    """Two primaries of one domain: a filter beside us that is spoken to in the clear, though it offers
+    TLS, and behind it the server itself, over TLS from the first octet, by a name of its own."""
+    beside = recorder(certificate=authority.issue("anybody.example"))
+    far = recorder(address="127.0.0.35", certificate=authority.issue("mx2.example.org"), from_start=True)
+    node = holdfast(sections=f'web {{ ca = "{authority.file}" }}')
+    node.add("example.org", [f"{beside.endpoint},tls=no",
+                             f"{far.endpoint},tls-name=MX2.example.org,tls-from-start=yes"],
+             tls="name", tls_name="mail.example.org")
+    assert node.domain()["primary"] == [f"{beside.endpoint},tls=no",
+                                        f"{far.endpoint},tls-from-start=yes,tls-name=mx2.example.org"]
+    held(node)
+    beside.wait_for(1)
+    assert not said(beside, "STARTTLS") and not beside.ciphers
+    peers.wait_until(lambda: node.domain()["sessions"] == 0, what="the session's end")
+    beside.stop()
+    held(node)
+    far.wait_for(1)
+    assert far.ciphers
+    node.cli("domain", "set", "example.org", "--primary", far.endpoint, "--set", "tls-from-start=yes")
+    held(node)
+    wait_for_state(node, "stranger")  # the name that it has to show is the domain's now
+    assert node.held() == 1
+
+
 def test_a_plain_server_where_tls_should_begin(holdfast, recorder):
     """It greets in the clear, where a handshake should be: nothing is said to it."""
     server = recorder()

@@ -103,6 +103,7 @@ static void refuses_what_it_does_not_understand(void **state)
         { "{'op':'domain.add','name':'x.org','primary':[5]}", "bad-primary" },
         { "{'op':'domain.add','name':'x.org','primary':['y.org:0']}", "bad-primary" },
         { "{'op':'domain.add','name':'x.org','primary':['y.org:99999']}", "bad-primary" },
+        { "{'op':'domain.add','name':'x.org','primary':['y.org,tls=dane']}", "bad-primary" },
         { "{'op':'domain.add','name':'x.org','primary':['','','','','','','','','']}",
           "bad-primary" },
         { "{'op':'domain.add','name':'x.org','set':{'hold':'1m'}}", "bad-setting" },

@@ -163,7 +163,7 @@ static void an_old_plan_has_named_primaries_alone(void **state)
         route_plan_add(&plan, STR("mx1.example.org"), endpoint, 0, STR_NONE);
         assert_true(endpoint_from_ip(STR("192.0.2.9"), 25, &endpoint));
         route_plan_add(&plan, STR("old.example.org"), endpoint, 1, STR_NONE);
-        route_plan_keep_named(&plan, primaries, 3, 25);
+        route_plan_keep_named(&plan, primaries, 3);
         assert_int_equal(plan.count, cases[i].is_kept);
         route_plan_fini(&plan);
     }
