@@ -8,6 +8,9 @@
  *
  * While the route is blocked no session is opened for mail: one message goes as the
  * canary of each probe that was let in.
+ *
+ * While the breaker is tripped, canaries are taken from anywhere in the backlog: where a flood of
+ * spam came first, what lies at its head would be refused for days.
  */
 #include "schedule/inner.h"
 
@@ -285,12 +288,47 @@ static void open_more(struct route *route)
         ways_sate(route);
 }
 
+/* Once for each canary; new mail is as good as a sample. */
+static bool wants_sample(const struct route *route)
+{
+    const struct waiting *waiting = &route->waiting;
+
+    return route->phase == DRAIN_TRIPPED && now_of(route) >= route->canary_at_ms &&
+           route->sampled != route->breaker.canaries && waiting->count[ITEM_FRESH] == 0 &&
+           waiting->after.since_ms > 0;
+}
+
+/* What came next after a moment of chance: a burst is hit by how long it lasted, not by how much it
+ * brought. */
+static void ask_for_sample(struct route *route)
+{
+    struct schedule *schedule = route->schedule;
+    struct waiting *waiting = &route->waiting;
+    int64_t from_ms = waiting->after.since_ms;
+    int64_t span_ms = steady_wall(&schedule->steady, schedule->now) - from_ms;
+
+    route->sampled = route->breaker.canaries;
+    if (span_ms <= 0)
+        return;
+    const struct store_query query = {
+        .domain = route->name,
+        .states = 1U << ENTRY_HELD,
+        .after = { from_ms + (int64_t)random_below(schedule->random, (uint64_t)span_ms),
+                   UINT64_MAX },
+        .limit = AHEAD_CANARY,
+    };
+    waiting->listing = listing_ask(route, LISTING_SAMPLE, &query);
+}
+
 static void look_ahead(struct route *route)
 {
     struct waiting *waiting = &route->waiting;
     bool is_open = route->phase == DRAIN_OPEN;
-
     if (!waiting->more || waiting->listing != NULL || route->handover_count == 0)
+        return;
+    if (wants_sample(route))
+        ask_for_sample(route);
+    if (waiting->listing != NULL)
         return;
     if (waiting->count[ITEM_WINDOW] >= (is_open ? AHEAD_LOW : 1) ||
         waiting->count[ITEM_DEFERRED] >= WAITING_DEFERRED_MAX || now_of(route) < route->list_at_ms)
@@ -445,6 +483,7 @@ void drain_trip(struct route *route, const struct verdict *reason)
     struct schedule *schedule = route->schedule;
 
     route->phase = DRAIN_TRIPPED;
+    route->sampled = 0;
     route->canary_at_ms = now_of(route) + breaker_pause(&route->breaker);
     route->tripped_wall_ms = schedule->now.wall_ms;
     trial_drop_all(route);
@@ -504,6 +543,24 @@ void drain_arrived(struct route *route, const struct entry *entry)
         item->entry.domain = route->name;
     if (route_hands_over(route))
         drain_work(route);
+}
+
+/* The first that has no history. It lies before `after` once that has passed it, but it is known by
+ * then, or settled. */
+void drain_sampled(struct route *route, const struct store_listing *listing)
+{
+    struct waiting *waiting = &route->waiting;
+
+    for (uint32_t i = 0; listing != NULL && i < listing->count; i++) {
+        if (waiting_find(waiting, listing->entry[i].id) != NULL)
+            continue;
+        struct item *item = waiting_add(waiting, &listing->entry[i], ITEM_FRESH);
+        item->entry.domain = route->name;
+        item->is_backlog = true;
+        break;
+    }
+    waiting_listing_over(waiting);
+    drain_work(route);
 }
 
 void drain_listed(struct route *route, const struct store_listing *listing)

@@ -71,7 +71,7 @@ void timer_stop(struct schedule *schedule, struct timer *timer);
 
 /* ---- listings under way ---- */
 
-enum listing_kind { LISTING_AHEAD, LISTING_HELD, LISTING_RESCUED, LISTING_DELAYED };
+enum listing_kind { LISTING_AHEAD, LISTING_SAMPLE, LISTING_HELD, LISTING_RESCUED, LISTING_DELAYED };
 
 struct listing {
     uint64_t ticket;
@@ -251,6 +251,7 @@ struct route {
     struct waiting waiting;
     enum drain_phase phase;
     int64_t canary_at_ms;
+    uint32_t sampled; /* breaker.canaries, when a sample was last looked for */
     int64_t crawl_ms;
     uint32_t deferred_in_row;
     struct timer work;
@@ -428,6 +429,7 @@ void drain_start(struct route *route, enum route_state from);
 void drain_stop(struct route *route); /* it does not any more */
 void drain_arrived(struct route *route, const struct entry *entry);
 void drain_listed(struct route *route, const struct store_listing *listing);
+void drain_sampled(struct route *route, const struct store_listing *listing);
 void drain_wake(struct route *route);
 void drain_trip(struct route *route, const struct verdict *reason);
 void drain_untrip(struct route *route);

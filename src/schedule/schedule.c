@@ -78,6 +78,9 @@ void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
     case LISTING_AHEAD:
         drain_listed(was.route, listing);
         return;
+    case LISTING_SAMPLE:
+        drain_sampled(was.route, listing);
+        return;
     case LISTING_HELD:
         expire_listed(was.route, &was.route->held, was.arrivals, listing);
         return;

@@ -217,13 +217,21 @@ static struct item *again_item(struct waiting *waiting, bool alone)
     return NULL;
 }
 
+static bool may_have_unknown(const struct waiting *waiting)
+{
+    return (waiting->more || waiting->listing != NULL) &&
+           waiting->count[ITEM_DEFERRED] < WAITING_DEFERRED_MAX;
+}
+
 /* What has waited longest and what was deferred take turns, so that neither holds up the other. A
- * canary is one that was not refused before, if there is one. */
+ * canary is one that was not refused before, if there is one, or may be in the store. */
 static struct item *old_item(struct waiting *waiting, bool as_canary, int64_t now_ms)
 {
     struct item *window = item_at(list_first(&waiting->list[ITEM_WINDOW]));
     struct item *due = due_item(waiting, now_ms);
 
+    if (as_canary && window == NULL && may_have_unknown(waiting))
+        return NULL;
     if (waiting->count[ITEM_DEFERRED] >= WAITING_DEFERRED_MAX)
         return due; /* the route takes on nothing new until some of these are gone */
     if (window == NULL || due == NULL || as_canary)

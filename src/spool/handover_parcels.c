@@ -101,16 +101,23 @@ static void tell_unreadable(struct parcel *parcel, int error)
                      .left = 1, .is_unreadable = true, .verdict = why_unreadable(error) });
 }
 
+/* The store has answered. False: the session is gone, and the parcel with the last answer. */
+static bool is_still_wanted(struct parcel *parcel)
+{
+    parcel->reading--;
+    if (parcel->handover != NULL)
+        return true;
+    if (parcel->reading == 0)
+        parcel_free(parcel);
+    return false;
+}
+
 static void on_first_read(void *context, int error, struct str bytes)
 {
     struct parcel *parcel = context;
 
-    parcel->reading--;
-    if (parcel->handover == NULL) {
-        if (parcel->reading == 0)
-            parcel_free(parcel);
+    if (!is_still_wanted(parcel))
         return;
-    }
     if (error != 0) {
         tell_unreadable(parcel, error);
         return;
@@ -183,13 +190,10 @@ static void on_opened(void *context, int error, struct store_reader *reader,
 {
     struct parcel *parcel = context;
 
-    parcel->reading--;
     if (error == 0)
         parcel->reader = reader;
-    if (parcel->handover == NULL) {
-        parcel_free(parcel);
+    if (!is_still_wanted(parcel))
         return;
-    }
     if (error == 0)
         choose_recipients(parcel, message);
     if (error == -ENOENT || (error == 0 && parcel->envelope.recipient_count == 0)) {
@@ -256,12 +260,8 @@ static void on_piece(void *context, int error, struct str bytes)
 {
     struct parcel *parcel = context;
 
-    parcel->reading--;
-    if (parcel->handover == NULL) {
-        if (parcel->reading == 0)
-            parcel_free(parcel);
+    if (!is_still_wanted(parcel))
         return;
-    }
     struct handover *handover = parcel->handover;
     if (error == -ECANCELED)
         return;

@@ -291,6 +291,28 @@ static void a_primary_that_filters_gets_its_mail_soon(void **state)
     world_free(world);
 }
 
+/* A flood of spam came first, all of which the primary refuses: who wrote later does not wait for
+ * days. */
+static void a_flood_at_the_head_does_not_hold_up_the_rest(void **state)
+{
+    struct world *world = world_new(26);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        uint32_t number = world_hold(world, 0);
+        world->mail[number].is_spam = i < 300;
+        world_run(world, 10 * SECOND_MS);
+    }
+    world_add_domain(world, 0, 0);
+    int64_t began_ms = world->now.mono_ms;
+    while (world->delivered < 700 && world->now.mono_ms - began_ms < 48 * HOUR_MS)
+        world_run(world, SECOND_MS);
+    print_message("300 refused before 700: these took %ld s, %lu trips\n",
+                  (long)((world->now.mono_ms - began_ms) / SECOND_MS), (unsigned long)world->trips);
+    assert_true(world->now.mono_ms - began_ms < 2 * HOUR_MS);
+    world_free(world);
+}
+
 static void a_canary_waits_longer_each_time(void **state)
 {
     static const int64_t wanted_s[] = { 30, 60, 120, 240, 300, 300 };
@@ -477,6 +499,7 @@ int main(void)
         cmocka_unit_test(nothing_is_believed_before_it_is_judged),
         cmocka_unit_test(bad_messages_do_not_hold_the_drain_for_ever),
         cmocka_unit_test(a_primary_that_filters_gets_its_mail_soon),
+        cmocka_unit_test(a_flood_at_the_head_does_not_hold_up_the_rest),
         cmocka_unit_test(a_canary_waits_longer_each_time),
         cmocka_unit_test(nothing_stands_about_while_it_is_tripped),
         cmocka_unit_test(a_trial_may_end_in_many_ways),
