@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* agent.c: `holdfast agent`: what it is told on the command line; the rest is roles/agent.h. */
+/* agent.c: `holdfast agent`: what it is told on the command line; the rest is roles/agent/agent.h.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,7 +9,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "mail/domain.h"
-#include "roles/agent.h"
+#include "roles/agent/agent.h"
 
 enum {
     SECRET_MAX = 255,

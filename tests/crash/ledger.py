@@ -6,7 +6,7 @@ promise is kept at that domain's primary, with the very body that was sent. A me
 where nobody was promised anything (the client was gone before it heard our answer): that is no
 fault. It may arrive twice only where somebody died between the primary's 250 and our record of it
 (SPEC H1), and then our log says `delivery_in_doubt` for it; the next keeper's, if all died at once
-(roles/under_way.h).
+(roles/keeper/under_way.h).
 
 A power cut alone takes that list's last seconds with it. Such a copy is counted on its own
 (`unseen`), and it must have been under way at a cut: from the primary's 250 to the cut there was no

@@ -24,7 +24,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/socket.h"
-#include "roles/deliverer.h"
+#include "roles/deliverer/deliverer.h"
 
 #include "hand_loop.h"
 #include "speak.h"

@@ -24,8 +24,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/socket.h"
-#include "roles/keeper.h"
-#include "roles/keeper_session.h"
+#include "roles/keeper/keeper.h"
+#include "roles/keeper/session.h"
 
 #include "hand_loop.h"
 #include "speak.h"

@@ -24,7 +24,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/socket.h"
-#include "roles/receiver.h"
+#include "roles/receiver/receiver.h"
 
 #include "hand_loop.h"
 #include "speak.h"

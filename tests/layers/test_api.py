@@ -46,7 +46,7 @@ def test_codes():
     names = dict(re.findall(r'\[(ADDRESS_\w+)\] = "([\w-]+)"', ROUTE))
     codes = {names[fate] for fate, status in fates.items() if status >= 400}
     codes |= set(re.findall(r'refuse\(\s*answer, \d+, "([\w-]+)"', REST))
-    for place in ("src/portal/portal.c", "src/roles/portal.c"):
+    for place in ("src/portal/portal.c", "src/roles/portal/portal.c"):
         codes |= set(re.findall(r'portal_refuse\([^;]*?"([\w-]+)"', (TOP / place).read_text()))
     error = API.whole["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]
     assert codes == set(error["enum"])

@@ -72,6 +72,16 @@ def test_layers_hold():
     assert not bad, "\n".join(bad)
 
 
+def test_roles_speak_in_messages_alone():
+    """Each folder of roles/ is one process. It knows of the others what roles/messages.def says."""
+    bad = []
+    for path, room, _, target in includes():
+        home, of = path.parent.name, pathlib.PurePath(target).parent
+        if room == "roles" and of.parts[:1] == ("roles",) and len(of.parts) > 1 and of.name != home:
+            bad.append(f"{path} includes {target}")
+    assert not bad, "\n".join(bad)
+
+
 def test_exceptions_are_used():
     used = {(room, into) for _, room, into, _ in includes()}
     idle = [f"{a} -> {b}" for a, b in exceptions() if (a, b) not in used]

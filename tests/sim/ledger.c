@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
-#include "roles/keeper.h"
+#include "roles/keeper/keeper.h"
 #include "sim/kept.h"
 #include "sim/keys.h"
 #include "sim/machine.h"

@@ -10,7 +10,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/settings.h"
-#include "roles/keeper.h"
+#include "roles/keeper/keeper.h"
 #include "sim/kept.h"
 #include "sim/trouble.h"
 #include "sim/world.h"

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "roles/board.h"
-#include "roles/keeper.h"
+#include "roles/keeper/keeper.h"
 #include "roles/role.h"
 #include "sim/edge.h"
 #include "sim/keys.h"

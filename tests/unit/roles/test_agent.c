@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/worker.h"
 #include "net/socket.h"
-#include "roles/agent.h"
+#include "roles/agent/agent.h"
 
 /* ---- a worker that is slow: its one job is done when the worker is ended ---- */
 

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/memory.h"
-#include "roles/agent_private.h"
+#include "roles/agent/private.h"
 
 enum { LINES = 2, WAIT_MS = 30 * SECOND_MS };
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "roles/under_way.h"
+#include "roles/keeper/under_way.h"
 
 static char path[] = "/tmp/holdfast-under-way-XXXXXX";
 
