@@ -26,8 +26,9 @@ static void fail_primary(struct request *request, enum named_primary_fault fault
     struct buf shown = { 0 };
     const char *instead = fault == NAMED_PRIMARY_NO_SETTING
                               ? "behind the place of a primary come, after commas, "
-                                "tls=may|no|must|name, tls-from-start=yes|no or tls-name=HOST, as "
-                                "in 192.0.2.1:465,tls-from-start=yes; all else, tls=dane too, is "
+                                "tls=may|no|must|name, tls-from-start=yes|no, tls-name=HOST or "
+                                "tls-pin=key:SHA256, as in 192.0.2.1:465,tls-from-start=yes; all "
+                                "else, tls=dane too, is "
                                 "set for the domain"
                               : "give a host name, host:port or address:port such as "
                                 "mail.example.org, 192.0.2.1:25 or [2001:db8::1]:25, or agent if "

@@ -58,6 +58,12 @@ static bool read_from_start(struct str value, struct named_primary *primary)
     return primary->from_start || str_equals(value, STR("no"));
 }
 
+static bool read_pin(struct str value, struct named_primary *primary)
+{
+    return primary->pin_count < NAMED_PRIMARY_PINS_MAX &&
+           security_pin_parse(value, &primary->pin[primary->pin_count++]);
+}
+
 static bool read_setting(struct str text, struct named_primary *primary)
 {
     struct str name;
@@ -67,6 +73,8 @@ static bool read_setting(struct str text, struct named_primary *primary)
         return read_level(text, primary);
     if (str_equals(name, STR("tls-from-start")))
         return read_from_start(text, primary);
+    if (str_equals(name, STR("tls-pin")))
+        return read_pin(text, primary);
     primary->tls_name = text;
     return str_equals(name, STR("tls-name")) && text.len > 0;
 }
@@ -135,6 +143,10 @@ static bool add_settings(struct buf *out, const struct named_primary *primary)
         buf_add_format(out, ",tls=%s", word_of[primary->level]);
     if (primary->has_from_start)
         buf_add_format(out, ",tls-from-start=%s", primary->from_start ? "yes" : "no");
+    for (uint32_t i = 0; i < primary->pin_count; i++) {
+        buf_add(out, STR(",tls-pin="));
+        security_pin_add_text(out, &primary->pin[i]);
+    }
     if (primary->tls_name.len == 0)
         return true;
     buf_add(out, STR(",tls-name="));

@@ -6,7 +6,7 @@
  *     192.0.2.1:25, [2001:db8::1]:465        by address
  *     192.0.2.1:465,tls-from-start=yes       with settings of its own behind it, which stand in the
  *                                            place of its domain's: tls (but for dane, which is the
- *                                            domain's alone), tls-name, tls-from-start
+ *                                            domain's alone), tls-name, tls-pin, tls-from-start
  *     agent                                  it has no address and calls us
  */
 #pragma once
@@ -15,6 +15,8 @@
 #include "mail/security.h"
 
 enum { SMTP_PORT = 25 }; /* where none is said */
+
+enum { NAMED_PRIMARY_PINS_MAX = 2 };
 
 struct named_primary {
     struct str host;          /* as given; empty: its address is */
@@ -25,6 +27,8 @@ struct named_primary {
     bool from_start;
     enum security_level level;
     struct str tls_name; /* empty: the domain's */
+    struct security_pin pin[NAMED_PRIMARY_PINS_MAX];
+    uint32_t pin_count; /* 0: the domain's */
 };
 
 enum named_primary_fault {

@@ -171,6 +171,31 @@ def test_a_pin_is_learned_at_first_use(holdfast, recorder, authority):
     assert node.text().count("pin_learned") == 2
 
 
+def test_each_of_several_primaries_has_a_pin_to_learn(holdfast, recorder, authority):
+    """The second one is not a stranger because the first has shown another key; who comes in its place is."""
+    first = recorder(certificate=authority.issue("one.example"))
+    second = recorder(address="127.0.0.36", certificate=authority.issue("two.example"))
+    node = holdfast()
+    node.add("example.org", [first.endpoint, second.endpoint], tls_learn="yes")
+    held(node)
+    first.wait_for(1)
+    peers.wait_until(lambda: "tls-pin" in node.domain()["primary"][0], what="the first pin")
+    peers.wait_until(lambda: node.domain()["sessions"] == 0, what="the session's end")
+    first.stop()
+    held(node)
+    second.wait_for(1)
+    peers.wait_until(lambda: "tls-pin" in node.domain()["primary"][1], what="the second pin")
+    assert node.domain()["primary"][0].startswith(first.endpoint + ",tls-pin=key:")
+    second.stop()
+    other = recorder(address="127.0.0.36", port=int(second.endpoint.split(":")[1]),
+                     certificate=authority.issue("three.example"))
+    node.stop()
+    node.start()
+    held(node)
+    wait_for_state(node, "stranger")
+    assert not said(other, "MAIL") and node.text().count("pin_learned") == 2
+
+
 def test_a_pin_that_changes_ends_sessions(holdfast, recorder, authority):
     """Nothing more goes over a session that was opened by another pin, though it is still there."""
     mine, other = authority.issue("any.example"), authority.issue("any.example")

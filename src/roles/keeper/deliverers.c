@@ -287,7 +287,8 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
         buf_reset(&session->tls);
         buf_add(&session->tls, message.tls);
         keeper_greeted(keeper, buf_str(&session->domain), message.extensions, message.size_max);
-        keeper_learn_key(keeper, buf_str(&session->domain), message.key);
+        keeper_learn_key(keeper, buf_str(&session->domain), buf_str(&session->host),
+                         session->endpoint, message.key);
     }
     if (session != NULL && !session->has_ended)
         schedule_session_ready(

@@ -61,7 +61,10 @@ static void demand_more(struct security *security, const struct domain_settings 
     security->from_start = primary.has_from_start
                                ? primary.from_start
                                : setting_value(own, defaults, SETTING_TLS_FROM_START) != 0;
-    security_add_pins(security, setting_text(own, defaults, SETTING_TLS_PIN));
+    for (uint32_t i = 0; i < primary.pin_count; i++)
+        security->pin[security->pin_count++] = primary.pin[i];
+    if (primary.pin_count == 0)
+        security_add_pins(security, setting_text(own, defaults, SETTING_TLS_PIN));
     if (level > security->level || (level == SECURITY_CLEAR && security->level == SECURITY_MAY))
         security->level = level;
     if (security->level < SECURITY_MUST && (security->pin_count > 0 || security->from_start))
@@ -74,19 +77,29 @@ static void demand_more(struct security *security, const struct domain_settings 
     security->name[security->name_count++] = name.len > 0 ? name : host;
 }
 
-/* By which of the domain's primaries it is: that one, or, where the address was told, the first. */
+/* Which of the domain's primaries it is; their number: none of them. */
+static uint32_t find_primary(const struct domain_record *record, struct str host,
+                             struct endpoint endpoint)
+{
+    struct named_primary primary;
+
+    for (uint32_t i = 0; i < record->primary_count; i++)
+        if (named_primary_parse(record->primary[i], &primary) == NAMED_PRIMARY_FINE &&
+            named_primary_is(&primary, host, endpoint))
+            return i;
+    return record->primary_count;
+}
+
+/* What was said of it, or, where its address was told, of the first. */
 static struct named_primary primary_at(const struct domain_record *record, struct str host,
                                        struct endpoint endpoint)
 {
     struct named_primary primary = { 0 };
 
-    for (uint32_t i = 0; record != NULL && i < record->primary_count; i++)
-        if (named_primary_parse(record->primary[i], &primary) == NAMED_PRIMARY_FINE &&
-            named_primary_is(&primary, host, endpoint))
-            return primary;
-    primary = (struct named_primary){ 0 };
-    if (record != NULL && record->primary_count > 0)
-        (void)named_primary_parse(record->primary[0], &primary);
+    if (record == NULL || record->primary_count == 0)
+        return primary;
+    uint32_t i = find_primary(record, host, endpoint);
+    (void)named_primary_parse(record->primary[i < record->primary_count ? i : 0], &primary);
     return primary;
 }
 
@@ -227,30 +240,62 @@ static void on_learned(void *context, int error)
         log_error("pin_not_kept", LOG_TEXT("error", strerror(-error)));
 }
 
-static void pin(struct keeper *keeper, const struct domain_record *before, struct str key)
+/* Of several, each has its own. */
+static void add_pin(struct domain_record *record, uint32_t which, struct str text,
+                    struct buf *out_primary)
+{
+    if (record->primary_count <= 1) {
+        check(setting_put_text(&record->settings, SETTING_TLS_PIN, text));
+        return;
+    }
+    buf_add(out_primary, record->primary[which]);
+    buf_add(out_primary, STR(",tls-pin="));
+    buf_add(out_primary, text);
+    record->primary[which] = buf_str(out_primary);
+}
+
+static void pin(struct keeper *keeper, const struct domain_record *before, uint32_t which,
+                struct str key)
 {
     struct security_pin pin = { .is_of_certificate = false };
     struct domain_record record = *before;
     struct buf text = { 0 };
+    struct buf primary = { 0 };
 
     memcpy(pin.digest, key.ptr, sizeof pin.digest);
     security_pin_add_text(&text, &pin);
-    check(setting_put_text(&record.settings, SETTING_TLS_PIN, buf_str(&text)));
+    add_pin(&record, which, buf_str(&text), &primary);
     log_info("pin_learned", LOG_STR("domain", record.name), LOG_STR("pin", buf_str(&text)));
     directory_put_domain(keeper->directory, &record, on_learned, NULL);
+    buf_fini(&primary);
     buf_fini(&text);
 }
 
-void keeper_learn_key(struct keeper *keeper, struct str domain, struct str key)
+/* Is there something to learn of it? Not of a host that is none of several that were named. */
+static bool wants_pin(const struct keeper *keeper, const struct domain_record *record,
+                      uint32_t which)
 {
     const struct domain_settings *defaults = &keeper->process->config->defaults;
+    struct named_primary primary = { 0 };
+
+    if (which < record->primary_count)
+        (void)named_primary_parse(record->primary[which], &primary);
+    return setting_value(&record->settings, defaults, SETTING_TLS_LEARN) != 0 &&
+           setting_text(&record->settings, defaults, SETTING_TLS_PIN).len == 0 &&
+           primary.pin_count == 0 && (which < record->primary_count || record->primary_count <= 1);
+}
+
+void keeper_learn_key(struct keeper *keeper, struct str domain, struct str host,
+                      struct endpoint endpoint, struct str key)
+{
     const struct domain_record *record = directory_find_domain(keeper->directory, domain);
 
-    if (record == NULL || key.len != SECURITY_DIGEST_SIZE ||
-        setting_value(&record->settings, defaults, SETTING_TLS_LEARN) == 0 ||
-        setting_text(&record->settings, defaults, SETTING_TLS_PIN).len > 0)
+    if (record == NULL || key.len != SECURITY_DIGEST_SIZE)
         return;
-    pin(keeper, record, key);
+    uint32_t which = find_primary(record, host, endpoint);
+    if (!wants_pin(keeper, record, which))
+        return;
+    pin(keeper, record, which, key);
     keeper_domain_changed(keeper, domain);
 }
 

@@ -4,6 +4,8 @@
 
 #include "mail/named_primary.h"
 
+#define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
 static void has_one_spelling(void **state)
 {
     static const struct {
@@ -22,6 +24,8 @@ static void has_one_spelling(void **state)
           NAMED_PRIMARY_FINE },
         { "mail.example.org,tls-name=MX.example.org.,tls=name",
           "mail.example.org,tls=name,tls-name=mx.example.org", NAMED_PRIMARY_FINE },
+        { "192.0.2.1,tls-pin=KEY:" HEX ",tls-pin=certificate:" HEX ",tls=must",
+          "192.0.2.1,tls=must,tls-pin=key:" HEX ",tls-pin=certificate:" HEX, NAMED_PRIMARY_FINE },
         { "192.0.2.1,tls=no,tls=must,tls-from-start=no", "192.0.2.1,tls=must,tls-from-start=no",
           NAMED_PRIMARY_FINE },
         { "", "", NAMED_PRIMARY_NO_HOST },
@@ -44,6 +48,9 @@ static void has_one_spelling(void **state)
         { "mail.example.org,tls-name=a b", "", NAMED_PRIMARY_NO_SETTING },
         { "mail.example.org,tls=no,,tls=no", "", NAMED_PRIMARY_NO_SETTING },
         { "mail.example.org,192.0.2.1", "", NAMED_PRIMARY_NO_SETTING },
+        { "192.0.2.1,tls-pin=key:12", "", NAMED_PRIMARY_NO_SETTING },
+        { "192.0.2.1,tls-pin=key:" HEX ",tls-pin=key:" HEX ",tls-pin=key:" HEX, "",
+          NAMED_PRIMARY_NO_SETTING },
         { "agent,tls=no", "", NAMED_PRIMARY_NO_SETTING },
     };
     struct buf kept = { 0 };
