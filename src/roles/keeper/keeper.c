@@ -19,6 +19,22 @@ struct now keeper_now(const struct keeper *keeper)
     return loop_now(keeper->process->loop);
 }
 
+static const struct domain_settings *settings_of(const struct keeper *keeper, struct str domain)
+{
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    return record != NULL ? &record->settings : NULL;
+}
+
+int64_t keeper_value(const struct keeper *keeper, struct str domain, enum setting setting)
+{
+    return setting_value(settings_of(keeper, domain), &keeper->process->config->defaults, setting);
+}
+
+struct str keeper_text(const struct keeper *keeper, struct str domain, enum setting setting)
+{
+    return setting_text(settings_of(keeper, domain), &keeper->process->config->defaults, setting);
+}
+
 struct now keeper_mail_now(const struct keeper *keeper)
 {
     struct now now = keeper_now(keeper);

@@ -97,7 +97,7 @@ struct keeper {
     int64_t own_sweep_ms;  /* when those that are not needed any more are looked for */
     unsigned own_looks;    /* under way */
 
-    struct keeper_notices *notices; /* notices.c; NULL: nobody is told anything */
+    struct keeper_notices *notices; /* notice_jobs.c; NULL: nobody is told anything */
 
     /* recipients.c, callouts.c */
     struct verifier *verifier;
@@ -174,6 +174,9 @@ struct keeper {
 struct now keeper_now(const struct keeper *keeper);
 /* For all that is stamped in the store: the wall clock that the scheduler counts by. */
 struct now keeper_mail_now(const struct keeper *keeper);
+/* What is set for the domain, by itself or by default; also where it is none of ours. */
+int64_t keeper_value(const struct keeper *keeper, struct str domain, enum setting setting);
+struct str keeper_text(const struct keeper *keeper, struct str domain, enum setting setting);
 struct keeper_peer *keeper_peer_of(struct keeper *keeper, const struct channel *channel);
 /* The next living deliverer, in turn; NULL if there is none. */
 struct keeper_peer *keeper_some_deliverer(struct keeper *keeper);
@@ -523,7 +526,7 @@ int64_t keeper_tls_reports_deadline(const struct keeper *keeper);
 void keeper_tls_reports_end(struct keeper *keeper);  /* before the store is closed */
 void keeper_tls_reports_free(struct keeper *keeper); /* behind the helpers' end */
 
-/* notices.c: what senders are told of their mail (SPEC N1, N4, N8). */
+/* notices.c, notice_jobs.c: what senders are told of their mail (SPEC N1, N4, N8). */
 typedef void notice_done(void *context, enum notice_end end, struct str why);
 void keeper_notices_start(struct keeper *keeper);
 /* The last words of a primary, not settled yet: is a sender to hear of them? Then handover_told()

@@ -122,13 +122,9 @@ static struct security demanded(const struct keeper *keeper, struct str domain, 
 
 bool keeper_demands_tlsa(const struct keeper *keeper, struct str domain, struct str *out_name)
 {
-    const struct domain_settings *defaults = &keeper->process->config->defaults;
-    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
-    const struct domain_settings *own = record != NULL ? &record->settings : NULL;
-
-    *out_name = setting_text(own, defaults, SETTING_TLS_NAME);
-    return setting_value(own, defaults, SETTING_TLS) == TLS_DANE &&
-           setting_text(own, defaults, SETTING_TLS_CA).len == 0;
+    *out_name = keeper_text(keeper, domain, SETTING_TLS_NAME);
+    return keeper_value(keeper, domain, SETTING_TLS) == TLS_DANE &&
+           keeper_text(keeper, domain, SETTING_TLS_CA).len == 0;
 }
 
 static bool has_key(struct str bytes)
