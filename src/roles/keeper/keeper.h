@@ -82,7 +82,7 @@ struct keeper {
     uint32_t last_source;
     enum store_condition condition; /* as told to the receivers */
 
-    /* schedule.c, deliverers.c */
+    /* session.h */
     bool may_deliver; /* every deliverer has said what it has on its hands */
     int64_t started_ms;
     struct map sessions;   /* by number: struct keeper_session */
@@ -374,12 +374,16 @@ void keeper_schedule_turn(struct keeper *keeper, struct now now);
 int64_t keeper_schedule_deadline(const struct keeper *keeper);
 void keeper_schedule_fini(struct keeper *keeper);
 
-/* deliverers.c */
+/* handover.c */
 extern const struct handover_host keeper_handover_host;
-/* Every deliverer has said what it has: what nobody has may arrive twice, and is logged. */
-void keeper_log_left(struct keeper *keeper);
+
+/* deliverers.c */
 bool keeper_deliverer_message(struct keeper *keeper, struct keeper_peer *peer,
                               enum message_type type, struct cursor payload);
+
+/* sessions.c */
+/* Every deliverer has said what it has: what nobody has may arrive twice, and is logged. */
+void keeper_log_left(struct keeper *keeper);
 void keeper_deliverer_gone(struct keeper *keeper, const struct keeper_peer *peer);
 
 /* dns.c */

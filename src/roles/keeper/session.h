@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* session.h: sessions as the keeper knows them; private to schedule.c,
- * deliverers.c and tls_counts.c.
+/* session.h: sessions as the keeper knows them; for the files that work with them.
+ *
+ *   sessions.c    they come, end and are told of; what is left when a deliverer or a keeper dies
+ *   schedule.c    the scheduler has them opened and ended
+ *   handover.c    what the handover wants sent over them
+ *   deliverers.c  what deliverers say of them
  *
  * A session lives here from the scheduler's open_session() until the scheduler has
  * been told of its end. That is told only when every answer of the session is
@@ -58,6 +62,11 @@ struct channel *keeper_session_channel(const struct keeper *keeper, uint64_t num
 /* Tells the scheduler, now or when its answers are settled. */
 void keeper_session_ended(struct keeper *keeper, struct keeper_session *session,
                           enum session_end how, const struct verdict *verdict);
+/* One of its answers is. */
+void keeper_session_settled(struct keeper *keeper, struct keeper_session *session);
+
+/* deliverers.c: all of them hear that an answer is durable, or will not be looked at. */
+void keeper_note_delivered(const struct keeper *keeper, uint64_t session, struct message_id id);
 
 /* schedule.c; a session of the scheduler's, or of a callout */
 void keeper_session_has_line(struct keeper *keeper, uint64_t number,
@@ -66,4 +75,6 @@ void keeper_session_without_line(struct keeper *keeper, uint64_t number, enum se
 
 struct unfinished *keeper_unfinished_find(const struct keeper *keeper, struct message_id id,
                                           struct str domain);
+void keeper_unfinished_add(struct keeper *keeper, uint32_t source, struct message_id id,
+                           struct str domain);
 void keeper_unfinished_free(struct unfinished *unfinished); /* NULL is fine */
