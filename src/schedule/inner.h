@@ -14,6 +14,7 @@
  *   target.c       one address and port, shared by routes; what its answers mean to them
  *   probing.c      when a target is probed
  *   handover.c     a session from opening to end
+ *   ahead.c        which entries come into memory
  *   drain.c        which entry goes next, on which session
  *   answer.c       what an answer means to the entry and to the pace
  *   trial.c        refusals that are not believed yet
@@ -421,15 +422,20 @@ bool handover_answered(struct schedule *schedule, session_number number, struct 
 void handover_ended(struct schedule *schedule, session_number number, enum session_end how,
                     const struct verdict *verdict);
 
+/* ---- ahead.c; each but the first ends with drain_work() ---- */
+
+void ahead_look(struct route *route); /* is it time to list more? */
+void ahead_arrived(struct route *route, const struct entry *entry);
+/* NULL: the store failed. */
+void ahead_listed(struct route *route, const struct store_listing *listing);
+void ahead_sampled(struct route *route, const struct store_listing *listing);
+
 /* ---- drain.c ---- */
 
 void drain_work(struct route *route);
 /* It hands mail over now; `from`: the state before. */
 void drain_start(struct route *route, enum route_state from);
 void drain_stop(struct route *route); /* it does not any more */
-void drain_arrived(struct route *route, const struct entry *entry);
-void drain_listed(struct route *route, const struct store_listing *listing);
-void drain_sampled(struct route *route, const struct store_listing *listing);
 void drain_wake(struct route *route);
 void drain_trip(struct route *route, const struct verdict *reason);
 void drain_untrip(struct route *route);

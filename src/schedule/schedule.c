@@ -76,10 +76,10 @@ void schedule_listed(struct schedule *schedule, uint64_t ticket, int error,
         listing = NULL;
     switch (was.kind) {
     case LISTING_AHEAD:
-        drain_listed(was.route, listing);
+        ahead_listed(was.route, listing);
         return;
     case LISTING_SAMPLE:
-        drain_sampled(was.route, listing);
+        ahead_sampled(was.route, listing);
         return;
     case LISTING_HELD:
         expire_listed(was.route, &was.route->held, was.arrivals, listing);
@@ -195,7 +195,7 @@ void schedule_arrived(struct schedule *schedule, const struct entry *entry, stru
     route->arrivals++;
     expire_arm(route, &route->held, entry->since_ms);
     delays_arrived(route, entry->since_ms);
-    drain_arrived(route, entry);
+    ahead_arrived(route, entry);
 }
 
 void schedule_settled(struct schedule *schedule, struct str domain, struct message_id id,
