@@ -200,7 +200,7 @@ static int64_t turn(void *state, struct now now)
         channel_flush(deliverer->keeper);
     role_has_keeper(deliverer->process, deliverer->keeper != NULL);
     deliverer_free_dead(deliverer);
-    /* A keeper that died is started again for what we have to tell (supervisor.c). */
+    /* A keeper that died is started again for what we have to tell (supervisor/stopping.c). */
     if (deliverer->process->is_stopping && list_is_empty(&deliverer->all) &&
         list_is_empty(&deliverer->results))
         role_finished(deliverer->process);
