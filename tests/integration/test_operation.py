@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What an operator does: check, reload, pause, flush, look (SPEC H2, H6, O2, X2)."""
+import ctypes
 import json
 import os
 import signal
@@ -9,6 +10,9 @@ import threading
 import pytest
 
 import peers
+
+SYS_PIDFD_GETFD = 438
+LEASH_FD = 3  # roles/leash.h
 
 
 def test_the_sandbox_forbids_what_it_must(holdfast, sink):
@@ -236,6 +240,29 @@ def test_a_receiver_that_stands_still_keeps_nobody_waiting(holdfast, sink):
         os.kill(frozen, signal.SIGCONT)
     for client in clients:
         client.socket.close()
+
+
+def let_go_of_leash(pid):
+    """As if the role had done so itself: its end of the leash (leash.h) is taken over, and shut."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    process = os.pidfd_open(pid)
+    leash = libc.syscall(SYS_PIDFD_GETFD, process, LEASH_FD, 0)
+    os.close(process)
+    assert leash >= 0, os.strerror(ctypes.get_errno())
+    with socket.socket(fileno=leash) as taken:
+        taken.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.plain
+def test_who_lets_go_of_the_supervisor_is_ended(holdfast, sink):
+    """A role that stands still, and has no leash any more: nobody will ever hear of it again."""
+    node = holdfast({"example.org": sink().endpoint}, top="receivers = 2\n")
+    stuck = node.pids()["receiver-1"]
+    os.kill(stuck, signal.SIGSTOP)
+    let_go_of_leash(stuck)
+    peers.wait_until(lambda: node.pids().get("receiver-1") not in (None, stuck), what="another receiver")
+    assert node.text().count("role_killed role=receiver index=1") == 1
+    node.send(peers.message()[1])
 
 
 def test_an_address_is_not_shared_with_others(holdfast, sink):

@@ -10,6 +10,7 @@
  * instead of WAITING.
  *
  * It executes our own program, with one end of a leash; all else comes over that (equipment.c).
+ * Who lets go of the leash ends, or is ended: nobody runs without.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,7 @@ enum {
     DELAY_MAX_MS = 30 * SECOND_MS,
     SETTLED_MS = MINUTE_MS,
     PACKETS_PER_TURN_MAX = 16,
+    LEASHLESS_MS = 5 * SECOND_MS,
 };
 
 bool supervisor_is_alive(const struct supervisor_child *child)
@@ -42,6 +44,15 @@ void supervisor_log_child(enum log_level level, const char *event,
 {
     log_event(level, event, LOG_TEXT("role", role_name(child->role)),
               LOG_INT("index", child->index), LOG_INT("pid", child->pid));
+}
+
+void supervisor_kill(struct supervisor_child *child)
+{
+    if (child->is_killed)
+        return;
+    child->is_killed = true;
+    supervisor_log_child(LOG_ERROR, "role_killed", child);
+    (void)kill(child->pid, SIGKILL);
 }
 
 /* ---- what it says ---- */
@@ -88,10 +99,12 @@ static void on_leash(void *context, unsigned what)
         else if (packet.type == MESSAGE_line_ask)
             supervisor_answer_line(child, packet.payload);
     }
-    if (got != -EAGAIN && got != 1)
-        watch_set(child->watch, 0); /* gone; waitpid tells the rest */
+    if (got == -EAGAIN || got == 1)
+        return;
+    watch_set(child->watch, 0); /* gone; waitpid tells the rest */
+    child->kill_at_ms = loop_now(child->supervisor->loop).mono_ms + LEASHLESS_MS;
     if (got == -EPROTO)
-        (void)kill(child->pid, SIGKILL);
+        supervisor_kill(child);
 }
 
 /* ---- started ---- */
@@ -148,7 +161,7 @@ static void wait_and_spawn(struct supervisor_child *child, int64_t now_ms)
     if (delay > DELAY_MAX_MS)
         delay = DELAY_MAX_MS;
     child->state = CHILD_WAITING;
-    child->spawn_at_ms = now_ms + (child->deaths > 0 ? delay : 0);
+    child->spawn_at_ms = now_ms + delay;
 }
 
 static void spawn(struct supervisor_child *child, struct now now)
@@ -163,6 +176,8 @@ static void spawn(struct supervisor_child *child, struct now now)
         return;
     }
     child->state = CHILD_STARTING;
+    child->kill_at_ms = NEVER_MS;
+    child->is_killed = false;
     child->started_ms = now.mono_ms;
     child->started_wall_ms = now.wall_ms;
     supervisor_log_child(LOG_INFO, "role_started", child);
@@ -170,7 +185,7 @@ static void spawn(struct supervisor_child *child, struct now now)
     if (error != 0) { /* it is dying already, or will be: bury() sees to the rest */
         log_error("role_start_failed", LOG_TEXT("role", role_name(child->role)),
                   LOG_TEXT("error", strerror(-error)));
-        (void)kill(child->pid, SIGKILL);
+        supervisor_kill(child);
     }
 }
 
@@ -178,7 +193,13 @@ int64_t supervisor_child_turn(struct supervisor_child *child, struct now now)
 {
     if (child->state == CHILD_WAITING && child->spawn_at_ms <= now.mono_ms)
         spawn(child, now);
-    return child->state == CHILD_WAITING ? child->spawn_at_ms : NEVER_MS;
+    if (child->state == CHILD_WAITING)
+        return child->spawn_at_ms;
+    if (!supervisor_is_alive(child) || child->is_killed)
+        return NEVER_MS;
+    if (child->kill_at_ms <= now.mono_ms)
+        supervisor_kill(child);
+    return child->is_killed ? NEVER_MS : child->kill_at_ms;
 }
 
 /* ---- dead ---- */

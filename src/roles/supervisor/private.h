@@ -39,8 +39,10 @@ struct supervisor_child {
     int64_t started_ms;      /* monotonic */
     int64_t started_wall_ms; /* Unix time */
     int64_t spawn_at_ms;     /* monotonic, in CHILD_WAITING */
-    unsigned deaths;         /* in a row */
-    unsigned restarts;       /* since the supervisor started, for `status` */
+    int64_t kill_at_ms;      /* monotonic: it has let go of its leash, and should be gone by then */
+    bool is_killed;
+    unsigned deaths;   /* in a row */
+    unsigned restarts; /* since the supervisor started, for `status` */
 };
 
 struct supervisor {
@@ -61,8 +63,9 @@ struct supervisor {
 bool supervisor_is_alive(const struct supervisor_child *child);
 void supervisor_log_child(enum log_level level, const char *event,
                           const struct supervisor_child *child);
-/* Starts it when it is due. Returns when it is to be called again. */
+/* Starts it when it is due, and kills it when it is. Returns when it is to be called again. */
 int64_t supervisor_child_turn(struct supervisor_child *child, struct now now);
+void supervisor_kill(struct supervisor_child *child);       /* one that is alive; once is enough */
 void supervisor_on_child_signal(void *context, int number); /* SIGCHLD */
 
 /* equipment.c */

@@ -19,9 +19,12 @@ static void hand_out_config(struct supervisor *supervisor)
 {
     struct buf bytes = { 0 };
     config_encode(supervisor->config, &bytes);
-    for (unsigned i = 0; i < supervisor->child_count; i++)
-        if (supervisor_is_alive(&supervisor->child[i]))
-            (void)leash_send(&supervisor->child[i].leash, -1, reload, .config = buf_str(&bytes));
+    for (unsigned i = 0; i < supervisor->child_count; i++) {
+        struct supervisor_child *child = &supervisor->child[i];
+        if (supervisor_is_alive(child) &&
+            leash_send(&child->leash, -1, reload, .config = buf_str(&bytes)) != 0)
+            supervisor_log_child(LOG_WARN, "config_not_handed_over", child);
+    }
     buf_fini(&bytes);
 }
 
@@ -32,8 +35,11 @@ void supervisor_on_hangup(void *context, int number)
     struct config *next = NULL;
     struct buf needs_restart = { 0 };
 
+    bool is_serving = supervisor->is_ready && supervisor->stop_stage == 0;
+
     (void)number;
-    place_notify("RELOADING=1");
+    if (is_serving)
+        place_notify("RELOADING=1");
     int error = config_load(supervisor->config_path, &next, &problems);
     log_problems(buf_str(&problems.text));
     if (error != 0) {
@@ -56,7 +62,8 @@ void supervisor_on_hangup(void *context, int number)
         supervisor_hand_out_spool_keys(supervisor);
         log_info("reloaded", LOG_TEXT("file", supervisor->config_path));
     }
-    place_notify("READY=1");
+    if (is_serving)
+        place_notify("READY=1");
     buf_fini(&needs_restart);
     config_problems_fini(&problems);
 }

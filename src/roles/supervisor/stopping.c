@@ -5,7 +5,6 @@
  * before it have something to tell it. A stage is over when all of it are gone. Whoever takes
  * longer than his grace is killed.
  */
-#include <signal.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -66,10 +65,8 @@ void supervisor_go_on_stopping(struct supervisor *supervisor, struct now now)
         all_gone = false;
         stage_done = stage_done && stage_of(child->role) > supervisor->stop_stage;
         if (stage_of(child->role) <= supervisor->stop_stage &&
-            now.mono_ms >= supervisor->stop_deadline_ms) {
-            supervisor_log_child(LOG_ERROR, "role_killed", child);
-            (void)kill(child->pid, SIGKILL);
-        }
+            now.mono_ms >= supervisor->stop_deadline_ms)
+            supervisor_kill(child);
     }
     if (all_gone)
         loop_stop(supervisor->loop);
