@@ -2,7 +2,9 @@
 /* clock.c: see clock.h. */
 #include "base/clock.h"
 
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/check.h"
@@ -17,6 +19,13 @@ static int64_t read_ms(clockid_t id)
 struct now clock_now(void)
 {
     return (struct now){ .mono_ms = read_ms(CLOCK_MONOTONIC), .wall_ms = read_ms(CLOCK_REALTIME) };
+}
+
+int64_t clock_kernel_ms(void)
+{
+    struct timespec at;
+    check(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &at) == 0);
+    return (int64_t)at.tv_sec * SECOND_MS + at.tv_nsec / 1000000;
 }
 
 /* Milliseconds within the second, also before 1970 (a machine whose clock was never set). */

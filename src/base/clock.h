@@ -26,6 +26,9 @@ enum {
 #define NEVER_MS INT64_MAX
 
 struct now clock_now(void);
+/* The same as mono_ms, asked of the kernel itself: a library that bends time for a test does not
+ * bend this. For what watches over processes, which live in no other time. */
+int64_t clock_kernel_ms(void);
 
 void clock_add_iso(struct buf *out, int64_t wall_ms);     /* 2026-11-21T21:40:49.123Z */
 void clock_add_rfc5322(struct buf *out, int64_t wall_ms); /* Sat, 21 Nov 2026 21:40:49 +0000 */

@@ -99,6 +99,7 @@ struct config {
     struct str control;                /* path of the control socket; default DATA/control.sock */
     uint32_t receivers;                /* role processes; 0: one less than processors, 1 to 8 */
     uint32_t deliverers;               /* role processes; 1 */
+    int64_t watchdog;                  /* ms that a role may be silent; 0: for ever; 1 m */
 
     struct config_endpoints listen_smtp;
     struct config_endpoints listen_smtps;  /* with TLS from the first octet */

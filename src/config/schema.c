@@ -32,6 +32,8 @@ static const struct config_item items[] = {
       .help = "processes that take mail in; 0 is one per processor, at most 8" },
     { "", "deliverers", CONFIG_COUNT, AT(deliverers), 1, 16, "1", RESTART,
       .help = "processes that hand mail over" },
+    { "", "watchdog", CONFIG_DURATION, AT(watchdog), 0, SECONDS(3600), "1m",
+      .help = "a process that does not answer for so long is started again; 0s: none is" },
 
     { "listen smtp", "address", CONFIG_ENDPOINTS, AT(listen_smtp), RESTART,
       .fallback = "0.0.0.0:25 [::]:25", .help = "addresses and ports to take mail at" },

@@ -35,7 +35,7 @@ enum config_type {
     CONFIG_TYPE_COUNT
 };
 
-enum { CONFIG_NAME_MAX = 32, CONFIG_ITEMS_MAX = 128 };
+enum { CONFIG_NAME_MAX = 32, CONFIG_ITEMS_MAX = 160 };
 
 struct config_item {
     const char *section; /* "" at the top, else "dns", "listen smtp" */

@@ -132,6 +132,14 @@ static void take_stop(struct role_process *process, struct cursor payload)
         role_finished(process);
 }
 
+/* Who can answer has a loop that turns. */
+static void take_alive_ask(struct role_process *process, struct cursor payload)
+{
+    struct message_alive_ask message;
+    check(message_get_alive_ask(payload, &message));
+    (void)leash_send(&process->leash, -1, alive, .count = message.count);
+}
+
 static void take_roster(struct role_process *process, struct cursor payload)
 {
     struct message_roster message;
@@ -182,6 +190,9 @@ static void take_packet(struct role_process *process, const struct leash_packet 
         break;
     case MESSAGE_stop:
         take_stop(process, packet->payload);
+        break;
+    case MESSAGE_alive_ask:
+        take_alive_ask(process, packet->payload);
         break;
     case MESSAGE_roster:
         take_roster(process, packet->payload);

@@ -265,6 +265,48 @@ def test_who_lets_go_of_the_supervisor_is_ended(holdfast, sink):
     node.send(peers.message()[1])
 
 
+@pytest.mark.plain
+@pytest.mark.parametrize("name", ["keeper-1", "resolver-1", "deliverer-1", "receiver-1"])
+def test_who_stands_still_is_started_again(holdfast, sink, name):
+    """It lives, and does nothing: the supervisor asks, and does not wait for ever."""
+    primary = sink(start=False)
+    node = holdfast({"example.org": primary.endpoint}, top="watchdog = 3s\n")
+    peers.wait_until(lambda: " ready hostname=" in node.text(), what="all of them")
+    node.send(peers.message()[1])
+    stuck = node.pids()[name]
+    os.kill(stuck, signal.SIGSTOP)
+    peers.wait_until(lambda: f"role_stuck role={name[:-2]} index=1 pid={stuck}" in node.text(), what="the alarm")
+    peers.wait_until(node.greets, what="the greeting")
+    primary.start()
+    peers.wait_until(lambda: node.text().count("role_ready role=" + name[:-2]) == 2, what="the next one")
+    node.cli("queue", "flush", "example.org")
+    peers.wait_until(lambda: primary.count() == 1, what="the message")
+    assert node.text().count("role_stuck") == 1
+
+
+@pytest.mark.plain
+def test_who_never_gets_ready_is_started_again(holdfast):
+    node = holdfast(start=False, top="watchdog = 3s\ndeliverers = 16\n")  # there is time to catch one
+    node.process = peers.Process([str(node.binary), "run", "--config", str(node.config)], node.log, env=node.env)
+    peers.wait_until(lambda: "role_started role=deliverer index=16 " in node.text(), what="the last one", every=0.001)
+    line = next(line for line in node.text().splitlines() if "role_started role=deliverer index=16 " in line)
+    os.kill(int(line.split("pid=")[1]), signal.SIGSTOP)
+    peers.wait_until(lambda: "role_stuck role=deliverer index=16 " in node.text(), what="the alarm")
+    peers.wait_until(lambda: "role_ready role=deliverer index=16 " in node.text(), what="another one")
+    peers.wait_until(lambda: " ready hostname=" in node.text(), what="all of them")
+
+
+@pytest.mark.plain
+def test_the_watchdog_waits_for_nobody_in_vain(holdfast, sink):
+    """Where the clock runs a thousand times faster, nobody is taken for dead."""
+    primary = sink()
+    node = holdfast({"example.org": primary.endpoint}, speed=1000)
+    for _ in range(50):
+        node.send(peers.message()[1])
+    peers.wait_until(lambda: primary.count() == 50, what="all of it")
+    assert "role_stuck" not in node.text()
+
+
 def test_an_address_is_not_shared_with_others(holdfast, sink):
     """Another node's listeners would get every other connection."""
     node = holdfast({"example.org": sink().endpoint})

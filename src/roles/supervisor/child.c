@@ -74,6 +74,7 @@ static void take_ready(struct supervisor_child *child)
     if (child->state != CHILD_STARTING)
         return;
     child->state = CHILD_RUNNING;
+    supervisor_hear_alive(child);
     supervisor_log_child(LOG_INFO, "role_ready", child);
     supervisor_send_roster(child->supervisor);
     tell_ready(child->supervisor);
@@ -94,6 +95,8 @@ static void on_leash(void *context, unsigned what)
             (void)close(packet.descriptor);
         if (packet.type == MESSAGE_ready)
             take_ready(child);
+        else if (packet.type == MESSAGE_alive)
+            supervisor_hear_alive(child);
         else if (packet.type == MESSAGE_filter_ask)
             supervisor_answer_filter(child, packet.payload);
         else if (packet.type == MESSAGE_line_ask)
@@ -178,6 +181,8 @@ static void spawn(struct supervisor_child *child, struct now now)
     child->state = CHILD_STARTING;
     child->kill_at_ms = NEVER_MS;
     child->is_killed = false;
+    child->asked = 0;
+    child->ask_at_ms = now.mono_ms;
     child->started_ms = now.mono_ms;
     child->started_wall_ms = now.wall_ms;
     supervisor_log_child(LOG_INFO, "role_started", child);
@@ -197,9 +202,12 @@ int64_t supervisor_child_turn(struct supervisor_child *child, struct now now)
         return child->spawn_at_ms;
     if (!supervisor_is_alive(child) || child->is_killed)
         return NEVER_MS;
-    if (child->kill_at_ms <= now.mono_ms)
+    if (child->kill_at_ms <= now.mono_ms) {
         supervisor_kill(child);
-    return child->is_killed ? NEVER_MS : child->kill_at_ms;
+        return NEVER_MS;
+    }
+    int64_t ask_ms = supervisor_watch_over(child, now);
+    return child->kill_at_ms < ask_ms ? child->kill_at_ms : ask_ms;
 }
 
 /* ---- dead ---- */

@@ -8,6 +8,7 @@
  *     requests.c    what a receiver asks for: connections to filters, lines to deliverers
  *     roster.c      what `status` shows of the roles
  *     reload.c      the configuration is read again
+ *     watchdog.c    who stands still is started again
  *     stopping.c    the end, by stages
  *
  * 1. The supervisor reads the configuration and no byte from the network; of its roles it hears
@@ -41,8 +42,11 @@ struct supervisor_child {
     int64_t spawn_at_ms;     /* monotonic, in CHILD_WAITING */
     int64_t kill_at_ms;      /* monotonic: it has let go of its leash, and should be gone by then */
     bool is_killed;
-    unsigned deaths;   /* in a row */
-    unsigned restarts; /* since the supervisor started, for `status` */
+    int64_t ask_at_ms;       /* watchdog.c; monotonic */
+    unsigned asked;          /* times in a row, unanswered, … */
+    int64_t silent_since_ms; /* … since then, of the kernel's clock */
+    unsigned deaths;         /* in a row */
+    unsigned restarts;       /* since the supervisor started, for `status` */
 };
 
 struct supervisor {
@@ -89,6 +93,11 @@ void supervisor_send_roster(struct supervisor *supervisor);
 
 /* reload.c */
 void supervisor_on_hangup(void *context, int number); /* SIGHUP */
+
+/* watchdog.c */
+/* Of one that is alive. Returns when it is to be called again. */
+int64_t supervisor_watch_over(struct supervisor_child *child, struct now now);
+void supervisor_hear_alive(struct supervisor_child *child);
 
 /* stopping.c */
 /* Its stage has come: it is not started again. */

@@ -153,7 +153,8 @@ static void says_where_and_what_to_write_instead(void **state)
         { "\nhouse { certificate = \"/x\" }",
           "test.conf:3: unknown name \"house\"; known here are hostname, data, user, names, "
           "postmaster, "
-          "addresses, control, receivers, deliverers, listen smtp, listen smtps, listen atrn, "
+          "addresses, control, receivers, deliverers, watchdog, listen smtp, listen smtps, listen "
+          "atrn, "
           "listen atrns, listen portal, tls, encryption, dns, sign, "
           "store, smtp, dnsbl, filter, callout, report, web, schedule, "
           "log, defaults" },
