@@ -262,13 +262,15 @@ bool receiver_checks_drops(const struct authentication *authentication,
  * will be looked after again. */
 bool receiver_filters_run(struct connection *connection);
 void receiver_filters_forget(struct connection *connection);
+/* The header as filters have left it: what stands above our fields, and the rest. */
+void receiver_filters_add_top(const struct filtering *filtering, struct buf *front);
+void receiver_filters_add_rest(const struct filtering *filtering, struct buf *front);
+
+/* one_filter.c */
 void receiver_filters_expire(struct receiver *receiver, struct now now);
 void receiver_filter_came(struct receiver *receiver, uint64_t ticket, int error, int fd);
 void receiver_filter_body(struct connection *connection, uint64_t want, struct str bytes);
 void receiver_filter_credit(struct connection *connection); /* the keeper takes more */
-/* The header as filters have left it: what stands above our fields, and the rest. */
-void receiver_filters_add_top(const struct filtering *filtering, struct buf *front);
-void receiver_filters_add_rest(const struct filtering *filtering, struct buf *front);
 
 /* door.c. Answers the session's questions about recipients, at the turn's end. */
 void receiver_door_turn(struct connection *connection, struct now now);
