@@ -364,7 +364,7 @@ static void on_verify(void *context, struct str domain, struct str address,
                       void (*done)(void *context, const struct verifier_answer *answer),
                       void *done_context)
 {
-    (void)keeper_verify(context, domain, address, done, done_context);
+    keeper_verify(context, domain, address, done, done_context);
 }
 
 static enum address_fate on_tell_addresses(void *context, const struct control_telling *telling,

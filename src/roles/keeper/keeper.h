@@ -102,14 +102,15 @@ struct keeper {
     /* recipients.c, callouts.c */
     struct verifier *verifier;
     struct keeper_callouts *callouts;
-    struct map verifications;   /* by asker: struct pending */
-    struct map greetings;       /* by domain: struct greeting */
     struct link recipient_news; /* struct news.link */
-    struct unsure {             /* messages for somebody whom nobody knew when they came, by id */
+    bool answers_are_void;      /* receivers are told at the turn's end */
+
+    struct map verifications; /* by asker: struct pending; askers.c */
+    uint64_t last_asker;
+    struct map greetings; /* by domain: struct greeting; greetings.c */
+    struct unsure { /* messages for somebody whom nobody knew when they came, by id; unsure.c */
         struct map young, old;
     } unsure;
-    uint64_t last_asker;
-    bool answers_are_void; /* receivers are told at the turn's end */
 
     /* quota.c */
     struct map usages;          /* by domain: struct usage; of those that have a quota */
@@ -437,7 +438,24 @@ void keeper_own_turn(struct keeper *keeper, struct now now);
 int64_t keeper_own_deadline(const struct keeper *keeper);
 void keeper_own_fini(struct keeper *keeper);
 
-/* recipients.c */
+/* recipients.c; askers.c, greetings.c and unsure.c are its parts (recipients.h). */
+void keeper_recipients_init(struct keeper *keeper);
+void keeper_recipients_start(struct keeper *keeper); /* once its domains are known */
+void keeper_recipients_fini(struct keeper *keeper);
+/* NULL: it is not listed any more. */
+void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain_record *record,
+                                      struct str domain);
+bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record);
+void keeper_route_changed(struct keeper *keeper, struct str domain); /* seen to at the turn's end */
+void keeper_doubt_primary(struct keeper *keeper, struct str domain); /* it is asked, soon */
+/* The scheduler hears, in a later turn, whether the primary takes somebody that it has. */
+void keeper_control_wanted(struct keeper *keeper, struct str domain);
+void keeper_delivery_teaches(struct keeper *keeper, struct str recipient,
+                             const struct verdict *verdict);
+void keeper_recipients_turn(struct keeper *keeper, struct now now);
+int64_t keeper_recipients_deadline(const struct keeper *keeper);
+
+/* askers.c: who asks whether there is such a recipient. */
 struct keeper_recipient_ask {
     uint64_t ticket;
     struct str domain, sender, recipient;
@@ -445,38 +463,24 @@ struct keeper_recipient_ask {
     bool may_hold; /* the answer may be kept by the receiver */
 };
 typedef void keeper_verified(void *context, const struct verifier_answer *answer);
-void keeper_recipients_init(struct keeper *keeper);
-void keeper_recipients_start(struct keeper *keeper); /* once its domains are known */
-void keeper_recipients_fini(struct keeper *keeper);
-/* NULL: it is not listed any more. */
-void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain_record *record,
-                                      struct str domain);
-void keeper_route_changed(struct keeper *keeper, struct str domain); /* seen to at the turn's end */
-void keeper_doubt_primary(struct keeper *keeper, struct str domain); /* it is asked, soon */
-/* The scheduler hears, in a later turn, whether the primary takes somebody that it has. */
-void keeper_control_wanted(struct keeper *keeper, struct str domain);
-void keeper_note_unsure(struct keeper *keeper, const struct envelope *envelope); /* it comes in */
-bool keeper_is_unsure(const struct keeper *keeper, struct message_id id);
-bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record);
 void keeper_verify_for_receiver(struct keeper *keeper, const struct keeper_peer *peer,
                                 const struct keeper_recipient_ask *ask);
-/* Asks the primary whatever is known; answered() may come from within. Names the asker. */
-uint64_t keeper_verify(struct keeper *keeper, struct str domain, struct str address,
-                       keeper_verified *answered, void *context);
-void keeper_verify_forget(struct keeper *keeper, uint64_t asker);
-void keeper_verify_drop_source(struct keeper *keeper, uint32_t source);
-void keeper_delivery_teaches(struct keeper *keeper, struct str recipient,
-                             const struct verdict *verdict);
-void keeper_remember(struct keeper *keeper, struct str domain);
-/* What a primary announced when it greeted us. */
+/* Asks the primary whatever is known; answered() may come from within. */
+void keeper_verify(struct keeper *keeper, struct str domain, struct str address,
+                   keeper_verified *answered, void *context);
+void keeper_verify_drop_source(struct keeper *keeper, uint32_t source); /* a receiver is gone */
+
+/* greetings.c: what a primary announced when it greeted us. */
 void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extensions,
                     uint64_t size_max);
 uint64_t keeper_size_max(const struct keeper *keeper, struct str domain); /* 0: not known */
 /* What it greeted without last, of enum envelope_flag; 0 where nothing is known of it. */
 uint8_t keeper_lacks(const struct keeper *keeper, struct str domain);
 uint64_t keeper_size_max_of_any(const struct keeper *keeper); /* 0: of one it is not known */
-void keeper_recipients_turn(struct keeper *keeper, struct now now);
-int64_t keeper_recipients_deadline(const struct keeper *keeper);
+
+/* unsure.c: mail for somebody whom nobody knew when it came. */
+void keeper_note_unsure(struct keeper *keeper, const struct envelope *envelope); /* it comes in */
+bool keeper_is_unsure(const struct keeper *keeper, struct message_id id);
 
 /* quota.c */
 void keeper_quota_init(struct keeper *keeper);

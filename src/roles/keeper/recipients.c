@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* recipients.c: joins the verifier with those who ask, with the directory that remembers for
- * it, and with the scheduler, which knows whether a primary can be asked.
+/* recipients.c: joins the verifier with the directory, which remembers for it, and with the
+ * scheduler, which knows whether a primary can be asked. Its parts are listed in recipients.h.
  *
- * Scheduler and verifier each tell the other something from within their own calls; both wait in
- * lists until the turn's end.
+ * Scheduler and verifier each tell the other something from within their own calls; both wait in a
+ * list, the news, until the turn's end.
  */
-#include "base/check.h"
+#include "roles/keeper/recipients.h"
+
 #include "base/log.h"
 #include "base/memory.h"
-#include "deliver/client.h"
-#include "roles/keeper/keeper.h"
 #include "verify/verifier.h"
-
-struct pending { /* an asker: a recipient that a receiver has asked about, or somebody else */
-    uint64_t asker;
-    uint32_t source; /* of the receiver's channel; 0: it is not one */
-    uint64_t ticket;
-    bool may_hold;
-    bool is_control;                      /* nobody waits but the scheduler */
-    struct buf client, sender, recipient; /* of a control, the domain alone */
-    keeper_verified *answered;
-    void *context;
-};
 
 enum news_kind {
     NEWS_ROUTE,      /* the route has changed */
@@ -40,30 +28,6 @@ struct news { /* of one domain, for the turn's end */
     enum control_answer control;
 };
 
-enum {
-    UNSURE_MAX = 100000,
-    COMPANY_MAX = 32, /* as many addresses as may be long fit into the answer */
-};
-
-static struct str message_id_key(const struct message_id *id)
-{
-    return str_of(id->bytes, sizeof id->bytes);
-}
-
-static struct str asker_key(const uint64_t *asker)
-{
-    return str_of(asker, sizeof *asker);
-}
-
-static void pending_free(struct keeper *keeper, struct pending *pending)
-{
-    (void)map_remove(&keeper->verifications, asker_key(&pending->asker));
-    buf_fini(&pending->client);
-    buf_fini(&pending->sender);
-    buf_fini(&pending->recipient);
-    memory_free(pending);
-}
-
 static struct news *add_news(struct keeper *keeper, enum news_kind kind, struct str domain)
 {
     struct news *news = memory_new(sizeof *news);
@@ -76,84 +40,9 @@ static struct news *add_news(struct keeper *keeper, enum news_kind kind, struct 
 
 /* ---- what the verifier wants ---- */
 
-/* Whoever asks about one who is known hears of some others too, and need not ask about them. */
-static void add_company(struct keeper *keeper, struct str recipient, struct buf *out)
-{
-    struct str company[COMPANY_MAX];
-    ptrdiff_t at = str_find_last(recipient, '@');
-    size_t count = verifier_company(keeper->verifier, str_skip(recipient, (size_t)at + 1),
-                                    keeper_mail_now(keeper), company, COMPANY_MAX);
-
-    for (size_t i = 0; i < count; i++) {
-        buf_add(out, company[i]);
-        buf_add_byte(out, '\0');
-    }
-}
-
-static void send_answer(struct keeper *keeper, struct pending *pending,
-                        const struct verifier_answer *answer)
-{
-    struct str recipient = buf_str(&pending->recipient);
-    bool holds = pending->may_hold && answer->holds;
-    struct buf company = { 0 };
-
-    if (holds && !answer->is_suspect)
-        add_company(keeper, recipient, &company);
-    const struct admission_answer admission = {
-        .source = pending->source,
-        .ticket = pending->ticket,
-        .verdict = answer->verdict,
-        .holds_for = holds ? recipient : STR_NONE,
-        .client = buf_str(&pending->client),
-        .sender = buf_str(&pending->sender),
-        .recipient = recipient,
-        .needs_proof = answer->needs_proof,
-        .company = buf_str(&company),
-    };
-    keeper_admission_answer(keeper, &admission);
-    buf_fini(&company);
-    if (answer->is_suspect)
-        log_info("recipient_on_suspicion", LOG_STR("client", buf_str(&pending->client)),
-                 LOG_STR("from", buf_str(&pending->sender)), LOG_STR("to", recipient));
-}
-
-/* What an answer says of the primary itself. */
-static enum control_answer control_of(const struct verifier_answer *answer)
-{
-    switch (answer->reading) {
-    case READING_VALID:
-    case READING_FULL:
-        return CONTROL_TAKEN;
-    case READING_INVALID:
-    case READING_UNSURE:
-    case READING_REFUSED:
-    case READING_UNWELCOME:
-        return CONTROL_REFUSED;
-    case READING_LATER: /* of who need not be there, a refusal is read so */
-        return answer->said.code >= 500 ? CONTROL_ABSENT : CONTROL_UNKNOWN;
-    case READING_ANYTHING:
-    case READING_NOT_TRIED:
-    case READING_SILENT:
-        break;
-    }
-    return CONTROL_UNKNOWN;
-}
-
 static void on_answered(void *context, uint64_t asker, const struct verifier_answer *answer)
 {
-    struct keeper *keeper = context;
-    struct pending *pending = map_find(&keeper->verifications, asker_key(&asker));
-
-    if (pending == NULL)
-        return;
-    if (pending->is_control)
-        add_news(keeper, NEWS_CONTROLLED, buf_str(&pending->recipient))->control =
-            control_of(answer);
-    else if (pending->source != 0)
-        send_answer(keeper, pending, answer);
-    else
-        pending->answered(pending->context, answer);
-    pending_free(keeper, pending);
+    keeper_asker_answered(context, asker, answer);
 }
 
 /* The best of those that answer. */
@@ -226,111 +115,14 @@ static const struct verifier_host verifier_host = {
 
 /* ---- what is remembered ---- */
 
-struct greeting { /* a primary's, as it greeted last */
-    struct buf domain;
-    struct buf primaries; /* that were named then, a line each: others may take other mail */
-    uint64_t extensions, size_max;
-    int64_t greeted_ms;
-};
-
-static void greeting_free(struct greeting *greeting)
-{
-    if (greeting == NULL)
-        return;
-    buf_fini(&greeting->domain);
-    buf_fini(&greeting->primaries);
-    memory_free(greeting);
-}
-
-static void add_primaries(const struct domain_record *record, struct buf *out)
-{
-    for (uint32_t i = 0; i < record->primary_count; i++) {
-        buf_add(out, record->primary[i]);
-        buf_add_byte(out, '\n');
-    }
-}
-
 void keeper_remember(struct keeper *keeper, struct str domain)
 {
-    const struct greeting *greeting = map_find(&keeper->greetings, domain);
     struct domain_memory memory = { .domain = domain };
 
     if (!verifier_save(keeper->verifier, domain, &memory))
         return;
-    if (greeting != NULL) {
-        memory.extensions = greeting->extensions;
-        memory.size_max = greeting->size_max;
-        memory.greeted_ms = greeting->greeted_ms;
-    }
+    keeper_greeting_save(keeper, domain, &memory);
     directory_put_memory(keeper->directory, &memory);
-}
-
-static struct greeting *greeting_use(struct keeper *keeper, const struct domain_record *record)
-{
-    struct greeting *greeting = map_find(&keeper->greetings, record->name);
-
-    if (greeting == NULL) {
-        greeting = memory_new(sizeof *greeting);
-        buf_add(&greeting->domain, record->name);
-        (void)map_put(&keeper->greetings, record->name, greeting);
-    }
-    buf_reset(&greeting->primaries);
-    add_primaries(record, &greeting->primaries);
-    return greeting;
-}
-
-void keeper_greeted(struct keeper *keeper, struct str domain, uint64_t extensions,
-                    uint64_t size_max)
-{
-    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
-
-    if (record == NULL)
-        return;
-    struct greeting *greeting = greeting_use(keeper, record);
-    bool is_news = greeting->greeted_ms == 0 || greeting->extensions != extensions ||
-                   greeting->size_max != size_max;
-    greeting->extensions = extensions;
-    greeting->size_max = size_max;
-    greeting->greeted_ms = keeper_mail_now(keeper).wall_ms;
-    if (!is_news)
-        return;
-    keeper_remember(keeper, domain);
-    keeper->answers_are_void = true;
-}
-
-uint64_t keeper_size_max(const struct keeper *keeper, struct str domain)
-{
-    const struct greeting *greeting = map_find(&keeper->greetings, domain);
-    return greeting != NULL ? greeting->size_max : 0;
-}
-
-uint8_t keeper_lacks(const struct keeper *keeper, struct str domain)
-{
-    const struct greeting *greeting = map_find(&keeper->greetings, domain);
-    unsigned lacks = 0;
-
-    if (greeting == NULL || greeting->greeted_ms == 0)
-        return 0;
-    if (!(greeting->extensions & EXTENSION_SMTPUTF8))
-        lacks |= ENVELOPE_SMTPUTF8;
-    if (!(greeting->extensions & EXTENSION_REQUIRETLS))
-        lacks |= ENVELOPE_REQUIRETLS;
-    return (uint8_t)lacks;
-}
-
-uint64_t keeper_size_max_of_any(const struct keeper *keeper)
-{
-    const struct domain_record *record;
-    uint64_t most = 0;
-    size_t cursor = 0;
-
-    while ((record = directory_next_domain(keeper->directory, &cursor)) != NULL) {
-        uint64_t size_max = keeper_size_max(keeper, record->name);
-        if (size_max == 0)
-            return 0;
-        most = size_max > most ? size_max : most;
-    }
-    return most;
 }
 
 static void on_restore(void *context, const struct known_recipient *recipient)
@@ -343,15 +135,8 @@ static void on_recall(void *context, const struct domain_memory *memory)
 {
     struct keeper *keeper = context;
 
-    const struct domain_record *record = directory_find_domain(keeper->directory, memory->domain);
-
     verifier_recall(keeper->verifier, memory);
-    if (memory->greeted_ms == 0 || record == NULL)
-        return;
-    struct greeting *greeting = greeting_use(keeper, record);
-    greeting->extensions = memory->extensions;
-    greeting->size_max = memory->size_max;
-    greeting->greeted_ms = memory->greeted_ms;
+    keeper_greeting_recall(keeper, memory);
 }
 
 void keeper_recipients_start(struct keeper *keeper)
@@ -364,21 +149,12 @@ void keeper_recipients_start(struct keeper *keeper)
                  LOG_TEXT("hint", "they are learned again from the primary"));
 }
 
-/* ---- domains ---- */
+/* ---- what others tell it ---- */
 
-/* Of others that were named since, nothing is known. */
-static void forget_greeting_of_others(struct keeper *keeper, const struct domain_record *record)
+bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record)
 {
-    const struct greeting *greeting = map_find(&keeper->greetings, record->name);
-    struct buf primaries = { 0 };
-
-    add_primaries(record, &primaries);
-    if (greeting != NULL && !str_equals(buf_str(&greeting->primaries), buf_str(&primaries))) {
-        greeting_free(map_remove(&keeper->greetings, record->name));
-        keeper_remember(keeper, record->name);
-        keeper->answers_are_void = true;
-    }
-    buf_fini(&primaries);
+    return setting_value(&record->settings, &keeper->process->config->defaults,
+                         SETTING_VERIFY_RECIPIENTS) != 0;
 }
 
 void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain_record *record,
@@ -387,12 +163,12 @@ void keeper_recipients_domain_changed(struct keeper *keeper, const struct domain
     if (record != NULL) {
         verifier_put_domain(keeper->verifier, domain, &record->settings,
                             &keeper->process->config->defaults, keeper_mail_now(keeper));
-        forget_greeting_of_others(keeper, record);
+        keeper_greetings_domain_changed(keeper, record, domain);
         keeper_route_changed(keeper, domain);
         return;
     }
     verifier_remove_domain(keeper->verifier, domain, keeper_mail_now(keeper));
-    greeting_free(map_remove(&keeper->greetings, domain));
+    keeper_greetings_domain_changed(keeper, NULL, domain);
 }
 
 void keeper_route_changed(struct keeper *keeper, struct str domain)
@@ -405,176 +181,15 @@ void keeper_doubt_primary(struct keeper *keeper, struct str domain)
     (void)add_news(keeper, NEWS_DOUBT, domain);
 }
 
-/* ---- askers ---- */
-
-bool keeper_verifies(const struct keeper *keeper, const struct domain_record *record)
-{
-    return setting_value(&record->settings, &keeper->process->config->defaults,
-                         SETTING_VERIFY_RECIPIENTS) != 0;
-}
-
-static struct pending *add_pending(struct keeper *keeper)
-{
-    struct pending *pending = memory_new(sizeof *pending);
-
-    pending->asker = ++keeper->last_asker;
-    (void)map_put(&keeper->verifications, asker_key(&pending->asker), pending);
-    return pending;
-}
-
-void keeper_verify_for_receiver(struct keeper *keeper, const struct keeper_peer *peer,
-                                const struct keeper_recipient_ask *ask)
-{
-    struct verifier_answer answer;
-    struct pending *pending = add_pending(keeper);
-    struct buf network = { 0 };
-
-    pending->source = peer->source;
-    pending->ticket = ask->ticket;
-    pending->may_hold = ask->may_hold;
-    endpoint_add_ip(&pending->client, ask->client);
-    buf_add(&pending->sender, ask->sender);
-    buf_add(&pending->recipient, ask->recipient);
-    endpoint_encode(&network, endpoint_network(ask->client));
-    const struct verifier_question question = { .asker = pending->asker,
-                                                .domain = ask->domain,
-                                                .network = buf_str(&network),
-                                                .address = ask->recipient };
-    if (verifier_ask(keeper->verifier, &question, keeper_mail_now(keeper), &answer))
-        on_answered(keeper, question.asker, &answer);
-    buf_fini(&network);
-}
-
-uint64_t keeper_verify(struct keeper *keeper, struct str domain, struct str address,
-                       keeper_verified *answered, void *context)
-{
-    struct verifier_answer answer;
-    struct pending *pending = add_pending(keeper);
-
-    pending->answered = answered;
-    pending->context = context;
-    const struct verifier_question question = {
-        .asker = pending->asker, .domain = domain, .address = address, .is_forced = true
-    };
-    if (verifier_ask(keeper->verifier, &question, keeper_mail_now(keeper), &answer))
-        on_answered(keeper, question.asker, &answer);
-    return question.asker;
-}
-
-void keeper_verify_forget(struct keeper *keeper, uint64_t asker)
-{
-    struct pending *pending = map_find(&keeper->verifications, asker_key(&asker));
-
-    if (pending == NULL)
-        return;
-    verifier_forget_asker(keeper->verifier, asker);
-    pending_free(keeper, pending);
-}
-
-void keeper_verify_drop_source(struct keeper *keeper, uint32_t source)
-{
-    struct pending *pending;
-    size_t cursor = 0;
-
-    while ((pending = map_next(&keeper->verifications, &cursor, NULL)) != NULL) {
-        if (pending->source != source)
-            continue;
-        keeper_verify_forget(keeper, pending->asker);
-        cursor = 0;
-    }
-}
-
-/* ---- does the primary take those it has? ---- */
-
 void keeper_control_wanted(struct keeper *keeper, struct str domain)
 {
     (void)add_news(keeper, NEWS_CONTROL, domain);
 }
 
-static void ask_control(struct keeper *keeper, struct str domain)
+void keeper_controlled(struct keeper *keeper, struct str domain, enum control_answer answer)
 {
-    struct pending *pending = add_pending(keeper);
-    struct verifier_answer nothing = { .reading = READING_SILENT };
-
-    pending->is_control = true;
-    buf_add(&pending->recipient, domain);
-    if (!verifier_ask_control(keeper->verifier, domain, pending->asker, keeper_mail_now(keeper)))
-        on_answered(keeper, pending->asker, &nothing);
+    add_news(keeper, NEWS_CONTROLLED, domain)->control = answer;
 }
-
-/* ---- mail whose recipients nobody knows ---- */
-
-struct unsure_mail {
-    struct buf recipients; /* those whom nobody knew, a zero behind each */
-};
-
-static void unsure_mail_free(struct unsure_mail *mail)
-{
-    if (mail != NULL)
-        buf_fini(&mail->recipients);
-    memory_free(mail);
-}
-
-static void forget_unsure(struct map *map)
-{
-    size_t cursor = 0;
-    void *mail;
-
-    while ((mail = map_next(map, &cursor, NULL)) != NULL)
-        unsure_mail_free(mail);
-    map_fini(map);
-}
-
-static void add_unsure(struct unsure *unsure, struct message_id id, struct unsure_mail *mail)
-{
-    if (unsure->young.count >= UNSURE_MAX / 2) {
-        forget_unsure(&unsure->old);
-        unsure->old = unsure->young;
-        map_init(&unsure->young);
-    }
-    unsure_mail_free(map_put(&unsure->young, message_id_key(&id), mail));
-}
-
-void keeper_note_unsure(struct keeper *keeper, const struct envelope *envelope)
-{
-    struct buf recipients = { 0 };
-
-    for (uint32_t i = 0; i < envelope->recipient_count; i++) {
-        struct str address = envelope->recipient[i].address;
-        const struct domain_record *record =
-            directory_find_domain(keeper->directory, recipient_domain(&envelope->recipient[i]));
-        if (record == NULL || !keeper_verifies(keeper, record) ||
-            verifier_is_valid(keeper->verifier, address, keeper_mail_now(keeper)))
-            continue;
-        buf_add(&recipients, address);
-        buf_add_byte(&recipients, '\0');
-    }
-    if (recipients.len == 0)
-        return;
-    struct unsure_mail *mail = memory_new(sizeof *mail);
-    mail->recipients = recipients;
-    add_unsure(&keeper->unsure, envelope->id, mail);
-}
-
-/* Until all of them are known to be there. */
-bool keeper_is_unsure(const struct keeper *keeper, struct message_id id)
-{
-    const struct unsure_mail *mail = map_find(&keeper->unsure.young, message_id_key(&id));
-    struct str address = STR_NONE;
-
-    if (mail == NULL)
-        mail = map_find(&keeper->unsure.old, message_id_key(&id));
-    if (mail == NULL)
-        return false;
-    struct str left = buf_str(&mail->recipients);
-    while (left.len > 0 && str_cut(&left, '\0', &address))
-        if (address.len > 0 &&
-            !verifier_is_valid(keeper->verifier, address, keeper_mail_now(keeper)))
-            return true;
-    return false;
-}
-
-/* ---- deliveries teach ---- */
 
 void keeper_delivery_teaches(struct keeper *keeper, struct str recipient,
                              const struct verdict *verdict)
@@ -646,7 +261,7 @@ static void take_news(struct keeper *keeper, const struct news *news)
         take_event(keeper, news);
         return;
     case NEWS_CONTROL:
-        ask_control(keeper, domain);
+        keeper_control_ask(keeper, domain);
         return;
     case NEWS_CONTROLLED:
         schedule_controlled(keeper->schedule, domain, news->control, keeper_now(keeper));
@@ -685,10 +300,9 @@ int64_t keeper_recipients_deadline(const struct keeper *keeper)
 
 void keeper_recipients_init(struct keeper *keeper)
 {
-    map_init(&keeper->verifications);
-    map_init(&keeper->greetings);
-    map_init(&keeper->unsure.young);
-    map_init(&keeper->unsure.old);
+    keeper_askers_init(keeper);
+    keeper_greetings_init(keeper);
+    keeper_unsure_init(keeper);
     list_init(&keeper->recipient_news);
     keeper_callouts_init(keeper);
     keeper->verifier = verifier_new(&verifier_host, keeper, &keeper->process->random);
@@ -696,26 +310,11 @@ void keeper_recipients_init(struct keeper *keeper)
 
 void keeper_recipients_fini(struct keeper *keeper)
 {
-    static const struct verifier_answer nothing = { .reading = READING_SILENT };
-    void *value;
-    size_t cursor = 0;
-
     verifier_free(keeper->verifier);
     keeper_callouts_fini(keeper);
-    while ((value = map_next(&keeper->verifications, &cursor, NULL)) != NULL) {
-        const struct pending *pending = value;
-        if (pending->answered != NULL)
-            pending->answered(pending->context, &nothing);
-        pending_free(keeper, value);
-        cursor = 0;
-    }
-    cursor = 0;
-    while ((value = map_next(&keeper->greetings, &cursor, NULL)) != NULL)
-        greeting_free(value);
-    map_fini(&keeper->verifications);
-    map_fini(&keeper->greetings);
-    forget_unsure(&keeper->unsure.young);
-    forget_unsure(&keeper->unsure.old);
+    keeper_askers_fini(keeper);
+    keeper_greetings_fini(keeper);
+    keeper_unsure_fini(keeper);
     list_each_safe (link, &keeper->recipient_news) {
         struct news *news = container_of(link, struct news, link);
         list_remove(link);

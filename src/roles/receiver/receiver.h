@@ -126,7 +126,6 @@ struct receiver {
     bool has_logins, has_cram, has_client_pins;
     struct map contents;    /* by ticket: struct connection */
     struct map lookups;     /* by ticket: struct lookup */
-    struct map networks;    /* by client network: struct network */
     struct map answers;     /* by whom they hold for: struct known_answer */
     struct map policies;    /* by domain: struct known_policy */
     struct map policy_asks; /* by ticket: struct connection */
@@ -137,14 +136,19 @@ struct receiver {
     uint32_t session_count;
     struct verdict refusal; /* FATE_ACCEPT: mail is welcome */
     uint64_t size_max;      /* the largest message that any primary takes; 0: one has not said */
+    struct tls_server *tls; /* NULL: there is no certificate */
+
+    /* listeners.c */
     struct listener own[RECEIVER_LISTENERS_MAX];
     unsigned own_count;
     struct listener neighbour[RECEIVER_LISTENERS_MAX]; /* another receiver's */
     unsigned neighbour_count;
-    struct tls_server *tls;  /* NULL: there is no certificate */
     int64_t neighbour_ms;    /* when they are looked at again */
     int64_t accept_again_ms; /* 0: accepting */
-    int64_t sweep_ms;        /* when networks without sessions are looked for again */
+
+    /* networks.c */
+    struct map networks; /* by client network: struct network */
+    int64_t sweep_ms;    /* when those without sessions are looked for again */
 };
 
 struct network { /* kept for a minute after its last session, if there are limits per minute */
@@ -262,13 +266,15 @@ bool receiver_checks_drops(const struct authentication *authentication,
  * will be looked after again. */
 bool receiver_filters_run(struct connection *connection);
 void receiver_filters_forget(struct connection *connection);
+/* The header as filters have left it: what stands above our fields, and the rest. */
+void receiver_filters_add_top(const struct filtering *filtering, struct buf *front);
+void receiver_filters_add_rest(const struct filtering *filtering, struct buf *front);
+
+/* one_filter.c */
 void receiver_filters_expire(struct receiver *receiver, struct now now);
 void receiver_filter_came(struct receiver *receiver, uint64_t ticket, int error, int fd);
 void receiver_filter_body(struct connection *connection, uint64_t want, struct str bytes);
 void receiver_filter_credit(struct connection *connection); /* the keeper takes more */
-/* The header as filters have left it: what stands above our fields, and the rest. */
-void receiver_filters_add_top(const struct filtering *filtering, struct buf *front);
-void receiver_filters_add_rest(const struct filtering *filtering, struct buf *front);
 
 /* door.c. Answers the session's questions about recipients, at the turn's end. */
 void receiver_door_turn(struct connection *connection, struct now now);
@@ -320,11 +326,35 @@ void receiver_line_drop(struct connection *connection);
 void receiver_name_ask(struct connection *connection);
 void receiver_name_forget(struct connection *connection);
 
+/* listeners.c */
+void receiver_listener_take(struct receiver *receiver, unsigned kind, int fd);
+void receiver_listeners_start(struct receiver *receiver);
+void receiver_listeners_turn(struct receiver *receiver, struct now now);
+int64_t receiver_listeners_deadline(const struct receiver *receiver);
+void receiver_listeners_stop(struct receiver *receiver); /* no more clients */
+void receiver_listeners_fini(struct receiver *receiver);
+
+/* networks.c */
+struct network *receiver_network_enter(struct receiver *receiver, struct endpoint client);
+void receiver_network_leave(struct receiver *receiver, struct network *network);
+void receiver_count_recipient(struct connection *connection); /* of its network, this minute */
+void receiver_networks_turn(struct receiver *receiver, struct now now);
+void receiver_networks_fini(struct receiver *receiver); /* once there are no connections */
+
+/* connection.c */
+/* Takes over the descriptor. */
+void receiver_connection_open(struct receiver *receiver, const struct listener *listener, int fd,
+                              struct endpoint client);
+void receiver_touch(struct connection *connection); /* it is looked after at the turn's end */
+/* All that were touched are looked after, and those that are closed are freed. */
+void receiver_connections_turn(struct receiver *receiver, struct now now);
+void receiver_connections_expire(struct receiver *receiver, struct now now);
+void receiver_connections_stop(struct receiver *receiver); /* they come to their end, soon */
+void receiver_connections_fini(struct receiver *receiver);
+
 /* receiver.c */
 /* From the configuration, and from what the keeper says. */
 void receiver_configure_sessions(struct receiver *receiver);
-void receiver_touch(struct connection *connection);
-void receiver_count_recipient(struct connection *connection); /* of its network, this minute */
 void receiver_bury_channel(struct receiver *receiver, struct channel *channel);
 uint64_t receiver_ticket(struct receiver *receiver);
 struct str receiver_ticket_key(const uint64_t *ticket);
