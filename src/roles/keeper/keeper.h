@@ -110,6 +110,7 @@ struct keeper {
     struct map greetings; /* by domain: struct greeting; greetings.c */
     struct unsure { /* messages for somebody whom nobody knew when they came, by id; unsure.c */
         struct map young, old;
+        size_t octets; /* of the young ones' recipients */
     } unsure;
 
     /* quota.c */

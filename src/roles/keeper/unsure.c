@@ -5,15 +5,16 @@
  * refusals slows down or hangs up, so the scheduler asks of each message whether it may become one
  * (the setting `refusals`): it may until all whom nobody knew are known to be there.
  *
- * Only the latest of them are remembered, UNSURE_MAX / 2 at least, in two generations: when the
- * young one is full it becomes the old one, and what was old is forgotten. Nothing of it outlives
- * us. What is forgotten counts as sure, and is handed over like any other.
+ * Only the latest of them are remembered, in two generations: when the young one is full (by its
+ * messages, or by the octets of their recipients) it becomes the old one, and what was old is
+ * forgotten. Nothing of it outlives us. What is forgotten counts as sure, and is handed over like
+ * any other.
  */
 #include "base/memory.h"
 #include "roles/keeper/recipients.h"
 #include "verify/verifier.h"
 
-enum { UNSURE_MAX = 100000 };
+enum { YOUNG_MAX = 50000, YOUNG_OCTETS_MAX = 8 * 1024 * 1024 };
 
 struct unsure_mail {
     struct buf recipients; /* those whom nobody knew, a zero behind each */
@@ -43,11 +44,13 @@ static void forget_unsure(struct map *map)
 
 static void add_unsure(struct unsure *unsure, struct message_id id, struct unsure_mail *mail)
 {
-    if (unsure->young.count >= UNSURE_MAX / 2) {
+    if (unsure->young.count >= YOUNG_MAX || unsure->octets >= YOUNG_OCTETS_MAX) {
         forget_unsure(&unsure->old);
         unsure->old = unsure->young;
+        unsure->octets = 0;
         map_init(&unsure->young);
     }
+    unsure->octets += mail->recipients.len;
     unsure_mail_free(map_put(&unsure->young, message_id_key(&id), mail));
 }
 
