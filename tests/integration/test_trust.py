@@ -173,13 +173,16 @@ def test_a_pin_is_learned_at_first_use(holdfast, recorder, authority):
 
 def test_each_of_several_primaries_has_a_pin_to_learn(holdfast, recorder, authority):
     """The second one is not a stranger because the first has shown another key; who comes in its place is."""
-    first = recorder(certificate=authority.issue("one.example"))
+    first = recorder(certificate=authority.issue("one.example"), extensions=["SIZE 12345"])
     second = recorder(address="127.0.0.36", certificate=authority.issue("two.example"))
     node = holdfast()
     node.add("example.org", [first.endpoint, second.endpoint], tls_learn="yes")
     held(node)
     first.wait_for(1)
     peers.wait_until(lambda: "tls-pin" in node.domain()["primary"][0], what="the first pin")
+    with node.connect() as client:  # it is the same primary as before: what it takes is known
+        client.hello()
+        assert client.ask("MAIL FROM:<sender@client.example> SIZE=20000")[0] == 552
     peers.wait_until(lambda: node.domain()["sessions"] == 0, what="the session's end")
     first.stop()
     held(node)

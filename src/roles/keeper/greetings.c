@@ -10,6 +10,7 @@
  */
 #include "base/memory.h"
 #include "deliver/client.h"
+#include "mail/named_primary.h"
 #include "roles/keeper/recipients.h"
 
 struct greeting { /* a primary's, as it greeted last */
@@ -28,10 +29,11 @@ static void greeting_free(struct greeting *greeting)
     memory_free(greeting);
 }
 
+/* However they are spoken with. */
 static void add_primaries(const struct domain_record *record, struct buf *out)
 {
     for (uint32_t i = 0; i < record->primary_count; i++) {
-        buf_add(out, record->primary[i]);
+        buf_add(out, named_primary_place(record->primary[i]));
         buf_add_byte(out, '\n');
     }
 }
