@@ -137,7 +137,7 @@ static void take_alive_ask(struct role_process *process, struct cursor payload)
 {
     struct message_alive_ask message;
     check(message_get_alive_ask(payload, &message));
-    (void)leash_send(&process->leash, -1, alive, .count = message.count);
+    (void)leash_send(&process->leash, -1, alive, .index = process->index, .count = message.count);
 }
 
 static void take_roster(struct role_process *process, struct cursor payload)

@@ -19,19 +19,20 @@ enum { ASKS = 6, ASKS_MIN = 3 }; /* within the time that it may be silent */
 
 static bool is_traced(pid_t pid)
 {
+    static const char head[] = "TracerPid:\t";
     char path[64];
     char line[128];
-    int tracer = 0;
+    bool is_traced = false;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return false;
     while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "TracerPid: %d", &tracer) == 1)
-            break;
+        if (str_starts(str_from(line), str_from(head)))
+            is_traced = line[sizeof head - 1] != '0';
     (void)fclose(file);
-    return tracer != 0;
+    return is_traced;
 }
 
 static void end(struct supervisor_child *child)
