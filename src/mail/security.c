@@ -162,14 +162,20 @@ static bool has_pin(const struct security *security, const struct security_pin *
     return false;
 }
 
+void security_add_pin(struct security *security, const struct security_pin *pin)
+{
+    if (security->pin_count < SECURITY_PINS_MAX && !has_pin(security, pin))
+        security->pin[security->pin_count++] = *pin;
+}
+
 void security_add_pins(struct security *security, struct str list)
 {
     struct security_pin pin;
     struct str one = STR_NONE;
 
-    while (security->pin_count < SECURITY_PINS_MAX && str_cut(&list, ',', &one))
-        if (security_pin_parse(one, &pin) && !has_pin(security, &pin))
-            security->pin[security->pin_count++] = pin;
+    while (str_cut(&list, ',', &one))
+        if (security_pin_parse(one, &pin))
+            security_add_pin(security, &pin);
 }
 
 bool security_pin_is_shown(const struct security_pin *pin, struct str shown)

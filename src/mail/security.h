@@ -61,7 +61,9 @@ const char *security_level_name(enum security_level level); /* "clear", "may", "
 /* "key:HEX" or "certificate:HEX", of 64 digits; colons between them are let pass. */
 bool security_pin_parse(struct str text, struct security_pin *out_pin);
 void security_pin_add_text(struct buf *out, const struct security_pin *pin);
-/* Those in a list with commas between them; what is none, or there already, is left out. */
+/* What is there already, or has no room, is left out. */
+void security_add_pin(struct security *security, const struct security_pin *pin);
+/* Those in a list with commas between them; what is none is left out, too. */
 void security_add_pins(struct security *security, struct str list);
 /* Is it what the pin says? Not if nothing was shown. */
 bool security_pin_is_shown(const struct security_pin *pin, struct str shown);

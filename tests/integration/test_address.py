@@ -73,6 +73,19 @@ def test_mail_follows_the_primary(holdfast, recorder, mine):
     assert node.text().count("address_update") == 3 and "address_used" in node.text()
 
 
+def test_nobody_is_moved_to_where_less_has_to_be_shown(holdfast, recorder, mine):
+    """There is a second primary, of which the owner asks nothing: a stolen secret must not put it first."""
+    usual = recorder(address="127.0.0.5", certificate=mine)
+    second = recorder(address="127.0.0.6")
+    node = holdfast()
+    node.add("example.org", [f"{usual.endpoint},tls-pin=key:{mine.key_digest()}", f"{second.endpoint},tls=no"])
+    done = node.cli("domain", "address", "example.org", second.endpoint, check=False)
+    assert done.returncode != 0 and "told of the first" in done.stderr
+    node.send(peers.message()[1])
+    usual.wait_for(1)
+    assert not said(second, "MAIL")
+
+
 def test_a_primary_that_is_still_booting(holdfast, recorder, mine):
     """Nobody answers yet: it is tried again, soon."""
     node = away(holdfast, mine)

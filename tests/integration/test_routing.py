@@ -170,6 +170,23 @@ def test_dead_dns_leaves_a_named_primary_with_what_it_has_to_show(site, nsd):
     assert node.held() == 1 and hosts[PRIMARY].count() == 2
 
 
+def test_dead_dns_makes_pins_no_more(site, nsd):
+    """What a primary has to show by itself is added once, however often its plan is made anew."""
+    node, hosts = site(["@ IN MX 20 us", f"mail 1 IN A {PRIMARY}"])
+    hosts[PRIMARY].start()
+    node.cli("domain", "set", "example.org", "--primary",
+             "mail.example.org,tls-pin=key:" + 64 * "a" + ",tls-pin=key:" + 64 * "b")
+    node.send(peers.message()[1])
+    peers.wait_until(lambda: node.state_of() == "stranger", 20, "the state stranger")
+    nsd.stop()
+
+    def is_silent():
+        node.cli("domain", "set", "example.org", "--set", "hold=4d")  # it is asked again
+        return node.text().count("problem=dns-failed") >= 8
+    peers.wait_until(is_silent, 60, "eight plans")
+    assert "role_ended" not in node.text() and hosts[PRIMARY].count() == 0
+
+
 def test_dead_dns_without_a_past_holds(holdfast, sink):
     """Nobody ever answered: held, not refused, not returned."""
     node = holdfast({"example.org": ()}, dns=f'servers = {{"127.0.0.1:{peers.free_port()}"}}')

@@ -215,7 +215,8 @@ static bool is_still_asked(const struct keeper *keeper, const struct probe *prob
     bool is_same =
         keeper_secure_address(keeper, buf_str(&probe->domain), probe->endpoint, &security) &&
         str_equals(buf_str(&security), buf_str(&probe->security)) &&
-        keeper_can_prove(keeper, buf_str(&probe->domain));
+        keeper_can_prove(keeper, buf_str(&probe->domain)) &&
+        !keeper_is_at_other(keeper, buf_str(&probe->domain), probe->endpoint);
     buf_fini(&security);
     return is_same;
 }

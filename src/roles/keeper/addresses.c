@@ -79,7 +79,7 @@ static uint16_t port_of(const struct domain_record *record)
     return primary.port;
 }
 
-static bool is_good(const struct keeper *keeper, struct endpoint endpoint,
+static bool is_good(const struct keeper *keeper, struct str domain, struct endpoint endpoint,
                     enum address_teller teller, struct buf *out_why)
 {
     const char *refusal = address_refusal(endpoint, teller);
@@ -89,6 +89,8 @@ static bool is_good(const struct keeper *keeper, struct endpoint endpoint,
     if (refusal == NULL && teller == TELLER_OWNER &&
         route_self_has_address(&keeper->self, endpoint))
         refusal = "this is an address of this node";
+    if (refusal == NULL && keeper_is_at_other(keeper, domain, endpoint))
+        refusal = "there is another one of its primaries, and what is told is told of the first";
     if (refusal == NULL)
         return true;
     endpoint_add_ip(out_why, endpoint);
@@ -129,7 +131,7 @@ static enum address_fate judge(struct keeper *keeper, const struct address_telli
         endpoint[i] = telling->endpoint[i];
         if (endpoint[i].port == 0)
             endpoint[i].port = port_of(record);
-        if (!is_good(keeper, endpoint[i], telling->teller, out_why))
+        if (!is_good(keeper, record->name, endpoint[i], telling->teller, out_why))
             return ADDRESS_BAD;
     }
     if (keeper_is_called(record)) {
@@ -232,6 +234,9 @@ bool keeper_addresses_lead(const struct keeper *keeper, struct str domain, struc
 
     if (sought == NULL || sought->addresses.used_count == 0 || !keeper_can_prove(keeper, domain))
         return false;
+    for (uint32_t i = 0; i < sought->addresses.used_count; i++)
+        if (keeper_is_at_other(keeper, domain, sought->addresses.used[i]))
+            return false;
     addresses_lead(&sought->addresses, plan);
     return true;
 }

@@ -55,6 +55,8 @@ static bool take_ready(struct keeper *keeper, const struct keeper_peer *peer, st
         return true;
     }
     struct keeper_session *session = keeper_session_find(keeper, message.session);
+    if (session != NULL && session->source != peer->source)
+        return true; /* of somebody else's it has nothing to say */
     if (session != NULL) {
         session->is_greeted = true;
         session->extensions = (unsigned)message.extensions;

@@ -217,6 +217,11 @@ bool keeper_take_spool_keys(void *state, struct cursor payload);
 /* security.c */
 /* Is a key that the DNS names (DANE) demanded of the domain's hosts, and by whose name, if not by
  * theirs? The name lives as long as the settings. */
+/* Which of the domain's primaries it is; their number: none of them. */
+uint32_t keeper_find_primary(const struct domain_record *record, struct str host,
+                             struct endpoint endpoint);
+/* Is it where another one than the first is? What is told is told of the first. */
+bool keeper_is_at_other(const struct keeper *keeper, struct str domain, struct endpoint endpoint);
 bool keeper_demands_tlsa(const struct keeper *keeper, struct str domain, struct str *out_name);
 /* Fills in what each of its hosts has to show; those of which that is not known are left out. */
 void keeper_secure_plan(const struct keeper *keeper, struct str domain, struct route_plan *plan);

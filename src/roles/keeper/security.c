@@ -62,7 +62,7 @@ static void demand_more(struct security *security, const struct domain_settings 
                                ? primary.from_start
                                : setting_value(own, defaults, SETTING_TLS_FROM_START) != 0;
     for (uint32_t i = 0; i < primary.pin_count; i++)
-        security->pin[security->pin_count++] = primary.pin[i];
+        security_add_pin(security, &primary.pin[i]);
     if (primary.pin_count == 0)
         security_add_pins(security, setting_text(own, defaults, SETTING_TLS_PIN));
     if (level > security->level || (level == SECURITY_CLEAR && security->level == SECURITY_MAY))
@@ -77,8 +77,7 @@ static void demand_more(struct security *security, const struct domain_settings 
     security->name[security->name_count++] = name.len > 0 ? name : host;
 }
 
-/* Which of the domain's primaries it is; their number: none of them. */
-static uint32_t find_primary(const struct domain_record *record, struct str host,
+uint32_t keeper_find_primary(const struct domain_record *record, struct str host,
                              struct endpoint endpoint)
 {
     struct named_primary primary;
@@ -90,6 +89,30 @@ static uint32_t find_primary(const struct domain_record *record, struct str host
     return record->primary_count;
 }
 
+static bool is_other(const struct domain_record *record, struct str host, struct endpoint endpoint)
+{
+    uint32_t which = keeper_find_primary(record, host, endpoint);
+    return which > 0 && which < record->primary_count;
+}
+
+bool keeper_is_at_other(const struct keeper *keeper, struct str domain, struct endpoint endpoint)
+{
+    const struct domain_record *record = directory_find_domain(keeper->directory, domain);
+    struct route_status status;
+
+    if (record == NULL || record->primary_count < 2)
+        return false;
+    if (is_other(record, STR_NONE, endpoint))
+        return true;
+    if (!schedule_status(keeper->schedule, domain, keeper_now(keeper), &status))
+        return false;
+    for (uint32_t i = 0; i < status.target_count; i++)
+        if (endpoint_equals(status.target[i].endpoint, endpoint) &&
+            is_other(record, status.target[i].host, endpoint))
+            return true;
+    return false;
+}
+
 /* What was said of it, or, where its address was told, of the first. */
 static struct named_primary primary_at(const struct domain_record *record, struct str host,
                                        struct endpoint endpoint)
@@ -98,7 +121,7 @@ static struct named_primary primary_at(const struct domain_record *record, struc
 
     if (record == NULL || record->primary_count == 0)
         return primary;
-    uint32_t i = find_primary(record, host, endpoint);
+    uint32_t i = keeper_find_primary(record, host, endpoint);
     (void)named_primary_parse(record->primary[i < record->primary_count ? i : 0], &primary);
     return primary;
 }
@@ -113,6 +136,7 @@ static struct security demanded(const struct keeper *keeper, struct str domain, 
 
     if (before.len > 0 && !security_decode(&cursor, &security))
         security = (struct security){ .level = SECURITY_MUST }; /* it was made here */
+    security.pin_count = 0; /* of a plan that was secured before: what is set now counts */
     demand_more(&security, record != NULL ? &record->settings : NULL, defaults,
                 primary_at(record, host, endpoint), host);
     return security;
@@ -288,7 +312,7 @@ void keeper_learn_key(struct keeper *keeper, struct str domain, struct str host,
 
     if (record == NULL || key.len != SECURITY_DIGEST_SIZE)
         return;
-    uint32_t which = find_primary(record, host, endpoint);
+    uint32_t which = keeper_find_primary(record, host, endpoint);
     if (!wants_pin(keeper, record, which))
         return;
     pin(keeper, record, which, key);
