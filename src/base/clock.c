@@ -23,9 +23,13 @@ struct now clock_now(void)
 
 int64_t clock_kernel_ms(void)
 {
-    struct timespec at;
-    check(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &at) == 0);
-    return (int64_t)at.tv_sec * SECOND_MS + at.tv_nsec / 1000000;
+    int64_t at[2];         /* seconds, nanoseconds */
+#ifdef SYS_clock_gettime64 /* of a kernel of 32 bits */
+    check(syscall(SYS_clock_gettime64, CLOCK_MONOTONIC, at) == 0);
+#else
+    check(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, at) == 0);
+#endif
+    return at[0] * SECOND_MS + at[1] / 1000000;
 }
 
 /* Milliseconds within the second, also before 1970 (a machine whose clock was never set). */

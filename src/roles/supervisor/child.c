@@ -105,7 +105,7 @@ static void on_leash(void *context, unsigned what)
     if (got == -EAGAIN || got == 1)
         return;
     watch_set(child->watch, 0); /* gone; waitpid tells the rest */
-    child->kill_at_ms = loop_now(child->supervisor->loop).mono_ms + LEASHLESS_MS;
+    child->let_go_ms = clock_kernel_ms();
     if (got == -EPROTO)
         supervisor_kill(child);
 }
@@ -179,9 +179,9 @@ static void spawn(struct supervisor_child *child, struct now now)
         return;
     }
     child->state = CHILD_STARTING;
-    child->kill_at_ms = NEVER_MS;
+    child->let_go_ms = 0;
     child->is_killed = false;
-    child->asked = 0;
+    supervisor_hear_alive(child);
     child->ask_at_ms = now.mono_ms;
     child->started_ms = now.mono_ms;
     child->started_wall_ms = now.wall_ms;
@@ -202,12 +202,11 @@ int64_t supervisor_child_turn(struct supervisor_child *child, struct now now)
         return child->spawn_at_ms;
     if (!supervisor_is_alive(child) || child->is_killed)
         return NEVER_MS;
-    if (child->kill_at_ms <= now.mono_ms) {
+    if (child->let_go_ms == 0)
+        return supervisor_watch_over(child, now);
+    if (clock_kernel_ms() - child->let_go_ms >= LEASHLESS_MS)
         supervisor_kill(child);
-        return NEVER_MS;
-    }
-    int64_t ask_ms = supervisor_watch_over(child, now);
-    return child->kill_at_ms < ask_ms ? child->kill_at_ms : ask_ms;
+    return now.mono_ms + SECOND_MS;
 }
 
 /* ---- dead ---- */

@@ -40,9 +40,10 @@ struct supervisor_child {
     int64_t started_ms;      /* monotonic */
     int64_t started_wall_ms; /* Unix time */
     int64_t spawn_at_ms;     /* monotonic, in CHILD_WAITING */
-    int64_t kill_at_ms;      /* monotonic: it has let go of its leash, and should be gone by then */
+    int64_t let_go_ms;       /* of its leash, of the kernel's clock; 0: it has not */
     bool is_killed;
     int64_t ask_at_ms;       /* watchdog.c; monotonic */
+    bool is_accused;         /* of standing still, in the log */
     unsigned asked;          /* times in a row, unanswered, … */
     int64_t silent_since_ms; /* … since then, of the kernel's clock */
     unsigned deaths;         /* in a row */

@@ -6,7 +6,6 @@
  * reaches nobody else. An answer has the descriptor or an error.
  */
 #include <errno.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,7 +31,7 @@ void supervisor_answer_filter(struct supervisor_child *child, struct cursor payl
     struct message_filter_ask message;
 
     if (!message_get_filter_ask(payload, &message)) {
-        (void)kill(child->pid, SIGKILL);
+        supervisor_kill(child);
         return;
     }
     int fd = connect_filter(child->supervisor, message.name);
@@ -80,7 +79,7 @@ void supervisor_answer_line(struct supervisor_child *child, struct cursor payloa
     struct message_line_ask message;
 
     if (!message_get_line_ask(payload, &message)) {
-        (void)kill(child->pid, SIGKILL);
+        supervisor_kill(child);
         return;
     }
     int error = join_line(child, &message);

@@ -15,7 +15,12 @@
 #include "base/log.h"
 #include "roles/supervisor/private.h"
 
-enum { ASKS = 6, ASKS_MIN = 3 }; /* within the time that it may be silent */
+enum {
+    ASKS = 6, /* within the time that it may be silent */
+    ASKS_MIN = 3,
+    PATIENCE_MIN_MS = 3 * SECOND_MS,
+    LAST_CALL_MS = SECOND_MS,
+};
 
 static bool is_traced(pid_t pid)
 {
@@ -35,10 +40,17 @@ static bool is_traced(pid_t pid)
     return is_traced;
 }
 
-static void end(struct supervisor_child *child)
+/* Once more is listened: all of us may have waited for somebody who reads the log. */
+static int64_t accuse(struct supervisor_child *child, struct now now)
 {
+    if (child->is_accused) {
+        supervisor_kill(child);
+        return NEVER_MS;
+    }
+    child->is_accused = true;
     supervisor_log_child(LOG_ERROR, "role_stuck", child);
-    supervisor_kill(child);
+    child->ask_at_ms = now.mono_ms + LAST_CALL_MS;
+    return child->ask_at_ms;
 }
 
 /* A leash that is full is not drained, and that is an answer, too. */
@@ -63,6 +75,13 @@ static bool is_watched(const struct supervisor_child *child)
 void supervisor_hear_alive(struct supervisor_child *child)
 {
     child->asked = 0;
+    child->is_accused = false;
+}
+
+static bool is_silent(const struct supervisor_child *child, int64_t patience_ms)
+{
+    return child->asked >= ASKS_MIN && clock_kernel_ms() - child->silent_since_ms >= patience_ms &&
+           !is_traced(child->pid);
 }
 
 int64_t supervisor_watch_over(struct supervisor_child *child, struct now now)
@@ -71,15 +90,16 @@ int64_t supervisor_watch_over(struct supervisor_child *child, struct now now)
 
     if (!is_watched(child))
         return NEVER_MS;
+    if (patience_ms < PATIENCE_MIN_MS)
+        patience_ms = PATIENCE_MIN_MS;
+    int64_t next_ms = now.mono_ms + patience_ms / ASKS;
+    if (child->ask_at_ms > next_ms) /* it was longer, before a reload */
+        child->ask_at_ms = next_ms;
     if (now.mono_ms < child->ask_at_ms)
         return child->ask_at_ms;
-    bool is_silent =
-        child->asked >= ASKS_MIN && clock_kernel_ms() - child->silent_since_ms >= patience_ms;
-    if (is_silent && !is_traced(child->pid)) {
-        end(child);
-        return NEVER_MS;
-    }
+    if (is_silent(child, patience_ms))
+        return accuse(child, now);
     ask(child);
-    child->ask_at_ms = now.mono_ms + patience_ms / ASKS;
-    return child->ask_at_ms;
+    child->ask_at_ms = next_ms;
+    return next_ms;
 }
