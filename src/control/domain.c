@@ -40,18 +40,33 @@ static void fail_primary(struct request *request, enum named_primary_fault fault
     buf_fini(&shown);
 }
 
-static bool take_primary(struct request *request, struct edit *edit, const json_t *value)
+/* Of one that was named before; what was learned of it would be lost without a word. */
+static void keep_pins(const struct domain_record *before, struct str given, struct buf *normal)
+{
+    struct named_primary primary;
+
+    if (named_primary_parse(given, &primary) != NAMED_PRIMARY_FINE || primary.pin_count > 0 ||
+        primary.has_no_pins)
+        return;
+    for (uint32_t i = 0; i < before->primary_count; i++)
+        named_primary_keep_pins(normal, before->primary[i]);
+}
+
+static bool take_primary(struct request *request, const struct domain_record *before,
+                         struct edit *edit, const json_t *value)
 {
     struct buf normal = { 0 };
     struct str text = { json_string_value(value), json_string_length(value) };
     enum named_primary_fault fault =
         json_is_string(value) ? named_primary_normalise(text, &normal) : NAMED_PRIMARY_NO_HOST;
 
-    if (fault == NAMED_PRIMARY_FINE)
+    if (fault == NAMED_PRIMARY_FINE) {
+        keep_pins(before, text, &normal);
         edit->record.primary[edit->record.primary_count++] =
             arena_str(&edit->arena, buf_str(&normal));
-    else
+    } else {
         fail_primary(request, fault, text);
+    }
     buf_fini(&normal);
     return fault == NAMED_PRIMARY_FINE;
 }
@@ -68,9 +83,10 @@ static bool take_primaries(struct request *request, struct edit *edit)
                      DIRECTORY_PRIMARIES_MAX);
         return false;
     }
+    const struct domain_record before = edit->record;
     edit->record.primary_count = 0;
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (!take_primary(request, edit, json_array_get(list, i)))
+        if (!take_primary(request, &before, edit, json_array_get(list, i)))
             return false;
     for (uint32_t i = 0; i < edit->record.primary_count && edit->record.primary_count > 1; i++)
         if (str_equals(edit->record.primary[i], STR("agent"))) {

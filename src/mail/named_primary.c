@@ -60,6 +60,9 @@ static bool read_from_start(struct str value, struct named_primary *primary)
 
 static bool read_pin(struct str value, struct named_primary *primary)
 {
+    primary->has_no_pins = str_equals(value, STR("none"));
+    if (primary->has_no_pins)
+        return primary->pin_count == 0;
     return primary->pin_count < NAMED_PRIMARY_PINS_MAX &&
            security_pin_parse(value, &primary->pin[primary->pin_count++]);
 }
@@ -164,4 +167,28 @@ enum named_primary_fault named_primary_normalise(struct str text, struct buf *ou
     if (!add_place(out, named_primary_place(text), &primary))
         return NAMED_PRIMARY_NO_HOST;
     return add_settings(out, &primary) ? NAMED_PRIMARY_FINE : NAMED_PRIMARY_NO_SETTING;
+}
+
+/* ---- pins that come later ---- */
+
+void named_primary_add_pin(struct buf *text, const struct security_pin *pin)
+{
+    struct buf longer = { 0 };
+
+    buf_add(&longer, buf_str(text));
+    buf_add(&longer, STR(",tls-pin="));
+    security_pin_add_text(&longer, pin);
+    (void)named_primary_normalise(buf_str(&longer), text);
+    buf_fini(&longer);
+}
+
+void named_primary_keep_pins(struct buf *text, struct str before)
+{
+    struct named_primary was;
+
+    if (!str_equals(named_primary_place(buf_str(text)), named_primary_place(before)) ||
+        named_primary_parse(before, &was) != NAMED_PRIMARY_FINE)
+        return;
+    for (uint32_t i = 0; i < was.pin_count; i++)
+        named_primary_add_pin(text, &was.pin[i]);
 }

@@ -29,6 +29,7 @@ struct named_primary {
     struct str tls_name; /* empty: the domain's */
     struct security_pin pin[NAMED_PRIMARY_PINS_MAX];
     uint32_t pin_count; /* 0: the domain's */
+    bool has_no_pins;   /* it was said so (tls-pin=none) */
 };
 
 enum named_primary_fault {
@@ -41,6 +42,11 @@ enum named_primary_fault {
 enum named_primary_fault named_primary_parse(struct str text, struct named_primary *out_primary);
 /* Its one spelling into *out (which is reset first), names in normal form. */
 enum named_primary_fault named_primary_normalise(struct str text, struct buf *out);
+/* Named again without a word about pins, it keeps those that it had: the text, in its one spelling,
+ * gets them if `before` is the same place. */
+void named_primary_keep_pins(struct buf *text, struct str before);
+/* A pin that was learned, to a text in its one spelling. */
+void named_primary_add_pin(struct buf *text, const struct security_pin *pin);
 /* The text without its settings: for people. */
 struct str named_primary_place(struct str text);
 /* Is it the one that was named? `host` in normal form. */

@@ -74,7 +74,7 @@ static bool add_host(struct decision *decision, struct outcome_so_far *so_far,
         return false;
     if (lookup == LOOKUP_UNKNOWN)
         so_far->unknown = host;
-    const struct tlsa_host named = { host, found.canonical, primary->port };
+    const struct tlsa_host named = { host, found.canonical, primary->port, primary->tls_name };
     bool demands = decision->request->demands_tlsa && found.count > 0;
     if (demands && !find_key(decision, so_far, named, found.is_secure, &security))
         return false;
@@ -87,11 +87,12 @@ static bool add_host(struct decision *decision, struct outcome_so_far *so_far,
 }
 
 static bool add_address(struct decision *decision, struct outcome_so_far *so_far,
-                        struct endpoint endpoint, uint16_t preference)
+                        const struct named_primary *primary, uint16_t preference)
 {
+    struct endpoint endpoint = primary->endpoint;
     struct buf name = { 0 };
     struct buf security = { 0 };
-    const struct tlsa_host nameless = { .port = endpoint.port };
+    const struct tlsa_host nameless = { .port = endpoint.port, .given = primary->tls_name };
     bool demands = decision->request->demands_tlsa;
 
     if (demands && !find_key(decision, so_far, nameless, false, &security))
@@ -113,7 +114,7 @@ static bool add_primary(struct decision *decision, struct outcome_so_far *so_far
         return true; /* refused when it was entered */
     if (primary.host.len > 0)
         return add_host(decision, so_far, &primary, preference);
-    return add_address(decision, so_far, primary.endpoint, preference);
+    return add_address(decision, so_far, &primary, preference);
 }
 
 void decide_from_primaries(struct decision *decision)

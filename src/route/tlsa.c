@@ -84,7 +84,7 @@ static bool look_at_alias(struct decision *decision, struct tlsa_host host,
 bool tlsa_find(struct decision *decision, struct tlsa_host host, struct trust_facts *facts,
                struct security *security)
 {
-    struct str given = decision->request->tlsa_name;
+    struct str given = host.given.len > 0 ? host.given : decision->request->tlsa_name;
 
     if (given.len > 0) {
         facts->is_mx_secure = facts->is_host_secure = true;

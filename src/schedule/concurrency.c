@@ -71,6 +71,12 @@ void concurrency_barren(struct concurrency *concurrency, int64_t opened_ms, int6
     rest(concurrency, ++concurrency->barren, now_ms);
 }
 
+void concurrency_alone(struct concurrency *concurrency)
+{
+    concurrency->allowed = 1;
+    concurrency->answered = 0;
+}
+
 static void lower_ceiling(struct concurrency *concurrency, uint32_t ceiling, int64_t now_ms)
 {
     int64_t longer = concurrency->ceiling_for_ms * 2;

@@ -53,3 +53,5 @@ void concurrency_refused(struct concurrency *concurrency, uint32_t others, int64
 void concurrency_died(struct concurrency *concurrency, int64_t now_ms);
 /* A session that was opened then ended before a message was answered on it. */
 void concurrency_barren(struct concurrency *concurrency, int64_t opened_ms, int64_t now_ms);
+/* None stands: the next one goes alone, until a message is answered on it. */
+void concurrency_alone(struct concurrency *concurrency);

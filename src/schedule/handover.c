@@ -273,7 +273,10 @@ static void judge_barren(struct handover *handover, enum session_end how,
     struct target *target = handover->target;
 
     concurrency_barren(&target->concurrency, handover->opened_ms, handover->schedule->now.mono_ms);
-    if (target->concurrency.barren >= BARREN_MAX && target->ready_count == 0)
+    if (target->ready_count > 0)
+        return;
+    concurrency_alone(&target->concurrency);
+    if (target->concurrency.barren >= BARREN_MAX)
         target_failed(target, how, verdict, false);
 }
 

@@ -231,7 +231,8 @@ bool keeper_secure_address(const struct keeper *keeper, struct str domain, struc
                            struct buf *out);
 /* … and true if the settings name anything that nobody else can show. */
 bool keeper_can_prove(const struct keeper *keeper, struct str domain);
-/* What the primary has shown: it becomes the domain's pin, if it wants one and has none. */
+/* What a primary has shown: it becomes its pin, or its domain's if it is the only one, where they
+ * want one and have none. */
 void keeper_learn_key(struct keeper *keeper, struct str domain, struct str host,
                       struct endpoint endpoint, struct str key);
 /* Is the primary told whose mail it is (XCLIENT)? */

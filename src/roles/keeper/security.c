@@ -261,17 +261,21 @@ static void on_learned(void *context, int error)
 }
 
 /* Of several, each has its own. */
-static void add_pin(struct domain_record *record, uint32_t which, struct str text,
+static void add_pin(struct domain_record *record, uint32_t which, const struct security_pin *pin,
                     struct buf *out_primary)
 {
-    if (record->primary_count <= 1) {
-        check(setting_put_text(&record->settings, SETTING_TLS_PIN, text));
-        return;
+    struct buf text = { 0 };
+
+    security_pin_add_text(&text, pin);
+    if (record->primary_count > 1) {
+        buf_add(out_primary, record->primary[which]);
+        named_primary_add_pin(out_primary, pin);
+        record->primary[which] = buf_str(out_primary);
+    } else {
+        check(setting_put_text(&record->settings, SETTING_TLS_PIN, buf_str(&text)));
     }
-    buf_add(out_primary, record->primary[which]);
-    buf_add(out_primary, STR(",tls-pin="));
-    buf_add(out_primary, text);
-    record->primary[which] = buf_str(out_primary);
+    log_info("pin_learned", LOG_STR("domain", record->name), LOG_STR("pin", buf_str(&text)));
+    buf_fini(&text);
 }
 
 static void pin(struct keeper *keeper, const struct domain_record *before, uint32_t which,
@@ -279,16 +283,12 @@ static void pin(struct keeper *keeper, const struct domain_record *before, uint3
 {
     struct security_pin pin = { .is_of_certificate = false };
     struct domain_record record = *before;
-    struct buf text = { 0 };
     struct buf primary = { 0 };
 
     memcpy(pin.digest, key.ptr, sizeof pin.digest);
-    security_pin_add_text(&text, &pin);
-    add_pin(&record, which, buf_str(&text), &primary);
-    log_info("pin_learned", LOG_STR("domain", record.name), LOG_STR("pin", buf_str(&text)));
+    add_pin(&record, which, &pin, &primary);
     directory_put_domain(keeper->directory, &record, on_learned, NULL);
     buf_fini(&primary);
-    buf_fini(&text);
 }
 
 /* Is there something to learn of it? Not of a host that is none of several that were named. */

@@ -26,8 +26,8 @@ enum { DIRECTORY_PRIMARIES_MAX = 8 };
 
 struct domain_record {
     struct str name;                             /* normal form */
-    struct str primary[DIRECTORY_PRIMARIES_MAX]; /* "host", "host:port", "192.0.2.1:25", in order;
-                                                  * none: from MX */
+    struct str primary[DIRECTORY_PRIMARIES_MAX]; /* as mail/named_primary.h has it, in order; none:
+                                                  * from MX */
     uint32_t primary_count;
     struct domain_settings settings; /* what was set; see config/settings.h for defaults */
     int64_t added_ms;

@@ -153,6 +153,25 @@ static void adds_a_domain_and_shows_it(void **state)
     assert_holds(fake, "\"state\":\"unknown\"");
 }
 
+#define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+/* What was learned of a primary is not lost because it is named once more. */
+static void keeps_pins_of_a_primary_that_is_named_again(void **state)
+{
+    struct fake *fake = *state;
+
+    assert_ok(fake, ADD);
+    assert_ok(fake, "{'op':'domain.set','name':'example.org',"
+                    "'primary':['mx.example.org,tls-pin=key:" HEX "','127.0.0.1:26']}");
+    assert_ok(fake, "{'op':'domain.set','name':'example.org',"
+                    "'primary':['127.0.0.1:26','MX.example.org,tls=must']}");
+    assert_holds(fake, "\"primary\":[\"127.0.0.1:26\","
+                       "\"mx.example.org,tls=must,tls-pin=key:" HEX "\"]");
+    assert_ok(fake, "{'op':'domain.set','name':'example.org',"
+                    "'primary':['127.0.0.1:26','mx.example.org,tls-pin=none']}");
+    assert_holds(fake, "\"primary\":[\"127.0.0.1:26\",\"mx.example.org\"]");
+}
+
 static void changes_only_what_is_said(void **state)
 {
     struct fake *fake = *state;
@@ -615,6 +634,7 @@ int main(void)
         TEST(addresses_are_told_shown_and_forgotten),
         TEST(shows_the_secret_of_a_domain_when_it_is_made),
         TEST(warns_of_an_owner_who_would_not_read_it),
+        TEST(keeps_pins_of_a_primary_that_is_named_again),
         TEST(changes_only_what_is_said),
         TEST(removing_is_refused_while_mail_is_held),
         TEST(pauses_for_a_while_or_until_resumed),

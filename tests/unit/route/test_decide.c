@@ -474,6 +474,10 @@ static const struct {
       "mail.example.org",
       { "_25._tcp.mail.example.org TLSA 3 1 1" },
       "!untrusted" },
+    { { "192.0.2.1,tls-name=mail.example.org", NULL },
+      "other.example.org", /* what is said of the primary itself stands above */
+      { "+_25._tcp.mail.example.org TLSA 3 1 1" },
+      "192.0.2.1=tlsa:1@mail.example.org" },
     { { "dyn.example.net", NULL },
       "mail.example.org", /* nobody signs where it is now */
       { "dyn.example.net A 192.0.2.1", "+_25._tcp.mail.example.org TLSA 3 1 1" },
