@@ -167,9 +167,10 @@ bool trial_begin(struct route *route, struct item *item, const struct schedule_a
         wait_for_trust(route, item);
         return is_news;
     }
-    if (route->waiting.count[ITEM_TRIAL] > WAITING_TRIAL_MAX) { /* its turn comes */
+    if (route->waiting.count[ITEM_TRIAL] > WAITING_TRIAL_MAX) { /* by then others are settled */
+        item->attempts--;
         trial_end(route, item);
-        waiting_defer(&route->waiting, item, next_try(route, item->attempts));
+        waiting_defer(&route->waiting, item, now_of(route) + JUDGED_MS);
         return is_news;
     }
     count_refusal(route, item);
