@@ -174,11 +174,16 @@ enum named_primary_fault named_primary_normalise(struct str text, struct buf *ou
 void named_primary_add_pin(struct buf *text, const struct security_pin *pin)
 {
     struct buf longer = { 0 };
+    struct buf normal = { 0 };
 
     buf_add(&longer, buf_str(text));
     buf_add(&longer, STR(",tls-pin="));
     security_pin_add_text(&longer, pin);
-    (void)named_primary_normalise(buf_str(&longer), text);
+    if (named_primary_normalise(buf_str(&longer), &normal) == NAMED_PRIMARY_FINE) {
+        buf_reset(text);
+        buf_add(text, buf_str(&normal));
+    }
+    buf_fini(&normal);
     buf_fini(&longer);
 }
 

@@ -45,7 +45,7 @@ enum named_primary_fault named_primary_normalise(struct str text, struct buf *ou
 /* Named again without a word about pins, it keeps those that it had: the text, in its one spelling,
  * gets them if `before` is the same place. */
 void named_primary_keep_pins(struct buf *text, struct str before);
-/* A pin that was learned, to a text in its one spelling. */
+/* A pin that was learned, to a text in its one spelling, if there is room for it. */
 void named_primary_add_pin(struct buf *text, const struct security_pin *pin);
 /* The text without its settings: for people. */
 struct str named_primary_place(struct str text);

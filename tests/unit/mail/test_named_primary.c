@@ -81,6 +81,25 @@ static void settings_are_its_own(void **state)
     assert_str(named_primary_place(STR("192.0.2.1:465")), STR("192.0.2.1:465"));
 }
 
+static void pins_are_added_while_there_is_room(void **state)
+{
+    struct security_pin pin;
+    struct buf text = { 0 };
+
+    (void)state;
+    buf_add(&text, STR("mx.example.org,tls-name=x.org"));
+    assert_true(security_pin_parse(STR("key:" HEX), &pin));
+    named_primary_keep_pins(&text, STR("mx.example.org:26,tls-pin=key:" HEX)); /* another place */
+    assert_str(buf_str(&text), STR("mx.example.org,tls-name=x.org"));
+    for (int i = 0; i < 3; i++)
+        named_primary_add_pin(&text, &pin);
+    assert_str(buf_str(&text),
+               STR("mx.example.org,tls-pin=key:" HEX ",tls-pin=key:" HEX ",tls-name=x.org"));
+    named_primary_keep_pins(&text, STR("mx.example.org,tls-pin=key:" HEX));
+    assert_true(text.len > 100);
+    buf_fini(&text);
+}
+
 static bool is(const char *named, const char *host, const char *endpoint)
 {
     struct named_primary primary;
@@ -107,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_one_spelling),
         cmocka_unit_test(settings_are_its_own),
+        cmocka_unit_test(pins_are_added_while_there_is_room),
         cmocka_unit_test(is_known_by_its_name_or_address_and_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
